@@ -1,0 +1,1 @@
+//! Criterion benches: masks, kernels, decoding, loading.

@@ -1,0 +1,1 @@
+//! Batch loop, sampler, strategies and traces.
