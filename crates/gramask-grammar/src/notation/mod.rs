@@ -1,0 +1,98 @@
+//! The notation of format files: source text in, checked tree out.
+//!
+//! It is Lark's EBNF with directives for what holds of the whole format, and terminals for what depends on the document:
+//!
+//! ```text
+//! // One JSON array of objects.            `//` begins a comment; those at the top describe the format
+//! %escape json                             a directive
+//! start:  "[" (entity ("," entity)*)? "]"  a rule begins in the first column ...
+//! entity: "{\"text\":\"" @text "\","
+//!         "\"label\":\"" @label "\"}"      ... and indented lines, or lines that begin with `|`, go on with it
+//! ```
+//!
+//! | written | meaning |
+//! |---|---|
+//! | `"text"` | that text; escapes `\" \\ \n \t \r \x41 \u0041 \u{1f600}` |
+//! | `/regex/` | what the regex matches as a whole; never empty, no look-around, flags inside: `/(?i)yes/` |
+//! | `a b`, `a \| b`, `( )` | one after the other, one of the two, grouping |
+//! | `a*`, `a+`, `a?`, `[a]`, `a~3`, `a~2..5` | any number, at least one, at most one, at most one, three, two to five |
+//! | `name` | what that rule writes; a name in capitals is a rule like any other |
+//! | `@copy @word @skip` | pass over the document |
+//! | `@text @label @start @end @first @last @nth` | views of the open entity |
+//! | `@each(rule, ",")` | the rule once per label of the schema |
+//!
+//! The output is what the rule `start` writes; the rule `entity` writes one entity.
+//!
+//! Steps, one file each: [`lexer`] and [`parser`] make the [`ast`] (with [`directives`] and [`pattern`]), [`check`] refuses
+//! rules that no engine could run, [`meaning`] refuses terminals that would mean nothing; all of them report
+//! [`problem`]s, which [`report`] shows with their place.
+
+pub mod ast;
+mod check;
+mod directives;
+mod lexer;
+mod meaning;
+mod parser;
+mod pattern;
+mod problem;
+mod report;
+
+pub use problem::{MAX_DEPTH, MAX_REPEAT, MAX_RULES, Problem};
+pub use report::{FormatError, FormatErrors, Place};
+
+use ast::Grammar;
+
+/// Parses and checks the source of a format file; `file` is how messages name it.
+///
+/// # Errors
+/// All problems of the first step that finds one, in the order of the file.
+pub fn parse(file: &str, source: &str) -> Result<Grammar, FormatErrors> {
+    grammar(source).map_err(|mut problems| {
+        problems.sort_by_key(|(span, _)| span.start);
+        let errors = problems.into_iter().map(|(span, problem)| FormatError {
+            file: file.to_owned(),
+            place: Some(Place::new(source, span)),
+            problem,
+        });
+        FormatErrors {
+            errors: errors.collect(),
+        }
+    })
+}
+
+fn grammar(source: &str) -> Result<Grammar, Vec<report::Located>> {
+    let (tokens, mut problems) = lexer::tokens(source);
+    let parsed = parser::parse(source, &tokens);
+    problems.extend(parsed.problems);
+    let find = |name: &str| parsed.rules.iter().position(|rule| rule.name == name);
+    let (start, entity) = (find("start"), find("entity"));
+    let Some(start) = start.filter(|_| problems.is_empty()) else {
+        return Err(problems);
+    };
+    let id = |index: usize| ast::RuleId(index as u32);
+    let grammar = Grammar {
+        directives: parsed.directives,
+        rules: parsed.rules,
+        start: id(start),
+        entity: entity.map(id),
+    };
+    problems.extend(check::problems(&grammar));
+    problems.extend(meaning::problems(source, &grammar));
+    if problems.is_empty() {
+        Ok(grammar)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The text of the comments at the top of a format file.
+pub(crate) fn head_comment(source: &str) -> String {
+    let lines = source
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| line.is_empty());
+    let comments = lines.map_while(|line| line.strip_prefix("//"));
+    let text: Vec<&str> = comments.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    text.join("\n").trim().to_owned()
+}

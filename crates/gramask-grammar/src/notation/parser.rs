@@ -1,0 +1,505 @@
+//! Tokens -> tree.
+//!
+//! The tokens are cut into statements first: each rule or directive begins a line, and lines that are indented or begin
+//! with `|` go on with the rule above. A mistake ends its statement only, so one file can report several.
+
+use std::collections::HashMap;
+
+use super::ast::{Directives, Expr, ExprKind, Rule, RuleId, Span, Terminal};
+use super::directives;
+use super::lexer::{Token, TokenKind};
+use super::pattern;
+use super::problem::{MAX_DEPTH, MAX_REPEAT, MAX_RULES, Problem};
+use super::report::{Located, line_number, nearest};
+
+/// A file's rules, in order, with every name resolved. Where problems were found, some are missing.
+pub(super) struct Parsed {
+    pub directives: Directives,
+    pub rules: Vec<Rule>,
+    pub problems: Vec<Located>,
+}
+
+pub(super) fn parse(source: &str, tokens: &[Token]) -> Parsed {
+    let statements = statements(tokens);
+    let mut problems = Vec::new();
+    let mut directives = Directives::default();
+    let mut given = HashMap::new();
+
+    // Names first, since a rule may be used before its line.
+    let mut ids: HashMap<&str, RuleId> = HashMap::new();
+    let mut first_line: HashMap<&str, usize> = HashMap::new();
+    let mut bodies: Vec<(&str, &[Token])> = Vec::new();
+    for &statement in &statements {
+        match statement {
+            [
+                Token {
+                    kind: TokenKind::Directive(name),
+                    span,
+                    ..
+                },
+                values @ ..,
+            ] => {
+                directives::read(
+                    source,
+                    (name, *span),
+                    values,
+                    &mut given,
+                    &mut directives,
+                    &mut problems,
+                );
+            }
+            [
+                Token {
+                    kind: TokenKind::Name(name),
+                    span,
+                    ..
+                },
+                ..,
+            ] => {
+                let line = line_number(source, span.start);
+                if let Some(&first_line) = first_line.get(name.as_str()) {
+                    problems.push((
+                        *span,
+                        Problem::RuleTwice {
+                            name: name.clone(),
+                            first_line,
+                        },
+                    ));
+                } else {
+                    first_line.insert(name, line);
+                    ids.insert(name, RuleId(bodies.len() as u32));
+                }
+                bodies.push((name, statement));
+            }
+            [token, ..] if token.kind != TokenKind::Bad => {
+                let expected = "a rule (`name: ...`) or a directive (`%name ...`)".to_owned();
+                problems.push((
+                    token.span,
+                    Problem::Expected {
+                        expected,
+                        found: describe(source, token),
+                    },
+                ));
+            }
+            _ => {}
+        }
+    }
+    if bodies.len() > MAX_RULES {
+        let (_, statement) = bodies[MAX_RULES];
+        problems.push((statement[0].span, Problem::TooManyRules { given: bodies.len() }));
+        return Parsed {
+            directives,
+            rules: Vec::new(),
+            problems,
+        };
+    }
+    // A rule that was written in the wrong column is reported as that, not as missing wherever it is used.
+    let indented: Vec<&str> = tokens
+        .windows(2)
+        .filter(|pair| pair[1].kind == TokenKind::Colon)
+        .filter_map(|pair| {
+            if let TokenKind::Name(name) = &pair[0].kind {
+                Some(name.as_str())
+            } else {
+                None
+            }
+        })
+        .collect();
+
+    let mut rules = Vec::new();
+    for (name, statement) in bodies {
+        let mut parser = Parser {
+            source,
+            tokens: statement,
+            at: 1,
+            ids: &ids,
+            indented: &indented,
+            problems: &mut problems,
+        };
+        match parser.rule(name) {
+            Ok(expr) => {
+                let span = statement[0].span.to(expr.span);
+                rules.push(Rule {
+                    name: name.to_owned(),
+                    expr,
+                    span,
+                });
+            }
+            Err(problem) => problems.extend(problem),
+        }
+    }
+    if !ids.contains_key("start") && !indented.contains(&"start") {
+        let near = nearest("start", ids.keys().copied()).map(str::to_owned);
+        // Shown at the rule of the near name, else at the first rule, else at the file's end.
+        let at = rules
+            .iter()
+            .find(|rule| near.as_ref() == Some(&rule.name))
+            .or(rules.first());
+        let span = at.map_or(Span::new(source.len(), source.len()), Rule::name_span);
+        problems.push((span, Problem::MissingStart { near }));
+    }
+    Parsed {
+        directives,
+        rules,
+        problems,
+    }
+}
+
+/// Cuts the tokens at each line that begins a rule or a directive.
+fn statements(tokens: &[Token]) -> Vec<&[Token]> {
+    let mut statements = Vec::new();
+    let mut start = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        let in_directive = matches!(tokens[start].kind, TokenKind::Directive(_));
+        let goes_on = matches!(token.kind, TokenKind::Bar | TokenKind::Close(_)) && !in_directive;
+        let directive = token.first_in_line && matches!(token.kind, TokenKind::Directive(_));
+        let cut = directive || (token.flush_left && !goes_on) || (token.first_in_line && in_directive);
+        if cut && at > start {
+            statements.push(&tokens[start..at]);
+            start = at;
+        }
+    }
+    if start < tokens.len() {
+        statements.push(&tokens[start..]);
+    }
+    statements
+}
+
+/// A token as messages show it.
+pub(super) fn describe(source: &str, token: &Token) -> String {
+    match token.kind {
+        TokenKind::Text(_) => "a string".to_owned(),
+        TokenKind::Regex(_) => "a regex".to_owned(),
+        _ => format!("`{}`", &source[token.span.start..token.span.end]),
+    }
+}
+
+/// `Err(None)`: the place has been reported already.
+type Parse<T> = Result<T, Option<Located>>;
+
+struct Parser<'a> {
+    source: &'a str,
+    tokens: &'a [Token],
+    at: usize,
+    ids: &'a HashMap<&'a str, RuleId>,
+    indented: &'a [&'a str],
+    problems: &'a mut Vec<Located>,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn peek_kind(&self) -> Option<&'a TokenKind> {
+        self.peek().map(|token| &token.kind)
+    }
+
+    fn next(&mut self) -> Option<&'a Token> {
+        let token = self.peek();
+        self.at += usize::from(token.is_some());
+        token
+    }
+
+    /// Behind the last token that was read.
+    fn behind(&self) -> Span {
+        let end = self.tokens[self.at - 1].span.end;
+        Span::new(end, end)
+    }
+
+    fn expected<T>(&self, expected: &str) -> Parse<T> {
+        let expected = expected.to_owned();
+        match self.peek() {
+            Some(token) if token.kind == TokenKind::Bad => Err(None),
+            Some(token) => Err(Some((
+                token.span,
+                Problem::Expected {
+                    expected,
+                    found: describe(self.source, token),
+                },
+            ))),
+            None => {
+                let found = "the end of the line".to_owned();
+                Err(Some((self.behind(), Problem::Expected { expected, found })))
+            }
+        }
+    }
+
+    fn rule(&mut self, name: &str) -> Parse<Expr> {
+        match self.peek_kind() {
+            Some(TokenKind::Colon) => self.at += 1,
+            _ => return self.expected(&format!("`:` behind the rule's name `{name}`")),
+        }
+        if self.peek().is_none() {
+            return Err(Some((
+                self.tokens[0].span,
+                Problem::EmptyRule { name: name.to_owned() },
+            )));
+        }
+        let expr = self.choice(0)?;
+        match self.peek() {
+            None => Ok(expr),
+            Some(Token {
+                kind: TokenKind::Close(close),
+                span,
+                ..
+            }) => Err(Some((*span, Problem::Unopened { close: *close }))),
+            Some(_) => self.expected("an expression"),
+        }
+    }
+
+    fn choice(&mut self, depth: usize) -> Parse<Expr> {
+        let mut alternatives = vec![self.sequence(depth)?];
+        while self.peek_kind() == Some(&TokenKind::Bar) {
+            self.at += 1;
+            alternatives.push(self.sequence(depth)?);
+        }
+        Ok(joined(alternatives, ExprKind::Choice))
+    }
+
+    fn sequence(&mut self, depth: usize) -> Parse<Expr> {
+        let here = self.behind();
+        let mut parts = Vec::new();
+        while let Some(token) = self.peek() {
+            match &token.kind {
+                TokenKind::Bar | TokenKind::Close(_) => break,
+                TokenKind::Name(name)
+                    if self
+                        .tokens
+                        .get(self.at + 1)
+                        .is_some_and(|next| next.kind == TokenKind::Colon) =>
+                {
+                    return Err(Some((token.span, Problem::IndentedRule { name: name.clone() })));
+                }
+                _ => parts.push(self.item(depth)?),
+            }
+        }
+        if parts.is_empty() {
+            return Ok(Expr {
+                kind: ExprKind::Empty,
+                span: here,
+            });
+        }
+        Ok(joined(parts, ExprKind::Sequence))
+    }
+
+    /// An atom and the repeat operator behind it.
+    fn item(&mut self, depth: usize) -> Parse<Expr> {
+        let body = self.atom(depth)?;
+        let Some((min, max, operator)) = self.repeat()? else {
+            return Ok(body);
+        };
+        let span = body.span.to(operator);
+        if let Some(second) = self.peek().and_then(|token| operator_name(&token.kind)) {
+            let span = self.peek().map_or(span, |token| token.span);
+            return Err(Some((span, Problem::DoubleRepeat { operator: second })));
+        }
+        Ok(Expr {
+            kind: ExprKind::Repeat {
+                body: Box::new(body),
+                min,
+                max,
+            },
+            span,
+        })
+    }
+
+    fn repeat(&mut self) -> Parse<Option<(u32, Option<u32>, Span)>> {
+        let Some(token) = self.peek() else { return Ok(None) };
+        let bounds = match token.kind {
+            TokenKind::Star => (0, None),
+            TokenKind::Plus => (1, None),
+            TokenKind::Question => (0, Some(1)),
+            TokenKind::Tilde => {
+                self.at += 1;
+                return self.counted(token.span).map(Some);
+            }
+            _ => return Ok(None),
+        };
+        self.at += 1;
+        Ok(Some((bounds.0, bounds.1, token.span)))
+    }
+
+    /// `m` or `m..n`, behind the `~` at `start`.
+    fn counted(&mut self, start: Span) -> Parse<(u32, Option<u32>, Span)> {
+        let min = self.number("a number behind `~`")?;
+        let mut max = min;
+        if self.peek_kind() == Some(&TokenKind::Range) {
+            self.at += 1;
+            max = self.number("a number behind `..` (`+` and `*` repeat without bound)")?;
+        }
+        let span = start.to(self.behind());
+        let problem = if max < min {
+            Problem::RepeatReversed { min, max }
+        } else if max == 0 {
+            Problem::RepeatZero
+        } else if max > MAX_REPEAT {
+            Problem::RepeatTooLarge { given: max.to_string() }
+        } else {
+            return Ok((min, Some(max), span));
+        };
+        Err(Some((span, problem)))
+    }
+
+    fn number(&mut self, expected: &str) -> Parse<u32> {
+        match self.peek_kind() {
+            Some(TokenKind::Number(number)) => {
+                self.at += 1;
+                Ok(*number)
+            }
+            _ => self.expected(expected),
+        }
+    }
+
+    fn atom(&mut self, depth: usize) -> Parse<Expr> {
+        let Some(token) = self.next() else {
+            return self.expected("an expression");
+        };
+        let span = token.span;
+        let kind = match &token.kind {
+            TokenKind::Open(open) => return self.group(*open, span, depth),
+            TokenKind::Text(text) if text.is_empty() => return Err(Some((span, Problem::EmptyString))),
+            TokenKind::Text(text) => ExprKind::Literal(text.clone().into_bytes()),
+            TokenKind::Regex(regex) => {
+                pattern::check(regex, span, self.problems);
+                ExprKind::Regex(regex.clone())
+            }
+            TokenKind::Name(name) => return Ok(self.reference(name, span)),
+            TokenKind::Terminal(name) if name == "each" => return self.each(span),
+            TokenKind::Terminal(name) => match Terminal::from_name(name) {
+                Some(terminal) => ExprKind::Terminal(terminal),
+                None => {
+                    self.problems
+                        .push((span, Problem::UnknownTerminal { name: name.clone() }));
+                    ExprKind::Empty
+                }
+            },
+            TokenKind::Bad => ExprKind::Empty,
+            kind => {
+                if let Some(operator) = operator_name(kind) {
+                    return Err(Some((span, Problem::NothingToRepeat { operator })));
+                }
+                self.at -= 1;
+                return self.expected("an expression");
+            }
+        };
+        Ok(Expr { kind, span })
+    }
+
+    /// What stands in `( )` or `[ ]`, and the closing one.
+    fn group(&mut self, open: char, start: Span, depth: usize) -> Parse<Expr> {
+        if depth == MAX_DEPTH {
+            return Err(Some((start, Problem::TooDeep)));
+        }
+        let close = if open == '(' { ')' } else { ']' };
+        if let Some(token) = self.peek().filter(|token| token.kind == TokenKind::Close(close)) {
+            return Err(Some((start.to(token.span), Problem::EmptyGroup)));
+        }
+        let mut expr = self.choice(depth + 1)?;
+        match self.peek() {
+            Some(token) if token.kind == TokenKind::Close(close) => {
+                self.at += 1;
+                let span = start.to(token.span);
+                if open == '[' {
+                    let body = Box::new(expr);
+                    return Ok(Expr {
+                        kind: ExprKind::Repeat {
+                            body,
+                            min: 0,
+                            max: Some(1),
+                        },
+                        span,
+                    });
+                }
+                expr.span = span;
+                Ok(expr)
+            }
+            _ => Err(Some((start, Problem::Unclosed { open }))),
+        }
+    }
+
+    /// A use of a rule.
+    fn reference(&mut self, name: &str, span: Span) -> Expr {
+        let kind = match self.ids.get(name) {
+            Some(&id) => ExprKind::Rule(id),
+            None => {
+                if !self.indented.contains(&name) {
+                    let near = nearest(name, self.ids.keys().copied()).map(str::to_owned);
+                    self.problems.push((
+                        span,
+                        Problem::UndefinedRule {
+                            name: name.to_owned(),
+                            near,
+                        },
+                    ));
+                }
+                ExprKind::Empty
+            }
+        };
+        Expr { kind, span }
+    }
+
+    /// `(rule, "separator")`, behind the `@each` at `start`.
+    fn each(&mut self, start: Span) -> Parse<Expr> {
+        let shape = "`@each(rule, \"separator\")`";
+        let Some(TokenKind::Open('(')) = self.peek_kind() else {
+            return self.expected(shape);
+        };
+        self.at += 1;
+        let Some(Token {
+            kind: TokenKind::Name(name),
+            span,
+            ..
+        }) = self.peek()
+        else {
+            return self.expected(shape);
+        };
+        self.at += 1;
+        let rule = self.reference(name, *span);
+        let Some(TokenKind::Comma) = self.peek_kind() else {
+            return self.expected(shape);
+        };
+        self.at += 1;
+        let Some(TokenKind::Text(separator)) = self.peek_kind() else {
+            return self.expected(shape);
+        };
+        self.at += 1;
+        let Some(TokenKind::Close(')')) = self.peek_kind() else {
+            return self.expected(shape);
+        };
+        self.at += 1;
+        let kind = match rule.kind {
+            ExprKind::Rule(rule) => ExprKind::Each {
+                rule,
+                separator: separator.clone().into_bytes(),
+            },
+            _ => ExprKind::Empty,
+        };
+        Ok(Expr {
+            kind,
+            span: start.to(self.behind()),
+        })
+    }
+}
+
+fn operator_name(kind: &TokenKind) -> Option<&'static str> {
+    match kind {
+        TokenKind::Star => Some("*"),
+        TokenKind::Plus => Some("+"),
+        TokenKind::Question => Some("?"),
+        TokenKind::Tilde => Some("~"),
+        _ => None,
+    }
+}
+
+/// One part is itself; several are `kind` of them. The caller gives at least one.
+fn joined(mut parts: Vec<Expr>, kind: impl Fn(Vec<Expr>) -> ExprKind) -> Expr {
+    if parts.len() > 1 {
+        let span = parts.iter().fold(parts[0].span, |span, part| span.to(part.span));
+        return Expr {
+            kind: kind(parts),
+            span,
+        };
+    }
+    parts.remove(0)
+}
