@@ -1,0 +1,257 @@
+//! Experiment files: what to decode, with what, and how.
+//!
+//! One TOML file describes a grid of cells, **corpus x format x level x strategy** (for each model); a run carries out
+//! every cell over the same documents. Level `none` goes with the strategy `unconstrained`, the levels `syntax` and
+//! `grounded` with `masked`.
+//!
+//! ```
+//! use gramask::experiment::Experiment;
+//! let experiment = Experiment::parse("tiny.toml".as_ref(), r#"
+//!     models  = ["smollm2-135m-instruct"]
+//!     formats = ["json-list", "inline-xml"]
+//!     levels  = ["none", "grounded"]
+//!     budget  = 96
+//!
+//!     [[corpora]]
+//!     name  = "mini"
+//!     split = "test"
+//!
+//!     [strategies]
+//!     unconstrained = {}
+//!     masked        = {}
+//! "#)?;
+//! assert_eq!(experiment.name, "tiny");
+//! assert_eq!(experiment.cells().len(), 4);
+//! # Ok::<(), gramask::experiment::ExperimentError>(())
+//! ```
+
+mod error;
+mod overrides;
+mod parse;
+
+pub use error::{ExperimentError, Place};
+pub use overrides::Overrides;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use gramask_decode::Sampling;
+use serde::{Deserialize, Serialize};
+
+/// An experiment file, read and checked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Experiment {
+    /// The run's folder is named after it; the file's name where the file gives none.
+    pub name: String,
+    /// One sentence for people.
+    pub about: String,
+    /// Names or paths: see [`crate::pull`].
+    pub models: Vec<String>,
+    /// The documents.
+    pub corpora: Vec<CorpusChoice>,
+    /// Names of shipped formats, or paths of `.gram` files.
+    pub formats: Vec<String>,
+    /// Which constraints.
+    pub levels: Vec<LevelName>,
+    /// Which strategies, with their parameters.
+    pub strategies: Strategies,
+    /// The examples in the prompt.
+    pub examples: Examples,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// At most so many tokens per output.
+    pub budget: usize,
+    /// How many sequences are decoded at once.
+    pub batch: usize,
+    /// `flex`, `wgpu`, `cuda:1`, ...
+    pub device: String,
+    /// What the weights are kept as; the model's own choice for the device where none is given.
+    pub weights: Option<String>,
+}
+
+/// A corpus, or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CorpusChoice {
+    /// The name of a known corpus; for a path, what it is called in the records.
+    pub name: String,
+    /// A file or folder in its place.
+    pub path: Option<PathBuf>,
+    /// `train`, `dev`, `test`, ...
+    pub split: String,
+    /// What a document is.
+    pub unit: Unit,
+    /// At most so many documents, from the first on.
+    pub limit: Option<usize>,
+}
+
+/// What a document is: a sentence, or what the corpus calls a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Sentences, cut without ever cutting an entity.
+    #[default]
+    Sentence,
+    /// Whole documents.
+    Document,
+}
+
+/// The levels of a constraint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LevelName {
+    /// No constraint.
+    None,
+    /// The output parses.
+    Syntax,
+    /// It parses, and all that refers to the document is true of it.
+    Grounded,
+}
+
+/// The strategies of an experiment; one that is not named is not run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strategies {
+    /// Plain decoding, strict reading of the output. Takes no parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconstrained: Option<NoParameters>,
+    /// Mask at each step. Takes no parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked: Option<NoParameters>,
+}
+
+/// The parameters of a strategy that takes none: `{}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
+/// The examples in the prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Examples {
+    /// How many.
+    pub n: usize,
+    /// From which split of the corpus.
+    pub split: String,
+}
+
+impl Default for Examples {
+    fn default() -> Self {
+        Examples { n: 3, split: "train".into() }
+    }
+}
+
+/// A strategy's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StrategyName {
+    /// Plain decoding, strict reading of the output.
+    Unconstrained,
+    /// Mask at each step.
+    Masked,
+}
+
+/// One cell of the grid. Names only; indices would not survive a change of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cell {
+    /// The model's name.
+    pub model: String,
+    /// The corpus's name.
+    pub corpus: String,
+    /// The format's name.
+    pub format: String,
+    /// The level.
+    pub level: LevelName,
+    /// The strategy.
+    pub strategy: StrategyName,
+}
+
+impl Experiment {
+    /// The cells, in the order in which they are carried out: all formats of a corpus before the next corpus.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for model in &self.models {
+            for corpus in &self.corpora {
+                for format in &self.formats {
+                    for &level in &self.levels {
+                        for strategy in self.strategies.of(level) {
+                            cells.push(Cell {
+                                model: model.clone(),
+                                corpus: corpus.name.clone(),
+                                format: format_name(format),
+                                level,
+                                strategy,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        cells
+    }
+}
+
+/// What a format is called in the records: a path's file name without its ending.
+pub fn format_name(name_or_path: &str) -> String {
+    let file = name_or_path.rsplit(['/', '\\']).next().unwrap_or(name_or_path);
+    file.strip_suffix(".gram").unwrap_or(file).to_string()
+}
+
+impl Strategies {
+    /// The strategies that go with a level.
+    pub fn of(&self, level: LevelName) -> Vec<StrategyName> {
+        let chosen = match level {
+            LevelName::None => self.unconstrained.map(|_| StrategyName::Unconstrained),
+            LevelName::Syntax | LevelName::Grounded => self.masked.map(|_| StrategyName::Masked),
+        };
+        chosen.into_iter().collect()
+    }
+}
+
+impl LevelName {
+    /// As written in files and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LevelName::None => "none",
+            LevelName::Syntax => "syntax",
+            LevelName::Grounded => "grounded",
+        }
+    }
+}
+
+impl StrategyName {
+    /// As written in files and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StrategyName::Unconstrained => "unconstrained",
+            StrategyName::Masked => "masked",
+        }
+    }
+}
+
+impl Unit {
+    /// As written in files and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unit::Sentence => "sentence",
+            Unit::Document => "document",
+        }
+    }
+}
+
+impl fmt::Display for LevelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for StrategyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.corpus, self.format, self.level, self.strategy)
+    }
+}

@@ -1,0 +1,301 @@
+//! TOML to an [`Experiment`].
+//!
+//! Every value that can be wrong in a way that TOML does not know of is read with its place, so that the message can point
+//! at it. Names of corpora, formats and devices are checked by those who know them, before a run begins.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use gramask_decode::Sampling;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    CorpusChoice, Examples, Experiment, ExperimentError, LevelName, Place, Strategies, StrategyName, Unit, format_name,
+};
+
+/// The file as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: Option<Spanned<String>>,
+    #[serde(default)]
+    about: String,
+    models: Spanned<Vec<Spanned<String>>>,
+    formats: Spanned<Vec<Spanned<String>>>,
+    levels: Spanned<Vec<Spanned<LevelName>>>,
+    budget: Spanned<usize>,
+    #[serde(default = "one")]
+    batch: Spanned<usize>,
+    #[serde(default = "flex")]
+    device: String,
+    weights: Option<String>,
+    corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
+    strategies: Spanned<Strategies>,
+    #[serde(default)]
+    examples: Examples,
+    sampling: Option<Spanned<Sampling>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenCorpus {
+    name: Option<String>,
+    path: Option<PathBuf>,
+    #[serde(default = "test")]
+    split: String,
+    #[serde(default)]
+    unit: Unit,
+    limit: Option<Spanned<usize>>,
+}
+
+fn one() -> Spanned<usize> {
+    Spanned::new(0..0, 1)
+}
+
+fn flex() -> String {
+    "flex".into()
+}
+
+fn test() -> String {
+    "test".into()
+}
+
+impl Experiment {
+    /// Reads an experiment file.
+    ///
+    /// # Errors
+    /// When it cannot be read, and with file, line and column for all that is wrong in it: the message says what would be
+    /// right.
+    pub fn read(path: &Path) -> Result<(Experiment, String), ExperimentError> {
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })?;
+        Ok((Experiment::parse(path, &source)?, source))
+    }
+
+    /// Reads the text of an experiment file; `path` names it in messages, and the experiment where the text does not.
+    ///
+    /// # Errors
+    /// As [`Experiment::read`].
+    pub fn parse(path: &Path, source: &str) -> Result<Experiment, ExperimentError> {
+        let wrong = |span: Range<usize>, message: String| ExperimentError::Wrong {
+            place: Box::new(Place::new(path, source, span, message)),
+        };
+        let written: Written = toml::from_str(source).map_err(|error| {
+            wrong(error.span().unwrap_or(0..0), error.message().replace("\n", " "))
+        })?;
+
+        let name = match &written.name {
+            Some(name) => name.get_ref().clone(),
+            None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            let span = written.name.as_ref().map_or(0..0, Spanned::span);
+            let rule = "letters, digits, `-`, `_` and `.`, the first no `.`, as it becomes a folder's";
+            return Err(wrong(span, format!("`{name}` cannot be the name of a run: use {rule}")));
+        }
+
+        filled(&written.models, "models", "the name or path of a model").map_err(|(at, message)| wrong(at, message))?;
+        filled(&written.formats, "formats", "the name of a format or the path of a .gram file")
+            .map_err(|(at, message)| wrong(at, message))?;
+        filled(&written.levels, "levels", "`none`, `syntax` or `grounded`").map_err(|(at, message)| wrong(at, message))?;
+        unique(written.models.get_ref(), |model| model.clone()).map_err(|(at, message)| wrong(at, message))?;
+        // Two formats of one name could not be told apart in the records.
+        unique(written.formats.get_ref(), |format| format_name(format)).map_err(|(at, message)| wrong(at, message))?;
+        unique(written.levels.get_ref(), |level| level.to_string()).map_err(|(at, message)| wrong(at, message))?;
+
+        let strategies = written.strategies.get_ref();
+        for level in written.levels.get_ref() {
+            if strategies.of(*level.get_ref()).is_empty() {
+                let needed = match level.get_ref() {
+                    LevelName::None => StrategyName::Unconstrained,
+                    _ => StrategyName::Masked,
+                };
+                let level_name = level.get_ref();
+                let message = format!("level `{level_name}` goes with the strategy `{needed}`: add `{needed} = {{}}` under [strategies]");
+                return Err(wrong(level.span(), message));
+            }
+        }
+        for (present, strategy, levels) in [
+            (strategies.unconstrained.is_some(), StrategyName::Unconstrained, "`none`"),
+            (strategies.masked.is_some(), StrategyName::Masked, "`syntax` or `grounded`"),
+        ] {
+            let mut levels_given = written.levels.get_ref().iter();
+            if present && !levels_given.any(|level| strategies.of(*level.get_ref()).contains(&strategy)) {
+                let message = format!("strategy `{strategy}` goes with {levels}: add that to `levels`, or leave it out");
+                return Err(wrong(written.strategies.span(), message));
+            }
+        }
+
+        if *written.budget.get_ref() == 0 {
+            let message = "a budget of 0 tokens leaves room for no output: give at least 1 (a short sentence needs 40 to 100)";
+            return Err(wrong(written.budget.span(), message.into()));
+        }
+        if *written.batch.get_ref() == 0 {
+            return Err(wrong(written.batch.span(), "a batch of 0 decodes nothing: give at least 1".into()));
+        }
+        let sampling = match &written.sampling {
+            None => Sampling::greedy(),
+            Some(sampling) => {
+                sampling.get_ref().validate().map_err(|error| wrong(sampling.span(), error.to_string()))?;
+                *sampling.get_ref()
+            }
+        };
+
+        let corpora = written.corpora.get_ref();
+        if corpora.is_empty() {
+            return Err(wrong(written.corpora.span(), "`corpora` is empty: add [[corpora]] with a name or a path".into()));
+        }
+        let mut choices: Vec<CorpusChoice> = Vec::new();
+        for corpus in corpora {
+            let choice = corpus.get_ref().check().map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?;
+            if choices.iter().any(|other| other.name == choice.name) {
+                let message = format!("two corpora are called `{}`: give one another name", choice.name);
+                return Err(wrong(corpus.span(), message));
+            }
+            choices.push(choice);
+        }
+
+        Ok(Experiment {
+            name,
+            about: written.about,
+            models: values(written.models),
+            corpora: choices,
+            formats: values(written.formats),
+            levels: values(written.levels),
+            strategies: written.strategies.into_inner(),
+            examples: written.examples,
+            sampling,
+            budget: written.budget.into_inner(),
+            batch: written.batch.into_inner(),
+            device: written.device,
+            weights: written.weights,
+        })
+    }
+}
+
+impl WrittenCorpus {
+    fn check(&self) -> Result<CorpusChoice, (Option<Range<usize>>, String)> {
+        let name = match (&self.name, &self.path) {
+            (Some(name), _) => name.clone(),
+            (None, Some(path)) => super::overrides::corpus_name(path),
+            (None, None) => return Err((None, "a corpus needs `name = \"...\"` or `path = \"...\"`".into())),
+        };
+        if let Some(limit) = self.limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
+            return Err((Some(limit.span()), "a limit of 0 leaves no document: give at least 1, or leave it out".into()));
+        }
+        Ok(CorpusChoice {
+            name,
+            path: self.path.clone(),
+            split: self.split.clone(),
+            unit: self.unit,
+            limit: self.limit.as_ref().map(|limit| *limit.get_ref()),
+        })
+    }
+}
+
+type Located = (Range<usize>, String);
+
+fn filled<T>(list: &Spanned<Vec<Spanned<T>>>, name: &str, wanted: &str) -> Result<(), Located> {
+    match list.get_ref().is_empty() {
+        true => Err((list.span(), format!("`{name}` is empty: give {wanted}"))),
+        false => Ok(()),
+    }
+}
+
+fn unique<T>(list: &[Spanned<T>], name: impl Fn(&T) -> String) -> Result<(), Located> {
+    let mut seen = HashSet::new();
+    match list.iter().find(|item| !seen.insert(name(item.get_ref()))) {
+        Some(twice) => Err((twice.span(), format!("`{}` is there twice: leave one out", name(twice.get_ref())))),
+        None => Ok(()),
+    }
+}
+
+fn values<T>(list: Spanned<Vec<Spanned<T>>>) -> Vec<T> {
+    list.into_inner().into_iter().map(Spanned::into_inner).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"name = "good"
+models = ["smollm2-135m-instruct"]
+formats = ["json-list", "formats/mine.gram"]
+levels = ["none", "syntax", "grounded"]
+budget = 64
+batch = 4
+
+[[corpora]]
+name = "mini"
+limit = 5
+
+[[corpora]]
+path = "../data/my.pubtator"
+unit = "document"
+
+[strategies]
+unconstrained = {}
+masked = {}
+
+[sampling]
+temperature = 0.7
+seed = 3
+"#;
+
+    fn error(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "{from}");
+        Experiment::parse("x.toml".as_ref(), &GOOD.replacen(from, to, 1)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_is_read_and_its_grid_is_all_that_go_together() {
+        let experiment = Experiment::parse("x.toml".as_ref(), GOOD).unwrap();
+        assert_eq!(experiment.corpora[1].name, "my");
+        assert_eq!(experiment.corpora[1].unit, Unit::Document);
+        assert_eq!(experiment.corpora[0].split, "test");
+        assert_eq!(experiment.sampling.seed, 3);
+        assert_eq!(experiment.examples.n, 3);
+        let cells = experiment.cells();
+        assert_eq!(cells.len(), 2 * 2 * 3);
+        assert_eq!(cells[0].to_string(), "mini json-list none unconstrained");
+        assert_eq!(cells[5].to_string(), "mini mine grounded masked");
+        assert_eq!(cells[6].corpus, "my");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line_and_what_would_be_right() {
+        for (from, to, line, words) in [
+            ("batch = 4", "bach = 4", 6, &["bach", "batch"][..]),
+            ("budget = 64", "budget = 0", 5, &["budget of 0", "at least 1"]),
+            ("budget = 64", "budget = \"x\"", 5, &["string"]),
+            ("batch = 4", "batch = 0", 6, &["batch of 0"]),
+            ("\"syntax\"", "\"sintax\"", 4, &["sintax", "`syntax`", "`grounded`"]),
+            ("masked = {}", "maskt = {}", 18, &["maskt", "`masked`"]),
+            ("masked = {}", "masked = { k = 2 }", 18, &["`k`"]),
+            ("masked = {}", "", 4, &["`syntax`", "masked = {}"]),
+            ("\"none\", ", "", 16, &["`unconstrained`", "`none`"]),
+            ("limit = 5", "limit = 0", 10, &["limit of 0"]),
+            ("name = \"mini\"", "split = \"dev\"", 8, &["name", "path"]),
+            ("\"formats/mine.gram\"", "\"old/json-list.gram\"", 3, &["`json-list` is there twice"]),
+            ("name = \"good\"", "name = \"../good\"", 1, &["../good", "letters"]),
+            ("models = [\"smollm2-135m-instruct\"]", "models = []", 2, &["`models` is empty"]),
+            ("temperature = 0.7", "temperature = -1.0", 20, &["temperature is -1"]),
+            ("seed = 3", "sed = 3", 22, &["sed", "seed"]),
+            ("levels = [", "levels = ", 4, &[]),
+        ] {
+            let message = error(from, to);
+            assert!(message.starts_with(&format!("x.toml:{line}:")), "{from} -> {to}: {message}");
+            assert!(words.iter().all(|word| message.contains(word)), "{from} -> {to}: {message}");
+            assert!(message.contains('^'), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let error = Experiment::read("no/such.toml".as_ref()).unwrap_err().to_string();
+        assert!(error.contains("no/such.toml") && error.contains("quickstart"), "{error}");
+    }
+}

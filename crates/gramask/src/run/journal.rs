@@ -1,0 +1,185 @@
+//! `records.jsonl`: appended to as documents finish, and read again when a run goes on.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::record::Record;
+use crate::experiment::Cell;
+
+/// The records of a run, on disk and in memory.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    records: Vec<Record>,
+    done: HashSet<(Cell, String)>,
+    /// Whether the last line was torn and has been dropped.
+    torn: bool,
+}
+
+/// The journal cannot be read or written.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// A line that is no record, other than the last.
+    #[error("{}:{line}: {source}; this line was not written by a run: remove it, or give another folder with --out", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A document that a cell has twice.
+    #[error("{}:{line}: document `{document}` is there a second time for {cell}: remove one of the lines", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The document.
+        document: String,
+        /// The cell.
+        cell: Box<Cell>,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Journal {
+    /// Opens or creates the file. A last line that is torn, because the program or the machine stopped while it was written,
+    /// is dropped: its document is decoded again.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or a line other than the last is no record.
+    pub fn open(path: &Path) -> Result<Journal, JournalError> {
+        let fail = |action, source| JournalError::Io { action, path: path.to_path_buf(), source };
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|source| fail("open", source))?;
+        let mut reader = BufReader::new(&file);
+        let mut records = Vec::new();
+        let mut done = HashSet::new();
+        let mut torn = false;
+        let mut good = 0;
+        for line in 1.. {
+            let mut bytes = Vec::new();
+            if reader.read_until(b'\n', &mut bytes).map_err(|source| fail("read", source))? == 0 {
+                break;
+            }
+            // A line counts once its end is there: a prefix of a record may itself be one only by accident.
+            if bytes.last() != Some(&b'\n') {
+                torn = true;
+                break;
+            }
+            let record: Record = serde_json::from_slice(&bytes)
+                .map_err(|source| JournalError::Line { path: path.to_path_buf(), line, source })?;
+            good += bytes.len() as u64;
+            if !done.insert((record.cell.clone(), record.document.clone())) {
+                let (cell, document) = (Box::new(record.cell), record.document);
+                return Err(JournalError::Twice { path: path.to_path_buf(), line, document, cell });
+            }
+            records.push(record);
+        }
+        if torn {
+            file.set_len(good).map_err(|source| fail("drop the torn last line of", source))?;
+        }
+        Ok(Journal { path: path.to_path_buf(), file, records, done, torn })
+    }
+
+    /// Whether a torn last line was dropped.
+    pub fn was_torn(&self) -> bool {
+        self.torn
+    }
+
+    /// Whether a cell has this document.
+    pub fn has(&self, cell: &Cell, document: &str) -> bool {
+        self.done.contains(&(cell.clone(), document.to_string()))
+    }
+
+    /// All records, in the order in which they were written.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Appends a record; when this returns, the operating system has it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
+        let fail = |source| JournalError::Io { action: "write", path: self.path.clone(), source };
+        let mut line = serde_json::to_vec(&record).map_err(|error| fail(error.into()))?;
+        line.push(b'\n');
+        // One write for the whole line: a stop tears at most the last.
+        self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(fail)?;
+        self.done.insert((record.cell.clone(), record.document.clone()));
+        self.records.push(record);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::LevelName;
+    use crate::run::record::tests::record;
+
+    #[test]
+    fn a_run_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        let (first, second) = (record(LevelName::None, "d1"), record(LevelName::None, "d2"));
+        let mut journal = Journal::open(&path).unwrap();
+        journal.append(first.clone()).unwrap();
+        journal.append(second.clone()).unwrap();
+        drop(journal);
+
+        // The machine stopped in the middle of the second line.
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        assert!(journal.was_torn());
+        assert!(journal.has(&first.cell, "d1"));
+        assert!(!journal.has(&second.cell, "d2"));
+        assert!(!journal.has(&record(LevelName::Syntax, "d1").cell, "d1"));
+        journal.append(second.clone()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "as if nothing had happened");
+        drop(journal);
+        let journal = Journal::open(&path).unwrap();
+        assert!(!journal.was_torn());
+        assert_eq!(journal.records(), [first, second]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        let mut journal = Journal::open(&path).unwrap();
+        journal.append(record(LevelName::None, "d1")).unwrap();
+        let mut lines = std::fs::read_to_string(&path).unwrap();
+        lines += "{\"model\": 3}\n";
+        std::fs::write(&path, &lines).unwrap();
+        let error = Journal::open(&path).unwrap_err().to_string();
+        assert!(error.contains("records.jsonl:2:"), "{error}");
+
+        let line = lines.lines().next().unwrap();
+        std::fs::write(&path, format!("{line}\n{line}\n")).unwrap();
+        let error = Journal::open(&path).unwrap_err().to_string();
+        assert!(error.contains("records.jsonl:2:") && error.contains("`d1`"), "{error}");
+    }
+}
