@@ -136,7 +136,10 @@ pub struct Examples {
 
 impl Default for Examples {
     fn default() -> Self {
-        Examples { n: 3, split: "train".into() }
+        Examples {
+            n: 3,
+            split: "train".into(),
+        }
     }
 }
 

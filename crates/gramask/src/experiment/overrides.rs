@@ -58,7 +58,10 @@ impl Experiment {
 
 /// What a corpus at a path is called: its file name without the ending.
 pub(super) fn corpus_name(path: &Path) -> String {
-    path.file_stem().map_or_else(|| path.to_string_lossy().into_owned(), |stem| stem.to_string_lossy().into_owned())
+    path.file_stem().map_or_else(
+        || path.to_string_lossy().into_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -78,7 +81,10 @@ mod tests {
             model: Some("m.gguf".into()),
         };
         let changed = experiment.with(&overrides);
-        assert_eq!((changed.batch, changed.device.as_str(), changed.models), (3, "cuda", vec!["m.gguf".to_string()]));
+        assert_eq!(
+            (changed.batch, changed.device.as_str(), changed.models),
+            (3, "cuda", vec!["m.gguf".to_string()])
+        );
         assert_eq!(changed.corpora.len(), 1);
         assert_eq!(changed.corpora[0].name, "my");
         assert_eq!(changed.corpora[0].unit, Unit::Document);

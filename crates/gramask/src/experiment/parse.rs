@@ -69,8 +69,10 @@ impl Experiment {
     /// When it cannot be read, and with file, line and column for all that is wrong in it: the message says what would be
     /// right.
     pub fn read(path: &Path) -> Result<(Experiment, String), ExperimentError> {
-        let source = std::fs::read_to_string(path)
-            .map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })?;
+        let source = std::fs::read_to_string(path).map_err(|source| ExperimentError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
         Ok((Experiment::parse(path, &source)?, source))
     }
 
@@ -82,9 +84,8 @@ impl Experiment {
         let wrong = |span: Range<usize>, message: String| ExperimentError::Wrong {
             place: Box::new(Place::new(path, source, span, message)),
         };
-        let written: Written = toml::from_str(source).map_err(|error| {
-            wrong(error.span().unwrap_or(0..0), error.message().replace("\n", " "))
-        })?;
+        let written: Written = toml::from_str(source)
+            .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace("\n", " ")))?;
 
         let name = match &written.name {
             Some(name) => name.get_ref().clone(),
@@ -98,9 +99,14 @@ impl Experiment {
         }
 
         filled(&written.models, "models", "the name or path of a model").map_err(|(at, message)| wrong(at, message))?;
-        filled(&written.formats, "formats", "the name of a format or the path of a .gram file")
+        filled(
+            &written.formats,
+            "formats",
+            "the name of a format or the path of a .gram file",
+        )
+        .map_err(|(at, message)| wrong(at, message))?;
+        filled(&written.levels, "levels", "`none`, `syntax` or `grounded`")
             .map_err(|(at, message)| wrong(at, message))?;
-        filled(&written.levels, "levels", "`none`, `syntax` or `grounded`").map_err(|(at, message)| wrong(at, message))?;
         unique(written.models.get_ref(), |model| model.clone()).map_err(|(at, message)| wrong(at, message))?;
         // Two formats of one name could not be told apart in the records.
         unique(written.formats.get_ref(), |format| format_name(format)).map_err(|(at, message)| wrong(at, message))?;
@@ -114,43 +120,67 @@ impl Experiment {
                     _ => StrategyName::Masked,
                 };
                 let level_name = level.get_ref();
-                let message = format!("level `{level_name}` goes with the strategy `{needed}`: add `{needed} = {{}}` under [strategies]");
+                let message = format!(
+                    "level `{level_name}` goes with the strategy `{needed}`: add `{needed} = {{}}` under [strategies]"
+                );
                 return Err(wrong(level.span(), message));
             }
         }
         for (present, strategy, levels) in [
-            (strategies.unconstrained.is_some(), StrategyName::Unconstrained, "`none`"),
-            (strategies.masked.is_some(), StrategyName::Masked, "`syntax` or `grounded`"),
+            (
+                strategies.unconstrained.is_some(),
+                StrategyName::Unconstrained,
+                "`none`",
+            ),
+            (
+                strategies.masked.is_some(),
+                StrategyName::Masked,
+                "`syntax` or `grounded`",
+            ),
         ] {
             let mut levels_given = written.levels.get_ref().iter();
             if present && !levels_given.any(|level| strategies.of(*level.get_ref()).contains(&strategy)) {
-                let message = format!("strategy `{strategy}` goes with {levels}: add that to `levels`, or leave it out");
+                let message =
+                    format!("strategy `{strategy}` goes with {levels}: add that to `levels`, or leave it out");
                 return Err(wrong(written.strategies.span(), message));
             }
         }
 
         if *written.budget.get_ref() == 0 {
-            let message = "a budget of 0 tokens leaves room for no output: give at least 1 (a short sentence needs 40 to 100)";
+            let message =
+                "a budget of 0 tokens leaves room for no output: give at least 1 (a short sentence needs 40 to 100)";
             return Err(wrong(written.budget.span(), message.into()));
         }
         if *written.batch.get_ref() == 0 {
-            return Err(wrong(written.batch.span(), "a batch of 0 decodes nothing: give at least 1".into()));
+            return Err(wrong(
+                written.batch.span(),
+                "a batch of 0 decodes nothing: give at least 1".into(),
+            ));
         }
         let sampling = match &written.sampling {
             None => Sampling::greedy(),
             Some(sampling) => {
-                sampling.get_ref().validate().map_err(|error| wrong(sampling.span(), error.to_string()))?;
+                sampling
+                    .get_ref()
+                    .validate()
+                    .map_err(|error| wrong(sampling.span(), error.to_string()))?;
                 *sampling.get_ref()
             }
         };
 
         let corpora = written.corpora.get_ref();
         if corpora.is_empty() {
-            return Err(wrong(written.corpora.span(), "`corpora` is empty: add [[corpora]] with a name or a path".into()));
+            return Err(wrong(
+                written.corpora.span(),
+                "`corpora` is empty: add [[corpora]] with a name or a path".into(),
+            ));
         }
         let mut choices: Vec<CorpusChoice> = Vec::new();
         for corpus in corpora {
-            let choice = corpus.get_ref().check().map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?;
+            let choice = corpus
+                .get_ref()
+                .check()
+                .map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?;
             if choices.iter().any(|other| other.name == choice.name) {
                 let message = format!("two corpora are called `{}`: give one another name", choice.name);
                 return Err(wrong(corpus.span(), message));
@@ -184,7 +214,10 @@ impl WrittenCorpus {
             (None, None) => return Err((None, "a corpus needs `name = \"...\"` or `path = \"...\"`".into())),
         };
         if let Some(limit) = self.limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
-            return Err((Some(limit.span()), "a limit of 0 leaves no document: give at least 1, or leave it out".into()));
+            return Err((
+                Some(limit.span()),
+                "a limit of 0 leaves no document: give at least 1, or leave it out".into(),
+            ));
         }
         Ok(CorpusChoice {
             name,
@@ -208,7 +241,10 @@ fn filled<T>(list: &Spanned<Vec<Spanned<T>>>, name: &str, wanted: &str) -> Resul
 fn unique<T>(list: &[Spanned<T>], name: impl Fn(&T) -> String) -> Result<(), Located> {
     let mut seen = HashSet::new();
     match list.iter().find(|item| !seen.insert(name(item.get_ref()))) {
-        Some(twice) => Err((twice.span(), format!("`{}` is there twice: leave one out", name(twice.get_ref())))),
+        Some(twice) => Err((
+            twice.span(),
+            format!("`{}` is there twice: leave one out", name(twice.get_ref())),
+        )),
         None => Ok(()),
     }
 }
@@ -247,7 +283,9 @@ seed = 3
 
     fn error(from: &str, to: &str) -> String {
         assert!(GOOD.contains(from), "{from}");
-        Experiment::parse("x.toml".as_ref(), &GOOD.replacen(from, to, 1)).unwrap_err().to_string()
+        Experiment::parse("x.toml".as_ref(), &GOOD.replacen(from, to, 1))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -279,16 +317,32 @@ seed = 3
             ("\"none\", ", "", 16, &["`unconstrained`", "`none`"]),
             ("limit = 5", "limit = 0", 10, &["limit of 0"]),
             ("name = \"mini\"", "split = \"dev\"", 8, &["name", "path"]),
-            ("\"formats/mine.gram\"", "\"old/json-list.gram\"", 3, &["`json-list` is there twice"]),
+            (
+                "\"formats/mine.gram\"",
+                "\"old/json-list.gram\"",
+                3,
+                &["`json-list` is there twice"],
+            ),
             ("name = \"good\"", "name = \"../good\"", 1, &["../good", "letters"]),
-            ("models = [\"smollm2-135m-instruct\"]", "models = []", 2, &["`models` is empty"]),
+            (
+                "models = [\"smollm2-135m-instruct\"]",
+                "models = []",
+                2,
+                &["`models` is empty"],
+            ),
             ("temperature = 0.7", "temperature = -1.0", 20, &["temperature is -1"]),
             ("seed = 3", "sed = 3", 22, &["sed", "seed"]),
             ("levels = [", "levels = ", 4, &[]),
         ] {
             let message = error(from, to);
-            assert!(message.starts_with(&format!("x.toml:{line}:")), "{from} -> {to}: {message}");
-            assert!(words.iter().all(|word| message.contains(word)), "{from} -> {to}: {message}");
+            assert!(
+                message.starts_with(&format!("x.toml:{line}:")),
+                "{from} -> {to}: {message}"
+            );
+            assert!(
+                words.iter().all(|word| message.contains(word)),
+                "{from} -> {to}: {message}"
+            );
             assert!(message.contains('^'), "{message}");
         }
     }
@@ -296,6 +350,9 @@ seed = 3
     #[test]
     fn a_file_that_is_missing_is_named() {
         let error = Experiment::read("no/such.toml".as_ref()).unwrap_err().to_string();
-        assert!(error.contains("no/such.toml") && error.contains("quickstart"), "{error}");
+        assert!(
+            error.contains("no/such.toml") && error.contains("quickstart"),
+            "{error}"
+        );
     }
 }

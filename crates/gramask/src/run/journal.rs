@@ -65,7 +65,11 @@ impl Journal {
     /// # Errors
     /// When the file cannot be opened, or a line other than the last is no record.
     pub fn open(path: &Path) -> Result<Journal, JournalError> {
-        let fail = |action, source| JournalError::Io { action, path: path.to_path_buf(), source };
+        let fail = |action, source| JournalError::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        };
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -79,7 +83,11 @@ impl Journal {
         let mut good = 0;
         for line in 1.. {
             let mut bytes = Vec::new();
-            if reader.read_until(b'\n', &mut bytes).map_err(|source| fail("read", source))? == 0 {
+            if reader
+                .read_until(b'\n', &mut bytes)
+                .map_err(|source| fail("read", source))?
+                == 0
+            {
                 break;
             }
             // A line counts once its end is there: a prefix of a record may itself be one only by accident.
@@ -87,19 +95,34 @@ impl Journal {
                 torn = true;
                 break;
             }
-            let record: Record = serde_json::from_slice(&bytes)
-                .map_err(|source| JournalError::Line { path: path.to_path_buf(), line, source })?;
+            let record: Record = serde_json::from_slice(&bytes).map_err(|source| JournalError::Line {
+                path: path.to_path_buf(),
+                line,
+                source,
+            })?;
             good += bytes.len() as u64;
             if !done.insert((record.cell.clone(), record.document.clone())) {
                 let (cell, document) = (Box::new(record.cell), record.document);
-                return Err(JournalError::Twice { path: path.to_path_buf(), line, document, cell });
+                return Err(JournalError::Twice {
+                    path: path.to_path_buf(),
+                    line,
+                    document,
+                    cell,
+                });
             }
             records.push(record);
         }
         if torn {
-            file.set_len(good).map_err(|source| fail("drop the torn last line of", source))?;
+            file.set_len(good)
+                .map_err(|source| fail("drop the torn last line of", source))?;
         }
-        Ok(Journal { path: path.to_path_buf(), file, records, done, torn })
+        Ok(Journal {
+            path: path.to_path_buf(),
+            file,
+            records,
+            done,
+            torn,
+        })
     }
 
     /// Whether a torn last line was dropped.
@@ -122,11 +145,18 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written.
     pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
-        let fail = |source| JournalError::Io { action: "write", path: self.path.clone(), source };
+        let fail = |source| JournalError::Io {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        };
         let mut line = serde_json::to_vec(&record).map_err(|error| fail(error.into()))?;
         line.push(b'\n');
         // One write for the whole line: a stop tears at most the last.
-        self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(fail)?;
+        self.file
+            .write_all(&line)
+            .and_then(|()| self.file.flush())
+            .map_err(fail)?;
         self.done.insert((record.cell.clone(), record.document.clone()));
         self.records.push(record);
         Ok(())

@@ -100,16 +100,30 @@ pub(crate) mod tests {
 
     /// A record of the cell `mini json-list LEVEL`, without entities.
     pub(crate) fn record(level: LevelName, document: &str) -> Record {
-        let strategy = if level == LevelName::None { StrategyName::Unconstrained } else { StrategyName::Masked };
+        let strategy = if level == LevelName::None {
+            StrategyName::Unconstrained
+        } else {
+            StrategyName::Masked
+        };
         Record {
-            cell: Cell { model: "m".into(), corpus: "mini".into(), format: "json-list".into(), level, strategy },
+            cell: Cell {
+                model: "m".into(),
+                corpus: "mini".into(),
+                format: "json-list".into(),
+                level,
+                strategy,
+            },
             document: document.into(),
             prompt: "00".into(),
             output: "[]".into(),
             entities: Vec::new(),
             gold: Vec::new(),
             tokens: Tokens { prompt: 10, output: 2 },
-            times: Times { wall_s: 0.5, mask_us: 3.0, compile_us: 1.0 },
+            times: Times {
+                wall_s: 0.5,
+                mask_us: 3.0,
+                compile_us: 1.0,
+            },
             finish: Some(Finish::End),
             parsed: true,
             errors: Vec::new(),
@@ -123,7 +137,11 @@ pub(crate) mod tests {
     fn a_record_is_one_flat_line() {
         let mut record = record(LevelName::Grounded, "d1");
         record.entities = vec![Entity::new("Disease", 0, 4)];
-        record.errors = vec![Fault { kind: FaultKind::NotInDocument, label: None, message: "line\nbreak".into() }];
+        record.errors = vec![Fault {
+            kind: FaultKind::NotInDocument,
+            label: None,
+            message: "line\nbreak".into(),
+        }];
         let line = serde_json::to_string(&record).unwrap();
         assert!(!line.contains('\n'));
         let start = r#"{"model":"m","corpus":"mini","format":"json-list","level":"grounded","strategy":"masked","document":"d1""#;

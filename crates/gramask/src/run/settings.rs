@@ -77,16 +77,24 @@ impl RunFile {
     /// When the folder holds another run.
     pub fn claim(&self, folder: &Path) -> Result<(), SettingsError> {
         let path = folder.join("run.json");
-        let fail = |action, path: &Path, source| SettingsError::Io { action, path: path.to_path_buf(), source };
+        let fail = |action, path: &Path, source| SettingsError::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(|source| fail("create", folder, source))?;
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if folder.join("records.jsonl").exists() {
-                    return Err(SettingsError::Orphan { folder: folder.to_path_buf() });
+                    return Err(SettingsError::Orphan {
+                        folder: folder.to_path_buf(),
+                    });
                 }
-                let json = serde_json::to_string_pretty(self)
-                    .map_err(|source| SettingsError::Json { path: path.clone(), source })?;
+                let json = serde_json::to_string_pretty(self).map_err(|source| SettingsError::Json {
+                    path: path.clone(),
+                    source,
+                })?;
                 // Written beside and moved: a stop leaves no half of it.
                 let beside = folder.join("run.json.part");
                 std::fs::write(&beside, json + "\n").map_err(|source| fail("write", &beside, source))?;
@@ -106,7 +114,10 @@ impl RunFile {
         if more > 0 {
             differences += &format!("; and {more} more");
         }
-        Err(SettingsError::Differs { folder: folder.to_path_buf(), differences })
+        Err(SettingsError::Differs {
+            folder: folder.to_path_buf(),
+            differences,
+        })
     }
 }
 
@@ -144,7 +155,9 @@ fn short(value: &Value) -> String {
 
 /// The time now, in UTC, as `2026-11-22T13:00:00Z`.
 pub fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     date(seconds)
 }
 
@@ -160,7 +173,12 @@ fn date(seconds: u64) -> String {
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -187,14 +205,24 @@ mod tests {
         let first = run_file(json!({"budget": 96, "corpora": [{"name": "mini", "limit": 5}], "device": "flex"}));
         first.claim(&at).unwrap();
         let text = std::fs::read_to_string(at.join("run.json")).unwrap();
-        let later = RunFile { date: "later".into(), ..first.clone() };
+        let later = RunFile {
+            date: "later".into(),
+            ..first.clone()
+        };
         later.claim(&at).unwrap();
-        assert_eq!(std::fs::read_to_string(at.join("run.json")).unwrap(), text, "going on changes nothing");
+        assert_eq!(
+            std::fs::read_to_string(at.join("run.json")).unwrap(),
+            text,
+            "going on changes nothing"
+        );
 
         let other = run_file(json!({"budget": 128, "corpora": [{"name": "mini"}], "device": "flex"}));
         let error = other.claim(&at).unwrap_err().to_string();
         assert!(error.contains("settings.budget is 96 there and 128 here"), "{error}");
-        assert!(error.contains("settings.corpora[0].limit is 5 there and not given here"), "{error}");
+        assert!(
+            error.contains("settings.corpora[0].limit is 5 there and not given here"),
+            "{error}"
+        );
         assert!(!error.contains("device") && error.contains("--out"), "{error}");
 
         std::fs::write(at.join("records.jsonl"), "").unwrap();

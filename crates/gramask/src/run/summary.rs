@@ -4,8 +4,8 @@
 //! never stopped.
 
 use gramask_decode::Finish;
-use gramask_ner::metrics::{Fault as Scored, FaultKind as ScoredKind, Outcome, Prediction, Scorer};
 use gramask_ner::Schema;
+use gramask_ner::metrics::{Fault as Scored, FaultKind as ScoredKind, Outcome, Prediction, Scorer};
 use serde::Serialize;
 
 use super::record::{FaultKind, Record};
@@ -134,9 +134,16 @@ fn prediction(record: &Record) -> Prediction {
             // No entity stands behind these: the outcome and the copy failures tell of them.
             FaultKind::Syntax | FaultKind::CopyFailed | FaultKind::NotDecoded => return None,
         };
-        Some(Scored { kind, label: fault.label.clone() })
+        Some(Scored {
+            kind,
+            label: fault.label.clone(),
+        })
     });
-    Prediction { outcome, faults: faults.collect(), entities: record.entities.clone() }
+    Prediction {
+        outcome,
+        faults: faults.collect(),
+        entities: record.entities.clone(),
+    }
 }
 
 #[derive(Default)]
@@ -180,7 +187,9 @@ pub fn to_csv(rows: &[Row]) -> Result<String, csv::Error> {
     for row in rows {
         writer.serialize(row.rounded())?;
     }
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -221,7 +230,11 @@ mod tests {
     use gramask_ner::Entity;
 
     fn fault(kind: FaultKind) -> Fault {
-        Fault { kind, label: Some("Disease".into()), message: String::new() }
+        Fault {
+            kind,
+            label: Some("Disease".into()),
+            message: String::new(),
+        }
     }
 
     /// Four documents: a hit beside an invented mention, a truncated output, a failed copy, a clean empty one.
@@ -239,7 +252,13 @@ mod tests {
         let mut copy = record(LevelName::None, "d3");
         copy.errors = vec![fault(FaultKind::CopyFailed)];
         copy.independent = None;
-        vec![hit, cut, copy, record(LevelName::None, "d4"), record(LevelName::Grounded, "d1")]
+        vec![
+            hit,
+            cut,
+            copy,
+            record(LevelName::None, "d4"),
+            record(LevelName::Grounded, "d1"),
+        ]
     }
 
     #[test]
@@ -247,7 +266,10 @@ mod tests {
         let records = records();
         let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
         assert_eq!(row.documents, 4, "the other cell's record is passed over");
-        assert_eq!((row.parse_rate, row.truncation_rate, row.copy_failure_rate), (0.75, 0.25, 0.25));
+        assert_eq!(
+            (row.parse_rate, row.truncation_rate, row.copy_failure_rate),
+            (0.75, 0.25, 0.25)
+        );
         assert_eq!((row.precision, row.recall, row.f1), (0.5, 0.5, 0.5));
         assert_eq!(row.not_in_document_rate, 0.5);
         assert_eq!((row.output_tokens, row.wall_s), (20, 2.0));
@@ -264,7 +286,13 @@ mod tests {
         let columns = "model,corpus,format,level,strategy,documents,parse_rate,precision,recall,f1,not_in_document_rate,\
                        truncation_rate,tokens_per_second,documents_per_second,mask_us_per_token,";
         assert!(csv.starts_with(columns), "{csv}");
-        assert!(csv.lines().nth(1).unwrap().starts_with("m,mini,json-list,none,unconstrained,4,0.75,0.5,"), "{csv}");
+        assert!(
+            csv.lines()
+                .nth(1)
+                .unwrap()
+                .starts_with("m,mini,json-list,none,unconstrained,4,0.75,0.5,"),
+            "{csv}"
+        );
     }
 
     #[test]

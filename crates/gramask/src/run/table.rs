@@ -13,7 +13,19 @@ pub fn table(rows: &[Row]) -> String {
     let mut head = Vec::new();
     head.extend(models.then_some("model"));
     head.extend(corpora.then_some("corpus"));
-    head.extend(["format", "level", "parse %", "F1", "P", "R", "not in doc %", "cut off %", "tok/s", "docs/s", "mask ms/tok"]);
+    head.extend([
+        "format",
+        "level",
+        "parse %",
+        "F1",
+        "P",
+        "R",
+        "not in doc %",
+        "cut off %",
+        "tok/s",
+        "docs/s",
+        "mask ms/tok",
+    ]);
     table.set_header(head);
     let mut last: Option<&Row> = None;
     for row in rows {
@@ -40,7 +52,11 @@ pub fn table(rows: &[Row]) -> String {
             number(percent(row.truncation_rate, row.documents)),
             figure(row.tokens_per_second, 1),
             figure(row.documents_per_second, 2),
-            if row.level == "none" { number("-".into()) } else { figure(row.mask_us_per_token / 1000.0, 4) },
+            if row.level == "none" {
+                number("-".into())
+            } else {
+                figure(row.mask_us_per_token / 1000.0, 4)
+            },
         ]);
         table.add_row(cells);
         last = Some(row);
@@ -70,8 +86,14 @@ mod tests {
 
     #[test]
     fn a_row_is_a_line_and_exact_rates_are_told_from_rounded_ones() {
-        assert_eq!((percent(0.99999, 9), percent(1.0, 9), percent(0.00001, 9)), ("99.99".into(), "100".into(), "0.01".into()));
-        assert_eq!((percent(0.0, 9), percent(1.0, 0), percent(0.123, 9)), ("0".into(), "-".into(), "12.30".into()));
+        assert_eq!(
+            (percent(0.99999, 9), percent(1.0, 9), percent(0.00001, 9)),
+            ("99.99".into(), "100".into(), "0.01".into())
+        );
+        assert_eq!(
+            (percent(0.0, 9), percent(1.0, 0), percent(0.123, 9)),
+            ("0".into(), "-".into(), "12.30".into())
+        );
         let schema = Schema::new(["Disease"]);
         let rows: Vec<Row> = [LevelName::None, LevelName::Grounded]
             .map(|level| record(level, "d"))
@@ -79,9 +101,15 @@ mod tests {
             .map(|record| summarise(&record.cell, &schema, [record]))
             .collect();
         let table = table(&rows);
-        let lines: Vec<&str> = table.lines().filter(|line| line.contains("none") || line.contains("grounded")).collect();
+        let lines: Vec<&str> = table
+            .lines()
+            .filter(|line| line.contains("none") || line.contains("grounded"))
+            .collect();
         assert_eq!(lines.len(), 2, "{table}");
-        assert!(lines[0].contains("json-list") && !lines[1].contains("json-list"), "{table}");
+        assert!(
+            lines[0].contains("json-list") && !lines[1].contains("json-list"),
+            "{table}"
+        );
         assert!(lines[1].contains("100") && lines[1].contains("0.0015"), "{table}");
         assert!(!table.contains("corpus"), "{table}");
     }
