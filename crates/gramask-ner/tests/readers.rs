@@ -1,0 +1,275 @@
+//! The readers on small files, right and wrong.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gramask_ner::corpus::{Corpus, Form, OnProblem, Options, Problem, ProblemKind, ReadError, find, write_jsonl};
+use gramask_ner::{Document, Entity, Fragment, Schema};
+
+fn skip() -> Options {
+    Options {
+        on_problem: OnProblem::Skip,
+        ..Options::default()
+    }
+}
+
+fn read(file: &str, content: &str) -> Result<(Corpus, Vec<Problem>), ReadError> {
+    Corpus::read_str(file, content, &skip())
+}
+
+/// The message of the first problem, where reading stops at it.
+fn stops(file: &str, content: &str) -> String {
+    let error = Corpus::read_str(file, content, &Options::default()).unwrap_err();
+    assert!(matches!(error, ReadError::Problem(_)), "{error}");
+    error.to_string()
+}
+
+const PUBTATOR: &str = "\
+1|t|On naloxone.
+1|a|It reverses α|β clonidine.
+1\t3\t11\tnaloxone\tChemical\tD009270
+1\t29\t38\tclonidine\tChemical\tD003000\textra
+1\tCID\tD009270\tD007022
+
+2|t|A title alone
+2\t2\t7\ttitle\tThing
+";
+
+#[test]
+fn pubtator_is_read() {
+    let (corpus, problems) = read("a/train.pubtator", PUBTATOR).unwrap();
+    assert_eq!(problems, []);
+    assert_eq!(
+        (corpus.name.as_str(), corpus.schema.labels()),
+        ("train", &["Chemical".to_owned(), "Thing".into()][..])
+    );
+    let text = "On naloxone.\nIt reverses α|β clonidine.";
+    assert_eq!(corpus.documents[0].text.as_str(), text);
+    assert_eq!(
+        corpus.documents[0].entities,
+        [Entity::new("Chemical", 3, 11), Entity::new("Chemical", 29, 38)]
+    );
+    assert_eq!(corpus.documents[1].text.as_str(), "A title alone");
+    // The same from Windows and without a telling extension.
+    let (windows, _) = read("train.txt", &PUBTATOR.replace('\n', "\r\n")).unwrap();
+    assert_eq!(windows, corpus);
+}
+
+#[test]
+fn a_corrupt_pubtator_line_is_an_error_with_its_place() {
+    for (line, found) in [
+        ("1\t3\t11\tnaloxone", "with 4 tab-separated fields; expected ID|t|TITLE"),
+        (
+            "1\tx3\t11\tnaloxone\tChemical",
+            "found the offsets \"x3\" and \"11\"; expected two whole numbers",
+        ),
+        ("1\tCID\t11\tnaloxone\tChemical", "found the offsets"),
+        (
+            "2\t3\t11\tnaloxone\tChemical",
+            "an annotation of document \"2\"; expected one of document \"1\"",
+        ),
+        ("1\t3\t11\tnaloxone\t", "an empty label"),
+        ("rubbish", "\"rubbish\" with 1 tab-separated fields"),
+        ("1|a|Second abstract", "an abstract of \"1\" out of place"),
+    ] {
+        let content = format!("1|t|On naloxone.\n1|a|\n{line}\n1\t3\t11\tnaloxone\tChemical\n");
+        let message = stops("dir/x.pubtator", &content);
+        assert!(message.starts_with("dir/x.pubtator:3: document 1: found "), "{message}");
+        assert!(message.contains(found), "{message}");
+        let (corpus, problems) = read("dir/x.pubtator", &content).unwrap();
+        assert_eq!((corpus.entities(), problems.len(), problems[0].line), (1, 1, 3));
+    }
+    assert!(stops("x.pubtator", "1\t3\t11\tnaloxone\tChemical\n").starts_with("x.pubtator:1: found "));
+}
+
+#[test]
+fn annotations_that_are_not_the_text_are_named() {
+    let content =
+        "7|t|Some gene here\n7\t5\t9\tgene \tX\n7\t0\t4\tSoma\tX\n7\t10\t40\there\tX\n7\t4\t4\t\tX\n7\t5\t9\tgene\tX\n";
+    let (corpus, problems) = read("f.pubtator", content).unwrap();
+    assert_eq!(corpus.documents[0].entities, [Entity::new("X", 5, 9)]);
+    let messages: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        messages,
+        [
+            "f.pubtator:2: document 7: the annotation says that 5..9 is \"gene \", but the text there is \"gene\"; \
+             kept, as only outer white space differs",
+            "f.pubtator:3: document 7: the annotation says that 0..4 is \"Soma\", but the text there is \"Some\"; left out",
+            "f.pubtator:4: document 7: offsets 10..40 are not fragments of a text of 14 characters; expected start < end \
+             <= 14 without overlap",
+            "f.pubtator:5: document 7: offsets 4..4 are not fragments of a text of 14 characters; expected start < end \
+             <= 14 without overlap",
+            "f.pubtator:6: document 7: the entity X 5..9 is annotated twice; expected once, the second is left out",
+        ]
+    );
+    assert_eq!(stops("f.pubtator", content), messages[0]);
+}
+
+#[test]
+fn a_document_that_stands_twice_is_reported() {
+    let content = "1|t|Same\n1\t0\t4\tSame\tX\n\n1|t|Same\n1\t0\t4\tSame\tX\n\n1|t|Other\n";
+    let (corpus, problems) = read("f.pubtator", content).unwrap();
+    assert_eq!(
+        corpus.documents.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(),
+        ["1", "1#2"]
+    );
+    assert_eq!(
+        problems[0].kind,
+        ProblemKind::DuplicateDocument {
+            entities: 1,
+            kept_as: None
+        }
+    );
+    assert_eq!(problems[0].line, 4);
+    assert_eq!(
+        problems[1].kind,
+        ProblemKind::DuplicateDocument {
+            entities: 0,
+            kept_as: Some("1#2".into())
+        }
+    );
+}
+
+#[test]
+fn labels_are_renamed_and_held_against_the_schema() {
+    let options = Options {
+        labels: Some(BTreeMap::from([("Thing".to_owned(), "Object".to_owned())])),
+        schema: Some(Schema::new(["Object"])),
+        on_problem: OnProblem::Skip,
+        ..Options::default()
+    };
+    let (corpus, problems) = Corpus::read_str("x.pubtator", PUBTATOR, &options).unwrap();
+    assert_eq!(corpus.schema.labels(), ["Object"]);
+    assert_eq!(corpus.documents[1].entities, [Entity::new("Object", 2, 7)]);
+    assert_eq!(problems.len(), 2);
+    assert!(
+        problems[0]
+            .to_string()
+            .ends_with("unknown label \"Chemical\"; expected one of Object"),
+        "{}",
+        problems[0]
+    );
+}
+
+fn brat(files: &[(&str, &str)], options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    Corpus::read(folder.path(), options)
+}
+
+#[test]
+fn brat_pairs_are_read() {
+    let txt = "levels of α, β\nand γ";
+    let ann = "T1\tLevel 13 14;0 9\tβ levels of \nR1\ttreats Arg1:T1 Arg2:T2\t\n#1\tAnnotatorNotes T1\tnote\n\
+               T2\tPair 13 18\tβ and\nT3\tPair 10 11\tα \nT4\tPair 10 13\tα, \n";
+    let (corpus, problems) = brat(&[("d.1.txt", txt), ("d.1.ann", ann)], &Options::default()).unwrap();
+    assert_eq!(problems, []);
+    let document = &corpus.documents[0];
+    assert_eq!((document.id.as_str(), document.text.as_str()), ("d.1", txt));
+    let level = Entity::discontinuous("Level", vec![Fragment::new(0, 9), Fragment::new(13, 14)]);
+    let others = [(10, 13), (10, 11), (13, 18)].map(|(start, end)| Entity::new("Pair", start, end));
+    assert_eq!(document.entities, [&[level][..], &others].concat());
+}
+
+#[test]
+fn what_is_wrong_with_brat_is_said() {
+    let error = |files: &[(&str, &str)]| brat(files, &Options::default()).unwrap_err().to_string();
+    let pair = |ann| error(&[("d.txt", "levels"), ("d.ann", ann)]);
+    assert!(pair("T1\tX 0 6\tlevels\nT2\tX 0\tlevels").contains("d.ann:2: document d: found the offsets \"0\""));
+    assert!(pair("T1\tX 0 4;2 6\tleve vels").contains("offsets 0..4;2..6 are not fragments"));
+    assert!(
+        pair("T1\tX 0 6\tlevel").contains("says that 0..6 is \"level\", but the text there is \"levels\"; left out")
+    );
+    assert!(pair("?1 what").contains("found a line that begins \"?1 what\"; expected T, R"));
+    assert!(error(&[("d.ann", "")]).contains("d.txt beside it; expected a pair"));
+    let (corpus, problems) = brat(&[("a.txt", "x"), ("b.txt", "y"), ("b.ann", "")], &skip()).unwrap();
+    assert_eq!((corpus.documents.len(), problems.len()), (1, 1));
+}
+
+#[test]
+fn conll_is_read_and_detokenised() {
+    let content = "The\tO\nK\tB-GENE\n-\tI-GENE\nrat\tI-GENE\ngene\tB-GENE\n.\tO\n\n-DOCSTART- O\n# a comment\n#\tO\nα X I-GENE\n";
+    let (corpus, problems) = read("dev.conll", content).unwrap();
+    assert_eq!(corpus.documents[0].id, "dev:1");
+    assert_eq!(corpus.documents[0].text.as_str(), "The K-rat gene.");
+    assert_eq!(
+        corpus.documents[0].entities,
+        [Entity::new("GENE", 4, 9), Entity::new("GENE", 10, 14)]
+    );
+    assert_eq!(corpus.documents[1].text.as_str(), "# α");
+    assert_eq!(corpus.documents[1].entities, [Entity::new("GENE", 2, 3)]);
+    assert_eq!(problems[0].kind, ProblemKind::StrayInside { tag: "I-GENE".into() });
+    assert!(stops("dev.conll", content).starts_with("dev.conll:11: I-GENE does not follow a mention of its label"));
+    assert_eq!(
+        stops("d.conll", "a\tO\nb\tX\n"),
+        "d.conll:2: found the tag \"X\"; expected O, B-LABEL or I-LABEL"
+    );
+    assert_eq!(
+        stops("d.conll", "a\tO\nb\n"),
+        "d.conll:2: found \"b\"; expected WORD<TAB>TAG"
+    );
+}
+
+#[test]
+fn jsonl_is_written_and_read_back() {
+    let mut first = Document::new("a", "β \"quoted\"\nand c").with_entities(vec![
+        Entity::discontinuous("X", vec![Fragment::new(0, 1), Fragment::new(15, 16)]),
+        Entity::new("Y", 2, 14),
+    ]);
+    first.offset = 9;
+    let documents = vec![first, Document::new("b", "")];
+    let mut out = Vec::new();
+    write_jsonl(&mut out, &documents).unwrap();
+    let (corpus, problems) = read("x.jsonl", std::str::from_utf8(&out).unwrap()).unwrap();
+    assert_eq!((corpus.documents, problems), (documents, vec![]));
+
+    let (short, _) = read(
+        "x.jsonl",
+        r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1,"end":2}],"more":1}"#,
+    )
+    .unwrap();
+    assert_eq!(short.documents[0].entities, [Entity::new("X", 1, 2)]);
+    let broken = "\n{\"id\":\"1\",\"text\":5}\n";
+    assert!(stops("x.jsonl", broken).starts_with("x.jsonl:2: found invalid JSON or a field amiss at column "));
+    let none = r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1}]}"#;
+    assert!(stops("x.jsonl", none).starts_with("x.jsonl:1: document 1: found an entity \"X\" without offsets"));
+    let outside = Document::new("z", "ab").with_entities(vec![Entity::new("X", 1, 3)]);
+    assert!(
+        write_jsonl(Vec::new(), [&outside])
+            .unwrap_err()
+            .to_string()
+            .starts_with("document z: offsets 1..3")
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |path: &Path| Corpus::read(path, &Options::default()).unwrap_err().to_string();
+    assert!(error(&folder.path().join("none.pubtator")).contains("none.pubtator: "));
+    assert!(error(folder.path()).starts_with("cannot tell the form of "));
+    let file = folder.path().join("x.pubtator");
+    std::fs::write(&file, b"1|t|ok\n1|a|\xff\n").unwrap();
+    assert!(error(&file).ends_with("x.pubtator:2: not UTF-8 at byte 11 of the file; expected text in UTF-8"));
+    std::fs::write(&file, b"\xEF\xBB\xBF\n\n").unwrap();
+    assert!(error(&file).ends_with("holds no document; expected at least one as PubTator"));
+    std::fs::write(&file, "\u{FEFF}1|t|ok").unwrap();
+    assert_eq!(Corpus::read(&file, &Options::default()).unwrap().0.documents[0].id, "1");
+    let form = Options {
+        form: Some(Form::Conll),
+        ..Options::default()
+    };
+    assert!(Corpus::read_str("odd.name", "word O\n", &form).is_ok());
+    let missing = find("no-such", "train").unwrap_err().to_string();
+    assert!(
+        missing.starts_with("unknown corpus \"no-such\"; expected one of ") && missing.contains("bc5cdr"),
+        "{missing}"
+    );
+    let split = find("bc5cdr", "valid").unwrap_err().to_string();
+    assert_eq!(
+        split,
+        "corpus bc5cdr has no split \"valid\"; expected one of train, dev, test"
+    );
+}
