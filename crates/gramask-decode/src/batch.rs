@@ -1,0 +1,372 @@
+//! The batch loop: several documents at once, each in a slot of the cache, refilled as they end.
+//!
+//! A slot takes the next request, gets the shared prefix, computes the rest of its prompt, and from then on is one row of
+//! each forward pass until its strategy or its budget ends it. What a document's output is depends on its prompt, its
+//! strategy and its draws, and on nothing that the batch does.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::layout::{Layout, LayoutError, common_prefix};
+use crate::model::{LanguageModel, LanguageModelError, Row, Select};
+use crate::output::{Ended, Request};
+use crate::sampler::Sampler;
+use crate::sampling::{Sampling, SamplingError};
+use crate::sequence::Sequence;
+use crate::vocabulary::TokenTable;
+
+/// The settings of a run's decoding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The cache.
+    pub layout: Layout,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// Whether masks are computed while the device computes logits. Hides their cost where the device is not the CPU; on
+    /// the CPU both fight for its cores, and the mask times measured grow.
+    pub overlap: bool,
+}
+
+impl Settings {
+    /// Settings without overlap.
+    pub fn new(layout: Layout, sampling: Sampling) -> Self {
+        Settings {
+            layout,
+            sampling,
+            overlap: false,
+        }
+    }
+}
+
+/// Why a run's decoding broke off, or never began. What concerns one document only is a
+/// [`RequestError`](crate::RequestError).
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// The layout cannot be.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The sampling cannot be.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// The model failed.
+    #[error("decoding {}: {source}", if .documents.is_empty() { "the shared prefix".to_owned() } else { .documents.join(", ") })]
+    Model {
+        /// The documents in the batch.
+        documents: Vec<String>,
+        /// What the model reports.
+        source: LanguageModelError,
+    },
+}
+
+/// What a run's decoding did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Requests that ended well.
+    pub outputs: usize,
+    /// Requests that ended in an error.
+    pub errors: usize,
+    /// Whether the callback stopped the run.
+    pub stopped: bool,
+    /// Tokens of the outputs, end tokens included.
+    pub output_tokens: usize,
+    /// Tokens of the prompts, with shared ones.
+    pub prompt_tokens: usize,
+    /// Tokens of the prompts that were taken over from the shared prefix.
+    pub shared_tokens: usize,
+    /// Forward passes.
+    pub passes: usize,
+    /// The whole.
+    pub wall: Duration,
+    /// Forward passes over prompts and prefix.
+    pub prefill: Duration,
+    /// Forward passes over outputs.
+    pub decode: Duration,
+    /// Masks and choices, as they kept the loop waiting.
+    pub choose: Duration,
+    /// The constraints' work, summed over threads.
+    pub mask: Duration,
+}
+
+/// Decodes requests, as many at once as there are slots, and hands each to `on_end` as it ends, in the order of ending.
+///
+/// The requests are taken from the iterator when a slot is free, so that they need not all be in memory. Where `on_end`
+/// breaks, the documents in the batch are dropped and the summary says so.
+///
+/// # Errors
+/// Where the settings cannot be or the model fails. A request that cannot be decoded is handed to `on_end` with its error,
+/// and the others go on.
+pub fn decode<M: LanguageModel + ?Sized>(
+    model: &mut M,
+    tokens: &TokenTable,
+    settings: &Settings,
+    requests: impl IntoIterator<Item = Request>,
+    on_end: impl FnMut(Ended) -> ControlFlow<()>,
+) -> Result<Summary, DecodeError> {
+    settings.sampling.validate()?;
+    settings.layout.validate(model.context())?;
+    let slots = settings.layout.slots;
+    let mut batch = Batch {
+        model,
+        tokens,
+        settings,
+        slots: (0..slots).map(|_| None).collect(),
+        samplers: (0..slots).map(|_| Sampler::new(settings.sampling)).collect(),
+        kept: vec![0; slots],
+        requests: requests.into_iter().enumerate(),
+        on_end,
+        summary: Summary::default(),
+    };
+    let clock = Instant::now();
+    batch.run()?;
+    batch.summary.wall = clock.elapsed();
+    Ok(batch.summary)
+}
+
+/// Whether a pass is over prompts or over outputs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Prefill,
+    Decode,
+}
+
+struct Batch<'a, M: ?Sized, I, F> {
+    model: &'a mut M,
+    tokens: &'a TokenTable,
+    settings: &'a Settings,
+    slots: Vec<Option<Sequence>>,
+    /// The samplers of slots without a sequence.
+    samplers: Vec<Sampler>,
+    /// How many tokens of the shared prefix stand at the head of each slot.
+    kept: Vec<usize>,
+    requests: I,
+    on_end: F,
+    summary: Summary,
+}
+
+impl<M, I, F> Batch<'_, M, I, F>
+where
+    M: LanguageModel + ?Sized,
+    I: Iterator<Item = (usize, Request)>,
+    F: FnMut(Ended) -> ControlFlow<()>,
+{
+    fn run(&mut self) -> Result<(), DecodeError> {
+        let Layout { slots, length, prefix } = &self.settings.layout;
+        // The prefix has a slot of its own behind the others.
+        let opened = slots + usize::from(!prefix.is_empty());
+        self.model.open(opened, *length).map_err(|source| self.failed(source))?;
+        if !prefix.is_empty() {
+            let clock = Instant::now();
+            let rows = [Row {
+                slot: *slots,
+                tokens: prefix,
+            }];
+            self.model
+                .append(&rows, Select::Last)
+                .map_err(|source| self.failed(source))?;
+            self.summary.prefill += clock.elapsed();
+            self.summary.passes += 1;
+        }
+        loop {
+            let new = self.refill()?;
+            if !new.is_empty() {
+                self.pass(&new, Phase::Prefill)?;
+            }
+            // A document may end with its first token; then its slot is filled again before the next pass.
+            if self.summary.stopped || (new.is_empty() && self.slots.iter().all(Option::is_none)) {
+                return Ok(());
+            }
+            if self.slots.iter().any(Option::is_none) && !new.is_empty() {
+                continue;
+            }
+            let active: Vec<usize> = (0..self.slots.len())
+                .filter(|&slot| self.slots[slot].is_some())
+                .collect();
+            self.pass(&active, Phase::Decode)?;
+            if self.summary.stopped {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Fills the free slots from the requests and returns which; hands on requests that cannot be decoded.
+    fn refill(&mut self) -> Result<Vec<usize>, DecodeError> {
+        let mut new = Vec::new();
+        for slot in 0..self.slots.len() {
+            while self.slots[slot].is_none() && !self.summary.stopped {
+                let Some((index, request)) = self.requests.next() else {
+                    return Ok(new);
+                };
+                let (length, context) = (self.settings.layout.length, self.model.context());
+                let id = request.id.clone();
+                match Sequence::admit(index, request, length, context, self.model.vocabulary()) {
+                    Err(error) => self.hand_on(Ended {
+                        index,
+                        id,
+                        outcome: Err(error),
+                    }),
+                    Ok(mut sequence) => {
+                        self.share(slot, &mut sequence)?;
+                        self.slots[slot] = Some(sequence);
+                        new.push(slot);
+                    }
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    /// Puts into a slot what its prompt shares with the prefix.
+    fn share(&mut self, slot: usize, sequence: &mut Sequence) -> Result<(), DecodeError> {
+        let Layout { slots, prefix, .. } = &self.settings.layout;
+        let shared = common_prefix(prefix, sequence.pending()).min(sequence.pending().len() - 1);
+        let done = if shared <= self.kept[slot] {
+            self.model.truncate(slot, shared)
+        } else {
+            self.model.copy(*slots, slot, shared)
+        };
+        done.map_err(|source| DecodeError::Model {
+            documents: vec![sequence.id().to_owned()],
+            source,
+        })?;
+        self.kept[slot] = shared;
+        sequence.take_over(shared);
+        Ok(())
+    }
+
+    /// One forward pass over some slots, and the next move of each.
+    fn pass(&mut self, slots: &[usize], phase: Phase) -> Result<(), DecodeError> {
+        let (clock, overlap) = (Instant::now(), self.settings.overlap);
+        let mut sequences: Vec<Sequence> = slots.iter().filter_map(|&slot| self.slots[slot].take()).collect();
+        let select = if sequences.iter().any(|sequence| sequence.select() == Select::All) {
+            Select::All
+        } else {
+            Select::Last
+        };
+        let fed: Vec<Vec<u32>> = sequences.iter_mut().map(Sequence::feed).collect();
+        let rows: Vec<Row<'_>> = slots
+            .iter()
+            .zip(&fed)
+            .map(|(&slot, tokens)| Row { slot, tokens })
+            .collect();
+        let logits = if overlap {
+            rayon::in_place_scope(|scope| {
+                let sequences = &mut sequences;
+                scope.spawn(move |_| sequences.par_iter_mut().for_each(Sequence::prepare));
+                self.model.append(&rows, select)
+            })
+        } else {
+            self.model.append(&rows, select)
+        };
+        let names = |sequences: &[Sequence]| sequences.iter().map(|sequence| sequence.id().to_owned()).collect();
+        let logits = logits.map_err(|source| DecodeError::Model {
+            documents: names(&sequences),
+            source,
+        })?;
+        let spent = clock.elapsed();
+        self.summary.passes += 1;
+        match phase {
+            Phase::Prefill => self.summary.prefill += spent,
+            Phase::Decode => self.summary.decode += spent,
+        }
+
+        // Each sequence's rows of the logits.
+        let clock = Instant::now();
+        let width = logits.width();
+        let mut parts = Vec::with_capacity(sequences.len());
+        let mut row = 0;
+        for tokens in &fed {
+            let rows = if select == Select::All { tokens.len() } else { 1 };
+            parts.extend(logits.slice(row, row + rows));
+            row += rows;
+        }
+        if parts.len() != sequences.len() || row != logits.rows() || width != self.model.vocabulary() {
+            let source = LanguageModelError::Rows {
+                given: logits.rows(),
+                wanted: row,
+            };
+            return Err(DecodeError::Model {
+                documents: names(&sequences),
+                source,
+            });
+        }
+        let share = spent / sequences.len().max(1) as u32;
+        let end_tokens = self.tokens.end_tokens();
+        let work = |(sequence, sampler, part): (&mut Sequence, &mut Sampler, &[f32])| {
+            sequence.count(phase == Phase::Prefill, share);
+            sequence.step(part, width, sampler, end_tokens);
+        };
+        let mut samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
+        if sequences.len() == 1 {
+            let samplers = samplers.iter_mut().map(|sampler| &mut **sampler);
+            sequences
+                .iter_mut()
+                .zip(samplers)
+                .zip(parts)
+                .map(|((a, b), c)| (a, b, c))
+                .for_each(work);
+        } else {
+            let samplers = samplers.par_iter_mut().map(|sampler| &mut **sampler);
+            sequences
+                .par_iter_mut()
+                .zip(samplers)
+                .zip(parts)
+                .map(|((a, b), c)| (a, b, c))
+                .for_each(work);
+        }
+        self.summary.choose += clock.elapsed();
+
+        for (&slot, mut sequence) in slots.iter().zip(sequences) {
+            match sequence.take_outcome(self.tokens) {
+                Some(ended) => self.hand_on(ended),
+                None => {
+                    if let Some(length) = sequence.take_cut() {
+                        let documents = vec![sequence.id().to_owned()];
+                        self.model
+                            .truncate(slot, length)
+                            .map_err(|source| DecodeError::Model { documents, source })?;
+                    }
+                    self.slots[slot] = Some(sequence);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an ended request and hands it to the caller.
+    fn hand_on(&mut self, ended: Ended) {
+        match &ended.outcome {
+            Ok(output) => {
+                self.summary.outputs += 1;
+                self.summary.output_tokens += output.positions.output;
+                self.summary.prompt_tokens += output.positions.prompt;
+                self.summary.shared_tokens += output.positions.shared;
+                self.summary.mask += output.times.mask;
+            }
+            Err(_) => self.summary.errors += 1,
+        }
+        if !self.summary.stopped && (self.on_end)(ended).is_break() {
+            self.summary.stopped = true;
+        }
+    }
+
+    fn failed(&self, source: LanguageModelError) -> DecodeError {
+        DecodeError::Model {
+            documents: Vec::new(),
+            source,
+        }
+    }
+}
+
+/// Mutable references to the elements at `indices`, which ascend.
+fn select_mut<'a, T>(items: &'a mut [T], indices: &[usize]) -> Vec<&'a mut T> {
+    let mut indices = indices.iter().peekable();
+    items
+        .iter_mut()
+        .enumerate()
+        .filter(|(i, _)| indices.next_if_eq(&i).is_some())
+        .map(|(_, item)| item)
+        .collect()
+}

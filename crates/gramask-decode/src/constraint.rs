@@ -1,0 +1,31 @@
+//! What masked decoding asks of a constraint.
+//!
+//! A trait, so that the naive matcher, the memoised one and the table of [`crate::mock`] go through the same loop.
+
+/// Says at each state which tokens may follow. One value belongs to one document.
+///
+/// The states are `Copy`, so that strategies can fork and go back at no cost.
+pub trait TokenConstraint: Send {
+    /// A place in the output.
+    type State: Copy + Send;
+
+    /// The state before the first token.
+    fn start(&self) -> Self::State;
+
+    /// The tokens that may follow: bit `i` of word `w` is token `32 w + i`. Never empty for a state that was reached through
+    /// allowed tokens, unless it lies behind an end token.
+    fn mask(&mut self, state: Self::State) -> &[u32];
+
+    /// Of the mask, the tokens after which the output can be finished with at most `budget - 1` further tokens. Not empty
+    /// where `tokens_to_finish(state) <= budget`.
+    fn mask_within(&mut self, state: Self::State, budget: usize) -> &[u32];
+
+    /// The state after a token; `None` where it is not allowed.
+    fn advance(&mut self, state: Self::State, token: u32) -> Option<Self::State>;
+
+    /// Whether the output may end here.
+    fn accepts(&self, state: Self::State) -> bool;
+
+    /// A number of tokens, the end token included, that suffices to finish the output from here.
+    fn tokens_to_finish(&mut self, state: Self::State) -> usize;
+}

@@ -1,0 +1,316 @@
+//! A model and a constraint without weights or grammar, to test decoding on.
+//!
+//! The mock's vocabulary is the 256 bytes, a few tokens of several bytes, an end token and a special one; its logits are any
+//! function of the tokens before. The mock constraint is a finite list of texts, walked byte by byte with no memo: small
+//! enough to check by hand.
+
+use std::fmt;
+
+use crate::constraint::TokenConstraint;
+use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::vocabulary::TokenTable;
+
+/// The end token of [`table`].
+pub const END: u32 = 256;
+/// A special token of [`table`] that ends nothing.
+pub const SPECIAL: u32 = 257;
+
+/// The mock's tokens: bytes 0 to 255, [`END`], [`SPECIAL`], and behind them those given.
+pub fn table(longer: &[&str]) -> TokenTable {
+    let bytes = (0..=255u8).map(|byte| (vec![byte], false));
+    let marks = [(b"<end>".to_vec(), true), (b"<special>".to_vec(), true)];
+    let longer = longer.iter().map(|text| (text.as_bytes().to_vec(), false));
+    TokenTable::new(bytes.chain(marks).chain(longer), vec![END]).unwrap_or_else(|_| unreachable!("token 256 exists"))
+}
+
+/// The logits of the next token after these: `[vocabulary]`.
+type Next = dyn Fn(&[u32]) -> Vec<f32> + Send + Sync;
+
+/// A model whose logits are a given function of the tokens before.
+pub struct MockModel {
+    table: TokenTable,
+    context: usize,
+    next: Box<Next>,
+    slots: Vec<Vec<u32>>,
+    length: usize,
+    /// How many tokens have been appended, over all slots.
+    pub appended: usize,
+    /// How many times [`LanguageModel::append`] was called.
+    pub calls: usize,
+    /// How many times [`LanguageModel::copy`] was called.
+    pub copies: usize,
+}
+
+impl fmt::Debug for MockModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockModel")
+            .field("slots", &self.slots)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MockModel {
+    /// A model over a table of tokens whose logits after some tokens are `next` of them.
+    pub fn new(table: TokenTable, context: usize, next: impl Fn(&[u32]) -> Vec<f32> + Send + Sync + 'static) -> Self {
+        MockModel {
+            table,
+            context,
+            next: Box::new(next),
+            slots: Vec::new(),
+            length: 0,
+            appended: 0,
+            calls: 0,
+            copies: 0,
+        }
+    }
+
+    /// All tokens are equally likely.
+    pub fn uniform(context: usize) -> Self {
+        let table = table(&[]);
+        let width = table.len();
+        MockModel::new(table, context, move |_| vec![0.0; width])
+    }
+
+    /// After a prompt of one token, wants to write these bytes and then to end.
+    pub fn scripted(bytes: &[u8], context: usize) -> Self {
+        let (bytes, table) = (bytes.to_vec(), table(&[]));
+        let width = table.len();
+        MockModel::new(table, context, move |tokens| {
+            let wanted = bytes.get(tokens.len() - 1).map_or(END, |&byte| u32::from(byte));
+            (0..width as u32)
+                .map(|token| if token == wanted { 5.0 } else { 0.0 })
+                .collect()
+        })
+    }
+
+    /// Logits between -4 and 4 that look random and depend on all tokens before.
+    pub fn hashed(table: TokenTable, context: usize) -> Self {
+        let width = table.len();
+        MockModel::new(table, context, move |tokens| {
+            let seed = tokens
+                .iter()
+                .fold(0xCBF2_9CE4_8422_2325_u64, |hash, &token| mix(hash ^ u64::from(token)));
+            (0..width as u64)
+                .map(|token| (mix(seed ^ token << 32) >> 40) as f32 / (1 << 21) as f32 - 4.0)
+                .collect()
+        })
+    }
+
+    /// The tokens.
+    pub fn table(&self) -> &TokenTable {
+        &self.table
+    }
+
+    /// The logits after these tokens.
+    pub fn logits(&self, tokens: &[u32]) -> Vec<f32> {
+        (self.next)(tokens)
+    }
+
+    fn slot(&mut self, slot: usize) -> Result<&mut Vec<u32>, LanguageModelError> {
+        let slots = self.slots.len();
+        self.slots.get_mut(slot).ok_or(LanguageModelError::Slot { slot, slots })
+    }
+}
+
+/// The finaliser of SplitMix64: a bijection that scatters bits.
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ x >> 31
+}
+
+impl LanguageModel for MockModel {
+    fn vocabulary(&self) -> usize {
+        self.table.len()
+    }
+
+    fn context(&self) -> usize {
+        self.context
+    }
+
+    fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError> {
+        if length > self.context {
+            return Err(LanguageModelError::Context {
+                length,
+                context: self.context,
+            });
+        }
+        (self.slots, self.length) = (vec![Vec::new(); slots], length);
+        Ok(())
+    }
+
+    fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
+        self.calls += 1;
+        let mut values = Vec::new();
+        for row in rows {
+            let (length, vocabulary) = (self.length, self.vocabulary());
+            let slot = self.slot(row.slot)?;
+            if row.tokens.is_empty() {
+                return Err(LanguageModelError::EmptyRow { slot: row.slot });
+            }
+            if let Some(&token) = row.tokens.iter().find(|&&token| token as usize >= vocabulary) {
+                return Err(LanguageModelError::Token { token, vocabulary });
+            }
+            let held = slot.len();
+            slot.extend_from_slice(row.tokens);
+            if slot.len() > length {
+                return Err(LanguageModelError::Full {
+                    slot: row.slot,
+                    tokens: slot.len(),
+                    length,
+                });
+            }
+            let tokens = slot.clone();
+            let first = if select == Select::All { held } else { tokens.len() - 1 };
+            values.extend((first..tokens.len()).flat_map(|last| (self.next)(&tokens[..=last])));
+            self.appended += row.tokens.len();
+        }
+        Logits::new(values, self.vocabulary())
+    }
+
+    fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
+        let held = self.slot(slot)?.len();
+        if length > held {
+            return Err(LanguageModelError::Short {
+                slot,
+                held,
+                wanted: length,
+            });
+        }
+        self.slot(slot)?.truncate(length);
+        Ok(())
+    }
+
+    fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError> {
+        self.copies += 1;
+        let source = self.slot(from)?;
+        let held = source.len();
+        let tokens = source
+            .get(..length)
+            .ok_or(LanguageModelError::Short {
+                slot: from,
+                held,
+                wanted: length,
+            })?
+            .to_vec();
+        *self.slot(to)? = tokens;
+        Ok(())
+    }
+}
+
+/// A constraint that accepts a finite list of texts under any tokenisation.
+///
+/// Its state is the number of a node of the texts' tree, and one more node behind the end token.
+#[derive(Clone, Debug)]
+pub struct MockConstraint {
+    table: TokenTable,
+    nodes: Vec<Node>,
+    mask: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    children: Vec<(u8, usize)>,
+    accepts: bool,
+    /// Tokens to the end, the end token included.
+    finish: usize,
+}
+
+/// The state behind the end token.
+const ENDED: usize = usize::MAX;
+
+impl MockConstraint {
+    /// A constraint that accepts these texts, of which there must be one at least, and nothing else.
+    pub fn new(table: TokenTable, texts: &[&str]) -> Self {
+        let mut nodes = vec![Node::default()];
+        for text in texts {
+            let mut at = 0;
+            for byte in text.bytes() {
+                at = match nodes[at].children.iter().find(|child| child.0 == byte) {
+                    Some(&(_, node)) => node,
+                    None => {
+                        nodes.push(Node::default());
+                        let node = nodes.len() - 1;
+                        nodes[at].children.push((byte, node));
+                        node
+                    }
+                };
+            }
+            nodes[at].accepts = true;
+        }
+        let mut constraint = MockConstraint {
+            table,
+            nodes,
+            mask: Vec::new(),
+        };
+        // Children come after their parents, so that one pass from the back finds the shortest way of each node.
+        for node in (0..constraint.nodes.len()).rev() {
+            let ways = (0..constraint.table.len() as u32).filter_map(|token| constraint.walk(node, token));
+            let shortest = ways
+                .map(|next| constraint.nodes[next].finish + 1)
+                .min()
+                .unwrap_or(usize::MAX - 1);
+            constraint.nodes[node].finish = if constraint.nodes[node].accepts { 1 } else { shortest };
+        }
+        constraint
+    }
+
+    /// Walks the bytes of a token that is text.
+    fn walk(&self, node: usize, token: u32) -> Option<usize> {
+        let bytes = self.table.bytes(token);
+        if bytes.is_empty() || self.table.is_special(token) {
+            return None;
+        }
+        bytes.iter().try_fold(node, |node, byte| {
+            self.nodes[node]
+                .children
+                .iter()
+                .find(|child| child.0 == *byte)
+                .map(|&(_, child)| child)
+        })
+    }
+}
+
+impl TokenConstraint for MockConstraint {
+    type State = usize;
+
+    fn start(&self) -> usize {
+        0
+    }
+
+    fn mask(&mut self, state: usize) -> &[u32] {
+        self.mask_within(state, usize::MAX)
+    }
+
+    fn mask_within(&mut self, state: usize, budget: usize) -> &[u32] {
+        let mut mask = vec![0u32; self.table.len().div_ceil(32)];
+        for token in 0..self.table.len() as u32 {
+            let in_time = match self.advance(state, token) {
+                Some(ENDED) => budget >= 1,
+                Some(next) => self.nodes[next].finish < budget,
+                None => false,
+            };
+            mask[token as usize / 32] |= u32::from(in_time) << (token % 32);
+        }
+        self.mask = mask;
+        &self.mask
+    }
+
+    fn advance(&mut self, state: usize, token: u32) -> Option<usize> {
+        match state {
+            ENDED => None,
+            _ if self.table.end_tokens().contains(&token) => self.accepts(state).then_some(ENDED),
+            _ => self.walk(state, token),
+        }
+    }
+
+    fn accepts(&self, state: usize) -> bool {
+        self.nodes.get(state).is_some_and(|node| node.accepts)
+    }
+
+    fn tokens_to_finish(&mut self, state: usize) -> usize {
+        self.nodes.get(state).map_or(0, |node| node.finish)
+    }
+}

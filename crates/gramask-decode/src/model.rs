@@ -1,0 +1,197 @@
+//! What decoding asks of a language model: a cache of slots, and logits on the host.
+//!
+//! The batch loop knows no tensors. It sees a model as `slots` token sequences that can be appended to, cut and copied;
+//! [`crate::TransformerModel`] is the real one, [`crate::mock::MockModel`] one without weights.
+
+use std::error::Error;
+
+use thiserror::Error;
+
+/// Tokens to append to one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The slot that they go to.
+    pub slot: usize,
+    /// The tokens, at least one.
+    pub tokens: &'a [u32],
+}
+
+/// Of which appended tokens the logits are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// Of the last token of each row.
+    Last,
+    /// Of all tokens, row after row.
+    All,
+}
+
+/// Logits on the host. Shape: `[rows, vocabulary]`, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    values: Vec<f32>, // [rows, width]
+    width: usize,
+}
+
+impl Logits {
+    /// Takes `rows * width` values.
+    ///
+    /// # Errors
+    /// [`LanguageModelError::Shape`] where the values are not whole rows.
+    pub fn new(values: Vec<f32>, width: usize) -> Result<Self, LanguageModelError> {
+        if width == 0 || !values.len().is_multiple_of(width) {
+            return Err(LanguageModelError::Shape {
+                values: values.len(),
+                width,
+            });
+        }
+        Ok(Logits { values, width })
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    /// The length of a row: the size of the vocabulary.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Row `row`; `None` beyond the last.
+    pub fn row(&self, row: usize) -> Option<&[f32]> {
+        self.values.chunks_exact(self.width).nth(row)
+    }
+
+    /// The rows `from..to` as one slice of `(to - from) * width` values; `None` where they do not all exist.
+    pub fn slice(&self, from: usize, to: usize) -> Option<&[f32]> {
+        self.values
+            .get(from.checked_mul(self.width)?..to.checked_mul(self.width)?)
+    }
+}
+
+/// Why a model could not do what it was asked.
+#[derive(Debug, Error)]
+pub enum LanguageModelError {
+    /// No such slot.
+    #[error("slot {slot} does not exist: the cache was opened with {slots} slots")]
+    Slot {
+        /// The slot asked for.
+        slot: usize,
+        /// How many there are.
+        slots: usize,
+    },
+    /// More tokens than a slot holds.
+    #[error("slot {slot} would hold {tokens} tokens, but the cache was opened with room for {length}")]
+    Full {
+        /// The slot.
+        slot: usize,
+        /// The tokens it would hold.
+        tokens: usize,
+        /// The tokens it can hold.
+        length: usize,
+    },
+    /// Fewer tokens than were to be kept or copied.
+    #[error("slot {slot} holds {held} tokens, of which {wanted} were to be kept or copied")]
+    Short {
+        /// The slot.
+        slot: usize,
+        /// The tokens it holds.
+        held: usize,
+        /// The tokens wanted.
+        wanted: usize,
+    },
+    /// A cache longer than the model's context.
+    #[error("a cache of {length} positions was asked for, but the model's context has {context}")]
+    Context {
+        /// The length asked for.
+        length: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// A row without tokens.
+    #[error("nothing was to be appended to slot {slot}: a row needs at least one token")]
+    EmptyRow {
+        /// The slot.
+        slot: usize,
+    },
+    /// A token that the model does not know.
+    #[error("token {token} does not exist: the vocabulary has {vocabulary} tokens")]
+    Token {
+        /// The token.
+        token: u32,
+        /// The size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// Logits of an unexpected shape.
+    #[error("{values} logits came back, which are not whole rows of {width}, one for each token of the vocabulary")]
+    Shape {
+        /// How many values came back.
+        values: usize,
+        /// The expected length of a row.
+        width: usize,
+    },
+    /// Too few or too many rows of logits.
+    #[error("{given} rows of logits came back where {wanted} were asked for")]
+    Rows {
+        /// How many came back.
+        given: usize,
+        /// How many were asked for.
+        wanted: usize,
+    },
+    /// What the model itself reports.
+    #[error("the model failed: {0}")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// A decoder-only language model with a key/value cache of slots.
+///
+/// A slot is one token sequence. The cache is opened once per run.
+pub trait LanguageModel {
+    /// The size of the vocabulary: the length of a row of logits.
+    fn vocabulary(&self) -> usize;
+
+    /// The most positions that a sequence may have.
+    fn context(&self) -> usize;
+
+    /// Makes a cache of `slots` empty sequences of at most `length` tokens each, in place of the one before.
+    ///
+    /// # Errors
+    /// Where `length` is beyond the context, or the memory is not there.
+    fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError>;
+
+    /// Appends tokens to slots, each slot at most once, and returns logits on the host:
+    /// `[rows.len(), vocabulary]` with [`Select::Last`], `[sum of the rows' lengths, vocabulary]` with [`Select::All`].
+    ///
+    /// # Errors
+    /// Where a slot, a token or the room for it does not exist, or the device fails.
+    fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError>;
+
+    /// Cuts a slot down to its first `length` tokens.
+    ///
+    /// # Errors
+    /// Where the slot does not exist or holds fewer.
+    fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError>;
+
+    /// Makes slot `to` hold the first `length` tokens of slot `from`, and nothing else.
+    ///
+    /// # Errors
+    /// Where a slot does not exist or `from` holds fewer.
+    fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_are_whole_rows() {
+        let logits = Logits::new(vec![1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        assert_eq!(logits.rows(), 2);
+        assert_eq!(logits.row(1), Some(&[3.0, 4.0][..]));
+        assert_eq!(logits.row(2), None);
+        assert_eq!(logits.slice(0, 2), Some(&[1.0, 2.0, 3.0, 4.0][..]));
+        assert_eq!(logits.slice(1, 3), None);
+        assert!(Logits::new(vec![1.0; 5], 2).is_err());
+        assert!(Logits::new(Vec::new(), 0).is_err());
+    }
+}

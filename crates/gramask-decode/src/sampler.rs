@@ -1,0 +1,317 @@
+//! Choosing one token from a row of logits and a mask.
+//!
+//! The order of the steps is fixed: the mask takes away tokens, the temperature divides, then top-k, top-p and min-p filter,
+//! each over what the one before has left, and one random number picks from the rest by walking it in order of tokens.
+//! With a mask only its allowed tokens are visited, apart from one vectorised pass over the whole row for the model's own
+//! probabilities, which do not depend on mask, temperature or filters.
+
+use std::cmp::Ordering;
+
+use thiserror::Error;
+
+use crate::numeric::{maximum, sum_of_exponentials, weight};
+use crate::random::Draw;
+use crate::sampling::Sampling;
+
+/// With more candidates than this [`Sampler::basis`] does not list them.
+const BASIS_LIMIT: usize = 256;
+
+/// A chosen token and what the model thought of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// The token.
+    pub token: u32,
+    /// The natural logarithm of its probability under the model, before mask, temperature and filters.
+    pub log_probability: f64,
+    /// The natural logarithm of the probability that the model gave to all allowed tokens together; 0 without a mask.
+    pub kept_log_mass: f64,
+}
+
+/// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "none of the {allowed} allowed tokens has a usable logit ({nan} are NaN, the others -inf): the model's numbers are \
+     broken, or it gives no probability to anything allowed"
+)]
+pub struct NoChoice {
+    /// How many tokens are allowed.
+    pub allowed: usize,
+    /// How many of them have NaN.
+    pub nan: usize,
+}
+
+/// The tokens on which a choice rested; see [`Sampler::basis`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis<'a> {
+    /// These tokens.
+    Tokens(&'a [u32]),
+    /// Too many to list.
+    Many,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    token: u32,
+    logit: f32,
+    weight: f32,
+}
+
+/// By logit from high to low, of equal logits by token from low to high.
+fn likeliest_first(a: &Candidate, b: &Candidate) -> Ordering {
+    // No NaN gets here, and the comparison must not tell -0 from 0.
+    b.logit
+        .partial_cmp(&a.logit)
+        .unwrap_or(Ordering::Equal)
+        .then(a.token.cmp(&b.token))
+}
+
+/// Chooses tokens under one [`Sampling`]; keeps its scratch memory between calls, and nothing else.
+///
+/// ```
+/// use gramask_decode::{Draw, Sampler, Sampling};
+/// let mut sampler = Sampler::new(Sampling::greedy());
+/// let logits = [1.0, 3.0, 2.0, f32::NAN];
+/// let draw = Draw { document: 1, position: 0 };
+/// assert_eq!(sampler.choose(&logits, None, draw).unwrap().token, 1);
+/// // A mask that allows the tokens 0 and 2 only.
+/// let choice = sampler.choose(&logits, Some(&[0b0101]), draw).unwrap();
+/// assert_eq!(choice.token, 2);
+/// let (e1, e2, e3) = (1f64.exp(), 2f64.exp(), 3f64.exp());
+/// assert!((choice.kept_log_mass.exp() - (e1 + e2) / (e1 + e2 + e3)).abs() < 1e-6);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    sampling: Sampling,
+    tokens: Vec<u32>, // the usable allowed tokens, ascending
+    logits: Vec<f32>, // theirs
+    candidates: Vec<Candidate>,
+    basis: Vec<u32>,
+    many: bool,
+}
+
+impl Sampler {
+    /// A sampler with these settings, which the caller has validated.
+    pub fn new(sampling: Sampling) -> Self {
+        Sampler {
+            sampling,
+            tokens: Vec::new(),
+            logits: Vec::new(),
+            candidates: Vec::new(),
+            basis: Vec::new(),
+            many: false,
+        }
+    }
+
+    /// The settings.
+    pub fn sampling(&self) -> &Sampling {
+        &self.sampling
+    }
+
+    /// Chooses a token of the row `logits` (`[vocabulary]`) among those whose bit is set in `allowed` (bit `i` of word `w`
+    /// is token `32 w + i`; a token without a bit is not allowed; `None` allows all).
+    ///
+    /// Logits of `-inf` and NaN are never chosen; those of `+inf` share the whole probability equally.
+    ///
+    /// # Errors
+    /// [`NoChoice`] where no allowed token has a logit above `-inf`.
+    pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Choice, NoChoice> {
+        self.basis.clear();
+        self.many = false;
+        let max = maximum(logits);
+        let log_sum = sum_of_exponentials(logits, max).ln();
+        let Some(mask) = allowed else {
+            if max == f32::NEG_INFINITY {
+                return Err(no_choice(logits, None));
+            }
+            let token = if self.sampling.is_greedy() {
+                logits.iter().position(|&logit| logit == max).unwrap_or(0) as u32
+            } else {
+                self.many = true;
+                self.fill(
+                    logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit)),
+                    max,
+                );
+                self.sample(draw)
+            };
+            let log_probability = log_ratio(logits[token as usize], max) - log_sum;
+            return Ok(Choice {
+                token,
+                log_probability,
+                kept_log_mass: 0.0,
+            });
+        };
+
+        self.gather(logits, mask);
+        let best = maximum(&self.logits);
+        if best == f32::NEG_INFINITY {
+            return Err(no_choice(logits, Some(mask)));
+        }
+        let kept_log_mass = log_ratio(best, max) + sum_of_exponentials(&self.logits, best).ln() - log_sum;
+        let token = if self.sampling.is_greedy() {
+            let index = self.logits.iter().position(|&logit| logit == best).unwrap_or(0);
+            self.basis.push(self.tokens[index]);
+            self.tokens[index]
+        } else {
+            let (tokens, values) = (std::mem::take(&mut self.tokens), std::mem::take(&mut self.logits));
+            self.fill(tokens.iter().copied().zip(values.iter().copied()), best);
+            (self.tokens, self.logits) = (tokens, values);
+            self.sample(draw)
+        };
+        let log_probability = log_ratio(logits[token as usize], max) - log_sum;
+        // Rounding may put the part a hair above the whole.
+        Ok(Choice {
+            token,
+            log_probability,
+            kept_log_mass: kept_log_mass.min(0.0),
+        })
+    }
+
+    /// The tokens on which the last choice under a mask rested: taking away from the mask any others leaves the
+    /// distribution of the choice as it was.
+    ///
+    /// That is the chosen token where the choice is greedy; the candidates that entered top-p, where there is top-p (its
+    /// threshold is relative to all of them); else the candidates that the filters left (what top-k and min-p keep does not
+    /// change when tokens go that they do not keep).
+    pub fn basis(&self) -> Basis<'_> {
+        if self.many {
+            Basis::Many
+        } else {
+            Basis::Tokens(&self.basis)
+        }
+    }
+
+    /// Puts the usable allowed tokens in `tokens` and their logits in `logits`.
+    fn gather(&mut self, logits: &[f32], mask: &[u32]) {
+        self.tokens.clear();
+        self.logits.clear();
+        for (word, (&bits, values)) in mask.iter().zip(logits.chunks(32)).enumerate() {
+            let mut bits = bits;
+            if values.len() < 32 {
+                bits &= (1u32 << values.len()) - 1;
+            }
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                let logit = values[bit as usize];
+                if logit > f32::NEG_INFINITY {
+                    self.tokens.push(32 * word as u32 + bit);
+                    self.logits.push(logit);
+                }
+            }
+        }
+    }
+
+    /// Makes candidates of the tokens with a usable logit; `max` is their greatest.
+    fn fill(&mut self, tokens: impl Iterator<Item = (u32, f32)>, max: f32) {
+        let temperature = self.sampling.temperature;
+        self.candidates.clear();
+        self.candidates.extend(
+            tokens
+                .filter(|&(_, logit)| logit > f32::NEG_INFINITY)
+                .map(|(token, logit)| Candidate {
+                    token,
+                    logit,
+                    weight: weight(logit, max, temperature),
+                }),
+        );
+    }
+
+    /// Filters the candidates, which are in order of tokens and not empty, and draws one.
+    fn sample(&mut self, draw: Draw) -> u32 {
+        let Sampling {
+            top_k,
+            top_p,
+            min_p,
+            seed,
+            ..
+        } = self.sampling;
+        let candidates = &mut self.candidates;
+        if top_k > 0 && top_k < candidates.len() {
+            candidates.select_nth_unstable_by(top_k - 1, likeliest_first);
+            candidates.truncate(top_k);
+        }
+        if top_p < 1.0 {
+            list_basis(candidates, &mut self.basis, &mut self.many);
+            keep_top_p(candidates, f64::from(top_p));
+        }
+        if min_p > 0.0 {
+            // The likeliest candidate has weight 1, and no filter before has taken it away.
+            candidates.retain(|candidate| candidate.weight >= min_p);
+        }
+        if top_p >= 1.0 {
+            list_basis(candidates, &mut self.basis, &mut self.many);
+        }
+        candidates.sort_unstable_by_key(|candidate| candidate.token);
+
+        let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+        let target = draw.uniform(seed) * total;
+        let mut reached = 0.0;
+        let mut last = 0;
+        for candidate in candidates.iter().filter(|candidate| candidate.weight > 0.0) {
+            reached += f64::from(candidate.weight);
+            last = candidate.token;
+            if reached > target {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// Notes the candidates as the basis of the choice.
+fn list_basis(candidates: &[Candidate], basis: &mut Vec<u32>, many: &mut bool) {
+    *many = *many || candidates.len() > BASIS_LIMIT;
+    if !*many {
+        basis.extend(candidates.iter().map(|candidate| candidate.token));
+    }
+}
+
+/// Keeps the smallest set of the likeliest candidates whose weights reach `top_p` of the total.
+///
+/// Rarely does it hold more than a few, so only as many are sorted as are needed, by doubling.
+fn keep_top_p(candidates: &mut Vec<Candidate>, top_p: f64) {
+    let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+    let (mut sorted, mut reached) = (0, 0.0);
+    let mut wanted = 64;
+    while sorted < candidates.len() {
+        let end = wanted.min(candidates.len());
+        let rest = &mut candidates[sorted..];
+        if end - sorted < rest.len() {
+            rest.select_nth_unstable_by(end - sorted - 1, likeliest_first);
+        }
+        rest[..end - sorted].sort_unstable_by(likeliest_first);
+        while sorted < end {
+            reached += f64::from(candidates[sorted].weight);
+            sorted += 1;
+            if reached >= top_p * total {
+                candidates.truncate(sorted);
+                return;
+            }
+        }
+        wanted *= 4;
+    }
+}
+
+/// `logit - max`, where two infinities of one sign are equal.
+fn log_ratio(logit: f32, max: f32) -> f64 {
+    if logit == max {
+        0.0
+    } else {
+        f64::from(logit) - f64::from(max)
+    }
+}
+
+fn no_choice(logits: &[f32], mask: Option<&[u32]>) -> NoChoice {
+    let is_allowed =
+        |token: usize| mask.is_none_or(|mask| mask.get(token / 32).is_some_and(|w| w >> (token % 32) & 1 == 1));
+    let allowed: Vec<f32> = logits
+        .iter()
+        .enumerate()
+        .filter(|&(token, _)| is_allowed(token))
+        .map(|(_, &logit)| logit)
+        .collect();
+    NoChoice {
+        allowed: allowed.len(),
+        nan: allowed.iter().filter(|logit| logit.is_nan()).count(),
+    }
+}
