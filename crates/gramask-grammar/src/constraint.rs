@@ -1,0 +1,287 @@
+//! A constraint: format x schema x document x level x vocabulary.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gramask_ner::Text;
+
+use crate::engine::{Engine, State};
+use crate::machine::{Level, Limits, Machine};
+use crate::matcher::{Matcher, Naive};
+use crate::program::Program;
+use crate::source::Source;
+use crate::Vocabulary;
+
+/// Why there is no constraint for a document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConstraintError {
+    /// Level `none` constrains nothing.
+    #[error("level `none` has no constraint: decode without one, or take `syntax` or `grounded`")]
+    NoLevel,
+    /// A character that the format's escape can't write.
+    #[error("format `{format}`: character {offset} of the document, {character:?}, can't be written in this format")]
+    Character {
+        /// The format's name.
+        format: String,
+        /// In characters of the document.
+        offset: usize,
+        /// The character.
+        character: char,
+    },
+    /// No output is valid for this document.
+    #[error("format `{format}`: no output at level {level} is valid for this document")]
+    NoOutput {
+        /// The format's name.
+        format: String,
+        /// The level.
+        level: Level,
+    },
+    /// No sequence of tokens writes a valid output.
+    #[error("format `{format}`: no token writes the byte 0x{byte:02x}, which every shortest output needs; take a vocabulary with a token for each byte")]
+    Byte {
+        /// The format's name.
+        format: String,
+        /// The byte.
+        byte: u8,
+    },
+}
+
+/// No way to finish in tokens.
+const NEVER: usize = usize::MAX;
+
+/// Says at each state which tokens may follow.
+///
+/// A state is a `Copy` number; the constraint remembers what it worked out about each one, which is why its methods take
+/// `&mut self`. One constraint serves any number of sequences over the same document.
+pub struct Constraint {
+    engine: Engine,
+    vocabulary: Arc<Vocabulary>,
+    start: State,
+    /// Tokens to the end of the output, the end token left out.
+    costs: HashMap<State, usize>,
+    /// The mask of the last `mask_within`.
+    tight: Vec<u32>,
+}
+
+impl Constraint {
+    /// Where a sequence is once an end token was written: nothing may follow.
+    pub const ENDED: State = State(0);
+
+    /// Compiles the constraint of a document.
+    pub fn new(
+        program: Arc<Program>,
+        text: &Text,
+        level: Level,
+        vocabulary: Arc<Vocabulary>,
+    ) -> Result<Constraint, ConstraintError> {
+        let format = program.format().name.clone();
+        let mut engine = Engine::new(machine(program, text, level)?);
+        let start = engine.start();
+        if start == Self::ENDED {
+            return Err(ConstraintError::NoOutput { format, level });
+        }
+        let way = engine.way(&start);
+        if let Err(at) = vocabulary.cut(&way) {
+            return Err(ConstraintError::Byte { format, byte: way[at] });
+        }
+        Ok(Constraint { engine, vocabulary, start, costs: HashMap::new(), tight: Vec::new() })
+    }
+
+    /// The state before the first token.
+    pub fn start(&self) -> State {
+        self.start
+    }
+
+    /// The vocabulary.
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// The level.
+    pub fn level(&self) -> Level {
+        self.engine.machine().level
+    }
+
+    /// The tokens that may follow: bit `i` of word `w` stands for token `32 w + i`. End tokens are in it exactly where
+    /// the output is complete, other special tokens never. Empty only for [`Constraint::ENDED`].
+    pub fn mask(&mut self, state: State) -> &[u32] {
+        self.engine.kept_mask(state, &self.vocabulary)
+    }
+
+    /// The same mask, shared.
+    pub fn shared_mask(&mut self, state: State) -> Arc<[u32]> {
+        Arc::clone(self.engine.kept_mask(state, &self.vocabulary))
+    }
+
+    /// The state behind a token; `None` if the token may not follow.
+    pub fn advance(&mut self, state: State, token: u32) -> Option<State> {
+        if self.vocabulary.is_end(token) {
+            return self.engine.accepts(&state).then_some(Self::ENDED);
+        }
+        let vocabulary = Arc::clone(&self.vocabulary);
+        self.engine.advance(state, vocabulary.text(token)?)
+    }
+
+    /// The state behind these bytes, whatever tokens write them.
+    pub fn advance_bytes(&mut self, state: State, bytes: &[u8]) -> Option<State> {
+        self.engine.advance(state, bytes)
+    }
+
+    /// Whether the output is complete.
+    pub fn accepts(&self, state: State) -> bool {
+        self.engine.accepts(&state)
+    }
+
+    /// So many tokens are enough to complete the output and end it, end token included; `usize::MAX` where the
+    /// vocabulary can't.
+    ///
+    /// It is the length of one way to the end: the fewest bytes, cut into the longest tokens. Along that way it falls by
+    /// one with each token, so a sequence that once had enough tokens left can always finish.
+    pub fn tokens_to_finish(&mut self, state: State) -> usize {
+        self.cost(state).saturating_add(1)
+    }
+
+    fn cost(&mut self, state: State) -> usize {
+        if let Some(&cost) = self.costs.get(&state) {
+            return cost;
+        }
+        let way = self.engine.way(&state);
+        let Ok(tokens) = self.vocabulary.cut(&way) else {
+            self.costs.insert(state, NEVER);
+            return NEVER;
+        };
+        let (mut path, mut at) = (vec![state], state);
+        for &token in &tokens {
+            let text = Arc::clone(&self.vocabulary);
+            match text.text(token).and_then(|text| self.engine.advance(at, text)) {
+                Some(next) => at = next,
+                None => break,
+            }
+            path.push(at);
+        }
+        // From the end: a state on the way whose cost was known to be less shortens all before it.
+        let mut cost = 0;
+        for (left, &at) in path.iter().rev().enumerate() {
+            cost = if left == 0 { 0 } else { cost + 1 };
+            cost = self.costs.get(&at).map_or(cost, |known| cost.min(*known));
+            self.costs.insert(at, cost);
+        }
+        cost
+    }
+
+    /// The tokens that may follow and after which `budget - 1` tokens more are enough to finish.
+    pub fn mask_within(&mut self, state: State, budget: usize) -> &[u32] {
+        let vocabulary = Arc::clone(&self.vocabulary);
+        let mut behind: Vec<(State, Vec<u32>)> = Vec::new();
+        self.engine.walk(state, &vocabulary, |ids, next| behind.push((next, ids.to_vec())));
+        let mut mask = vec![0u32; vocabulary.words()];
+        let mut allow = |id: u32| mask[id as usize / 32] |= 1 << (id % 32);
+        for (next, ids) in behind {
+            // A byte is at most one token, so that the shorter bound often answers.
+            let enough = |tokens: usize| tokens.saturating_add(2) <= budget;
+            if enough(self.engine.finish(next) as usize) && self.every_byte() || enough(self.cost(next)) {
+                ids.into_iter().for_each(&mut allow);
+            }
+        }
+        if self.engine.accepts(&state) && budget >= 1 {
+            vocabulary.ends().iter().copied().for_each(&mut allow);
+        }
+        self.tight = mask;
+        &self.tight
+    }
+
+    fn every_byte(&self) -> bool {
+        (0..=255).all(|byte| self.vocabulary.longest_match(&[byte]).is_some())
+    }
+
+    /// The bytes that must follow, where only one continuation is possible; empty where there is a choice.
+    pub fn forced(&mut self, state: State) -> Vec<u8> {
+        let (mut bytes, mut at) = (Vec::new(), state);
+        while let Some((byte, next)) = self.engine.forced(at) {
+            bytes.push(byte);
+            at = next;
+        }
+        bytes
+    }
+
+    /// The shortest rest of a complete output, in bytes.
+    pub fn shortest_rest(&mut self, state: State) -> Vec<u8> {
+        self.engine.way(&state)
+    }
+
+    /// How many states were visited and how many masks are kept.
+    pub fn visited(&self) -> (usize, usize) {
+        (self.engine.visited(), self.engine.kept_masks())
+    }
+}
+
+fn machine(program: Arc<Program>, text: &Text, level: Level) -> Result<Machine, ConstraintError> {
+    if level == Level::None {
+        return Err(ConstraintError::NoLevel);
+    }
+    let directives = &program.format().grammar.directives;
+    let source = Source::new(text, &directives.escape, directives.boundaries);
+    let source = source.map_err(|(offset, character)| ConstraintError::Character {
+        format: program.format().name.clone(),
+        offset,
+        character,
+    })?;
+    let words = source.len();
+    let limits = Limits {
+        characters: text.len() as u32,
+        units: 2 * words,
+        entities: words.saturating_mul(program.schema().len() as u32),
+    };
+    Ok(Machine::new(program, Arc::new(source), level, limits))
+}
+
+/// The oracle: follows an output token by token without any memo, and tries every token for a mask.
+///
+/// Slow, and right by construction: what a [`Constraint`] answers is compared with this.
+pub struct Oracle {
+    naive: Naive,
+    vocabulary: Arc<Vocabulary>,
+    state: Vec<crate::machine::Thread>,
+}
+
+impl Oracle {
+    /// The oracle of a document.
+    pub fn new(
+        program: Arc<Program>,
+        text: &Text,
+        level: Level,
+        vocabulary: Arc<Vocabulary>,
+    ) -> Result<Oracle, ConstraintError> {
+        let mut naive = Naive(machine(program, text, level)?);
+        let state = naive.start();
+        Ok(Oracle { naive, vocabulary, state })
+    }
+
+    /// The tokens that may follow.
+    pub fn mask(&mut self) -> Vec<u32> {
+        self.naive.mask(&self.state, &self.vocabulary)
+    }
+
+    /// Whether the output so far is complete.
+    pub fn accepts(&self) -> bool {
+        self.naive.accepts(&self.state)
+    }
+
+    /// Writes bytes; `false`, and nothing is written, where no valid output goes on so.
+    pub fn advance(&mut self, bytes: &[u8]) -> bool {
+        let mut state = self.state.clone();
+        for &byte in bytes {
+            match self.naive.step(&state, byte) {
+                Some(next) => state = next,
+                None => return false,
+            }
+        }
+        self.state = state;
+        true
+    }
+
+    /// The shortest rest of a complete output, in bytes.
+    pub fn shortest_rest(&mut self) -> Vec<u8> {
+        self.naive.way(&self.state)
+    }
+}

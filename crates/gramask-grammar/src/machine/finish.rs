@@ -1,0 +1,250 @@
+//! The shortest way to a complete output, and with it whether there is one.
+//!
+//! Dijkstra's search over threads that stand between operations: an edge writes the rest of one operation, its length is
+//! the number of bytes. What is found is kept for every thread on the way, since the rest of a shortest way is a shortest
+//! way. A thread without a way is dead: the masks drop it, and that is what makes every mask exact.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::{At, Machine, Thread};
+use crate::delimiters::Delimiters;
+use crate::escape::{LONGEST_UNIT, Unit};
+use crate::notation::ast::Terminal;
+use crate::program::Op;
+
+/// The first step of a shortest way.
+#[derive(Clone, Debug)]
+pub(crate) struct Finish {
+    /// The bytes of the whole way.
+    pub length: u32,
+    /// What is written first.
+    pub piece: Box<[u8]>,
+    /// Where that leads; `None` at the end.
+    pub next: Option<Thread>,
+}
+
+/// A thread that the search came to.
+struct Node {
+    thread: Thread,
+    length: u32,
+    from: usize,
+    piece: Box<[u8]>,
+}
+
+type Edge = (Vec<u8>, Thread);
+
+impl Machine {
+    /// The length in bytes of the shortest way from `thread` to a complete output; `None` where there is none.
+    pub fn finish(&mut self, thread: Thread) -> Option<u32> {
+        if self.accepts(&thread) {
+            return Some(0);
+        }
+        if let Some(known) = self.finishes.get(&thread) {
+            return known.as_ref().map(|finish| finish.length);
+        }
+        // First the nearest end of each surface alone: where a longer stretch will do, so will the shorter one that
+        // begins with it, which comes later in the order. Only where that fails is every stretch tried.
+        if let Some(length) = self.search(thread, false) {
+            return Some(length);
+        }
+        self.search(thread, true)
+    }
+
+    /// The shortest way itself.
+    pub fn way(&mut self, thread: Thread) -> Option<Vec<u8>> {
+        self.finish(thread)?;
+        let (mut way, mut at) = (Vec::new(), Some(thread));
+        while let Some(thread) = at.filter(|thread| !self.accepts(thread)) {
+            let finish = self.finishes.get(&thread)?.as_ref()?;
+            way.extend_from_slice(&finish.piece);
+            at = finish.next;
+        }
+        Some(way)
+    }
+
+    fn search(&mut self, start: Thread, wide: bool) -> Option<u32> {
+        let mut nodes = vec![Node { thread: start, length: 0, from: 0, piece: Box::default() }];
+        let mut best: HashMap<Thread, u32> = [(start, 0)].into();
+        // (length, is it the whole length of a known way, node)
+        let mut heap = BinaryHeap::from([Reverse((0u32, false, 0usize))]);
+        let mut done = HashSet::new();
+        while let Some(Reverse((length, known, number))) = heap.pop() {
+            let thread = nodes[number].thread;
+            if known || self.accepts(&thread) {
+                self.keep(&nodes, number, length);
+                return Some(length);
+            }
+            if !done.insert(thread) {
+                continue;
+            }
+            if let Some(kept) = self.finishes.get(&thread) {
+                if let Some(finish) = kept {
+                    heap.push(Reverse((length + finish.length, true, number)));
+                }
+                continue;
+            }
+            for (piece, next) in self.edges(thread, wide) {
+                let reached = length + piece.len() as u32;
+                if best.get(&next).is_none_or(|known| reached < *known) {
+                    best.insert(next, reached);
+                    nodes.push(Node { thread: next, length: reached, from: number, piece: piece.into() });
+                    heap.push(Reverse((reached, false, nodes.len() - 1)));
+                }
+            }
+        }
+        if wide {
+            for thread in done {
+                self.finishes.entry(thread).or_insert(None);
+            }
+        }
+        None
+    }
+
+    /// Keeps the way of `length` bytes that leads over node `last`.
+    fn keep(&mut self, nodes: &[Node], last: usize, length: u32) {
+        let mut number = last;
+        while number != 0 {
+            let node = &nodes[number];
+            let from = &nodes[node.from];
+            let finish = Finish { length: length - from.length, piece: node.piece.clone(), next: Some(node.thread) };
+            self.finishes.insert(from.thread, Some(finish));
+            number = node.from;
+        }
+    }
+
+    /// What can be written to the end of a thread's operation, and the threads behind it.
+    fn edges(&mut self, thread: Thread, wide: bool) -> Vec<Edge> {
+        let mut behind: Vec<Edge> = Vec::new();
+        let rest = |bytes: &[u8]| bytes[thread.offset()..].to_vec();
+        let program = Arc::clone(&self.program);
+        match &program.ops[thread.pc as usize] {
+            Op::Literal(bytes) => behind.push((rest(bytes), thread)),
+            Op::Regex(number) => {
+                let regex = &program.regexes[*number];
+                let state = if let At::Regex(state) = thread.at { state } else { regex.start };
+                // A match is not empty, and a thread that has one already has left the operation beside this one.
+                let way = match regex.finish(state) {
+                    Some(way) if !way.is_empty() => Some(way.to_vec()),
+                    Some(_) => (0..=255u8).find_map(|byte| {
+                        let next = regex.next(state, byte)?;
+                        Some([&[byte], regex.finish(next)?].concat())
+                    }),
+                    None => None,
+                };
+                behind.extend(way.map(|way| (way, thread)));
+            }
+            Op::Terminal { kind: Terminal::Label, .. } => {
+                let (offset, like) = match thread.at {
+                    At::Label { offset, label } => (usize::from(offset), label),
+                    _ => (0, 0),
+                };
+                for label in self.labels(&thread) {
+                    let bytes = &program.labels[usize::from(label)];
+                    let begun = &program.labels[usize::from(like)][..offset];
+                    let Some(rest) = bytes.strip_prefix(begun).filter(|rest| !rest.is_empty()) else { continue };
+                    let rest = rest.to_vec();
+                    behind.extend(self.bind_label(&thread, label).map(|bound| (rest, bound)));
+                }
+            }
+            Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word), delimiters } if self.grounded() => {
+                if let Some((element, cursor)) = self.next_element(&thread, *kind, delimiters) {
+                    let bytes = &self.source.bytes[element.start as usize..element.end as usize];
+                    behind.push((rest(bytes), Thread { cursor, ..thread }));
+                }
+            }
+            Op::Terminal { kind: Terminal::Text, delimiters } if self.grounded() => {
+                let found = self.surfaces(&thread, delimiters, wide);
+                behind.extend(found);
+            }
+            Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word | Terminal::Text), delimiters } => {
+                behind.extend(self.shortest_free(&thread, *kind, delimiters).map(|(way, left)| {
+                    let cursor = if *kind == Terminal::Text { thread.cursor } else { left };
+                    (way, Thread { cursor, ..thread })
+                }));
+            }
+            Op::Terminal { kind, .. } if self.grounded() => {
+                for (value, rest) in self.positions(&thread, *kind) {
+                    if !rest.is_empty() {
+                        behind.extend(self.bind_position(&thread, *kind, value).map(|bound| (rest, bound)));
+                    }
+                }
+            }
+            Op::Terminal { .. } => match thread.at {
+                At::Number { value: 0, .. } | At::Number { digits: 6, .. } => {}
+                _ => behind.push((b"0".to_vec(), thread)),
+            },
+            _ => {}
+        }
+        let (mut edges, mut settled) = (Vec::with_capacity(behind.len()), Vec::new());
+        for (piece, thread) in behind {
+            self.settle(Thread { pc: thread.pc + 1, at: At::Begin, ..thread }, &mut settled);
+            edges.extend(settled.drain(..).map(|next| (piece.clone(), next)));
+        }
+        edges
+    }
+
+    /// The surfaces that `@text` can write here, with the thread once they are bound: for each word start the nearest
+    /// end, or (`wide`) every end.
+    fn surfaces(&mut self, thread: &Thread, delimiters: &Delimiters, wide: bool) -> Vec<Edge> {
+        let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
+        let Some(open) = self.innermost(thread.frame).cloned() else { return Vec::new() };
+        let text = self.before_text(&open);
+        let from = text.done.last().map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let source = Arc::clone(&self.source);
+        for &first in source.starts(prefix) {
+            if first < from {
+                continue;
+            }
+            let _ = (first..source.len()).try_for_each(|last| {
+                let surface = source.surface(first, last);
+                if surface.len() <= prefix.depth as usize {
+                    return ControlFlow::Continue(());
+                }
+                if delimiters.occur_in(surface) {
+                    return ControlFlow::Break(());
+                }
+                if !seen.insert(surface) {
+                    return if wide { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+                }
+                if let Some(bound) = self.bind_surface(&open, thread.last, first, last) {
+                    let frame = self.with_innermost(thread.frame, bound);
+                    found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, ..*thread }));
+                    if !wide {
+                        return ControlFlow::Break(());
+                    }
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        found
+    }
+
+    /// The shortest free text that completes a begun one, and how much may follow it.
+    fn shortest_free(&self, thread: &Thread, kind: Terminal, delimiters: &Delimiters) -> Option<(Vec<u8>, u32)> {
+        let free = self.begin_free(thread, kind);
+        let left = if free.count > 0 { free.left } else { free.left.checked_sub(1)? };
+        let begun = &free.pending[..usize::from(free.count)];
+        // The shortest units first; letters before all others, so that what is forced looks like text.
+        let mut ways: Vec<(Vec<u8>, u16)> = vec![(Vec::new(), free.tail)];
+        for _ in free.count as usize..LONGEST_UNIT {
+            let mut longer = Vec::new();
+            for (way, tail) in &ways {
+                for byte in (b'x'..=b'z').chain(0..=255u8) {
+                    let Some(tail) = delimiters.step(*tail, byte) else { continue };
+                    let unit = [begun, way, &[byte]].concat();
+                    match self.program.escape().unit(&unit) {
+                        Unit::Whole(_) => return Some((unit[begun.len()..].to_vec(), left)),
+                        Unit::Partial if longer.len() < 64 => longer.push((unit[begun.len()..].to_vec(), tail)),
+                        _ => {}
+                    }
+                }
+            }
+            ways = longer;
+        }
+        None
+    }
+}

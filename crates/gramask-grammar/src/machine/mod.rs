@@ -1,0 +1,334 @@
+//! The machine: one step of one thread by one byte, from which matcher, engine and reader are made.
+//!
+//! A thread's step may end its operation; [`Machine::settle`] then goes on through the operations that write nothing, so
+//! that every thread that comes out stands before or inside an operation that writes a byte, or at [`Op::Accept`].
+//! Threads that can't come to accept any more are left in: [`Machine::finish`] finds out, and matchers drop them.
+
+mod entity;
+mod finish;
+mod step;
+mod thread;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(crate) use finish::Finish;
+pub(crate) use thread::{At, BOTTOM, NO_TUPLE, Thread, Tuple};
+
+use crate::notation::ast::Terminal;
+use crate::program::{NO_LABEL, Op, Program};
+use crate::source::Source;
+use thread::{Frame, FrameKind, Interner, Open, Partial};
+
+/// Which part of a format's meaning a constraint holds the output to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// Nothing: plain decoding.
+    None,
+    /// The output parses.
+    Syntax,
+    /// It parses, and everything that refers to the document is true of it.
+    Grounded,
+}
+
+impl Level {
+    /// All levels.
+    pub const ALL: [Level; 3] = [Level::None, Level::Syntax, Level::Grounded];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::None => "none",
+            Level::Syntax => "syntax",
+            Level::Grounded => "grounded",
+        }
+    }
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// An unknown level.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown level `{0}`; a level is one of none, syntax, grounded")]
+pub struct UnknownLevel(pub String);
+
+impl std::str::FromStr for Level {
+    type Err = UnknownLevel;
+    fn from_str(word: &str) -> Result<Self, UnknownLevel> {
+        Level::ALL.into_iter().find(|level| level.name() == word).ok_or_else(|| UnknownLevel(word.into()))
+    }
+}
+
+/// How much free text an output at level `syntax` may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Characters in one free text (or, in cursor formats, in all).
+    pub characters: u32,
+    /// Units that `@skip` passes.
+    pub units: u32,
+    pub entities: u32,
+}
+
+impl Limits {
+    /// A reader takes what it gets.
+    pub const NONE: Limits = Limits { characters: u32::MAX, units: u32::MAX, entities: u32::MAX };
+}
+
+/// What the reader is told of a thread's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Nothing,
+    Open,
+    Close,
+    /// The context's label.
+    Label(u16),
+    Skip,
+    /// A terminal's first byte stands here.
+    Begin(u32),
+    /// A terminal's last byte stands before here.
+    End(Terminal, u32),
+}
+
+/// A program over a document at a level, with all that its threads refer to.
+pub(crate) struct Machine {
+    pub program: Arc<Program>,
+    pub source: Arc<Source>,
+    pub level: Level,
+    pub limits: Limits,
+    frames: Interner<Frame>,
+    tuples: Interner<Tuple>,
+    finishes: HashMap<Thread, Option<Finish>>,
+    /// For the reader: each thread's way, as a list from its end. Empty in a matcher.
+    pub traces: Vec<(u32, Event)>,
+    pub tracing: bool,
+    /// For the reader: how many bytes were read.
+    pub position: u32,
+}
+
+impl Machine {
+    pub fn new(program: Arc<Program>, source: Arc<Source>, level: Level, limits: Limits) -> Machine {
+        Machine {
+            program,
+            source,
+            level,
+            limits,
+            frames: Interner::new(Frame { kind: FrameKind::Bottom, below: BOTTOM }),
+            tuples: Interner::new(Tuple { fragments: Vec::new(), label: NO_LABEL }),
+            finishes: HashMap::new(),
+            traces: vec![(0, Event::Nothing)],
+            tracing: false,
+            position: 0,
+        }
+    }
+
+    pub fn grounded(&self) -> bool {
+        self.level == Level::Grounded
+    }
+
+    /// The threads before the first byte.
+    pub fn start(&mut self) -> Vec<Thread> {
+        let skips = self.program.ops.iter().any(|op| matches!(op, Op::Terminal { kind: Terminal::Skip, .. }));
+        let thread = Thread {
+            pc: 0,
+            at: At::Begin,
+            frame: BOTTOM,
+            cursor: match (self.grounded(), skips) {
+                (true, _) => 0,
+                (false, true) => self.limits.units,
+                (false, false) => self.limits.characters,
+            },
+            label: NO_LABEL,
+            last: if self.grounded() && (self.program.ordered() || self.program.cursor) { NO_TUPLE } else { self.limits.entities },
+            trace: 0,
+        };
+        let mut out = Vec::new();
+        self.settle(thread, &mut out);
+        out
+    }
+
+    /// Whether a thread has nothing more to write.
+    pub fn accepts(&self, thread: &Thread) -> bool {
+        matches!(self.program.ops[thread.pc as usize], Op::Accept)
+    }
+
+    fn trace(&mut self, thread: &mut Thread, event: Event) {
+        if self.tracing {
+            self.traces.push((thread.trace, event));
+            thread.trace = self.traces.len() as u32 - 1;
+        }
+    }
+
+    /// Goes on from `thread`, which begins its operation, through all that writes nothing.
+    pub fn settle(&mut self, thread: Thread, out: &mut Vec<Thread>) {
+        let program = Arc::clone(&self.program);
+        let mut stack = vec![thread];
+        while let Some(mut thread) = stack.pop() {
+            match &program.ops[thread.pc as usize] {
+                Op::Terminal { kind: Terminal::Skip, .. } => {
+                    let passed = match self.grounded() {
+                        true => self.source.pass(thread.cursor).map(|(_, behind)| behind),
+                        false => thread.cursor.checked_sub(1),
+                    };
+                    if let Some(cursor) = passed {
+                        self.trace(&mut thread, Event::Skip);
+                        stack.push(Thread { cursor, pc: thread.pc + 1, ..thread });
+                    }
+                }
+                Op::Literal(_) | Op::Regex(_) | Op::Terminal { .. } => out.push(thread),
+                Op::Split(targets) => stack.extend(targets.iter().rev().map(|&pc| Thread { pc, ..thread })),
+                Op::Jump(pc) => stack.push(Thread { pc: *pc, ..thread }),
+                Op::Call(pc) => {
+                    let frame = self.push(FrameKind::Return(thread.pc + 1), thread.frame);
+                    stack.push(Thread { pc: *pc, frame, ..thread });
+                }
+                Op::Return => {
+                    let Frame { kind, below } = self.frames.get(thread.frame).clone();
+                    if let FrameKind::Return(pc) = kind {
+                        stack.push(Thread { pc, frame: below, ..thread });
+                    }
+                }
+                Op::Label(label) => {
+                    let last = if self.listed() { NO_TUPLE } else { thread.last };
+                    self.trace(&mut thread, Event::Label(*label));
+                    stack.push(Thread { pc: thread.pc + 1, label: *label, last, ..thread });
+                }
+                Op::Open => {
+                    if let Some(mut opened) = self.open(thread) {
+                        self.trace(&mut opened, Event::Open);
+                        stack.push(opened);
+                    }
+                }
+                Op::Close => {
+                    if let Some(mut closed) = self.close(thread) {
+                        self.trace(&mut closed, Event::Close);
+                        stack.push(closed);
+                    }
+                }
+                Op::Accept => {
+                    let end = match (self.grounded() && program.cursor, program.copies) {
+                        (false, _) => true,
+                        (true, true) => thread.cursor as usize == self.source.elements.len(),
+                        (true, false) => self.source.next_word(thread.cursor).is_none(),
+                    };
+                    if end {
+                        // All complete outputs are alike.
+                        out.push(Thread { cursor: 0, last: 0, label: NO_LABEL, ..thread });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether entities are held to an order by their tuples: `grounded` lists in `%order document`.
+    fn listed(&self) -> bool {
+        self.grounded() && !self.program.cursor && self.program.ordered()
+    }
+
+    /// Whether `last` counts the entities that may still come.
+    fn counted(&self) -> bool {
+        !self.grounded() || !(self.program.cursor || self.program.ordered())
+    }
+
+    fn push(&mut self, kind: FrameKind, below: u32) -> u32 {
+        self.frames.number(Frame { kind, below })
+    }
+
+    fn open(&mut self, thread: Thread) -> Option<Thread> {
+        let mut open =
+            Open { label: thread.label, done: Vec::new(), current: Partial::NOTHING, from: 0, child: None };
+        let last = if self.counted() { thread.last.checked_sub(1)? } else { thread.last };
+        if self.grounded() && self.program.cursor {
+            open.from = self.source.next_word(thread.cursor)?;
+            if self.program.copies && self.source.elements[thread.cursor as usize].word.is_none() {
+                return None;
+            }
+        } else if self.grounded() && !self.possible(&open, last) {
+            return None;
+        }
+        let frame = self.push(FrameKind::Open(open), thread.frame);
+        Some(Thread { pc: thread.pc + 1, frame, last, ..thread })
+    }
+
+    fn close(&mut self, thread: Thread) -> Option<Thread> {
+        let Frame { kind: FrameKind::Open(open), below } = self.frames.get(thread.frame).clone() else { return None };
+        let closed = Thread { pc: thread.pc + 1, frame: below, ..thread };
+        if !self.grounded() {
+            return Some(closed);
+        }
+        if open.label == NO_LABEL {
+            return None;
+        }
+        if self.program.cursor {
+            let word = self.passed(thread.cursor).filter(|word| *word >= open.from)?;
+            if !self.fits_outside(&open, word, open.label) {
+                return None;
+            }
+            let frame = self.adopt(below, open.from, (word, open.label));
+            return Some(Thread { frame, ..closed });
+        }
+        let settled = |partial: &Partial| partial.settled().is_some();
+        if self.program.positions && !(open.done.iter().all(settled) && settled(&open.current)) {
+            return None;
+        }
+        let tuple = self.earliest(&open, thread.last)?;
+        let last = if self.listed() { self.tuples.number(tuple) } else { thread.last };
+        Some(Thread { last, ..closed })
+    }
+
+    /// The word that the cursor passed last, where an entity may end now.
+    fn passed(&self, cursor: u32) -> Option<u32> {
+        if self.program.copies {
+            return self.source.elements[cursor.checked_sub(1)? as usize].word;
+        }
+        self.source.next_word(cursor).unwrap_or(self.source.len()).checked_sub(1)
+    }
+
+    /// Entities with the same fragments are nested in schema order.
+    fn fits_outside(&self, open: &Open, word: u32, label: u16) -> bool {
+        open.child.is_none_or(|(last, inner)| last != word || label < inner)
+    }
+
+    /// Tells the nearest open entity below that one inside it closed, if both began at the same word.
+    fn adopt(&mut self, frame: u32, from: u32, child: (u32, u16)) -> u32 {
+        let Frame { kind, below } = self.frames.get(frame).clone();
+        match kind {
+            FrameKind::Bottom => frame,
+            FrameKind::Return(pc) => {
+                let below = self.adopt(below, from, child);
+                self.push(FrameKind::Return(pc), below)
+            }
+            FrameKind::Open(open) if open.from == from => {
+                self.push(FrameKind::Open(Open { child: Some(child), ..open }), below)
+            }
+            FrameKind::Open(_) => frame,
+        }
+    }
+
+    /// The innermost open entity.
+    fn innermost(&self, mut frame: u32) -> Option<&Open> {
+        loop {
+            match self.frames.get(frame) {
+                Frame { kind: FrameKind::Open(open), .. } => return Some(open),
+                Frame { kind: FrameKind::Return(_), below } => frame = *below,
+                Frame { kind: FrameKind::Bottom, .. } => return None,
+            }
+        }
+    }
+
+    /// The stack with another innermost open entity.
+    fn with_innermost(&mut self, frame: u32, open: Open) -> u32 {
+        let Frame { kind, below } = self.frames.get(frame).clone();
+        match kind {
+            FrameKind::Bottom => frame,
+            FrameKind::Open(_) => self.push(FrameKind::Open(open), below),
+            FrameKind::Return(pc) => {
+                let below = self.with_innermost(below, open);
+                self.push(FrameKind::Return(pc), below)
+            }
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! A format and a schema, compiled to a small program that matcher, reader and writer all run.
+//!
+//! The program is that of a Thompson matcher with a few operations more: [`Op::Open`] and [`Op::Close`] bracket an entity,
+//! [`Op::Label`] fixes the label under `@each` and `%pass label`, and [`Op::Terminal`] writes what depends on the
+//! document. Rules are compiled in place; a rule that can hold itself (a nested entity) is called, so that only formats
+//! that nest need a stack.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gramask_ner::Schema;
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::{Anchored, Input, util::primitives::StateID, util::start};
+
+use crate::Format;
+use crate::delimiters::Delimiters;
+use crate::escape::Unit;
+use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Terminal};
+
+/// The place of an operation.
+pub(crate) type Pc = u32;
+
+/// No label.
+pub(crate) const NO_LABEL: u16 = u16::MAX;
+
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Writes these bytes.
+    Literal(Arc<[u8]>),
+    /// Writes a match of a regular expression.
+    Regex(usize),
+    /// Writes what the document, the schema or the open entity say; `delimiters` may not occur in free text.
+    Terminal { kind: Terminal, delimiters: Delimiters },
+    /// Goes on at any of these; the earlier ones are preferred where an output can be read in two ways.
+    Split(Vec<Pc>),
+    Jump(Pc),
+    Call(Pc),
+    Return,
+    Open,
+    Close,
+    /// From here on entities have this label, and their order starts anew.
+    Label(u16),
+    Accept,
+}
+
+/// A regular expression as an anchored automaton over bytes.
+#[derive(Debug)]
+pub(crate) struct Regex {
+    pub dfa: dense::DFA<Vec<u32>>,
+    pub start: StateID,
+    /// The shortest way to a match from each state that has one.
+    finish: HashMap<StateID, Vec<u8>>,
+}
+
+impl Regex {
+    fn new(pattern: &str) -> Result<Regex, Box<dyn std::error::Error + Send + Sync>> {
+        let dfa = dense::Builder::new()
+            .configure(
+                dense::Config::new()
+                    .minimize(true)
+                    .start_kind(StartKind::Anchored)
+                    .dfa_size_limit(Some(16 << 20))
+                    .determinize_size_limit(Some(64 << 20)),
+            )
+            .build(&format!("(?:{pattern})"))?;
+        let start = dfa.start_state(&start::Config::from_input_forward(&Input::new(b"").anchored(Anchored::Yes)))?;
+        let mut regex = Regex { dfa, start, finish: HashMap::new() };
+        regex.measure();
+        Ok(regex)
+    }
+
+    /// Whether the bytes so far are a match.
+    pub fn matches(&self, state: StateID) -> bool {
+        self.dfa.is_match_state(self.dfa.next_eoi_state(state))
+    }
+
+    /// The state behind `byte`, if a match can still follow.
+    pub fn next(&self, state: StateID, byte: u8) -> Option<StateID> {
+        let next = self.dfa.next_state(state, byte);
+        self.finish.contains_key(&next).then_some(next)
+    }
+
+    /// The shortest string that leads from `state` to a match.
+    pub fn finish(&self, state: StateID) -> Option<&[u8]> {
+        self.finish.get(&state).map(Vec::as_slice)
+    }
+
+    /// Breadth first over all states, then backwards from the matching ones by length.
+    fn measure(&mut self) {
+        let (mut states, mut at) = (vec![self.start], 0);
+        let mut seen: HashMap<StateID, ()> = [(self.start, ())].into();
+        while at < states.len() {
+            for byte in 0..=255u8 {
+                let next = self.dfa.next_state(states[at], byte);
+                if seen.insert(next, ()).is_none() {
+                    states.push(next);
+                }
+            }
+            at += 1;
+        }
+        for &state in &states {
+            if self.matches(state) {
+                self.finish.insert(state, Vec::new());
+            }
+        }
+        loop {
+            let mut shorter = Vec::new();
+            for &state in states.iter().filter(|state| !self.finish.contains_key(state)) {
+                let reach = |byte: u8| Some((byte, self.finish.get(&self.dfa.next_state(state, byte))?));
+                if let Some((byte, rest)) = preferred_bytes().filter_map(reach).min_by_key(|(_, rest)| rest.len()) {
+                    shorter.push((state, [&[byte], rest.as_slice()].concat()));
+                }
+            }
+            if shorter.is_empty() {
+                return;
+            }
+            self.finish.extend(shorter);
+        }
+    }
+}
+
+/// All bytes, those that people write first.
+fn preferred_bytes() -> impl Iterator<Item = u8> {
+    (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255)
+}
+
+/// Why a format and a schema don't go together.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The schema has no label.
+    #[error("format `{format}`: the schema has no label; give it at least one")]
+    NoLabel {
+        /// The format's name.
+        format: String,
+    },
+    /// A label that the format's escape can't write.
+    #[error("format `{format}`: the label `{label}` holds {character:?}, which `%escape` can't write")]
+    Label {
+        /// The format's name.
+        format: String,
+        /// The label.
+        label: String,
+        /// The character.
+        character: char,
+    },
+    /// A regular expression that is too large to compile.
+    #[error("format `{format}`: /{pattern}/ does not compile within the size limit: {source}")]
+    Regex {
+        /// The format's name.
+        format: String,
+        /// The pattern.
+        pattern: String,
+        /// What the compiler says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A format of one label a pass was compiled without saying which.
+    #[error("format `{format}` has `%pass label`: give it a schema of one label per pass, not {labels}")]
+    Pass {
+        /// The format's name.
+        format: String,
+        /// How many labels the schema has.
+        labels: usize,
+    },
+    /// More labels than a program can number.
+    #[error("the schema has {labels} labels; at most {limit} are possible")]
+    Labels {
+        /// How many labels there are.
+        labels: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+/// A format compiled for a schema; shared by all documents.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) format: Format,
+    pub(crate) schema: Schema,
+    /// The labels as they are written.
+    pub(crate) labels: Vec<Vec<u8>>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) regexes: Vec<Regex>,
+    /// Terminals that move the cursor occur: the output is complete only with the cursor at the end.
+    pub(crate) cursor: bool,
+    /// `@copy` occurs: gaps are written too, and entities border on words.
+    pub(crate) copies: bool,
+    /// The entity names positions, so that it may close only when they settle it.
+    pub(crate) positions: bool,
+}
+
+impl Program {
+    /// Compiles a format for a schema. A `%pass label` format takes a schema of the one label of the pass.
+    pub fn compile(format: &Format, schema: &Schema) -> Result<Arc<Program>, CompileError> {
+        let name = || format.name.clone();
+        let limit = usize::from(NO_LABEL) - 1;
+        if schema.is_empty() {
+            return Err(CompileError::NoLabel { format: name() });
+        }
+        if schema.len() > limit {
+            return Err(CompileError::Labels { labels: schema.len(), limit });
+        }
+        if format.grammar.directives.pass_label && schema.len() != 1 {
+            return Err(CompileError::Pass { format: name(), labels: schema.len() });
+        }
+        let labels = schema.labels().iter().map(|label| {
+            let error = |(_, character)| CompileError::Label { format: name(), label: label.clone(), character };
+            format.grammar.directives.escape.escape(label).map_err(error)
+        });
+        let mut program = Program {
+            labels: labels.collect::<Result<_, _>>()?,
+            format: format.clone(),
+            schema: schema.clone(),
+            ops: Vec::new(),
+            regexes: Vec::new(),
+            cursor: format.is_cursor(),
+            copies: false,
+            positions: format.has_positions(),
+        };
+        Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
+        program.find_delimiters();
+        Ok(Arc::new(program))
+    }
+
+    /// The format.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(crate) fn escape(&self) -> &Escape {
+        &self.format.grammar.directives.escape
+    }
+
+    pub(crate) fn ordered(&self) -> bool {
+        self.format.grammar.directives.order == Order::Document
+    }
+
+    /// Gives each free-text terminal the literals that can follow it.
+    fn find_delimiters(&mut self) {
+        for pc in 0..self.ops.len() {
+            if let Op::Terminal { kind: Terminal::Copy | Terminal::Word | Terminal::Text, .. } = self.ops[pc] {
+                let mut followers = self.followers(pc as Pc + 1);
+                followers.retain(|literal| self.writable(literal));
+                let found = Delimiters::new(followers);
+                if let Op::Terminal { delimiters, .. } = &mut self.ops[pc] {
+                    *delimiters = found;
+                }
+            }
+        }
+    }
+
+    /// Whether escaped text could hold this literal; a quote cannot occur in a JSON string, say.
+    fn writable(&self, literal: &[u8]) -> bool {
+        let mut begin = 0;
+        for end in 1..=literal.len() {
+            match self.escape().unit(&literal[begin..end]) {
+                Unit::Whole(_) => begin = end,
+                Unit::Partial => {}
+                Unit::Invalid => return false,
+            }
+        }
+        true
+    }
+
+    /// The literals that can be written first from `pc` on. A return goes on behind every call.
+    fn followers(&self, pc: Pc) -> Vec<Arc<[u8]>> {
+        let (mut found, mut stack, mut seen) = (Vec::new(), vec![pc], vec![false; self.ops.len()]);
+        while let Some(pc) = stack.pop() {
+            if std::mem::replace(&mut seen[pc as usize], true) {
+                continue;
+            }
+            match &self.ops[pc as usize] {
+                Op::Literal(bytes) => found.push(bytes.clone()),
+                Op::Split(targets) => stack.extend(targets),
+                Op::Jump(target) | Op::Call(target) => stack.push(*target),
+                Op::Return => {
+                    let behind = |(pc, op): (usize, &Op)| matches!(op, Op::Call(_)).then_some(pc as Pc + 1);
+                    stack.extend(self.ops.iter().enumerate().filter_map(behind));
+                }
+                Op::Terminal { kind: Terminal::Skip, .. } | Op::Open | Op::Close | Op::Label(_) => stack.push(pc + 1),
+                Op::Terminal { .. } | Op::Regex(_) | Op::Accept => {}
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+struct Compiler<'p> {
+    program: &'p mut Program,
+    /// Where the rules that call themselves begin.
+    subroutines: HashMap<RuleId, Pc>,
+    /// Calls whose target is not yet compiled.
+    calls: Vec<(Pc, RuleId)>,
+}
+
+impl Compiler<'_> {
+    fn run(mut self) -> Result<(), CompileError> {
+        let start = self.program.format.grammar.start;
+        if self.program.format.grammar.directives.pass_label {
+            self.push(Op::Label(0));
+        }
+        self.rule(start)?;
+        self.push(Op::Accept);
+        while let Some((pc, rule)) = self.calls.pop() {
+            let target = match self.subroutines.get(&rule) {
+                Some(target) => *target,
+                None => {
+                    let target = self.here();
+                    self.subroutines.insert(rule, target);
+                    self.body(rule)?;
+                    self.push(Op::Return);
+                    target
+                }
+            };
+            self.program.ops[pc as usize] = Op::Call(target);
+        }
+        Ok(())
+    }
+
+    fn here(&self) -> Pc {
+        self.program.ops.len() as Pc
+    }
+
+    fn push(&mut self, op: Op) -> Pc {
+        self.program.ops.push(op);
+        self.here() - 1
+    }
+
+    /// A rule where it is used: in place, or called if it can hold itself.
+    fn rule(&mut self, rule: RuleId) -> Result<(), CompileError> {
+        if self.holds_itself(rule) {
+            let pc = self.push(Op::Call(0));
+            self.calls.push((pc, rule));
+            return Ok(());
+        }
+        self.body(rule)
+    }
+
+    fn body(&mut self, rule: RuleId) -> Result<(), CompileError> {
+        let expr = self.program.format.grammar.rule(rule).expr.clone();
+        let entity = self.program.format.grammar.entity == Some(rule);
+        if entity {
+            self.push(Op::Open);
+        }
+        self.expr(&expr)?;
+        if entity {
+            self.push(Op::Close);
+        }
+        Ok(())
+    }
+
+    fn holds_itself(&self, rule: RuleId) -> bool {
+        let grammar = &self.program.format.grammar;
+        let (mut stack, mut seen) = (vec![rule], vec![false; grammar.rules.len()]);
+        while let Some(next) = stack.pop() {
+            let mut found = false;
+            grammar.rule(next).expr.walk(&mut |expr| {
+                if let ExprKind::Rule(inner) | ExprKind::Each { rule: inner, .. } = expr.kind {
+                    found |= inner == rule;
+                    if !std::mem::replace(&mut seen[inner.index()], true) {
+                        stack.push(inner);
+                    }
+                }
+            });
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Result<(), CompileError> {
+        match &expr.kind {
+            ExprKind::Empty => {}
+            ExprKind::Literal(bytes) => self.literal(bytes),
+            ExprKind::Sequence(parts) => parts.iter().try_for_each(|part| self.expr(part))?,
+            ExprKind::Choice(parts) => self.choice(parts)?,
+            ExprKind::Repeat { body, min, max } => self.repeat(body, *min, *max)?,
+            ExprKind::Regex(pattern) => {
+                let regex = Regex::new(pattern).map_err(|source| CompileError::Regex {
+                    format: self.program.format.name.clone(),
+                    pattern: pattern.clone(),
+                    source,
+                })?;
+                self.program.regexes.push(regex);
+                self.push(Op::Regex(self.program.regexes.len() - 1));
+            }
+            ExprKind::Terminal(kind) => {
+                self.program.copies |= *kind == Terminal::Copy;
+                self.push(Op::Terminal { kind: *kind, delimiters: Delimiters::default() });
+            }
+            ExprKind::Rule(rule) => self.rule(*rule)?,
+            ExprKind::Each { rule, separator } => {
+                for label in 0..self.program.schema.len() {
+                    if label > 0 && !separator.is_empty() {
+                        self.literal(separator);
+                    }
+                    self.push(Op::Label(label as u16));
+                    self.rule(*rule)?;
+                }
+                self.push(Op::Label(NO_LABEL));
+            }
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, bytes: &[u8]) {
+        self.push(Op::Literal(bytes.into()));
+    }
+
+    fn choice(&mut self, parts: &[Expr]) -> Result<(), CompileError> {
+        let split = self.push(Op::Split(Vec::new()));
+        let (mut targets, mut jumps) = (Vec::new(), Vec::new());
+        for part in parts {
+            targets.push(self.here());
+            self.expr(part)?;
+            jumps.push(self.push(Op::Jump(0)));
+        }
+        let end = self.here();
+        for jump in jumps {
+            self.program.ops[jump as usize] = Op::Jump(end);
+        }
+        self.program.ops[split as usize] = Op::Split(targets);
+        Ok(())
+    }
+
+    fn repeat(&mut self, body: &Expr, min: u32, max: Option<u32>) -> Result<(), CompileError> {
+        for _ in 0..min {
+            self.expr(body)?;
+        }
+        match max {
+            None => {
+                let split = self.push(Op::Split(Vec::new()));
+                self.expr(body)?;
+                self.push(Op::Jump(split));
+                self.program.ops[split as usize] = Op::Split(vec![split + 1, self.here()]);
+            }
+            Some(max) => {
+                let mut splits = Vec::new();
+                for _ in min..max {
+                    splits.push(self.push(Op::Split(Vec::new())));
+                    self.expr(body)?;
+                }
+                let end = self.here();
+                for split in splits {
+                    self.program.ops[split as usize] = Op::Split(vec![split + 1, end]);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! The tokens of a model as byte strings, in a trie that is laid out flat.
+
+use std::sync::Arc;
+
+/// What one token id writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The bytes; empty for an id that writes nothing.
+    pub bytes: Vec<u8>,
+    /// A control token: never part of an output, whatever its bytes spell.
+    pub special: bool,
+}
+
+impl Token {
+    /// An ordinary token.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Token {
+        Token { bytes: bytes.into(), special: false }
+    }
+
+    /// A control token.
+    pub fn special(bytes: impl Into<Vec<u8>>) -> Token {
+        Token { bytes: bytes.into(), special: true }
+    }
+}
+
+/// Why tokens make no vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VocabularyError {
+    /// No end token, so that no output could end.
+    #[error("the vocabulary has no end token: name at least one id below {size}")]
+    NoEnd {
+        /// The number of ids.
+        size: usize,
+    },
+    /// An end token that is no token.
+    #[error("end token {token} is outside the vocabulary of {size} ids")]
+    EndOutside {
+        /// The id.
+        token: u32,
+        /// The number of ids.
+        size: usize,
+    },
+}
+
+/// A node of the trie. Children follow their parent; a node's subtree ends at `next`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    /// One past the subtree.
+    pub next: u32,
+    /// Where this node's tokens are in `Vocabulary::ids`.
+    pub ids: (u32, u32),
+    /// The byte that leads here.
+    pub byte: u8,
+    /// How many bytes lead here.
+    pub depth: u16,
+}
+
+/// All tokens of a model.
+///
+/// ```
+/// use gramask_grammar::{Token, Vocabulary};
+/// let tokens = vec![Token::new("a"), Token::new("ab"), Token::special("<end>")];
+/// let vocabulary = Vocabulary::new(tokens, vec![2]).unwrap();
+/// assert_eq!(vocabulary.len(), 3);
+/// assert_eq!(vocabulary.words(), 1); // of 32 bits, in a mask
+/// ```
+#[derive(Debug)]
+pub struct Vocabulary {
+    tokens: Vec<Token>,
+    ends: Vec<u32>,
+    nodes: Vec<Node>,
+    ids: Vec<u32>,
+    depth: usize,
+}
+
+impl Vocabulary {
+    /// Sorts the tokens into a trie. `ends` are the ids of which each one ends an output; they are special too.
+    pub fn new(tokens: Vec<Token>, ends: Vec<u32>) -> Result<Arc<Vocabulary>, VocabularyError> {
+        let size = tokens.len();
+        if ends.is_empty() {
+            return Err(VocabularyError::NoEnd { size });
+        }
+        if let Some(&token) = ends.iter().find(|end| **end as usize >= size) {
+            return Err(VocabularyError::EndOutside { token, size });
+        }
+        let ordinary = |id: &u32| {
+            let token = &tokens[*id as usize];
+            !token.special && !token.bytes.is_empty() && !ends.contains(id)
+        };
+        let mut order: Vec<u32> = (0..size as u32).filter(ordinary).collect();
+        order.sort_by(|&a, &b| tokens[a as usize].bytes.cmp(&tokens[b as usize].bytes));
+        let mut vocabulary = Vocabulary { nodes: Vec::new(), ids: Vec::new(), depth: 0, tokens, ends };
+        vocabulary.build(&order);
+        Ok(Arc::new(vocabulary))
+    }
+
+    /// Sorted tokens are the trie's nodes in the order in which a walk visits them.
+    fn build(&mut self, order: &[u32]) {
+        let mut path: Vec<usize> = Vec::new();
+        let mut before: &[u8] = &[];
+        for &id in order {
+            let bytes = &self.tokens[id as usize].bytes;
+            let shared = bytes.iter().zip(before).take_while(|(a, b)| a == b).count();
+            for node in path.drain(shared..) {
+                self.nodes[node].next = self.nodes.len() as u32;
+            }
+            for (depth, &byte) in bytes.iter().enumerate().skip(shared) {
+                path.push(self.nodes.len());
+                let empty = (self.ids.len() as u32, self.ids.len() as u32);
+                self.nodes.push(Node { next: 0, ids: empty, byte, depth: depth as u16 + 1 });
+            }
+            self.ids.push(id);
+            if let Some(&node) = path.last() {
+                self.nodes[node].ids.1 = self.ids.len() as u32;
+            }
+            self.depth = self.depth.max(bytes.len());
+            before = bytes;
+        }
+        for node in path {
+            self.nodes[node].next = self.nodes.len() as u32;
+        }
+    }
+
+    /// The number of ids.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there is no id.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The 32-bit words of a mask: bit `i` of word `w` stands for token `32 w + i`.
+    pub fn words(&self) -> usize {
+        self.tokens.len().div_ceil(32)
+    }
+
+    /// A token.
+    pub fn token(&self, id: u32) -> Option<&Token> {
+        self.tokens.get(id as usize)
+    }
+
+    /// What a token may write in an output; `None` for special, end, empty and unknown ones.
+    pub fn text(&self, id: u32) -> Option<&[u8]> {
+        let token = self.tokens.get(id as usize)?;
+        (!token.special && !token.bytes.is_empty() && !self.is_end(id)).then_some(token.bytes.as_slice())
+    }
+
+    /// The end tokens.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// Whether a token ends the output.
+    pub fn is_end(&self, id: u32) -> bool {
+        self.ends.contains(&id)
+    }
+
+    /// The bytes of the longest token.
+    pub fn longest(&self) -> usize {
+        self.depth
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn ids(&self, node: &Node) -> &[u32] {
+        &self.ids[node.ids.0 as usize..node.ids.1 as usize]
+    }
+
+    /// The longest token that `bytes` begin with, the lowest id among equals.
+    pub fn longest_match(&self, bytes: &[u8]) -> Option<(u32, usize)> {
+        let (mut found, mut at, mut end) = (None, 0usize, self.nodes.len());
+        for (depth, &byte) in bytes.iter().enumerate() {
+            while at < end && self.nodes[at].byte != byte {
+                at = self.nodes[at].next as usize;
+            }
+            if at >= end {
+                break;
+            }
+            if let Some(&id) = self.ids(&self.nodes[at]).first() {
+                found = Some((id, depth + 1));
+            }
+            end = self.nodes[at].next as usize;
+            at += 1;
+        }
+        found
+    }
+
+    /// Cuts `bytes` into tokens, the longest first at each place. The error is the offset where no token fits.
+    pub fn cut(&self, bytes: &[u8]) -> Result<Vec<u32>, usize> {
+        let (mut tokens, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
+            let (id, length) = self.longest_match(&bytes[at..]).ok_or(at)?;
+            tokens.push(id);
+            at += length;
+        }
+        Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ```text
+    /// a ── ab ── abc      b      ca (twice)
+    /// ```
+    fn small() -> Arc<Vocabulary> {
+        let words = ["ab", "a", "ca", "b", "abc", "", "ca"];
+        let mut tokens: Vec<Token> = words.iter().map(|w| Token::new(*w)).collect();
+        tokens.push(Token::special("a"));
+        Vocabulary::new(tokens, vec![7]).unwrap()
+    }
+
+    #[test]
+    fn the_trie_is_the_tree_above() {
+        let vocabulary = small();
+        let drawn: Vec<_> = vocabulary
+            .nodes()
+            .iter()
+            .map(|node| (char::from(node.byte), node.depth, node.next, vocabulary.ids(node).to_vec()))
+            .collect();
+        assert_eq!(
+            drawn,
+            [
+                ('a', 1, 3, vec![1]),
+                ('b', 2, 3, vec![0]),
+                ('c', 3, 3, vec![4]),
+                ('b', 1, 4, vec![3]),
+                ('c', 1, 6, vec![]),
+                ('a', 2, 6, vec![2, 6])
+            ]
+        );
+    }
+
+    #[test]
+    fn the_longest_token_is_cut_first() {
+        let vocabulary = small();
+        assert_eq!(vocabulary.cut(b"abcabaca"), Ok(vec![4, 0, 1, 2]));
+        assert_eq!(vocabulary.cut(b"abd"), Err(2));
+        assert_eq!(vocabulary.cut(b"bc"), Err(1));
+    }
+
+    #[test]
+    fn an_end_token_must_exist() {
+        assert_eq!(Vocabulary::new(vec![], vec![]).unwrap_err(), VocabularyError::NoEnd { size: 0 });
+        let error = Vocabulary::new(vec![Token::new("a")], vec![1]).unwrap_err();
+        assert_eq!(error, VocabularyError::EndOutside { token: 1, size: 1 });
+    }
+}
