@@ -1,1 +1,5 @@
 //! The decoder-only transformer in Burn: checkpoints, tokenizers, chat templates, key/value cache.
+
+pub mod chat;
+pub mod checkpoint;
+pub mod tokenizer;

@@ -1,0 +1,233 @@
+//! Chat templates: how a model wants the turns of a conversation written down as one prompt.
+//!
+//! The template comes with the checkpoint, in the Jinja dialect of the Python package `transformers`: blocks are
+//! trimmed, and the functions `raise_exception` and `strftime_now` and the filter `tojson` exist.
+//!
+//! ```
+//! use gramask_model::chat::{ChatTemplate, Message};
+//! let template = ChatTemplate::new("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")?;
+//! let prompt = template.render(&[Message::user("Hello"), Message::assistant("Hi")], false)?;
+//! assert_eq!(prompt, "<user>Hello<assistant>Hi");
+//! # Ok::<(), gramask_model::chat::ChatError>(())
+//! ```
+
+mod python;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Environment, Error, ErrorKind, State};
+use std::collections::BTreeMap;
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks: `system`, `user` or `assistant`.
+    pub role: String,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// A turn of any role.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Message {
+        Message {
+            role: role.into(),
+            content: content.into(),
+        }
+    }
+
+    /// The instruction that stands before the conversation.
+    pub fn system(content: impl Into<String>) -> Message {
+        Message::new("system", content)
+    }
+
+    /// A turn of the user.
+    pub fn user(content: impl Into<String>) -> Message {
+        Message::new("user", content)
+    }
+
+    /// A turn of the model.
+    pub fn assistant(content: impl Into<String>) -> Message {
+        Message::new("assistant", content)
+    }
+}
+
+/// Why a chat template can't be compiled or rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// The template is not valid Jinja, or uses what is not implemented.
+    #[error("chat template, line {line}: {message}")]
+    Syntax {
+        /// Line in the template, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Rendering failed.
+    #[error("chat template, line {line}: {message}")]
+    Render {
+        /// Line in the template, from 1.
+        line: usize,
+        /// What went wrong.
+        message: String,
+    },
+    /// The template refuses these messages, through `raise_exception`.
+    #[error("chat template, line {line}: the template refuses the messages: {message}")]
+    Refused {
+        /// Line in the template, from 1.
+        line: usize,
+        /// The template's own words.
+        message: String,
+    },
+}
+
+/// A compiled chat template with the variables that it is rendered with.
+#[derive(Debug, Clone)]
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    source: String,
+    variables: BTreeMap<String, Value>,
+}
+
+/// The one template's name inside its environment.
+const NAME: &str = "chat";
+/// Marks errors that come from `raise_exception`, so that they can be told from the engine's own.
+const REFUSED: &str = "\u{1}refused: ";
+
+impl ChatTemplate {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`ChatError::Syntax`] with the line at fault.
+    pub fn new(source: &str) -> Result<ChatTemplate, ChatError> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = syntax.map_err(|error| ChatError::Syntax {
+            line: 1,
+            message: describe(&error),
+        })?;
+        environment.set_syntax(syntax);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_unknown_method_callback(python::method);
+        environment.add_filter("tojson", tojson);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, format!("{REFUSED}{message}")))
+        });
+        environment
+            .add_template_owned(NAME, source.to_owned())
+            .map_err(|error| ChatError::Syntax {
+                line: error.line().unwrap_or(1),
+                message: describe(&error),
+            })?;
+        let template = ChatTemplate {
+            environment,
+            source: source.to_owned(),
+            variables: BTreeMap::new(),
+        };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Ok(template.at(now.map_or(0, |since| since.as_secs())))
+    }
+
+    /// Sets the texts that the template knows as `bos_token` and `eos_token`.
+    pub fn with_tokens(self, bos: Option<&str>, eos: Option<&str>) -> ChatTemplate {
+        let set = |template: ChatTemplate, name: &str, text: Option<&str>| match text {
+            Some(text) => template.with_variable(name, text),
+            None => template,
+        };
+        set(set(self, "bos_token", bos), "eos_token", eos)
+    }
+
+    /// Sets a variable that the template may read, such as Qwen3's `enable_thinking`.
+    pub fn with_variable(mut self, name: &str, value: impl Into<serde_json::Value>) -> ChatTemplate {
+        self.variables.insert(name.to_owned(), python::from_json(&value.into()));
+        self
+    }
+
+    /// Fixes the time that `strftime_now` tells, in seconds since 1970 (UTC), so that a prompt with a date in it can be
+    /// repeated. Without this it is the time at which the template was compiled.
+    pub fn at(mut self, seconds: u64) -> ChatTemplate {
+        self.environment
+            .add_function("strftime_now", move |format: String| python::strftime(&format, seconds));
+        self
+    }
+
+    /// The template's text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Writes a conversation as the model wants it.
+    ///
+    /// With `add_generation_prompt` the text ends where the model's next turn begins. Special tokens are written as
+    /// text: encode the result with `parse_special`.
+    ///
+    /// # Errors
+    /// [`ChatError::Refused`] if the template raises an exception (some want alternating roles), else
+    /// [`ChatError::Render`]; both with the line in the template.
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
+        let turns: Vec<Value> = messages
+            .iter()
+            .map(|message| Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())]))
+            .collect();
+        let mut context = self.variables.clone();
+        context.insert("messages".to_owned(), Value::from(turns));
+        context.insert("add_generation_prompt".to_owned(), Value::from(add_generation_prompt));
+        self.environment
+            .get_template(NAME)
+            .and_then(|template| template.render(Value::from(context)))
+            .map_err(|error| {
+                let line = error.line().unwrap_or(1);
+                match error.detail().and_then(|detail| detail.strip_prefix(REFUSED)) {
+                    Some(message) => ChatError::Refused {
+                        line,
+                        message: message.to_owned(),
+                    },
+                    None => ChatError::Render {
+                        line,
+                        message: describe(&error),
+                    },
+                }
+            })
+    }
+}
+
+/// The engine's message without the place, which [`ChatError`] gives itself.
+fn describe(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}
+
+/// JSON as Python's `json.dumps(.., ensure_ascii=False)` writes it: the engine's own filter, less its HTML escapes.
+fn tojson(_: &mut State, value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    // Arguments of Python's that don't change what a template sees.
+    for ignored in ["ensure_ascii", "separators", "sort_keys"] {
+        let _: Option<Value> = kwargs.get(ignored)?;
+    }
+    let indent = match indent {
+        Some(indent) => Some(indent),
+        None => kwargs.get("indent")?,
+    };
+    let escaped = minijinja::filters::tojson(value, indent, Kwargs::from_iter(Vec::<(String, Value)>::new()))?;
+    let escaped = escaped.as_str().unwrap_or_default();
+    let mut json = String::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let Some(at) = rest.find('\\') {
+        json.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (written, length) = match rest.get(..6) {
+            Some("\\u003c") => ("<", 6),
+            Some("\\u003e") => (">", 6),
+            Some("\\u0026") => ("&", 6),
+            Some("\\u0027") => ("'", 6),
+            // Any other escape is two characters that stay; a doubled backslash must not be taken apart.
+            _ => (rest.get(..2).unwrap_or(rest), 2.min(rest.len())),
+        };
+        json.push_str(written);
+        rest = &rest[length..];
+    }
+    json.push_str(rest);
+    Ok(Value::from(json))
+}

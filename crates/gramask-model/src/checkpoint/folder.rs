@@ -1,0 +1,279 @@
+//! Hugging Face folders: `config.json`, `tokenizer.json` and what stands beside them, and safetensors files.
+
+use super::safetensors::SafetensorsFile;
+use super::source::Element;
+use super::{Checkpoint, CheckpointError, TensorSource, check_tensors, identity};
+use crate::chat::ChatTemplate;
+use crate::tokenizer::Tokenizer;
+use half::f16;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+mod config;
+
+/// Opens a folder as a checkpoint.
+pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    let config_path = path.join("config.json");
+    let json = read_required(path, "config.json")?;
+    let raw = parse(&config_path, &json)?;
+    let config = config::read(&config_path, &raw)?;
+
+    let mut tensors = FolderSource::open(path)?;
+    // Some folders of tied models hold the head all the same, as a copy of the embedding. It is not used.
+    if config.tied_head {
+        tensors.places.remove("lm_head.weight");
+    }
+    tensors.places.retain(|name, _| !name.ends_with(".rotary_emb.inv_freq"));
+    check_tensors(path, &config, &tensors)?;
+
+    let beside = Beside::read(path, &raw)?;
+    let tokenizer_json = read_required(path, "tokenizer.json")?;
+    let (bos, end_texts) = (beside.bos.as_deref(), beside.eos.as_slice());
+    let tokenizer =
+        Tokenizer::from_json(&tokenizer_json, config.vocabulary, bos, &beside.end, end_texts).map_err(|source| {
+            CheckpointError::Tokenizer {
+                path: path.join("tokenizer.json"),
+                source,
+            }
+        })?;
+    let chat = match beside.template {
+        None => None,
+        Some((file, source)) => {
+            let template = ChatTemplate::new(&source).map_err(|source| CheckpointError::Chat {
+                path: path.join(file),
+                source,
+            })?;
+            Some(template.with_tokens(bos, end_texts.first().map(String::as_str)))
+        }
+    };
+    let texts = [
+        (config_path.as_path(), json.as_slice()),
+        (Path::new("tokenizer.json"), tokenizer_json.as_slice()),
+    ];
+    let shards = tensors.files.iter().map(|file| (file.path(), file.bytes()));
+    let digest = identity::identity(texts.into_iter().chain(shards));
+    Ok(Checkpoint {
+        config,
+        tensors: Box::new(tensors),
+        tokenizer,
+        chat,
+        digest,
+        path: path.to_owned(),
+    })
+}
+
+/// A file of the folder, or `None` if there is none.
+fn read_optional(folder: &Path, file: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
+    let path = folder.join(file);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(CheckpointError::Io { path, source }),
+    }
+}
+
+fn read_required(folder: &Path, file: &str) -> Result<Vec<u8>, CheckpointError> {
+    read_optional(folder, file)?.ok_or_else(|| CheckpointError::MissingFile {
+        folder: folder.to_owned(),
+        file: file.to_owned(),
+    })
+}
+
+fn parse(path: &Path, json: &[u8]) -> Result<Value, CheckpointError> {
+    serde_json::from_slice(json).map_err(|error| CheckpointError::Json {
+        path: path.to_owned(),
+        line: error.line(),
+        column: error.column(),
+        message: error.to_string(),
+    })
+}
+
+fn parse_optional(folder: &Path, file: &str) -> Result<Value, CheckpointError> {
+    match read_optional(folder, file)? {
+        None => Ok(Value::Null),
+        Some(json) => parse(&folder.join(file), &json),
+    }
+}
+
+/// What the files beside `tokenizer.json` say about special tokens and conversations.
+struct Beside {
+    bos: Option<String>,
+    eos: Vec<String>,
+    end: Vec<u32>,
+    /// The file that the template is in, and its text.
+    template: Option<(&'static str, String)>,
+}
+
+impl Beside {
+    fn read(folder: &Path, config: &Value) -> Result<Beside, CheckpointError> {
+        let tokenizer = parse_optional(folder, "tokenizer_config.json")?;
+        let special = parse_optional(folder, "special_tokens_map.json")?;
+        let generation = parse_optional(folder, "generation_config.json")?;
+        let text = |key: &str| token_text(&tokenizer, key).or_else(|| token_text(&special, key));
+        let mut end = Vec::new();
+        for ids in [&generation, config].map(|file| file.get("eos_token_id").unwrap_or(&Value::Null)) {
+            let several = ids.as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(ids));
+            end.extend(
+                several
+                    .iter()
+                    .filter_map(Value::as_u64)
+                    .filter_map(|id| u32::try_from(id).ok()),
+            );
+        }
+        Ok(Beside {
+            bos: text("bos_token"),
+            eos: text("eos_token").into_iter().collect(),
+            end,
+            template: template(folder, &tokenizer)?,
+        })
+    }
+}
+
+/// A special token is a text, or an object with the text as its content.
+fn token_text(file: &Value, key: &str) -> Option<String> {
+    let token = file.get(key)?;
+    token.get("content").unwrap_or(token).as_str().map(str::to_owned)
+}
+
+/// The chat template: a file of its own, or a setting that holds one or several by name.
+fn template(folder: &Path, tokenizer: &Value) -> Result<Option<(&'static str, String)>, CheckpointError> {
+    const FILE: &str = "chat_template.jinja";
+    if let Some(bytes) = read_optional(folder, FILE)? {
+        return Ok(Some((FILE, String::from_utf8_lossy(&bytes).into_owned())));
+    }
+    let setting = tokenizer.get("chat_template").unwrap_or(&Value::Null);
+    let by_name = |name: &str| {
+        let templates = setting.as_array()?;
+        templates
+            .iter()
+            .find(|template| template.get("name").and_then(Value::as_str) == Some(name))?
+            .get("template")
+    };
+    let source = by_name("default").unwrap_or(setting).as_str();
+    Ok(source.map(|source| ("tokenizer_config.json", source.to_owned())))
+}
+
+/// The tensors of one or several safetensors files.
+struct FolderSource {
+    folder: PathBuf,
+    files: Vec<SafetensorsFile>,
+    /// The file that each tensor is in.
+    places: BTreeMap<String, usize>,
+}
+
+impl FolderSource {
+    /// Opens `model.safetensors`, or the files that `model.safetensors.index.json` names.
+    fn open(folder: &Path) -> Result<FolderSource, CheckpointError> {
+        const SINGLE: &str = "model.safetensors";
+        const INDEX: &str = "model.safetensors.index.json";
+        let folder = folder.to_owned();
+        if folder.join(SINGLE).exists() {
+            let file = SafetensorsFile::open(&folder.join(SINGLE))?;
+            let places = file.names().map(|name| (name.to_owned(), 0)).collect();
+            return Ok(FolderSource {
+                folder,
+                files: vec![file],
+                places,
+            });
+        }
+        let Some(json) = read_optional(&folder, INDEX)? else {
+            let file = format!("{SINGLE} and no {INDEX}; other formats of weights are not read");
+            return Err(CheckpointError::MissingFile { folder, file });
+        };
+        let index_path = folder.join(INDEX);
+        let index = parse(&index_path, &json)?;
+        let map = index.get("weight_map").and_then(Value::as_object).ok_or_else(|| {
+            let (path, key) = (index_path.clone(), "weight_map".to_owned());
+            CheckpointError::MissingSetting {
+                path,
+                key,
+                expected: "an object of tensor names and files".to_owned(),
+            }
+        })?;
+        let mut shards: BTreeSet<&str> = BTreeSet::new();
+        for (tensor, file) in map {
+            let name = file
+                .as_str()
+                .filter(|name| is_plain_name(name))
+                .ok_or_else(|| CheckpointError::BadSetting {
+                    path: index_path.clone(),
+                    key: format!("weight_map.{tensor}"),
+                    found: file.to_string(),
+                    expected: "the name of a file in the same folder".to_owned(),
+                })?;
+            shards.insert(name);
+        }
+        let mut files = Vec::new();
+        let mut numbers = BTreeMap::new();
+        for shard in shards {
+            let path = folder.join(shard);
+            if !path.exists() {
+                let file = format!("{shard}, which {INDEX} names");
+                return Err(CheckpointError::MissingFile { folder, file });
+            }
+            numbers.insert(shard, files.len());
+            files.push(SafetensorsFile::open(&path)?);
+        }
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for (number, file) in files.iter().enumerate() {
+            places.extend(file.names().map(|name| (name.to_owned(), number)));
+        }
+        for (tensor, file) in map {
+            let number = file.as_str().and_then(|name| numbers.get(name).copied());
+            match number.filter(|&number| files[number].shape(tensor).is_some()) {
+                Some(number) => places.insert(tensor.clone(), number),
+                None => {
+                    return Err(CheckpointError::BadSetting {
+                        path: index_path,
+                        key: format!("weight_map.{tensor}"),
+                        found: file.to_string(),
+                        expected: "a file that holds this tensor".to_owned(),
+                    });
+                }
+            };
+        }
+        Ok(FolderSource { folder, files, places })
+    }
+
+    fn file_of(&self, name: &str) -> Option<&SafetensorsFile> {
+        self.files.get(*self.places.get(name)?)
+    }
+
+    fn read<T: Element>(&self, name: &str) -> Result<Vec<T>, CheckpointError> {
+        self.file_of(name)
+            .and_then(|file| file.read(name))
+            .ok_or_else(|| CheckpointError::NoSuchTensor {
+                path: self.folder.clone(),
+                tensor: name.to_owned(),
+            })
+    }
+}
+
+/// Whether a name stays inside its folder.
+fn is_plain_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    matches!(components.next(), Some(std::path::Component::Normal(_))) && components.next().is_none()
+}
+
+impl TensorSource for FolderSource {
+    fn names(&self) -> Vec<String> {
+        self.places.keys().cloned().collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.file_of(name)?.shape(name).map(<[usize]>::to_vec)
+    }
+
+    fn stored_as(&self, name: &str) -> Option<&'static str> {
+        self.file_of(name)?.stored_as(name)
+    }
+
+    fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
+        self.read(name)
+    }
+
+    fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError> {
+        self.read(name)
+    }
+}

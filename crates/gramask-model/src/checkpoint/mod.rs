@@ -1,0 +1,90 @@
+//! Checkpoints: everything that a model consists of, read from a Hugging Face folder or from one GGUF file.
+//!
+//! A [`Checkpoint`] has a configuration, a source of tensors, a tokenizer and, mostly, a chat template. Whatever file
+//! they come from, tensors have Hugging Face's names and shapes, and [`Checkpoint::open`] has already checked that
+//! exactly the tensors of [`expected_tensors`] are there, each with all of its bytes. Files are memory-mapped: opening
+//! reads headers only, and a tensor is converted when it is asked for. The files must not be changed meanwhile.
+//!
+//! | in this folder | |
+//! |---|---|
+//! | `config.rs` | the shape of a model |
+//! | `names.rs` | which tensors a shape asks for |
+//! | `folder.rs`, `safetensors.rs` | Hugging Face folders |
+//! | `gguf.rs`, `gguf/` | GGUF files |
+//! | `dequantise.rs` | the block formats of quantised tensors |
+//! | `identity.rs` | a short digest that tells checkpoints apart |
+
+mod config;
+mod dequantise;
+mod error;
+mod folder;
+mod gguf;
+mod identity;
+mod names;
+mod safetensors;
+mod source;
+
+pub use config::{Family, ModelConfig, RopeScaling};
+pub use dequantise::{BlockType, dequantise};
+pub use error::CheckpointError;
+pub use gguf::{GgufFile, GgufTensor, GgufValue};
+pub use names::{TensorProblem, check_tensors, expected_tensors};
+pub use source::TensorSource;
+
+use crate::chat::ChatTemplate;
+use crate::tokenizer::Tokenizer;
+use std::path::{Path, PathBuf};
+
+/// A model as it lies on disk: what it looks like, its tensors, its tokenizer, its chat template.
+pub struct Checkpoint {
+    /// The shape of the model.
+    pub config: ModelConfig,
+    /// The tensors, by Hugging Face name; exactly those of [`expected_tensors`].
+    pub tensors: Box<dyn TensorSource + Send + Sync>,
+    /// The tokenizer; its size is the configuration's vocabulary.
+    pub tokenizer: Tokenizer,
+    /// How to write a conversation, for models that were tuned on conversations.
+    pub chat: Option<ChatTemplate>,
+    /// Tells checkpoints apart: file names, sizes and a hash of samples. Not a cryptographic digest.
+    pub digest: String,
+    /// The folder or file as it was given.
+    pub path: PathBuf,
+}
+
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Checkpoint")
+            .field("path", &self.path)
+            .field("config", &self.config)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Checkpoint {
+    /// Opens a Hugging Face folder (`config.json`, `tokenizer.json`, `*.safetensors`) or a `.gguf` file.
+    ///
+    /// # Errors
+    /// A [`CheckpointError`] that names the file and what is wrong with it: a missing file or setting, an unknown
+    /// architecture or tensor type, a truncated file, tensors that don't fit the configuration, a tokenizer that can't
+    /// be built, a chat template that doesn't compile.
+    pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
+        let metadata = std::fs::metadata(path).map_err(|source| CheckpointError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        if metadata.is_dir() {
+            folder::open(path)
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+        {
+            gguf::open(path)
+        } else {
+            Err(CheckpointError::NotACheckpoint {
+                path: path.to_owned(),
+                found: "a file of another kind".to_owned(),
+            })
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where tensors come from, and the memory map that all sources read from.
+
+use super::CheckpointError;
+use half::f16;
+use memmap2::Mmap;
+use rayon::prelude::*;
+use std::fs::File;
+use std::path::Path;
+
+/// Tensors by Hugging Face name, converted to a float type when they are asked for.
+pub trait TensorSource {
+    /// The names of all tensors, sorted.
+    fn names(&self) -> Vec<String>;
+
+    /// The shape of a tensor, `[out, in]` for matrices; `None` if there is no such tensor.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+
+    /// How a tensor's elements are stored, for people to read (`F32`, `BF16`, `Q4_1`, ...).
+    fn stored_as(&self, name: &str) -> Option<&'static str>;
+
+    /// A tensor's elements as `f32`, row-major, dequantised.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoSuchTensor`].
+    fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError>;
+
+    /// A tensor's elements as `f16`, row-major, dequantised; rounded to nearest where the stored type is wider.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoSuchTensor`].
+    fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError>;
+}
+
+/// Maps a file into memory.
+pub(super) fn map_file(path: &Path) -> Result<Mmap, CheckpointError> {
+    let io = |source| CheckpointError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    // SAFETY: the map is read-only and private to this process. Another process that changes or cuts the file while
+    // it is mapped could change the bytes under us; the module's documentation says not to. All reads are of plain
+    // bytes, bounds-checked against the length at the time of mapping.
+    unsafe { Mmap::map(&file) }.map_err(io)
+}
+
+/// An element type that tensors can be read as.
+pub(super) trait Element: Copy + Default + Send {
+    /// Fills `target` by letting `fill` write f32 values; `scratch` has the length of `target`.
+    fn fill(target: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
+}
+
+impl Element for f32 {
+    fn fill(target: &mut [f32], _: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
+        fill(target);
+    }
+}
+
+impl Element for f16 {
+    fn fill(target: &mut [f16], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
+        scratch.resize(target.len(), 0.0);
+        fill(scratch);
+        for (target, &value) in target.iter_mut().zip(scratch.iter()) {
+            *target = f16::from_f32(value);
+        }
+    }
+}
+
+/// Builds a tensor of `rows` x `columns` from a function that writes one row, on all cores.
+pub(super) fn by_rows<T: Element>(rows: usize, columns: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Vec<T> {
+    let mut elements = vec![T::default(); rows * columns];
+    if columns > 0 {
+        elements
+            .par_chunks_mut(columns)
+            .enumerate()
+            .for_each_init(Vec::new, |scratch, (index, target)| {
+                T::fill(target, scratch, |out| row(index, out))
+            });
+    }
+    elements
+}
