@@ -192,7 +192,7 @@ fn borders(chars: &[char]) -> Vec<usize> {
             }
             let bare_stop = run == 1 && chars[mark] == '.' && space == mark + 1;
             if at > space && at < chars.len() && chars[at] != '\n' && begins(chars, at) && {
-                !bare_stop || !open(chars, mark, at)
+                !bare_stop || !open(chars, cuts.last().copied().unwrap_or(0), mark, at)
             } {
                 cuts.push(at);
             }
@@ -213,18 +213,20 @@ fn is_closing(c: char) -> bool {
 fn begins(chars: &[char], at: usize) -> bool {
     let first = chars[at];
     if first.is_lowercase() {
-        let word = chars[at..].iter().take_while(|c| !c.is_whitespace());
-        return !first.is_ascii() || word.clone().any(|c| c.is_numeric() || c.is_uppercase());
+        let word: String = chars[at..].iter().take_while(|c| !c.is_whitespace()).collect();
+        let exponent = word.trim_start_matches(char::is_alphabetic); // `5 mg. kg-1` is one quantity
+        let unit = exponent.starts_with("-1") || exponent.starts_with("(-1");
+        return !first.is_ascii() || (!unit && word.contains(|c: char| c.is_numeric() || c.is_uppercase()));
     }
+    let number = chars.get(at + 1).is_some_and(|c| c.is_numeric());
     first.is_alphanumeric()
-        || matches!(
-            first,
-            '"' | '\'' | '(' | '[' | '\u{201C}' | '\u{2018}' | '\u{00AB}' | '+' | '-' | '<' | '>'
-        )
+        || matches!(first, '"' | '\'' | '(' | '[' | '\u{201C}' | '\u{2018}' | '\u{00AB}')
+        || (number && matches!(first, '+' | '-' | '<' | '>'))
 }
 
-/// Whether the single full stop at `mark`, with white space behind it and the next word at `next`, ends no sentence.
-fn open(chars: &[char], mark: usize, next: usize) -> bool {
+/// Whether the single full stop at `mark`, with white space behind it and the next word at `next`, ends no sentence;
+/// the current one began at `start`.
+fn open(chars: &[char], start: usize, mark: usize, next: usize) -> bool {
     let token_start = (0..mark)
         .rev()
         .find(|&at| chars[at].is_whitespace())
@@ -245,9 +247,17 @@ fn open(chars: &[char], mark: usize, next: usize) -> bool {
     if token == "No" || token == "no" {
         return chars[next].is_numeric();
     }
+    // The number of a list's item (`1. We`), and a decimal that has been torn apart (`P =. 05`).
+    let item = token_start <= start && token.len() <= 2 && token.chars().all(|c| c.is_ascii_digit());
+    if item || (token.is_empty() && chars[next].is_ascii_digit()) {
+        return true;
+    }
     let digit_before = mark > 0 && chars[mark - 1].is_ascii_digit();
     if digit_before && chars[next].is_ascii_digit() {
         return true;
+    }
+    if token.chars().count() == 1 && token.chars().all(char::is_lowercase) {
+        return !starter;
     }
     if token.chars().count() == 1 && token.chars().all(char::is_uppercase) {
         // `J. Smith`, but `vitamin C. Patients`: a name has capitals before its initial, or nothing.
@@ -299,6 +309,7 @@ mod tests {
             "p was lost.|p53 was not.|mRNA fell.|\u{3b1}-actin rose. and this goes on.",
             "a title\n|The abstract.",
             "Ended.. |Twice",
+            "1. We began.|2. They ended (P =. 05) with 5 mg. kg-1 v. 3.|Lac-St. -Jean.|-5 was left.",
         ] {
             let expected: Vec<String> = text.split('|').map(|s| s.trim().to_owned()).collect();
             let joined = text.replace(" |", " ").replace("\n|", "\n").replace('|', " ");

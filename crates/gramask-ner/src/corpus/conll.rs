@@ -3,7 +3,7 @@
 //! Words have no offsets, so a text is made from them, always the same one from the same words ([`detokenise`]).
 //! Where a line has more than two columns, the first is the word and the last the tag. `-DOCSTART-` lines and comment
 //! lines (`# `, with a space) are passed over. Identifiers are `STEM:NUMBER`, the file's stem and the sentence's number.
-//! Rare or missing is no matter to a reader, but an `I-` tag that continues nothing is a problem, and is read as a `B-`.
+//! An `I-` tag that continues no mention of its label is a problem; going on, it is read as a `B-`.
 
 use std::path::Path;
 
@@ -25,7 +25,6 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
             sentence.close(file, &stem, &mut count, out)?;
             continue;
         }
-        // `#` alone is a word of biomedical text; only with white space and no tag behind it is it a comment.
         let mut columns = if line.contains('\t') {
             line.split('\t').collect::<Vec<_>>()
         } else {
@@ -41,6 +40,7 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
             (Some(word), Some(tag)) if !word.trim().is_empty() => {
                 sentence.push(place, word.trim(), tag, out)?;
             }
+            // `#` with a tag is a word; with anything else it is a comment.
             _ if line.starts_with("# ") => {}
             (Some(_), None) => {
                 out.corrupt(place, format!("the tag {tag:?}"), "O, B-LABEL or I-LABEL")?;

@@ -45,11 +45,47 @@ enum Files {
     Embedded(&'static [(&'static str, &'static str, &'static str)]),
 }
 
+/// The nested mini corpus is one list, too short to be split.
+const MINI_NESTED: (&str, &str) = ("mini/nested.jsonl", include_str!("../../data/mini/nested.jsonl"));
+
 /// All corpora that are known by name.
 ///
+/// `mini` and `mini-nested` are in the program; the others are read from files that are not part of it.
 /// By convention the four labels of the NCBI disease corpus are read as one, Disease (as in Dogan et al. 2014,
 /// section 4, and since). PGxCorpus has no official split; see [`find`].
 pub const NAMED: &[Named] = &[
+    Named {
+        name: "mini",
+        source: "this project",
+        unit: Unit::Abstract,
+        splits: &["train", "test"],
+        labels: &["Chemical", "Disease", "Gene"],
+        renamed: &[],
+        files: Files::Embedded(&[
+            (
+                "train",
+                "mini/train.pubtator",
+                include_str!("../../data/mini/train.pubtator"),
+            ),
+            (
+                "test",
+                "mini/test.pubtator",
+                include_str!("../../data/mini/test.pubtator"),
+            ),
+        ]),
+    },
+    Named {
+        name: "mini-nested",
+        source: "this project",
+        unit: Unit::Sentence,
+        splits: &["all", "test"],
+        labels: &["Chemical", "Disease", "Gene"],
+        renamed: &[],
+        files: Files::Embedded(&[
+            ("all", MINI_NESTED.0, MINI_NESTED.1),
+            ("test", MINI_NESTED.0, MINI_NESTED.1),
+        ]),
+    },
     Named {
         name: "ncbi-disease",
         source: "Dogan et al. 2014",

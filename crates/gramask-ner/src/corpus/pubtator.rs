@@ -3,11 +3,11 @@
 //! ```text
 //! 227508|t|Naloxone reverses the antihypertensive effect of clonidine.
 //! 227508|a|In unanesthetized, spontaneously hypertensive rats ...
-//! 227508	0	8	Naloxone	Chemical	D009270
-//! 227508	CID	D008750	D007022
+//! 227508   0   8   Naloxone   Chemical   D009270
+//! 227508   CID   D008750   D007022
 //! ```
 //!
-//! Offsets count characters of title, one separator, abstract. The separator is read as a line break, so that the
+//! The fields of a mention are separated by tabs. Offsets count characters of title, one separator, abstract. The separator is read as a line break, so that the
 //! border stays known: [`sentences`](crate::sentences) cuts there. Relation lines (third line above) are not mentions.
 
 use std::path::Path;
