@@ -1,9 +1,8 @@
 //! A format: a checked format file with its name and its documentation.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use crate::notation::ast::{Expr, ExprKind, Grammar, RuleId, Terminal};
+use crate::notation::ast::{ExprKind, Grammar, RuleId, Terminal};
 use crate::notation::{self, FormatError, FormatErrors, Place, Problem};
 
 /// The format files that come with Gramask, by name.
@@ -149,19 +148,7 @@ impl Format {
         let Some(entity) = self.grammar.entity else {
             return false;
         };
-        // How often each rule can write `@text`, up to 2: grown from 0 until nothing changes.
-        let mut counts: HashMap<RuleId, u32> = HashMap::new();
-        loop {
-            let mut grown = false;
-            for (index, rule) in self.grammar.rules.iter().enumerate() {
-                let id = RuleId(index as u32);
-                let count = texts(&rule.expr, &counts);
-                grown |= counts.insert(id, count).unwrap_or(0) != count;
-            }
-            if !grown {
-                return counts.get(&entity) == Some(&2);
-            }
-        }
+        notation::most(&self.grammar, |kind| *kind == ExprKind::Terminal(Terminal::Text))[entity.index()] > 1
     }
 
     fn any_terminal(&self, test: impl Fn(Terminal) -> bool) -> bool {
@@ -189,18 +176,4 @@ impl Format {
         }
         found
     }
-}
-
-/// How often `expr` can write `@text`, 2 standing for any number above 1.
-fn texts(expr: &Expr, rules: &HashMap<RuleId, u32>) -> u32 {
-    let count = match &expr.kind {
-        ExprKind::Terminal(Terminal::Text) => 1,
-        ExprKind::Sequence(parts) => parts.iter().map(|part| texts(part, rules)).sum(),
-        ExprKind::Choice(parts) => parts.iter().map(|part| texts(part, rules)).max().unwrap_or(0),
-        ExprKind::Repeat { body, max, .. } => texts(body, rules) * max.unwrap_or(2).min(2),
-        ExprKind::Rule(rule) => rules.get(rule).copied().unwrap_or(0),
-        ExprKind::Each { rule, .. } => rules.get(rule).copied().unwrap_or(0) * 2,
-        ExprKind::Empty | ExprKind::Literal(_) | ExprKind::Regex(_) | ExprKind::Terminal(_) => 0,
-    };
-    count.min(2)
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ast::{Expr, ExprKind, Grammar, RuleId, Span};
-use super::problem::Problem;
+use super::problem::{MAX_REPEAT, Problem};
 use super::report::Located;
 
 pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
@@ -56,9 +56,12 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
         let problem = Problem::DerivesNothing {
             cycle: names(grammar, &cycle.rules),
         };
-        let reported = cycle.rules.iter().any(|&rule| {
-            let left = |(_, problem): &Located| matches!(problem, Problem::LeftRecursion { cycle } if cycle.contains(&grammar.rule(rule).name));
-            problems.iter().any(left)
+        // A rule that begins with itself is reported as that.
+        let reported = problems.iter().any(|(_, problem)| {
+            let Problem::LeftRecursion { cycle: left } = problem else {
+                return false;
+            };
+            cycle.rules.iter().any(|&rule| left.contains(&grammar.rule(rule).name))
         });
         if !reported {
             problems.push((grammar.rule(cycle.rules[0]).name_span(), problem));
@@ -74,7 +77,63 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
             }
         });
     }
+    grammar
+        .rules
+        .iter()
+        .for_each(|rule| expansion(&rule.expr, 1, &mut problems));
     problems
+}
+
+/// Reports counted repeats which, those around them in the same rule included, go beyond the limit: an engine may write
+/// them out.
+fn expansion(expr: &Expr, around: u64, problems: &mut Vec<Located>) {
+    match &expr.kind {
+        ExprKind::Sequence(parts) | ExprKind::Choice(parts) => {
+            parts.iter().for_each(|part| expansion(part, around, problems));
+        }
+        ExprKind::Repeat { body, min, max } => {
+            let times = around * u64::from(max.unwrap_or(*min).max(1));
+            if times > u64::from(MAX_REPEAT) {
+                problems.push((
+                    expr.span,
+                    Problem::RepeatTooLarge {
+                        given: times.to_string(),
+                    },
+                ));
+            } else {
+                expansion(body, times, problems);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// How often each rule can write an expression of this kind in one output; 2 stands for any number above 1.
+pub(crate) fn most(grammar: &Grammar, kind: impl Fn(&ExprKind) -> bool) -> Vec<u32> {
+    // Grown from 0 until nothing changes, at most twice per rule.
+    let mut counts = vec![0; grammar.rules.len()];
+    loop {
+        let mut grown = false;
+        for (index, rule) in grammar.rules.iter().enumerate() {
+            let count = most_of(&rule.expr, &counts, &kind);
+            grown |= std::mem::replace(&mut counts[index], count) != count;
+        }
+        if !grown {
+            return counts;
+        }
+    }
+}
+
+fn most_of(expr: &Expr, rules: &[u32], kind: &impl Fn(&ExprKind) -> bool) -> u32 {
+    let inside = match &expr.kind {
+        ExprKind::Sequence(parts) => parts.iter().map(|part| most_of(part, rules, kind)).sum(),
+        ExprKind::Choice(parts) => parts.iter().map(|part| most_of(part, rules, kind)).max().unwrap_or(0),
+        ExprKind::Repeat { body, max, .. } => most_of(body, rules, kind) * max.unwrap_or(2).min(2),
+        ExprKind::Rule(rule) => rules[rule.index()],
+        ExprKind::Each { rule, .. } => rules[rule.index()] * 2,
+        ExprKind::Empty | ExprKind::Literal(_) | ExprKind::Regex(_) | ExprKind::Terminal(_) => 0,
+    };
+    (inside + u32::from(kind(&expr.kind))).min(2)
 }
 
 /// Which rules `from` leads to, itself included, through uses that `follow` agrees to.

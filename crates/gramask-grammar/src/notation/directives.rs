@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::ast::{Boundaries, Directives, Escape, Order, Span, Syntax};
+use super::help::DIRECTIVES;
 use super::lexer::{Token, TokenKind};
 use super::parser::describe;
-use super::problem::{DIRECTIVES, Problem};
+use super::problem::Problem;
 use super::report::{Located, line_number};
 
 /// Reads one directive, `name` and the tokens behind it, into `directives`; `given` holds those read before and their
@@ -30,27 +31,20 @@ pub(super) fn read(
     if values.iter().any(|token| token.kind == TokenKind::Bad) {
         return;
     }
-    let mut words = Vec::new();
-    for token in values {
-        match &token.kind {
-            TokenKind::Name(word) => words.push((word.as_str(), None)),
-            TokenKind::Text(text) => words.push(("\"", Some(text.as_str()))),
-            _ => words.push(("", None)),
-        }
-    }
-    // How many of the tokens were understood: a value, for one escape two.
-    let understood = set(directive, &words, directives);
-    if understood == values.len() && understood > 0 {
+    let words: Vec<Word> = values
+        .iter()
+        .map(|token| match &token.kind {
+            TokenKind::Name(name) => Word::Name(name),
+            TokenKind::Text(text) => Word::Text(text),
+            _ => Word::Other,
+        })
+        .collect();
+    let Err(wrong) = set(directive, &words, directives) else {
         return;
-    }
-    let (at, found) = match values.get(understood) {
-        Some(token) => (token.span, describe(source, token)),
-        None => (Span::new(span.end, span.end), "nothing".to_owned()),
     };
-    let at = if values.get(understood).is_none() && understood > 0 {
-        values[understood - 1].span
-    } else {
-        at
+    let (at, found) = match values.get(wrong) {
+        Some(token) => (token.span, Some(describe(source, token))),
+        None => (values.last().map_or(span, |token| token.span), None),
     };
     problems.push((
         at,
@@ -62,20 +56,30 @@ pub(super) fn read(
     ));
 }
 
-/// Sets what the words say, and returns how many of them were understood.
-fn set(directive: &str, words: &[(&str, Option<&str>)], directives: &mut Directives) -> usize {
-    let Some(&(word, _)) = words.first() else { return 0 };
+#[derive(Clone, Copy)]
+enum Word<'a> {
+    Name(&'a str),
+    Text(&'a str),
+    Other,
+}
+
+/// Sets what the words say. The error is the number of the word, from 0, that is wrong, missing or one too many.
+fn set(directive: &str, words: &[Word], directives: &mut Directives) -> Result<(), usize> {
+    let Some(&Word::Name(word)) = words.first() else {
+        return Err(0);
+    };
+    let mut taken = 1;
     match (directive, word) {
         ("escape", "none") => directives.escape = Escape::None,
         ("escape", "json") => directives.escape = Escape::Json,
         ("escape", "xml") => directives.escape = Escape::Xml,
         ("escape", "csv") => directives.escape = Escape::Csv,
         ("escape", "backslash") => {
-            let Some(&(_, Some(characters))) = words.get(1) else {
-                return 1;
+            let Some(Word::Text(characters)) = words.get(1) else {
+                return Err(1);
             };
             directives.escape = Escape::Backslash(characters.chars().filter(|&c| c != '\\').collect());
-            return 2;
+            taken = 2;
         }
         ("order", "document") => directives.order = Order::Document,
         ("order", "any") => directives.order = Order::Any,
@@ -88,7 +92,7 @@ fn set(directive: &str, words: &[(&str, Option<&str>)], directives: &mut Directi
         ("syntax", "csv") => directives.syntax = Some(Syntax::Csv),
         ("syntax", "yaml") => directives.syntax = Some(Syntax::Yaml),
         ("syntax", "markdown") => directives.syntax = Some(Syntax::Markdown),
-        _ => return 0,
+        _ => return Err(0),
     }
-    1
+    if words.len() > taken { Err(taken) } else { Ok(()) }
 }

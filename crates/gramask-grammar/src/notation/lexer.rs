@@ -172,9 +172,17 @@ impl<'a> Lexer<'a> {
                 self.bad(start, Problem::NotSupported { what, instead })
             }
             '{' => {
+                self.skip_behind('}');
                 let (what, instead) = (
                     "`{`",
                     "write a repeat as `~2` or `~2..5`, and a brace of the output in quotes: \"{\"",
+                );
+                self.bad(start, Problem::NotSupported { what, instead })
+            }
+            '.' => {
+                let (what, instead) = (
+                    "`.`",
+                    "leave it out: rules have no priority; a dot of the output stands in quotes: \".\"",
                 );
                 self.bad(start, Problem::NotSupported { what, instead })
             }
@@ -182,9 +190,20 @@ impl<'a> Lexer<'a> {
                 let (what, instead) = ("the modifier `!`", "leave it out: a format has no tree to shape");
                 self.bad(start, Problem::NotSupported { what, instead })
             }
-            '\'' => self.bad(start, Problem::SingleQuote),
+            '\'' => {
+                self.skip_behind('\'');
+                self.bad(start, Problem::SingleQuote)
+            }
             '#' => self.bad_line(start, Problem::HashComment),
             _ => self.bad(start, Problem::UnexpectedCharacter { found: c }),
+        }
+    }
+
+    /// Goes on behind the next `close`, if this line has one.
+    fn skip_behind(&mut self, close: char) {
+        let line = self.rest().lines().next().unwrap_or_default();
+        if let Some(length) = line.find(close) {
+            self.at += length + close.len_utf8();
         }
     }
 

@@ -1,11 +1,11 @@
 //! Terminals that would mean nothing where they stand.
 //!
-//! Two kinds of format: one passes over the document with a cursor (`@copy @word @skip`), the other refers to it (`@text`
-//! and the positions). An entity needs a label and a place, however it is written; a terminal of the entity needs an
-//! entity.
+//! Two kinds of format: one passes over the document with a cursor (`@copy @word @skip`), the other refers to it
+//! (`@text` and the positions). An entity needs a label and a place, however it is written; a terminal of the entity
+//! needs an entity.
 
 use super::ast::{ExprKind, Grammar, RuleId, Span, Terminal};
-use super::check::{can_avoid, cycle, fixpoint, names, reachable, uses};
+use super::check::{can_avoid, cycle, fixpoint, most, names, reachable, uses};
 use super::problem::Problem;
 use super::report::{Located, line_number};
 
@@ -14,9 +14,9 @@ pub(super) fn problems(source: &str, grammar: &Grammar) -> Vec<Located> {
     let mut problems = Vec::new();
     checks.terminals(&mut problems);
     checks.each(&mut problems);
-    checks.mixed(&mut problems);
+    let mixed = checks.mixed(&mut problems);
     if let Some(entity) = grammar.entity.filter(|entity| checks.used[entity.index()]) {
-        checks.entity(entity, &mut problems);
+        checks.entity(entity, mixed, &mut problems);
     }
     problems
 }
@@ -100,7 +100,10 @@ impl<'a> Checks<'a> {
                 }
             });
         }
-        for (index, rule, span, below) in uses_of_each {
+        let again = most(grammar, |kind| matches!(kind, ExprKind::Each { .. }))[grammar.start.index()] > 1;
+        let mut nested = false;
+        for (index, rule, span, below) in &uses_of_each {
+            let (index, rule, span) = (*index, *rule, *span);
             let place = if self.inside[index] {
                 Some("inside an entity")
             } else if below_each[index] {
@@ -112,6 +115,7 @@ impl<'a> Checks<'a> {
             };
             if let Some(place) = place {
                 problems.push((span, Problem::EachInside { place }));
+                nested = true;
                 continue;
             }
             let mut labels = grammar.entity.is_some_and(|entity| below[entity.index()]);
@@ -125,9 +129,13 @@ impl<'a> Checks<'a> {
                 ));
             }
         }
+        if let Some((_, _, span, _)) = uses_of_each.last().filter(|_| again && !nested) {
+            problems.push((*span, Problem::EachTwice));
+        }
     }
 
-    fn mixed(&self, problems: &mut Vec<Located>) {
+    /// Whether cursor and reference are mixed, which is reported.
+    fn mixed(&self, problems: &mut Vec<Located>) -> bool {
         let mut first: Option<(Terminal, usize)> = None;
         let mut reported = false;
         self.each_terminal(|_, terminal, span| {
@@ -150,9 +158,10 @@ impl<'a> Checks<'a> {
                 Some(_) => {}
             }
         });
+        reported
     }
 
-    fn entity(&self, entity: RuleId, problems: &mut Vec<Located>) {
+    fn entity(&self, entity: RuleId, mixed: bool, problems: &mut Vec<Located>) {
         let grammar = self.grammar;
         let span = grammar.rule(entity).name_span();
         let mut cursor = false;
@@ -184,7 +193,12 @@ impl<'a> Checks<'a> {
         };
         let starts = |terminal| matches!(terminal, Terminal::Text | Terminal::Start | Terminal::First);
         let ends = |terminal| matches!(terminal, Terminal::Text | Terminal::End | Terminal::Last);
-        if (cursor && avoidable(&Terminal::is_cursor)) || (!cursor && (avoidable(&starts) || avoidable(&ends))) {
+        let unplaced = if cursor {
+            avoidable(&Terminal::is_cursor)
+        } else {
+            avoidable(&starts) || avoidable(&ends)
+        };
+        if unplaced && !mixed {
             problems.push((span, Problem::EntityWithoutFragment { cursor }));
         }
 

@@ -1,6 +1,6 @@
 //! The notation of format files: source text in, checked tree out.
 //!
-//! It is Lark's EBNF with directives for what holds of the whole format, and terminals for what depends on the document:
+//! It is Lark's EBNF, with directives for what holds of the whole format and terminals for the document.
 //!
 //! ```text
 //! // One JSON array of objects.            `//` begins a comment; those at the top describe the format
@@ -15,7 +15,7 @@
 //! | `"text"` | that text; escapes `\" \\ \n \t \r \x41 \u0041 \u{1f600}` |
 //! | `/regex/` | what the regex matches as a whole; never empty, no look-around, flags inside: `/(?i)yes/` |
 //! | `a b`, `a \| b`, `( )` | one after the other, one of the two, grouping |
-//! | `a*`, `a+`, `a?`, `[a]`, `a~3`, `a~2..5` | any number, at least one, at most one, at most one, three, two to five |
+//! | `a*`, `a+`, `a?`, `[a]`, `a~3`, `a~2..5` | any number, one or more, none or one, none or one, three, two to five |
 //! | `name` | what that rule writes; a name in capitals is a rule like any other |
 //! | `@copy @word @skip` | pass over the document |
 //! | `@text @label @start @end @first @last @nth` | views of the open entity |
@@ -23,29 +23,33 @@
 //!
 //! The output is what the rule `start` writes; the rule `entity` writes one entity.
 //!
-//! Steps, one file each: [`lexer`] and [`parser`] make the [`ast`] (with [`directives`] and [`pattern`]), [`check`] refuses
-//! rules that no engine could run, [`meaning`] refuses terminals that would mean nothing; all of them report
-//! [`problem`]s, which [`report`] shows with their place.
+//! Steps, one file each: `lexer`, then `statements` (with `directives`) and `parser` (with `pattern`) make the [`ast`];
+//! `check` refuses rules that no engine could run, `meaning` refuses terminals that would mean nothing. All of them
+//! report a [`Problem`], which [`FormatError`] shows with its place.
 
 pub mod ast;
 mod check;
 mod directives;
+mod help;
 mod lexer;
 mod meaning;
 mod parser;
 mod pattern;
 mod problem;
 mod report;
+mod statements;
 
 pub use problem::{MAX_DEPTH, MAX_REPEAT, MAX_RULES, Problem};
 pub use report::{FormatError, FormatErrors, Place};
+
+pub(crate) use check::most;
 
 use ast::Grammar;
 
 /// Parses and checks the source of a format file; `file` is how messages name it.
 ///
 /// # Errors
-/// All problems of the first step that finds one, in the order of the file.
+/// All problems of the first steps that find one, in the order of the file.
 pub fn parse(file: &str, source: &str) -> Result<Grammar, FormatErrors> {
     grammar(source).map_err(|mut problems| {
         problems.sort_by_key(|(span, _)| span.start);
@@ -62,7 +66,7 @@ pub fn parse(file: &str, source: &str) -> Result<Grammar, FormatErrors> {
 
 fn grammar(source: &str) -> Result<Grammar, Vec<report::Located>> {
     let (tokens, mut problems) = lexer::tokens(source);
-    let parsed = parser::parse(source, &tokens);
+    let parsed = statements::parse(source, &tokens);
     problems.extend(parsed.problems);
     let find = |name: &str| parsed.rules.iter().position(|rule| rule.name == name);
     let (start, entity) = (find("start"), find("entity"));

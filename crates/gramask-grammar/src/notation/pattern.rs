@@ -34,12 +34,13 @@ pub(super) fn check(regex: &str, span: Span, problems: &mut Vec<Located>) {
     } else {
         let config = thompson::Config::new().nfa_size_limit(Some(SIZE_LIMIT));
         if let Err(error) = thompson::Compiler::new().configure(config).build_from_hir(&hir) {
-            problems.push((
-                span,
-                Problem::BadRegex {
+            let problem = match error.size_limit() {
+                Some(limit) => Problem::RegexTooLarge { limit },
+                None => Problem::BadRegex {
                     reason: error.to_string(),
                 },
-            ));
+            };
+            problems.push((span, problem));
         }
     }
 }

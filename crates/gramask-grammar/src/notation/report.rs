@@ -102,7 +102,7 @@ impl fmt::Display for FormatError {
                     .take(column - 1)
                     .map(|c| if c == '\t' { '\t' } else { ' ' })
                     .collect();
-                writeln!(f, "  {line} | {text}")?;
+                writeln!(f, "{}", format!("  {line} | {text}").trim_end())?;
                 write!(f, "  {margin} | {before}{}", "^".repeat(*width))?;
             }
         }
@@ -155,9 +155,10 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, near)| near)
 }
 
-/// Levenshtein's distance in characters, where a swap of neighbours counts as one edit.
+/// Levenshtein's distance in characters, whatever their case, where a swap of neighbours counts as one edit.
 fn edits(left: &str, right: &str) -> usize {
-    let (left, right): (Vec<char>, Vec<char>) = (left.to_lowercase().chars().collect(), right.chars().collect());
+    let characters = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
+    let (left, right) = (characters(left), characters(right));
     let mut rows = vec![(0..=right.len()).collect::<Vec<usize>>()];
     for i in 1..=left.len() {
         let mut row = vec![i];
