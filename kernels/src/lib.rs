@@ -1,1 +1,44 @@
 //! Masking, sampling and matrix kernels: CubeCL for every GPU, a native path for the CPU.
+//!
+//! # What this crate is for
+//! A language model that decodes one token at a time multiplies a few rows of activations (one per sequence of the
+//! batch) by every weight it has. That product decides how fast it decodes, and general matrix libraries are made for
+//! square problems: on the CPU they leave it on one core, or are slower by a multiple as soon as there are two rows.
+//! This crate has the operations that decoding needs and Burn lacks, each as one function on Burn's tensors that picks
+//! the best way for the tensor's device, beside a reference in plain tensor operations that tests compare it with.
+//!
+//! # Nouns
+//! - [`Weight`]: the weight `[out, in]` of a linear layer, resident on a device, in a [`WeightType`];
+//! - [`linear`]: activations times a weight;
+//! - [`decode_attention`]: the newest token of each sequence attends to its own keys and values in a shared cache;
+//! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
+//!   AVX-512, AVX2, NEON and plain processors.
+//!
+//! # Example
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use gramask_kernels::{Weight, WeightType, linear};
+//!
+//! # fn main() -> Result<(), gramask_kernels::KernelError> {
+//! let device = Device::flex();
+//! // Two outputs of three inputs each, as a checkpoint stores them: [out, in].
+//! let weight = Weight::new(vec![1.0, 2.0, 3.0, 0.5, 0.0, -1.0], 2, 3, WeightType::F16, &device)?;
+//! let x = Tensor::<2>::from_floats([[1.0, 1.0, 1.0], [0.0, 2.0, 4.0]], &device);
+//!
+//! let y = linear(x, &weight); // [2, 2]
+//! assert_eq!(y.to_data().try_to_vec::<f32>().unwrap(), [6.0, -0.5, 16.0, -4.0]);
+//! assert_eq!(weight.bytes(), 12);
+//! # Ok(())
+//! # }
+//! ```
+
+mod attention;
+pub mod cpu;
+mod error;
+mod linear;
+mod weight;
+
+pub use attention::{AttentionOps, decode_attention, decode_attention_reference, try_decode_attention};
+pub use error::KernelError;
+pub use linear::{LinearOps, linear, linear_reference, try_linear};
+pub use weight::{Weight, WeightType};

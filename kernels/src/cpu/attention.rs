@@ -1,0 +1,332 @@
+//! Attention of one new token per sequence over a cache of keys and values.
+//!
+//! A decoding step has one query per head and sequence, and each key and value is used by the few heads that share
+//! it: once more a product that is bound by memory. Each (sequence, key head) is one piece of work: scores by the
+//! linear layer's [tile](super::tile) (queries of the group times keys), a softmax in place, and the weighted sum of
+//! the values with the output row in registers.
+
+use super::level::Level;
+use super::parallel;
+use super::simd::{Padded, Simd};
+use super::tile::Job;
+use crate::error::KernelError;
+
+/// The sizes of a cache: keys and values are each `[slots, kv_heads, capacity, dim]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheShape {
+    /// Sequences that it has room for.
+    pub slots: usize,
+    /// Key heads; the query heads are split evenly among them.
+    pub kv_heads: usize,
+    /// Positions of a slot.
+    pub capacity: usize,
+    /// Length of a key, and of a value.
+    pub dim: usize,
+}
+
+impl CacheShape {
+    fn rows(&self) -> usize {
+        self.slots.saturating_mul(self.kv_heads).saturating_mul(self.capacity)
+    }
+}
+
+/// One sequence of the batch: the first `length` positions of `slot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The sequence's place in the cache.
+    pub slot: usize,
+    /// Positions that it attends to, at least 1.
+    pub length: usize,
+}
+
+/// `softmax(q · kᵀ / √dim) · v` for one query per head and sequence. `q` is `[spans, heads, dim]`, the result has the
+/// same shape; keys and values are as `cache` says.
+///
+/// # Errors
+/// [`KernelError::Length`] where a slice is not as long as its shape says, [`KernelError::Heads`] if the key heads do
+/// not divide the heads, [`KernelError::Positions`] if a span lies outside of the cache or is empty,
+/// [`KernelError::Level`] where this processor lacks the level.
+pub fn decode_attention_at(
+    level: Level,
+    q: &[f32],
+    heads: usize,
+    (keys, values, cache): (&[f32], &[f32], CacheShape),
+    spans: &[Span],
+) -> Result<Vec<f32>, KernelError> {
+    let CacheShape { slots, kv_heads, capacity, dim } = cache;
+    if !level.is_supported() {
+        return Err(KernelError::Level { level });
+    }
+    super::check("keys", keys.len(), cache.rows(), dim)?;
+    super::check("values", values.len(), cache.rows(), dim)?;
+    super::check("q", q.len(), spans.len().saturating_mul(heads), dim)?;
+    if kv_heads == 0 || heads % kv_heads != 0 {
+        let shape = [slots, kv_heads, capacity, dim];
+        return Err(KernelError::Heads { q: [spans.len(), heads, dim], keys: shape, values: shape });
+    }
+    for (sequence, &Span { slot, length }) in spans.iter().enumerate() {
+        if slot >= slots || length == 0 || length > capacity {
+            return Err(KernelError::Positions { sequence, slot, length, slots, capacity });
+        }
+    }
+    let group = heads / kv_heads;
+    let mut output = vec![0.0; q.len()];
+    if output.is_empty() {
+        return Ok(output);
+    }
+
+    let pieces = spans.len() * kv_heads;
+    let positions: usize = spans.iter().map(|span| span.length).sum();
+    let helpers = parallel::threads_for(positions * kv_heads * dim * 8).min(pieces) - 1;
+    let pointers = Pointers { q: q.as_ptr(), keys: keys.as_ptr(), values: values.as_ptr(), output: output.as_mut_ptr() };
+    let spans: Vec<Span> = spans.to_vec();
+    parallel::for_pieces(pieces, helpers, move |piece| {
+        let pointers = &pointers; // the whole, which may be shared, and not its fields
+        let (sequence, head) = (piece / kv_heads, piece % kv_heads);
+        let Span { slot, length } = spans[sequence];
+        let first_key = (slot * kv_heads + head) * capacity * dim;
+        let first_query = piece * group * dim;
+        // SAFETY: the slices outlive this call, because `for_pieces` returns only when every piece is done; their
+        // lengths were checked above, `first_key + length * dim` and `first_query + group * dim` lie within them;
+        // and each piece writes its own `group` rows of the output.
+        unsafe {
+            let q = std::slice::from_raw_parts(pointers.q.add(first_query), group * dim);
+            let keys = std::slice::from_raw_parts(pointers.keys.add(first_key), length * dim);
+            let values = std::slice::from_raw_parts(pointers.values.add(first_key), length * dim);
+            let output = std::slice::from_raw_parts_mut(pointers.output.add(first_query), group * dim);
+            one_head(level, q, keys, values, [group, length, dim], output);
+        }
+    });
+    Ok(output)
+}
+
+struct Pointers {
+    q: *const f32,
+    keys: *const f32,
+    values: *const f32,
+    output: *mut f32,
+}
+
+// SAFETY: the addresses are used only as `decode_attention_at` says.
+unsafe impl Send for Pointers {}
+// SAFETY: as above.
+unsafe impl Sync for Pointers {}
+
+/// One sequence and key head. Shapes: `q` and `output` `[group, dim]`, keys and values `[length, dim]`.
+///
+/// # Safety
+/// `level` is supported, and the slices are as long as `[group, length, dim]` says.
+unsafe fn one_head(
+    level: Level,
+    q: &[f32],
+    keys: &[f32],
+    values: &[f32],
+    [group, length, dim]: [usize; 3],
+    output: &mut [f32],
+) {
+    let scale = 1.0 / (dim as f32).sqrt();
+    let scaled: Vec<f32> = q.iter().map(|value| value * scale).collect();
+    let x = Padded::new(&scaled, group, dim);
+    let mut scores = vec![0.0; group * length];
+    // SAFETY: the lengths are the caller's promise; `scores` is this call's own; the level is supported.
+    unsafe {
+        Job::new(&x, keys, [group, length, dim], &mut scores).run(level, 0..length);
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => super::x86::mix_avx512(&mut scores, values, [group, length, dim], output),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => super::x86::mix_avx2(&mut scores, values, [group, length, dim], output),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => super::neon::mix_neon(&mut scores, values, [group, length, dim], output),
+            _ => super::scalar::mix_scalar(&mut scores, values, [group, length, dim], output),
+        }
+    }
+}
+
+/// Softmax over each row of the scores `[group, length]`, then `output = scores · values`; to be inlined into a
+/// function that enables the instructions of `S`.
+///
+/// # Safety
+/// The processor has the instructions of `S`; the slices are as long as the shape says.
+#[inline(always)]
+pub(crate) unsafe fn mix<S: Simd>(
+    scores: &mut [f32],
+    values: &[f32],
+    [group, length, dim]: [usize; 3],
+    output: &mut [f32],
+) {
+    for row in scores.chunks_exact_mut(length) {
+        softmax(row);
+    }
+    let mut row = 0;
+    while row < group {
+        let height = (group - row).min(4);
+        let scores = &scores[row * length..(row + height) * length];
+        let output = &mut output[row * dim..(row + height) * dim];
+        // SAFETY: `scores` has `height` rows of `length`, `output` has `height` rows of `dim`.
+        unsafe {
+            match height {
+                1 => weighted_sum::<S, 1>(scores, values, [length, dim], output),
+                2 => weighted_sum::<S, 2>(scores, values, [length, dim], output),
+                3 => weighted_sum::<S, 3>(scores, values, [length, dim], output),
+                _ => weighted_sum::<S, 4>(scores, values, [length, dim], output),
+            }
+        }
+        row += height;
+    }
+}
+
+/// `M` rows of weights `[M, length]` times the values `[length, dim]`, four vectors of the output at a time.
+#[inline(always)]
+unsafe fn weighted_sum<S: Simd, const M: usize>(
+    weights: &[f32],
+    values: &[f32],
+    [length, dim]: [usize; 2],
+    output: &mut [f32],
+) {
+    let (weights, values, output) = (weights.as_ptr(), values.as_ptr(), output.as_mut_ptr());
+    let mut column = 0;
+    // SAFETY: each call stays within `column..column + vectors * LANES`, which is at most `dim`; the rest is the
+    // caller's promise.
+    unsafe {
+        if S::MAX_M == 8 {
+            while column + 4 * S::LANES <= dim {
+                columns::<S, M, 4>(weights, values, [length, dim, column], output);
+                column += 4 * S::LANES;
+            }
+        }
+        while column + 2 * S::LANES <= dim {
+            columns::<S, M, 2>(weights, values, [length, dim, column], output);
+            column += 2 * S::LANES;
+        }
+        while column + S::LANES <= dim {
+            columns::<S, M, 1>(weights, values, [length, dim, column], output);
+            column += S::LANES;
+        }
+        while column < dim {
+            for m in 0..M {
+                let mut sum = 0.0;
+                for t in 0..length {
+                    sum += *weights.add(m * length + t) * *values.add(t * dim + column);
+                }
+                *output.add(m * dim + column) = sum;
+            }
+            column += 1;
+        }
+    }
+}
+
+/// `M` rows times `C` vectors of the output, in registers.
+#[inline(always)]
+unsafe fn columns<S: Simd, const M: usize, const C: usize>(
+    weights: *const f32,
+    values: *const f32,
+    [length, dim, column]: [usize; 3],
+    output: *mut f32,
+) {
+    // SAFETY: `column + C * LANES <= dim`; the pointers are good for `[M, length]`, `[length, dim]` and `[M, dim]`.
+    unsafe {
+        let mut sums = [[S::zero(); C]; M];
+        for t in 0..length {
+            let mut value = [S::zero(); C];
+            for (c, value) in value.iter_mut().enumerate() {
+                *value = S::load_f32(values.add(t * dim + column + c * S::LANES));
+            }
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let weight = S::splat(*weights.add(m * length + t));
+                for c in 0..C {
+                    sums[c] = S::multiply_add(weight, value[c], sums[c]);
+                }
+            }
+        }
+        for (m, sums) in sums.iter().enumerate() {
+            for (c, sum) in sums.iter().enumerate() {
+                S::store_f32(output.add(m * dim + column + c * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+/// Softmax in place. Lanes are kept apart so that the compiler makes vectors of them.
+#[inline(always)]
+fn softmax(scores: &mut [f32]) {
+    const LANES: usize = 16;
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, score) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, *score);
+        }
+    }
+    let largest = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b));
+
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = scores.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for (lane, score) in lanes.iter_mut().zip(chunk) {
+            *score = exp(*score - largest);
+            *lane += *score;
+        }
+    }
+    for score in rest.iter_mut() {
+        *score = exp(*score - largest);
+    }
+    let sum: f32 = lanes.iter().sum::<f32>() + rest.iter().sum::<f32>();
+    let factor = 1.0 / sum;
+    for score in scores {
+        *score *= factor;
+    }
+}
+
+/// `eˣ` for `x <= 0`, within 2 units in the last place above -87 and about 1e-38 below (the constants are those of
+/// Cephes' `expf`, S. Moshier). Not-a-number stays what it is. Written without calls or branches, so that a loop of it
+/// becomes vectors.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to a whole number, in the low bits
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
+    let r = x - whole * 0.693_359_4 - whole * -2.121_944_4e-4;
+    let mut y = 1.987_569_1e-4;
+    y = y * r + 1.398_2e-3;
+    y = y * r + 8.333_452e-3;
+    y = y * r + 4.166_579_6e-2;
+    y = y * r + 1.666_666_5e-1;
+    y = y * r + 0.5;
+    y = y * (r * r) + r + 1.0;
+    let power = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    y * f32::from_bits(power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_exact_to_two_units() {
+        let mut worst = 0.0f64;
+        for i in 0..870_000 {
+            let x = -(i as f32) * 1e-4;
+            let exact = f64::from(x).exp();
+            worst = worst.max(((f64::from(exp(x)) - exact) / exact).abs());
+        }
+        assert!(worst < 2.4e-7, "{worst:e}");
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(f32::NEG_INFINITY) < 2e-38);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn softmax_of_equal_scores_is_even() {
+        for length in [1, 2, 15, 16, 17, 64, 100] {
+            let mut scores = vec![-3.5; length];
+            softmax(&mut scores);
+            assert!(scores.iter().all(|p| (p - 1.0 / length as f32).abs() < 1e-7), "{scores:?}");
+        }
+        let mut scores = [f32::NEG_INFINITY, 2.0, 2.0];
+        softmax(&mut scores);
+        assert!(scores[0] < 1e-37 && scores[1..] == [0.5, 0.5]);
+    }
+}

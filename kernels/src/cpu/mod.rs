@@ -1,0 +1,102 @@
+//! The native path of the CPU back end: dot products of few activation rows with many weight rows.
+//!
+//! A decoding step multiplies 1 to 16 activation rows by every weight of the model, so each weight is read from
+//! memory once and used for few multiplications: the step is bound by memory, and the kernel's one duty is to keep
+//! the memory busy. From the obvious loop to this one:
+//!
+//! 1. weights stay as the checkpoint has them, `[out, in]`, so that a dot product reads both operands in order;
+//! 2. a [tile](tile) of `M` activation rows times `R` weight rows lives in registers: every weight that was loaded is
+//!    used `M` times, every activation `R` times;
+//! 3. half-precision weights are widened in registers, which halves the memory traffic;
+//! 4. lanes are summed four accumulators at a time, since a dot product of 576 values is only 36 vectors long;
+//! 5. [threads](parallel) take pieces of the weight rows, and nobody waits for a thread that is late.
+
+mod attention;
+mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod parallel;
+mod scalar;
+mod simd;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use attention::{CacheShape, Span, decode_attention_at};
+pub use level::Level;
+
+use crate::error::KernelError;
+use half::f16;
+use simd::{Element, Padded};
+use tile::Job;
+
+/// The values of a weight matrix `[out, in]`, row after row.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+    /// 16-bit floats; each is widened to 32 bits before it is multiplied.
+    F16(&'a [f16]),
+}
+
+impl Values<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Values::F32(values) => values.len(),
+            Values::F16(values) => values.len(),
+        }
+    }
+}
+
+/// `y = x · Wᵀ` on slices, with the instructions of `level`: `x` is `[m, k]`, `W` is `[n, k]`, `y` is `[m, n]`, all
+/// row after row. Products and sums are 32-bit whatever the weights' type.
+///
+/// This is what [`linear`](crate::linear) runs on the CPU; it is public so that every level can be tested and timed.
+///
+/// # Errors
+/// [`KernelError::Length`] where a slice is not as long as its shape says, [`KernelError::Level`] where this
+/// processor lacks the level.
+pub fn linear_at(
+    level: Level,
+    x: &[f32],
+    weight: Values<'_>,
+    [m, n, k]: [usize; 3],
+    y: &mut [f32],
+) -> Result<(), KernelError> {
+    if !level.is_supported() {
+        return Err(KernelError::Level { level });
+    }
+    check("x", x.len(), m, k)?;
+    check("weight", weight.len(), n, k)?;
+    check("y", y.len(), m, n)?;
+    if m == 0 || n == 0 {
+        return Ok(());
+    }
+    let padded = Padded::new(x, m, k);
+    let shape = [m, n, k];
+    match weight {
+        Values::F32(values) => run(level, &padded, values, shape, y),
+        Values::F16(values) => run(level, &padded, values, shape, y),
+    }
+    Ok(())
+}
+
+fn check(name: &'static str, len: usize, rows: usize, columns: usize) -> Result<(), KernelError> {
+    if rows.checked_mul(columns) != Some(len) {
+        return Err(KernelError::Length { name, rows, columns, len });
+    }
+    Ok(())
+}
+
+/// Cuts the weight rows into pieces and computes them on all cores. The caller has checked all lengths.
+fn run<W: Element>(level: Level, x: &Padded, weight: &[W], [m, n, k]: [usize; 3], y: &mut [f32]) {
+    let job = Job::new(x, weight, [m, n, k], y);
+    let plan = parallel::Plan::new(m, n, k * size_of::<W>());
+    parallel::for_pieces(plan.pieces, plan.helpers, move |piece| {
+        let rows = plan.rows(piece, n);
+        // SAFETY: `x`, `weight` and `y` outlive this call, because `for_pieces` returns only when every piece is
+        // done and no thread is inside this closure; `linear_at` checked that they are as long as `job` says; and the
+        // pieces are disjoint, so no two threads write the same element of `y`. The level is supported (checked).
+        unsafe { job.run(level, rows) }
+    });
+}

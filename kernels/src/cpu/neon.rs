@@ -1,0 +1,93 @@
+//! NEON, which every 64-bit ARM processor has.
+
+use super::attention;
+use super::simd::{Element, Simd};
+use super::tile::Job;
+use half::f16;
+use std::arch::aarch64::*;
+use std::ops::Range;
+
+/// NEON: 4 lanes, 32 registers.
+#[derive(Clone, Copy)]
+struct Neon;
+
+// Each method below is inlined into `run_neon`, which enables the instructions.
+impl Simd for Neon {
+    type V = float32x4_t;
+    const LANES: usize = 4;
+    const MAX_M: usize = 8;
+
+    #[inline(always)]
+    unsafe fn zero() -> float32x4_t {
+        // SAFETY: the trait's contract: the processor has NEON. (So below.)
+        unsafe { vdupq_n_f32(0.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_f32(from: *const f32) -> float32x4_t {
+        // SAFETY: as above, and `from` is good for 4 elements.
+        unsafe { vld1q_f32(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(from: *const f16) -> float32x4_t {
+        let wide: float32x4_t;
+        // SAFETY: as above, and `from` is good for 4 elements. `fcvtl` is part of the base instruction set; its
+        // intrinsic needs the unstable type `f16`, so it is written out.
+        unsafe {
+            let narrow = vld1_u16(from.cast());
+            std::arch::asm!(
+                "fcvtl {wide:v}.4s, {narrow:v}.4h",
+                wide = out(vreg) wide,
+                narrow = in(vreg) narrow,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        wide
+    }
+    #[inline(always)]
+    unsafe fn store_f32(to: *mut f32, vector: float32x4_t) {
+        // SAFETY: as above, and `to` is good for 4 elements.
+        unsafe { vst1q_f32(to, vector) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> float32x4_t {
+        // SAFETY: as above.
+        unsafe { vdupq_n_f32(value) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(a: float32x4_t, b: float32x4_t, sum: float32x4_t) -> float32x4_t {
+        // SAFETY: as above.
+        unsafe { vfmaq_f32(sum, a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sum4([a, b, c, d]: [float32x4_t; 4]) -> [f32; 4] {
+        // SAFETY: as above.
+        unsafe {
+            let sum = vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d));
+            std::mem::transmute::<float32x4_t, [f32; 4]>(sum)
+        }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const u8) {
+        // The intrinsic is unstable; these processors prefetch plain streams well.
+    }
+}
+
+/// [`Job::run`] at `Level::Neon`.
+///
+/// # Safety
+/// As for [`Job::run`], and the processor has NEON.
+#[target_feature(enable = "neon")]
+pub(crate) unsafe fn run_neon<W: Element>(job: &Job<W>, rows: Range<usize>) {
+    // SAFETY: the caller's promise.
+    unsafe { job.walk::<Neon>(rows) }
+}
+
+/// [`mix`](attention::mix) at `Level::Neon`.
+///
+/// # Safety
+/// As for [`mix`](attention::mix), and the processor has NEON.
+#[target_feature(enable = "neon")]
+pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
+    // SAFETY: the caller's promise.
+    unsafe { attention::mix::<Neon>(scores, values, shape, output) }
+}

@@ -1,0 +1,122 @@
+//! What can be wrong with a kernel's operands.
+
+use crate::cpu::Level;
+use std::fmt;
+
+/// An operand that a kernel cannot work with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KernelError {
+    /// A buffer is not as long as its shape says.
+    Length {
+        /// The operand.
+        name: &'static str,
+        /// Rows of its shape.
+        rows: usize,
+        /// Columns of its shape.
+        columns: usize,
+        /// Elements that it has.
+        len: usize,
+    },
+    /// Activations and weight disagree on the length of a row.
+    Shape {
+        /// Shape of the activations, `[rows, in]`.
+        x: [usize; 2],
+        /// Shape of the weight, `[out, in]`.
+        weight: [usize; 2],
+    },
+    /// A finite weight is too large for 16 bits.
+    Overflow {
+        /// Row of the weight.
+        row: usize,
+        /// Column of the weight.
+        column: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// The device does not compute in this type.
+    Unsupported {
+        /// The type's name.
+        kind: &'static str,
+        /// The device, as Burn names it.
+        device: String,
+    },
+    /// Queries, keys and values do not belong together.
+    Heads {
+        /// Shape of the queries, `[batch, heads, dim]`.
+        q: [usize; 3],
+        /// Shape of the keys, `[slots, kv_heads, capacity, dim]`.
+        keys: [usize; 4],
+        /// Shape of the values.
+        values: [usize; 4],
+    },
+    /// There is not one length and one slot for each sequence.
+    Sequences {
+        /// Sequences of the batch.
+        batch: usize,
+        /// Lengths given.
+        lengths: usize,
+        /// Slots given.
+        slots: usize,
+    },
+    /// A sequence attends to nothing, or to what the cache does not have.
+    Positions {
+        /// The sequence's number in the batch.
+        sequence: usize,
+        /// Its slot in the cache.
+        slot: usize,
+        /// The positions it attends to.
+        length: usize,
+        /// Slots of the cache.
+        slots: usize,
+        /// Positions of a slot.
+        capacity: usize,
+    },
+    /// The processor lacks these instructions.
+    Level {
+        /// The level that was asked for.
+        level: Level,
+    },
+}
+
+impl fmt::Display for KernelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KernelError::Length { name, rows, columns, len } => {
+                write!(f, "{name} has {len} elements; its shape [{rows}, {columns}] needs {}", {
+                    rows.checked_mul(*columns).map_or("more than can be counted".to_string(), |n| n.to_string())
+                })
+            }
+            KernelError::Shape { x: [m, k], weight: [n, input] } => write!(
+                f,
+                "activations [{m}, {k}] cannot be multiplied by a weight [out = {n}, in = {input}]: rows of {input} \
+                 values are needed"
+            ),
+            KernelError::Overflow { row, column, value } => write!(
+                f,
+                "weight [{row}, {column}] is {value:e}; 16-bit floats end at 65504, so this weight needs 32 bits"
+            ),
+            KernelError::Unsupported { kind, device } => {
+                write!(f, "device {device} does not compute in {kind}; f32 weights work on every device")
+            }
+            KernelError::Heads { q, keys, values } => write!(
+                f,
+                "queries {q:?} [batch, heads, dim] do not fit keys {keys:?} and values {values:?} [slots, kv_heads, \
+                 capacity, dim]: keys and values have one shape, dim is the same everywhere and kv_heads divides heads"
+            ),
+            KernelError::Sequences { batch, lengths, slots } => write!(
+                f,
+                "a batch of {batch} sequences was given {lengths} lengths and {slots} slots; each sequence has one of each"
+            ),
+            KernelError::Positions { sequence, slot, length, slots, capacity } => write!(
+                f,
+                "sequence {sequence} attends to {length} positions of slot {slot}; the cache has slots 0..{slots} of \
+                 {capacity} positions, and at least 1 position is needed"
+            ),
+            KernelError::Level { level } => {
+                write!(f, "this processor lacks {level}; Level::best() is {}", Level::best())
+            }
+        }
+    }
+}
+
+impl std::error::Error for KernelError {}

@@ -1,0 +1,119 @@
+//! Attention of a decoding step against the plain operations, at every level that this processor has.
+
+use burn::tensor::{Device, Distribution, Tensor};
+use gramask_kernels::cpu::{CacheShape, Level, Span, decode_attention_at};
+use gramask_kernels::{KernelError, decode_attention, decode_attention_reference, try_decode_attention};
+use proptest::prelude::*;
+
+fn levels() -> Vec<Level> {
+    let (here, missing): (Vec<_>, Vec<_>) = Level::ALL.into_iter().partition(|level| level.is_supported());
+    for level in missing {
+        println!("skipped: this processor has no {level}");
+    }
+    here
+}
+
+fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Uniform(-size, size), &Device::flex())
+}
+
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.to_data().try_to_vec().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_level_agrees_with_plain_operations(
+        (slots, spans) in (1usize..6).prop_flat_map(|slots| {
+            (Just(slots), prop::collection::vec((0..slots, 1usize..70), 1..9))
+        }),
+        kv_heads in 1usize..4,
+        group in 1usize..10,
+        dim in prop_oneof![Just(1), Just(8), Just(64), Just(80), Just(100), 1usize..40],
+        size in prop_oneof![Just(0.1), Just(1.0), Just(20.0)],
+    ) {
+        let heads = kv_heads * group;
+        let q = random([spans.len(), heads, dim], size);
+        let k = random([slots, kv_heads, 70, dim], 1.0);
+        let v = random([slots, kv_heads, 70, dim], 1.0);
+        let (slot_list, lengths): (Vec<usize>, Vec<usize>) = spans.iter().copied().unzip();
+        let expected = values(&decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slot_list).unwrap());
+        let close = |y: &[f32]| y.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-5);
+
+        let y = decode_attention(q.clone(), k.clone(), v.clone(), &lengths, &slot_list);
+        prop_assert_eq!(y.dims(), [spans.len(), heads, dim]);
+        prop_assert!(close(&values(&y)));
+
+        let cache = CacheShape { slots, kv_heads, capacity: 70, dim };
+        let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span { slot, length }).collect();
+        let (q, k, v) = (values(&q), values(&k), values(&v));
+        for level in levels() {
+            let y = decode_attention_at(level, &q, heads, (&k, &v, cache), &spans).unwrap();
+            prop_assert!(close(&y), "{level}");
+        }
+    }
+}
+
+#[test]
+fn one_position_is_its_value() {
+    let (k, v) = (random([2, 1, 3, 5], 1.0), random([2, 1, 3, 5], 1.0));
+    let y = decode_attention(random([1, 2, 5], 9.0), k, v.clone(), &[1], &[1]);
+    let first = values(&v.slice([1..2, 0..1, 0..1, 0..5]));
+    assert_eq!(values(&y), [first.clone(), first].concat());
+}
+
+#[test]
+fn what_lies_beyond_the_length_is_not_read() {
+    let device = Device::flex();
+    let k = Tensor::<4>::from_floats([[[[1.0], [1.0], [f32::NAN]]]], &device);
+    let v = Tensor::<4>::from_floats([[[[2.0], [4.0], [f32::NAN]]]], &device);
+    let q = Tensor::<3>::from_floats([[[3.0]]], &device);
+    let y = decode_attention(q.clone(), k.clone(), v.clone(), &[2], &[0]);
+    assert_eq!(values(&y), [3.0]);
+    assert!(values(&decode_attention(q, k, v, &[3], &[0]))[0].is_nan(), "and what is read is not hidden");
+}
+
+#[test]
+fn large_scores_do_not_overflow() {
+    let device = Device::flex();
+    let k = Tensor::<4>::from_floats([[[[100.0], [-100.0], [100.0]]]], &device);
+    let v = Tensor::<4>::from_floats([[[[1.0], [50.0], [3.0]]]], &device);
+    let y = decode_attention(Tensor::<3>::from_floats([[[100.0]]], &device), k, v, &[3], &[0]);
+    assert_eq!(values(&y), [2.0]);
+}
+
+#[test]
+fn a_long_context_on_all_cores() {
+    let (q, k, v) = (random([4, 9, 64], 1.0), random([5, 3, 600, 64], 1.0), random([5, 3, 600, 64], 1.0));
+    let (lengths, slots) = ([600, 1, 599, 333], [4, 0, 2, 2]);
+    let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slots).unwrap();
+    for _ in 0..20 {
+        let y = decode_attention(q.clone(), k.clone(), v.clone(), &lengths, &slots);
+        let difference = (y - expected.clone()).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{difference}");
+    }
+}
+
+#[test]
+fn wrong_operands_are_errors() {
+    let cache = || (random([2, 2, 4, 8], 1.0), random([2, 2, 4, 8], 1.0));
+    let run = |q: [usize; 3], lengths: &[usize], slots: &[usize]| {
+        let (k, v) = cache();
+        try_decode_attention(random(q, 1.0), k, v, lengths, slots)
+    };
+    assert!(run([1, 4, 8], &[4], &[1]).is_ok());
+    assert!(matches!(run([1, 3, 8], &[4], &[1]), Err(KernelError::Heads { .. })));
+    assert!(matches!(run([1, 4, 7], &[4], &[1]), Err(KernelError::Heads { .. })));
+    let error = run([2, 4, 8], &[4], &[1, 0]).unwrap_err();
+    assert_eq!(error, KernelError::Sequences { batch: 2, lengths: 1, slots: 2 });
+    for (length, slot) in [(0, 0), (5, 0), (1, 2)] {
+        let error = run([1, 4, 8], &[length], &[slot]).unwrap_err();
+        assert_eq!(error, KernelError::Positions { sequence: 0, slot, length, slots: 2, capacity: 4 });
+    }
+    let shape = CacheShape { slots: usize::MAX, kv_heads: 2, capacity: 4, dim: 8 };
+    let spans = [Span { slot: 0, length: 1 }];
+    let error = decode_attention_at(Level::best(), &[0.0; 16], 2, (&[0.0; 64], &[0.0; 64], shape), &spans).unwrap_err();
+    assert!(matches!(error, KernelError::Length { name: "keys", .. }), "{error}");
+}
