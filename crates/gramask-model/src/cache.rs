@@ -1,0 +1,197 @@
+//! The key/value cache: allocated once, written in place.
+//!
+//! A cache has a fixed number of **slots**; a slot holds the keys and values of one sequence, and each slot has a length
+//! of its own. All that decoding does to a sequence is a change of these lengths, or a copy between slots:
+//! [`truncate`](Cache::truncate) takes tokens back (speculation refused, a beam pruned), [`copy`](Cache::copy) shares a
+//! prompt's prefix, [`clear`](Cache::clear) makes the slot free for the next document.
+//!
+//! Burn writes in place only while nobody else holds a handle on the tensor (a slice is such a handle on the CPU). So
+//! the tensors are *taken out* for the time of a write and put back, and views are never kept.
+
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::checkpoint::ModelConfig;
+
+/// Why a cache could not do what it was told. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CacheError {
+    /// There is no such slot.
+    #[error("slot {slot} does not exist: the cache has {slots} slots, numbered from 0")]
+    NoSuchSlot {
+        /// What was asked for.
+        slot: usize,
+        /// How many there are.
+        slots: usize,
+    },
+    /// More tokens than the slot holds.
+    #[error("slot {slot} holds {held} tokens, {wanted} are wanted")]
+    TooShort {
+        /// The slot.
+        slot: usize,
+        /// How many tokens it holds.
+        held: usize,
+        /// How many were asked for.
+        wanted: usize,
+    },
+    /// A cache of no use.
+    #[error("a cache of {slots} slots of {capacity} tokens: both must be at least 1")]
+    Empty {
+        /// Slots asked for.
+        slots: usize,
+        /// Tokens per slot asked for.
+        capacity: usize,
+    },
+    /// Longer than the positions the model knows.
+    #[error("slots of {capacity} tokens exceed the model's context of {context}")]
+    BeyondContext {
+        /// Tokens per slot asked for.
+        capacity: usize,
+        /// What the model was made for.
+        context: usize,
+    },
+}
+
+/// Keys and values of one layer, each `[slots, kv_heads, capacity, head_width]`.
+#[derive(Debug)]
+pub(crate) struct LayerCache {
+    // `None` only while a write has taken the tensor.
+    keys: Option<Tensor<4>>,
+    values: Option<Tensor<4>>,
+}
+
+impl LayerCache {
+    /// Replaces keys and values by what `write` makes of them; `write` gets the only handles.
+    pub(crate) fn update(&mut self, write: impl FnOnce(Tensor<4>, Tensor<4>) -> (Tensor<4>, Tensor<4>)) {
+        if let (Some(keys), Some(values)) = (self.keys.take(), self.values.take()) {
+            let (keys, values) = write(keys, values);
+            (self.keys, self.values) = (Some(keys), Some(values));
+        }
+    }
+
+    /// Handles on keys and values, for reading; drop them before the next [`LayerCache::update`].
+    pub(crate) fn read(&self) -> Option<(Tensor<4>, Tensor<4>)> {
+        Some((self.keys.clone()?, self.values.clone()?))
+    }
+}
+
+/// Keys and values of every layer, for a fixed number of slots.
+#[derive(Debug)]
+pub struct Cache {
+    layers: Vec<LayerCache>,
+    lengths: Vec<usize>,
+    capacity: usize,
+    shape: [usize; 4],
+}
+
+impl Cache {
+    /// Allocates a cache of `slots` sequences of up to `capacity` tokens each.
+    ///
+    /// It takes `2 · layers · slots · kv_heads · capacity · head_width · 4` bytes on the device ([`Cache::bytes`]).
+    ///
+    /// # Errors
+    /// [`CacheError::Empty`] and [`CacheError::BeyondContext`].
+    pub fn new(config: &ModelConfig, slots: usize, capacity: usize, device: &Device) -> Result<Self, CacheError> {
+        if slots == 0 || capacity == 0 {
+            return Err(CacheError::Empty { slots, capacity });
+        }
+        if capacity > config.context {
+            return Err(CacheError::BeyondContext { capacity, context: config.context });
+        }
+        let shape = [slots, config.kv_heads, capacity, config.head_width];
+        let zeros = || Some(Tensor::<4>::zeros(shape, (device, DType::F32)));
+        let layers = (0..config.layers).map(|_| LayerCache { keys: zeros(), values: zeros() }).collect();
+        Ok(Self { layers, lengths: vec![0; slots], capacity, shape })
+    }
+
+    /// How many sequences it holds.
+    pub fn slots(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// How many tokens each slot can hold.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Bytes taken on the device.
+    pub fn bytes(&self) -> usize {
+        2 * self.layers.len() * self.shape.iter().product::<usize>() * size_of::<f32>()
+    }
+
+    /// How many tokens the slot holds.
+    ///
+    /// # Errors
+    /// [`CacheError::NoSuchSlot`].
+    pub fn len(&self, slot: usize) -> Result<usize, CacheError> {
+        self.lengths.get(slot).copied().ok_or(CacheError::NoSuchSlot { slot, slots: self.slots() })
+    }
+
+    /// True when no slot holds any token.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.iter().all(|&l| l == 0)
+    }
+
+    /// Keeps the first `len` tokens of the slot. Costs nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::NoSuchSlot`]; [`CacheError::TooShort`] when it holds fewer.
+    pub fn truncate(&mut self, slot: usize, len: usize) -> Result<(), CacheError> {
+        let held = self.len(slot)?;
+        if len > held {
+            return Err(CacheError::TooShort { slot, held, wanted: len });
+        }
+        self.lengths[slot] = len;
+        Ok(())
+    }
+
+    /// Forgets the slot's tokens. Costs nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::NoSuchSlot`].
+    pub fn clear(&mut self, slot: usize) -> Result<(), CacheError> {
+        self.truncate(slot, 0)
+    }
+
+    /// Makes slot `to` hold the first `len` tokens of slot `from`, in place of what it held.
+    ///
+    /// # Errors
+    /// [`CacheError::NoSuchSlot`]; [`CacheError::TooShort`] when `from` holds fewer.
+    pub fn copy(&mut self, from: usize, to: usize, len: usize) -> Result<(), CacheError> {
+        let held = self.len(from)?;
+        self.len(to)?;
+        if len > held {
+            return Err(CacheError::TooShort { slot: from, held, wanted: len });
+        }
+        if from != to && len > 0 {
+            let [_, heads, _, width] = self.shape;
+            let move_over = |all: Tensor<4>| {
+                // The product has memory of its own, which a slice has not: without it the write below would find a
+                // second handle alive and copy the whole cache.
+                let part = all.clone().slice([from..from + 1, 0..heads, 0..len, 0..width]).mul_scalar(1.0);
+                all.slice_assign([to..to + 1, 0..heads, 0..len, 0..width], part) // [1, kv_heads, len, head_width]
+            };
+            for layer in &mut self.layers {
+                layer.update(|keys, values| (move_over(keys), move_over(values)));
+            }
+        }
+        self.lengths[to] = len;
+        Ok(())
+    }
+
+    /// Keys and values of one layer.
+    pub(crate) fn layer(&mut self, layer: usize) -> Option<&mut LayerCache> {
+        self.layers.get_mut(layer)
+    }
+
+    /// `[slots, kv_heads, capacity, head_width]` and the number of layers, to be compared with a model's.
+    pub(crate) fn shape(&self) -> ([usize; 4], usize) {
+        (self.shape, self.layers.len())
+    }
+
+    /// Counts `tokens` more in a slot, after every layer has written them.
+    pub(crate) fn grow(&mut self, slot: usize, tokens: usize) {
+        if let Some(length) = self.lengths.get_mut(slot) {
+            *length += tokens;
+        }
+    }
+}

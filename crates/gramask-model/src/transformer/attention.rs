@@ -1,0 +1,148 @@
+//! Grouped-query attention over the cache (Ainslie et al. 2023, "GQA", section 2.2).
+//!
+//! Query heads come in groups of `heads / kv_heads` that share one head of keys and values. Keys and values are never
+//! repeated to match: a group's queries are laid out as more rows of one matrix product.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Tensor, s};
+
+use super::linear::Linear;
+use super::native;
+use super::norm::RmsNorm;
+use super::rope::rotate;
+use super::step::{Group, Plan, Portable, QUERY_BLOCK, Slots, Span, Way};
+use crate::cache::LayerCache;
+
+/// Rows of up to this many tokens attend one token at a time; longer ones as matrix products.
+const SHORT_ROW: usize = 16;
+
+/// One layer's attention.
+#[derive(Debug)]
+pub(crate) struct Attention {
+    /// Queries, keys and values in one product: `width -> (heads + 2 * kv_heads) * head_width`
+    pub qkv: Linear,
+    /// Per-head norms of queries and keys (Qwen3).
+    pub norms: Option<(RmsNorm, RmsNorm)>,
+    /// `heads * head_width -> width`
+    pub output: Linear,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_width: usize,
+}
+
+impl Attention {
+    /// Appends the tokens' keys and values to the cache and attends to all that is then there.
+    ///
+    /// # Shapes
+    /// `x` `[tokens, width]` -> `[tokens, width]`
+    pub fn forward(&self, x: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
+        let (wide, narrow) = (self.heads * self.head_width, self.kv_heads * self.head_width);
+        let qkv = self.qkv.forward(x); // [tokens, wide + 2 * narrow]
+        let mut query = qkv.clone().narrow(1, 0, wide);
+        let mut key = qkv.clone().narrow(1, wide, narrow);
+        let value = qkv.narrow(1, wide + narrow, narrow);
+        if let Some((q_norm, k_norm)) = &self.norms {
+            query = self.each_head(query, q_norm, &plan.way);
+            key = self.each_head(key, k_norm, &plan.way);
+        }
+        let mixed = match &plan.way {
+            Way::Native => self.native(query, key, value, cache, plan),
+            Way::Portable(portable) => self.portable(query, key, value, cache, plan, portable),
+        };
+        self.output.forward(mixed)
+    }
+
+    /// `x` `[tokens, n * head_width]` -> the same, each head normalised
+    fn each_head(&self, x: Tensor<2>, norm: &RmsNorm, way: &Way) -> Tensor<2> {
+        let [tokens, width] = x.dims();
+        let heads = x.reshape([tokens * width / self.head_width, self.head_width]);
+        norm.forward(heads, way).reshape([tokens, width])
+    }
+
+    fn native(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
+        let step = &plan.step;
+        cache.update(|keys, values| {
+            (native::store(keys, k, true, step.clone()), native::store(values, v, false, step.clone()))
+        });
+        let Some((keys, values)) = cache.read() else { return q };
+        if step.spans.iter().all(|s| s.tokens <= SHORT_ROW) {
+            return native::attend(q, keys, values, step.clone());
+        }
+        let [tokens, width] = q.dims();
+        let scale = 1.0 / (self.head_width as f32).sqrt();
+        let q = native::rotate(q, self.heads, scale, step.clone()); // [heads, tokens, head_width]
+        let blocks: Vec<_> = step.spans.iter().flat_map(|span| self.blocks(&q, &keys, &values, span)).collect();
+        Tensor::cat(blocks, 1).swap_dims(0, 1).reshape([tokens, width])
+    }
+
+    /// One row's attention, a block of queries at a time: `[heads, block, head_width]` each.
+    fn blocks(&self, q: &Tensor<3>, keys: &Tensor<4>, values: &Tensor<4>, span: &Span) -> Vec<Tensor<3>> {
+        let (groups, width, slot) = (self.heads / self.kv_heads, self.head_width, span.slot);
+        let block = |done: usize| {
+            let queries = QUERY_BLOCK.min(span.tokens - done);
+            let start = span.start + done;
+            let seen = start + queries;
+            let cached = |all: &Tensor<4>| all.clone().slice(s![slot, .., 0..seen, ..]).squeeze_dim::<3>(0);
+            let q = q.clone().narrow(1, span.first + done, queries);
+            let q = q.reshape([self.kv_heads, groups * queries, width]);
+            let scores = q.matmul(cached(keys).swap_dims(1, 2)); // [kv_heads, groups * queries, seen]
+            let weights = native::causal_softmax(scores, queries, start);
+            weights.matmul(cached(values)).reshape([self.heads, queries, width])
+        };
+        (0..span.tokens).step_by(QUERY_BLOCK).map(block).collect()
+    }
+
+    fn portable(
+        &self,
+        q: Tensor<2>,
+        k: Tensor<2>,
+        v: Tensor<2>,
+        cache: &mut LayerCache,
+        plan: &Plan,
+        portable: &Portable,
+    ) -> Tensor<2> {
+        let ([tokens, width], head) = (q.dims(), self.head_width);
+        let scale = 1.0 / (head as f64).sqrt();
+        let q = rotate(q.reshape([tokens, self.heads, head]), &portable.cos, &portable.sin).mul_scalar(scale);
+        let k = rotate(k.reshape([tokens, self.kv_heads, head]), &portable.cos, &portable.sin);
+        let v = v.reshape([tokens, self.kv_heads, head]);
+        cache.update(|keys, values| (self.write(keys, k, plan), self.write(values, v, plan)));
+        let Some((keys, values)) = cache.read() else { return q.reshape([tokens, width]) };
+        let mut mixed: Vec<_> =
+            portable.groups.iter().map(|g| self.attend(q.clone(), &keys, &values, g)).collect();
+        match (mixed.pop(), mixed.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => Tensor::cat(mixed.into_iter().chain(last).collect(), 0),
+        }
+    }
+
+    /// Writes each row's new keys or values, `new` `[tokens, kv_heads, head_width]`, behind what its slot holds.
+    fn write(&self, mut cache: Tensor<4>, new: Tensor<3>, plan: &Plan) -> Tensor<4> {
+        for span in &plan.step.spans {
+            let rows = new.clone().narrow(0, span.first, span.tokens).swap_dims(0, 1).unsqueeze_dim(0);
+            let place = s![span.slot, .., span.start..span.start + span.tokens, ..];
+            cache = cache.slice_assign(place, rows); // [1, kv_heads, tokens, head_width]
+        }
+        cache
+    }
+
+    /// `q` `[tokens, heads, head_width]` -> `[rows * tokens of the group, heads * head_width]`
+    fn attend(&self, q: Tensor<3>, keys: &Tensor<4>, values: &Tensor<4>, group: &Group) -> Tensor<2> {
+        let Group { rows, tokens, keys: seen, .. } = *group;
+        let (heads, kv, head) = (self.heads, self.kv_heads, self.head_width);
+        let cached = |all: &Tensor<4>| match &group.slots {
+            Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., 0..seen, ..]),
+            Slots::These(slots) => all.clone().slice(s![.., .., 0..seen, ..]).select(0, slots.clone()),
+        };
+        let q = q.narrow(0, group.first, rows * tokens).reshape([rows, tokens, heads, head]).swap_dims(1, 2);
+        let q = q.reshape([rows, kv, heads / kv * tokens, head]);
+        let mut scores = q.matmul(cached(keys).swap_dims(2, 3)); // [rows, kv, heads / kv * tokens, seen]
+        if let Some(mask) = &group.mask {
+            let by_head = scores.reshape([rows, heads, tokens, seen]);
+            let masked = by_head.mask_fill(mask.clone().expand([rows, heads, tokens, seen]), -1.0e30);
+            scores = masked.reshape([rows, kv, heads / kv * tokens, seen]);
+        }
+        let mixed = softmax(scores, 3).matmul(cached(values)); // [rows, kv, heads / kv * tokens, head]
+        mixed.reshape([rows, heads, tokens, head]).swap_dims(1, 2).reshape([rows * tokens, heads * head])
+    }
+}

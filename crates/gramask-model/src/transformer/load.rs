@@ -1,0 +1,167 @@
+//! From a checkpoint's tensors to a model, one tensor at a time.
+//!
+//! Host memory holds one product's weights at a time besides the model itself: the embedding is the largest.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use gramask_kernels::WeightType;
+
+use super::LoadError;
+use super::attention::Attention;
+use super::block::Block;
+use super::feed_forward::FeedForward;
+use super::linear::Linear;
+use super::model::Transformer;
+use super::norm::RmsNorm;
+use crate::checkpoint::{Checkpoint, ModelConfig, TensorSource, expected_tensors};
+
+/// How far loading is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Weights loaded so far.
+    pub loaded: usize,
+    /// Weights of the model.
+    pub total: usize,
+}
+
+impl Transformer {
+    /// Loads a checkpoint onto a device.
+    ///
+    /// ```no_run
+    /// use gramask_model::cache::Cache;
+    /// use gramask_model::checkpoint::Checkpoint;
+    /// use gramask_model::device::DeviceName;
+    /// use gramask_model::transformer::{Row, Select, Transformer, WeightType};
+    ///
+    /// let device = DeviceName::Flex.open()?;
+    /// let checkpoint = Checkpoint::open("SmolLM2-135M-Instruct.Q4_1.gguf".as_ref())?;
+    /// let model = Transformer::load(&checkpoint, &device, WeightType::F16)?;
+    /// let mut cache = Cache::new(model.config(), 1, 512, &device)?;
+    /// let logits = model.forward(&mut cache, &[Row { slot: 0, tokens: &[1, 2, 3] }], Select::Last)?;
+    /// assert_eq!(logits.dims(), [1, model.config().vocabulary]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`LoadError`]: a tensor is missing, has a wrong shape or cannot be read; the device lacks the weight type.
+    pub fn load(checkpoint: &Checkpoint, device: &Device, weights: WeightType) -> Result<Self, LoadError> {
+        Self::load_from(&checkpoint.config, &*checkpoint.tensors, device, weights, &mut |_| ())
+    }
+
+    /// Loads from any source of tensors, and says after each product how far it is.
+    ///
+    /// # Errors
+    /// As [`Transformer::load`].
+    pub fn load_from(
+        config: &ModelConfig,
+        tensors: &dyn TensorSource,
+        device: &Device,
+        weights: WeightType,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, LoadError> {
+        check(config, tensors)?;
+        let now = Progress { loaded: 0, total: config.parameters() };
+        let mut loader = Loader { config, tensors, device, weights, progress, now };
+        let embedding = loader.linear(&["model.embed_tokens"], config.width, false)?;
+        let blocks = (0..config.layers).map(|layer| loader.block(layer)).collect::<Result<_, _>>()?;
+        let norm = loader.norm("model.norm.weight")?;
+        let head = match config.tied_head {
+            true => None,
+            false => Some(loader.linear(&["lm_head"], config.width, false)?),
+        };
+        Ok(Self {
+            config: config.clone(),
+            embedding,
+            blocks,
+            norm,
+            head,
+            frequencies: config.inverse_frequencies(),
+            weights,
+            device: device.clone(),
+            native: Self::has_native_code(device),
+        })
+    }
+}
+
+/// A source need not have been checked against the configuration.
+fn check(config: &ModelConfig, tensors: &dyn TensorSource) -> Result<(), LoadError> {
+    let wrong = |what: String| Err(LoadError::Configuration { what });
+    if config.kv_heads == 0 || !config.heads.is_multiple_of(config.kv_heads) {
+        let (heads, kv_heads) = (config.heads, config.kv_heads);
+        return wrong(format!("{heads} query heads over {kv_heads} key/value heads: the first must be a multiple"));
+    }
+    if config.head_width == 0 || !config.head_width.is_multiple_of(2) {
+        return wrong(format!("heads of width {}: it must be even, rotation works on pairs", config.head_width));
+    }
+    for (name, expected) in expected_tensors(config) {
+        match tensors.shape(&name) {
+            None => return Err(LoadError::MissingTensor { name, expected }),
+            Some(found) if found != expected => return Err(LoadError::WrongShape { name, found, expected }),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+struct Loader<'a> {
+    config: &'a ModelConfig,
+    tensors: &'a dyn TensorSource,
+    device: &'a Device,
+    weights: WeightType,
+    progress: &'a mut dyn FnMut(Progress),
+    now: Progress,
+}
+
+impl Loader<'_> {
+    fn read(&mut self, name: &str) -> Result<Vec<f32>, LoadError> {
+        let data = self.tensors.read_f32(name)?;
+        self.now.loaded += data.len();
+        (self.progress)(self.now);
+        Ok(data)
+    }
+
+    /// The tensors `part.weight` (and `part.bias`) of all parts, one below the other, as one product.
+    fn linear(&mut self, parts: &[&str], inputs: usize, bias: bool) -> Result<Linear, LoadError> {
+        let mut all = |kind: &str| -> Result<Vec<f32>, LoadError> {
+            let (first, rest) = parts.split_first().unwrap_or((&"", &[]));
+            let mut data = self.read(&format!("{first}.{kind}"))?;
+            for part in rest {
+                data.extend(self.read(&format!("{part}.{kind}"))?);
+            }
+            Ok(data)
+        };
+        let weight = all("weight")?;
+        let bias = if bias { Some(all("bias")?) } else { None };
+        let outputs = weight.len() / inputs.max(1);
+        Linear::new(weight, [outputs, inputs], bias, self.weights, self.device)
+            .map_err(|error| LoadError::Weight { name: format!("{}.weight", parts.join("+")), error })
+    }
+
+    fn norm(&mut self, name: &str) -> Result<RmsNorm, LoadError> {
+        let data = self.read(name)?;
+        let shape = [data.len()];
+        let weight = Tensor::from_data(TensorData::new(data, shape), (self.device, DType::F32));
+        Ok(RmsNorm { weight, epsilon: self.config.norm_epsilon })
+    }
+
+    fn block(&mut self, layer: usize) -> Result<Block, LoadError> {
+        let &ModelConfig { width, hidden, heads, kv_heads, head_width, qkv_bias, qk_norm, .. } = self.config;
+        let name = |part: &str| format!("model.layers.{layer}.{part}");
+        let attention_norm = self.norm(&name("input_layernorm.weight"))?;
+        let [q, k, v] = ["q", "k", "v"].map(|x| name(&format!("self_attn.{x}_proj")));
+        let qkv = self.linear(&[&q, &k, &v], width, qkv_bias)?;
+        let norms = match qk_norm {
+            true => Some((self.norm(&name("self_attn.q_norm.weight"))?, self.norm(&name("self_attn.k_norm.weight"))?)),
+            false => None,
+        };
+        let output = self.linear(&[&name("self_attn.o_proj")], heads * head_width, false)?;
+        let feed_forward_norm = self.norm(&name("post_attention_layernorm.weight"))?;
+        let gate_up = self.linear(&[&name("mlp.gate_proj"), &name("mlp.up_proj")], width, false)?;
+        let down = self.linear(&[&name("mlp.down_proj")], hidden, false)?;
+        Ok(Block {
+            attention_norm,
+            attention: Attention { qkv, norms, output, heads, kv_heads, head_width },
+            feed_forward_norm,
+            feed_forward: FeedForward { gate_up, down, hidden },
+        })
+    }
+}

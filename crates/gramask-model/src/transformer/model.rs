@@ -1,0 +1,119 @@
+//! The whole model: embedding, layers, norm, head.
+
+use std::fmt;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use gramask_kernels::WeightType;
+
+use super::ModelError;
+use super::block::Block;
+use super::linear::Linear;
+use super::norm::RmsNorm;
+use super::step::{Plan, Portable, Row, Select, Step, Way};
+use crate::cache::Cache;
+use crate::checkpoint::ModelConfig;
+use crate::device::is_flex;
+
+/// A decoder-only transformer with its weights on a device.
+///
+/// It does not change while it runs; what a sequence has seen is in the [`Cache`]. Made by
+/// [`Transformer::load`].
+pub struct Transformer {
+    pub(crate) config: ModelConfig,
+    pub(crate) embedding: Linear,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) norm: RmsNorm,
+    /// `None`: the embedding is the head.
+    pub(crate) head: Option<Linear>,
+    /// Angle per position of each pair. `[head_width / 2]`
+    pub(crate) frequencies: Vec<f64>,
+    pub(crate) weights: WeightType,
+    pub(crate) device: Device,
+    pub(crate) native: bool,
+}
+
+impl fmt::Debug for Transformer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transformer")
+            .field("config", &self.config)
+            .field("weights", &self.weights)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Transformer {
+    /// The model's shape.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// How the weights are kept.
+    pub fn weights(&self) -> WeightType {
+        self.weights
+    }
+
+    /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default.
+    ///
+    /// The results are the same up to rounding, and slower; tests compare the two.
+    pub fn without_native_code(mut self) -> Self {
+        self.native = false;
+        self
+    }
+
+    /// Appends each row's tokens to its slot of the cache and gives the logits of the tokens that follow.
+    ///
+    /// Rows may have different numbers of tokens, and slots different lengths: a batch of prompts, of single tokens, or
+    /// of both. Each row's result depends on that row alone, up to rounding.
+    ///
+    /// # Shapes
+    /// [`Select::Last`]: `[rows, vocabulary]`, in the order of `rows`. [`Select::All`]: `[tokens, vocabulary]`, the
+    /// tokens of the first row, then of the second, and so on.
+    ///
+    /// # Errors
+    /// A [`ModelError`] when a slot or a token does not exist, a row is empty, a slot is named twice, a slot has no
+    /// room, or the cache is another model's. Then nothing has been written.
+    pub fn forward(&self, cache: &mut Cache, rows: &[Row<'_>], select: Select) -> Result<Tensor<2>, ModelError> {
+        let step = Step::new(&self.config, cache, rows, &self.frequencies)?;
+        let plan = self.plan(step, cache.capacity());
+        let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as i32).collect();
+        let mut x = self.embedding.rows(self.upload(ids)); // [tokens, width]
+        for (number, block) in self.blocks.iter().enumerate() {
+            if let Some(layer) = cache.layer(number) {
+                x = block.forward(x, layer, &plan);
+            }
+        }
+        for span in &plan.step.spans {
+            cache.grow(span.slot, span.tokens);
+        }
+        if select == Select::Last && plan.step.tokens() > rows.len() {
+            let last: Vec<_> = plan.step.spans.iter().map(|s| (s.first + s.tokens - 1) as i32).collect();
+            x = x.select(0, self.upload(last)); // [rows, width]
+        }
+        Ok(self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(x, &plan.way)))
+    }
+
+    fn plan(&self, step: Step, capacity: usize) -> Plan {
+        let way = match self.native {
+            true => Way::Native,
+            false => Way::Portable(Portable::new(&step, capacity, &self.device)),
+        };
+        Plan { step: Arc::new(step), way }
+    }
+
+    fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {
+        let shape = [numbers.len()];
+        Tensor::from_data(TensorData::new(numbers, shape), &self.device)
+    }
+
+    /// True where the native operations may be used: on the CPU back end, outside of training.
+    pub(crate) fn has_native_code(device: &Device) -> bool {
+        is_flex(device) && !device.is_autodiff()
+    }
+}

@@ -1,0 +1,290 @@
+//! The operations around the matrix products as plain Rust over the CPU back end's memory.
+//!
+//! A decode step of a small model runs some thirty operations per layer, of a few hundred numbers each. As tensor
+//! operations they cost more in allocation and dispatch than in arithmetic, and attention over ragged rows would need
+//! padding. Here each is one call: RMSNorm, rotation with the write into the cache, attention of all rows, SwiGLU.
+//!
+//! Inputs may be slices of a wider matrix (queries, keys and values come out of one product): rows are found by stride.
+
+use std::sync::Arc;
+
+use burn::backend::flex::{Flex, FlexTensor};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{DType, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::simd::{dot, exp, fma, softmax, weighted_sum, widest};
+use super::step::{Place, Step};
+
+/// Below this many multiply-adds a second thread costs more than it brings.
+const PARALLEL: usize = 1 << 15;
+
+/// The native operations; see the functions below for what each does.
+#[backend_extension(Flex)]
+pub(crate) trait NativeOps: Backend {
+    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self>;
+    fn swiglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn store(cache: FloatTensor<Self>, x: FloatTensor<Self>, rotate: bool, step: Arc<Step>) -> FloatTensor<Self>;
+    fn attend(
+        query: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        step: Arc<Step>,
+    ) -> FloatTensor<Self>;
+    fn rotate(x: FloatTensor<Self>, heads: usize, scale: f32, step: Arc<Step>) -> FloatTensor<Self>;
+    fn causal_softmax(scores: FloatTensor<Self>, queries: usize, start: usize) -> FloatTensor<Self>;
+}
+
+/// Each row of `x` over its root mean square, times `weight`.
+///
+/// # Shapes
+/// `x` `[rows, width]`, `weight` `[width]` -> `[rows, width]`
+pub(crate) fn rms_norm(x: Tensor<2>, weight: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::rms_norm(x.into_dispatch(), weight.into_dispatch(), epsilon))
+}
+
+/// `silu(gate) * up`.
+///
+/// # Shapes
+/// `gate_up` `[tokens, 2 * hidden]`, gate first -> `[tokens, hidden]`
+pub(crate) fn swiglu(gate_up: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::swiglu(gate_up.into_dispatch()))
+}
+
+/// Writes the pass's new keys (rotated) or values into the cache, in place when `cache` is the only handle.
+///
+/// # Shapes
+/// `cache` `[slots, kv_heads, capacity, head_width]`, `x` `[tokens, kv_heads * head_width]` -> as `cache`
+pub(crate) fn store(cache: Tensor<4>, x: Tensor<2>, rotate: bool, step: Arc<Step>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::store(cache.into_dispatch(), x.into_dispatch(), rotate, step))
+}
+
+/// Rotates the queries and attends: each token to its slot's positions up to its own.
+///
+/// # Shapes
+/// `query` `[tokens, heads * head_width]`, `keys` and `values` `[slots, kv_heads, capacity, head_width]`
+/// -> as `query`
+pub(crate) fn attend(query: Tensor<2>, keys: Tensor<4>, values: Tensor<4>, step: Arc<Step>) -> Tensor<2> {
+    let (query, keys, values) = (query.into_dispatch(), keys.into_dispatch(), values.into_dispatch());
+    Tensor::from_dispatch(Dispatch::attend(query, keys, values, step))
+}
+
+/// Rotates every head by its token's position and multiplies by `scale`.
+///
+/// # Shapes
+/// `x` `[tokens, heads * head_width]` -> `[heads, tokens, head_width]`
+pub(crate) fn rotate(x: Tensor<2>, heads: usize, scale: f32, step: Arc<Step>) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::rotate(x.into_dispatch(), heads, scale, step))
+}
+
+/// Softmax over the last dimension, where query `i` sees the first `start + i + 1` keys; the others become 0.
+///
+/// # Shapes
+/// `scores` `[kv_heads, group * queries, keys]`, the queries innermost -> the same
+pub(crate) fn causal_softmax(scores: Tensor<3>, queries: usize, start: usize) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::causal_softmax(scores.into_dispatch(), queries, start))
+}
+
+/// A matrix whose rows are contiguous, however far apart.
+struct Rows<'a> {
+    data: &'a [f32],
+    stride: usize,
+    width: usize,
+}
+
+impl Rows<'_> {
+    fn row(&self, number: usize) -> &[f32] {
+        &self.data[number * self.stride..][..self.width]
+    }
+}
+
+/// `x` itself, or a copy where its rows are not contiguous.
+fn with_rows(x: FlexTensor) -> FlexTensor {
+    let strides = x.layout().strides();
+    if strides[1] == 1 && strides[0] >= 0 { x } else { x.to_contiguous() }
+}
+
+fn rows(x: &FlexTensor) -> Rows<'_> {
+    let (layout, data) = (x.layout(), x.storage::<f32>());
+    Rows { data: &data[layout.start_offset()..], stride: layout.strides()[0] as usize, width: layout.shape()[1] }
+}
+
+fn contiguous(x: FlexTensor) -> FlexTensor {
+    if x.is_contiguous() && x.layout().start_offset() == 0 { x } else { x.to_contiguous() }
+}
+
+/// Rotate-half: element `i` of the first half and element `i` of the second are one pair.
+#[inline(always)]
+fn rotate_into<const FMA: bool>(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, out: &mut [f32]) {
+    let half = cos.len();
+    let (a, b) = x.split_at(half);
+    let (left, right) = out.split_at_mut(half);
+    for i in 0..half {
+        left[i] = fma::<FMA>(a[i], cos[i], -b[i] * sin[i]) * scale;
+        right[i] = fma::<FMA>(b[i], cos[i], a[i] * sin[i]) * scale;
+    }
+}
+
+#[inline(always)]
+fn norm_body<const FMA: bool>(x: &[f32], weight: &[f32], epsilon: f64, out: &mut [f32]) {
+    let mean = f64::from(dot::<FMA>(x, x)) / x.len() as f64;
+    let scale = (1.0 / (mean + epsilon).sqrt()) as f32;
+    for i in 0..out.len() {
+        out[i] = x[i] * scale * weight[i];
+    }
+}
+widest!(fn norm_row = norm_body(x: &[f32], weight: &[f32], epsilon: f64, out: &mut [f32]));
+
+#[inline(always)]
+fn swiglu_body<const FMA: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    for i in 0..out.len() {
+        out[i] = gate[i] / (1.0 + exp::<FMA>(-gate[i])) * up[i];
+    }
+}
+widest!(fn swiglu_row = swiglu_body(gate: &[f32], up: &[f32], out: &mut [f32]));
+
+widest!(fn rotate_head = rotate_into(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, out: &mut [f32]));
+
+#[inline(always)]
+fn softmax_body<const FMA: bool>(scores: &mut [f32], seen: usize) {
+    let (seen, hidden) = scores.split_at_mut(seen);
+    softmax::<FMA>(seen);
+    hidden.fill(0.0);
+}
+widest!(fn softmax_row = softmax_body(scores: &mut [f32], seen: usize));
+
+/// One token's query heads that share a key/value head.
+struct Heads<'a> {
+    query: &'a [f32],  // [group, head_width]
+    keys: &'a [f32],   // [seen, head_width]
+    values: &'a [f32], // [seen, head_width]
+    cos: &'a [f32],    // [head_width / 2]
+    sin: &'a [f32],
+}
+
+#[inline(always)]
+fn attend_body<const FMA: bool>(heads: &Heads<'_>, out: &mut [f32]) {
+    let width = 2 * heads.cos.len();
+    let seen = heads.keys.len() / width;
+    let group = out.len() / width;
+    let scale = 1.0 / (width as f32).sqrt();
+    let mut query = vec![0.0; group * width];
+    for (q, rotated) in heads.query.chunks_exact(width).zip(query.chunks_exact_mut(width)) {
+        rotate_into::<FMA>(q, heads.cos, heads.sin, scale, rotated);
+    }
+    let mut scores = vec![0.0; group * seen];
+    // Keys outside, so that each is read from memory once for the whole group.
+    for (k, key) in heads.keys.chunks_exact(width).enumerate() {
+        for (q, query) in query.chunks_exact(width).enumerate() {
+            scores[q * seen + k] = dot::<FMA>(query, key);
+        }
+    }
+    for (scores, out) in scores.chunks_exact_mut(seen).zip(out.chunks_exact_mut(width)) {
+        softmax::<FMA>(scores);
+        weighted_sum::<FMA>(scores, heads.values, out);
+    }
+}
+widest!(fn attend_heads = attend_body(heads: &Heads<'_>, out: &mut [f32]));
+
+/// `work` on each chunk of `out`, on several threads when there is enough of it.
+fn each_chunk(out: &mut [f32], chunk: usize, work: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    if work < PARALLEL {
+        out.chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
+    } else {
+        out.par_chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
+    }
+}
+
+impl NativeOps for Flex {
+    fn rms_norm(x: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
+        let (x, weight) = (with_rows(x), contiguous(weight));
+        let mut out = FlexTensor::empty(x.layout().shape().clone(), DType::F32);
+        let (x, weight) = (rows(&x), weight.storage::<f32>());
+        let work = 4 * out.storage::<f32>().len();
+        each_chunk(out.storage_mut(), x.width, work, |r, out| norm_row(x.row(r), weight, epsilon, out));
+        out
+    }
+
+    fn swiglu(gate_up: FlexTensor) -> FlexTensor {
+        let gate_up = with_rows(gate_up);
+        let (tokens, hidden) = (gate_up.layout().shape()[0], gate_up.layout().shape()[1] / 2);
+        let mut out = FlexTensor::empty(Shape::new([tokens, hidden]), DType::F32);
+        let gate_up = rows(&gate_up);
+        each_chunk(out.storage_mut(), hidden, 16 * tokens * hidden, |r, out| {
+            let (gate, up) = gate_up.row(r).split_at(hidden);
+            swiglu_row(gate, up, out);
+        });
+        out
+    }
+
+    fn store(cache: FlexTensor, x: FlexTensor, rotate: bool, step: Arc<Step>) -> FlexTensor {
+        let (mut cache, x) = (contiguous(cache), with_rows(x));
+        let shape = cache.layout().shape();
+        let (heads, capacity, width) = (shape[1], shape[2], shape[3]);
+        let (x, half) = (rows(&x), width / 2);
+        let data: &mut [f32] = cache.storage_mut();
+        for (t, &Place { slot, position }) in step.places.iter().enumerate() {
+            let angles = t * half..(t + 1) * half;
+            for (h, new) in x.row(t).chunks_exact(width).enumerate() {
+                let out = &mut data[((slot * heads + h) * capacity + position) * width..][..width];
+                if rotate {
+                    rotate_head(new, &step.cos[angles.clone()], &step.sin[angles.clone()], 1.0, out);
+                } else {
+                    out.copy_from_slice(new);
+                }
+            }
+        }
+        cache
+    }
+
+    fn attend(query: FlexTensor, keys: FlexTensor, values: FlexTensor, step: Arc<Step>) -> FlexTensor {
+        let (query, keys, values) = (with_rows(query), contiguous(keys), contiguous(values));
+        let shape = keys.layout().shape();
+        let (kv_heads, capacity, width) = (shape[1], shape[2], shape[3]);
+        let (tokens, all) = (query.layout().shape()[0], query.layout().shape()[1]);
+        let (query, half, chunk) = (rows(&query), width / 2, all / kv_heads);
+        let (keys, values): (&[f32], &[f32]) = (keys.storage(), values.storage());
+        let mut out = FlexTensor::empty(Shape::new([tokens, all]), DType::F32);
+        let work = step.places.iter().map(|p| 2 * all * (p.position + 1)).sum();
+        // One chunk is one token's heads over one key/value head.
+        each_chunk(out.storage_mut(), chunk, work, |i, out| {
+            let (t, h) = (i / kv_heads, i % kv_heads);
+            let Place { slot, position } = step.places[t];
+            let cached = (slot * kv_heads + h) * capacity * width;
+            let seen = (position + 1) * width;
+            let heads = Heads {
+                query: &query.row(t)[h * chunk..][..chunk],
+                keys: &keys[cached..][..seen],
+                values: &values[cached..][..seen],
+                cos: &step.cos[t * half..][..half],
+                sin: &step.sin[t * half..][..half],
+            };
+            attend_heads(&heads, out);
+        });
+        out
+    }
+
+    fn rotate(x: FlexTensor, heads: usize, scale: f32, step: Arc<Step>) -> FlexTensor {
+        let x = with_rows(x);
+        let (tokens, all) = (x.layout().shape()[0], x.layout().shape()[1]);
+        let (x, width) = (rows(&x), all / heads);
+        let half = width / 2;
+        let mut out = FlexTensor::empty(Shape::new([heads, tokens, width]), DType::F32);
+        each_chunk(out.storage_mut(), width, tokens * all, |i, out| {
+            let (h, t) = (i / tokens, i % tokens);
+            let head = &x.row(t)[h * width..][..width];
+            rotate_head(head, &step.cos[t * half..][..half], &step.sin[t * half..][..half], scale, out);
+        });
+        out
+    }
+
+    fn causal_softmax(scores: FlexTensor, queries: usize, start: usize) -> FlexTensor {
+        let mut scores = contiguous(scores);
+        let keys = scores.layout().shape()[2];
+        let data: &mut [f32] = scores.storage_mut();
+        let work = 16 * data.len();
+        each_chunk(data, keys, work, |r, row| softmax_row(row, (start + r % queries + 1).min(keys)));
+        scores
+    }
+}

@@ -1,0 +1,28 @@
+//! RMSNorm (Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4).
+
+use burn::tensor::Tensor;
+
+use super::native;
+use super::step::Way;
+
+/// Divides each row by its root mean square and multiplies by a weight per column.
+#[derive(Debug)]
+pub(crate) struct RmsNorm {
+    /// `[width]`
+    pub weight: Tensor<1>,
+    pub epsilon: f64,
+}
+
+impl RmsNorm {
+    /// # Shapes
+    /// `x` `[rows, width]` -> `[rows, width]`
+    pub fn forward(&self, x: Tensor<2>, way: &Way) -> Tensor<2> {
+        match way {
+            Way::Native => native::rms_norm(x, self.weight.clone(), self.epsilon),
+            Way::Portable(_) => {
+                let mean = x.clone().square().mean_dim(1); // [rows, 1]
+                x * mean.add_scalar(self.epsilon).sqrt().recip() * self.weight.clone().unsqueeze()
+            }
+        }
+    }
+}
