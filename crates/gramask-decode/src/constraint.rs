@@ -2,6 +2,8 @@
 //!
 //! A trait, so that the naive matcher, the memoised one and the table of [`crate::mock`] go through the same loop.
 
+use gramask_grammar::{Constraint, State};
+
 /// Says at each state which tokens may follow. One value belongs to one document.
 ///
 /// The states are `Copy`, so that strategies can fork and go back at no cost.
@@ -28,4 +30,32 @@ pub trait TokenConstraint: Send {
 
     /// A number of tokens, the end token included, that suffices to finish the output from here.
     fn tokens_to_finish(&mut self, state: Self::State) -> usize;
+}
+
+impl TokenConstraint for Constraint {
+    type State = State;
+
+    fn start(&self) -> State {
+        Constraint::start(self)
+    }
+
+    fn mask(&mut self, state: State) -> &[u32] {
+        Constraint::mask(self, state)
+    }
+
+    fn mask_within(&mut self, state: State, budget: usize) -> &[u32] {
+        Constraint::mask_within(self, state, budget)
+    }
+
+    fn advance(&mut self, state: State, token: u32) -> Option<State> {
+        Constraint::advance(self, state, token)
+    }
+
+    fn accepts(&self, state: State) -> bool {
+        Constraint::accepts(self, state)
+    }
+
+    fn tokens_to_finish(&mut self, state: State) -> usize {
+        Constraint::tokens_to_finish(self, state)
+    }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::constraint::TokenConstraint;
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::prompt::PromptTokenizer;
 use crate::vocabulary::TokenTable;
 
 /// The end token of [`table`].
@@ -21,6 +22,38 @@ pub fn table(longer: &[&str]) -> TokenTable {
     let marks = [(b"<end>".to_vec(), true), (b"<special>".to_vec(), true)];
     let longer = longer.iter().map(|text| (text.as_bytes().to_vec(), false));
     TokenTable::new(bytes.chain(marks).chain(longer), vec![END]).unwrap_or_else(|_| unreachable!("token 256 exists"))
+}
+
+/// A tokenizer that cuts a text into its bytes, and knows the names `<end>` and `<special>`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MockTokenizer {
+    /// The token that it wants before a plain prompt.
+    pub opening: Option<u32>,
+}
+
+impl PromptTokenizer for MockTokenizer {
+    fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
+        let (mut tokens, mut rest) = (Vec::new(), text.as_bytes());
+        while let [first, behind @ ..] = rest {
+            let names = [("<end>", END), ("<special>", SPECIAL)];
+            let name = names
+                .iter()
+                .find(|(name, _)| parse_special && rest.starts_with(name.as_bytes()));
+            match name {
+                Some((name, token)) => (tokens.push(*token), rest = &rest[name.len()..]),
+                None => (tokens.push(u32::from(*first)), rest = behind),
+            };
+        }
+        tokens
+    }
+
+    fn is_special(&self, token: u32) -> bool {
+        token == END || token == SPECIAL
+    }
+
+    fn opening(&self) -> Option<u32> {
+        self.opening
+    }
 }
 
 /// The logits of the next token after these: `[vocabulary]`.

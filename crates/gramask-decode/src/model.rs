@@ -5,25 +5,8 @@
 
 use std::error::Error;
 
+pub use gramask_model::{Row, Select};
 use thiserror::Error;
-
-/// Tokens to append to one slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row<'a> {
-    /// The slot that they go to.
-    pub slot: usize,
-    /// The tokens, at least one.
-    pub tokens: &'a [u32],
-}
-
-/// Of which appended tokens the logits are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Select {
-    /// Of the last token of each row.
-    Last,
-    /// Of all tokens, row after row.
-    All,
-}
 
 /// Logits on the host. Shape: `[rows, vocabulary]`, row-major.
 #[derive(Clone, Debug, PartialEq)]

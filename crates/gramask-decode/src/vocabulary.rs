@@ -1,5 +1,8 @@
 //! The tokens of a model as bytes, and the constraint's vocabulary made of them.
 
+use std::sync::Arc;
+
+use gramask_grammar::{Token, Vocabulary, VocabularyError};
 use thiserror::Error;
 
 /// The bytes of each token, which of them are special, and which end an output.
@@ -78,6 +81,22 @@ impl TokenTable {
     /// The tokens that end an output.
     pub fn end_tokens(&self) -> &[u32] {
         &self.end_tokens
+    }
+
+    /// The vocabulary that constraints are compiled against. Special tokens are never allowed in it, and end tokens exactly
+    /// where an output is complete.
+    ///
+    /// # Errors
+    /// Where the tokens make no vocabulary.
+    pub fn vocabulary(&self) -> Result<Arc<Vocabulary>, VocabularyError> {
+        let tokens = self.bytes.iter().zip(&self.special);
+        let tokens = tokens
+            .map(|(bytes, &special)| Token {
+                bytes: bytes.to_vec(),
+                special,
+            })
+            .collect();
+        Vocabulary::new(tokens, self.end_tokens.clone())
     }
 
     /// The text of tokens, end tokens left out, and whether it is lossy: whether the bytes were not UTF-8 and have been

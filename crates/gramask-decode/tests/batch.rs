@@ -17,7 +17,9 @@ fn bytes(text: &str) -> Vec<u32> {
 }
 
 fn prompts(count: usize) -> Vec<Vec<u32>> {
-    (0..count).map(|i| bytes(&format!("instruction: {}{i}", "x".repeat(i * 7 % 5)))).collect()
+    (0..count)
+        .map(|i| bytes(&format!("instruction: {}{i}", "x".repeat(i * 7 % 5))))
+        .collect()
 }
 
 fn masked(texts: &[&str]) -> Masked<MockConstraint> {
@@ -25,7 +27,14 @@ fn masked(texts: &[&str]) -> Masked<MockConstraint> {
 }
 
 fn settings(slots: usize, prefix: &[u32], sampling: Sampling) -> Settings {
-    Settings::new(Layout { slots, length: 64, prefix: prefix.to_vec() }, sampling)
+    Settings::new(
+        Layout {
+            slots,
+            length: 64,
+            prefix: prefix.to_vec(),
+        },
+        sampling,
+    )
 }
 
 fn collect(
@@ -63,7 +72,13 @@ fn batch_size_order_prefix_and_overlap_change_nothing() {
     let samplings = [
         Sampling::greedy(),
         Sampling::at(1.0, 5),
-        Sampling { temperature: 0.8, top_k: 20, top_p: 0.9, min_p: 0.01, seed: 6 },
+        Sampling {
+            temperature: 0.8,
+            top_k: 20,
+            top_p: 0.9,
+            min_p: 0.01,
+            seed: 6,
+        },
     ];
     let n = 23;
     let forward: Vec<usize> = (0..n).collect();
@@ -72,11 +87,21 @@ fn batch_size_order_prefix_and_overlap_change_nothing() {
     for sampling in samplings {
         for is_masked in [false, true] {
             let mut model = MockModel::hashed(table(&LONGER), 64);
-            let (alone, _) = collect(&mut model, &settings(1, &[], sampling), requests(&forward, 12, is_masked));
-            let alone: Vec<_> = alone.values().map(|outcome| essence(outcome.as_ref().unwrap())).collect();
+            let (alone, _) = collect(
+                &mut model,
+                &settings(1, &[], sampling),
+                requests(&forward, 12, is_masked),
+            );
+            let alone: Vec<_> = alone
+                .values()
+                .map(|outcome| essence(outcome.as_ref().unwrap()))
+                .collect();
             assert_eq!(alone.len(), n);
             let distinct: std::collections::BTreeSet<_> = alone.iter().map(|o| o.1.clone()).collect();
-            assert!(distinct.len() > 2, "the outputs must differ for the test to mean anything");
+            assert!(
+                distinct.len() > 2,
+                "the outputs must differ for the test to mean anything"
+            );
             for slots in [2, 3, 8, 40] {
                 for order in [&forward, &backward, &shuffled] {
                     for prefix in ["", "instruction: ", "instruction: xxx", "other"] {
@@ -100,19 +125,36 @@ fn batch_size_order_prefix_and_overlap_change_nothing() {
 fn masked_outputs_are_valid_at_every_budget() {
     let allowed = ["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]"];
     // Shortest: "[a" "]" END.
-    for sampling in [Sampling::greedy(), Sampling::at(2.0, 3), Sampling { top_p: 0.7, ..Sampling::at(1.0, 4) }] {
+    for sampling in [
+        Sampling::greedy(),
+        Sampling::at(2.0, 3),
+        Sampling {
+            top_p: 0.7,
+            ..Sampling::at(1.0, 4)
+        },
+    ] {
         for budget in 3..16 {
             let mut model = MockModel::hashed(table(&LONGER), 64);
-            let all = (0..40).map(|i| Request::new(format!("d{i}"), prompts(40)[i].clone(), Some(budget), masked(&allowed)));
+            let all =
+                (0..40).map(|i| Request::new(format!("d{i}"), prompts(40)[i].clone(), Some(budget), masked(&allowed)));
             let (all, summary) = collect(&mut model, &settings(4, &[], sampling), all.collect());
             assert_eq!((summary.outputs, summary.errors), (40, 0));
             for outcome in all.into_values() {
                 let output = outcome.unwrap();
                 assert_eq!(output.finish, Finish::End);
-                assert!(allowed.contains(&output.text.as_str()), "{:?} at budget {budget}", output.text);
+                assert!(
+                    allowed.contains(&output.text.as_str()),
+                    "{:?} at budget {budget}",
+                    output.text
+                );
                 assert!(output.tokens.len() <= budget && !output.lossy);
                 assert_eq!(output.tokens.last().map(|record| record.token), Some(END));
-                assert!(output.tokens.iter().all(|r| r.kept_log_mass < 0.0 && r.chosen == Chosen::Sampled));
+                assert!(
+                    output
+                        .tokens
+                        .iter()
+                        .all(|r| r.kept_log_mass < 0.0 && r.chosen == Chosen::Sampled)
+                );
                 assert!(output.log_weight() < -1.0);
                 assert!(output.log_probability() < output.log_weight());
             }
@@ -133,7 +175,10 @@ fn the_tight_mask_is_applied_exactly() {
             use gramask_decode::TokenConstraint;
             let mask = self.0.mask_within(self.1, step.remaining).to_vec();
             let choice = step.choose(Some(&mask))?;
-            self.1 = self.0.advance(self.1, choice.token).ok_or(StepError::Refused { token: choice.token })?;
+            self.1 = self
+                .0
+                .advance(self.1, choice.token)
+                .ok_or(StepError::Refused { token: choice.token })?;
             let ended = step.is_end(choice.token);
             Ok(Move::sampled(choice, ended))
         }
@@ -146,7 +191,12 @@ fn the_tight_mask_is_applied_exactly() {
         Sampling { top_p: 0.6, ..plain },
         Sampling { top_k: 2, ..plain },
         Sampling { min_p: 0.3, ..plain },
-        Sampling { top_k: 3, top_p: 0.8, min_p: 0.1, ..plain },
+        Sampling {
+            top_k: 3,
+            top_p: 0.8,
+            min_p: 0.1,
+            ..plain
+        },
     ];
     let mut tightened = 0;
     for sampling in samplings {
@@ -168,7 +218,11 @@ fn the_tight_mask_is_applied_exactly() {
             let (free, _) = collect(&mut model, &settings(4, &[], sampling), make(false));
             for (index, outcome) in plain {
                 let text = outcome.unwrap().text;
-                assert_eq!(text, tight[&index].as_ref().unwrap().text, "{sampling:?} budget {budget}");
+                assert_eq!(
+                    text,
+                    tight[&index].as_ref().unwrap().text,
+                    "{sampling:?} budget {budget}"
+                );
                 assert_eq!(text, free[&index].as_ref().unwrap().text);
                 tightened += usize::from(text.len() < 5);
             }
@@ -182,9 +236,18 @@ fn a_forbidden_token_is_never_chosen_even_by_a_model_that_insists() {
     let width = table(&LONGER).len();
     for insisted in [SPECIAL, END, u32::from(b'x')] {
         let mut model = MockModel::new(table(&LONGER), 64, move |_| {
-            (0..width as u32).map(|token| if token == insisted { 1e9 } else { 0.0 }).collect()
+            (0..width as u32)
+                .map(|token| if token == insisted { 1e9 } else { 0.0 })
+                .collect()
         });
-        for sampling in [Sampling::greedy(), Sampling::at(1.0, 1), Sampling { top_k: 1, ..Sampling::at(1.0, 1) }] {
+        for sampling in [
+            Sampling::greedy(),
+            Sampling::at(1.0, 1),
+            Sampling {
+                top_k: 1,
+                ..Sampling::at(1.0, 1)
+            },
+        ] {
             let all = vec![Request::new("d", bytes("p"), Some(20), masked(&["[a]", "[bb]"]))];
             let (all, _) = collect(&mut model, &settings(2, &[], sampling), all);
             let output = all[&0].as_ref().unwrap();
@@ -205,8 +268,18 @@ fn impossible_requests_are_errors_with_numbers_and_the_others_go_on() {
         Request::new("long", bytes(&"p".repeat(60)), Some(5), Unconstrained),
         Request::new("full", bytes(&"p".repeat(64)), None, Unconstrained),
         Request::new("alien", vec![3, 999], Some(5), Unconstrained),
-        Request::new("tight", bytes("p"), Some(3), Masked::new(MockConstraint::new(table(&[]), &["[aa]"]))),
-        Request::new("good", bytes("p"), Some(5), Masked::new(MockConstraint::new(table(&[]), &["[aa]"]))),
+        Request::new(
+            "tight",
+            bytes("p"),
+            Some(3),
+            Masked::new(MockConstraint::new(table(&[]), &["[aa]"])),
+        ),
+        Request::new(
+            "good",
+            bytes("p"),
+            Some(5),
+            Masked::new(MockConstraint::new(table(&[]), &["[aa]"])),
+        ),
         Request::new("fits", bytes(&"p".repeat(60)), Some(4), Unconstrained),
     ];
     let (all, summary) = collect(&mut model, &settings(3, &[], Sampling::greedy()), all);
@@ -217,9 +290,31 @@ fn impossible_requests_are_errors_with_numbers_and_the_others_go_on() {
     for number in ["60", "5", "65", "64"] {
         assert!(message(2).contains(number), "{}", message(2));
     }
-    assert!(matches!(all[&3], Err(RequestError::TooLong { prompt: 64, length: 64, .. })));
-    assert!(matches!(all[&4], Err(RequestError::PromptToken { token: 999, position: 1, vocabulary: 258, .. })));
-    assert!(matches!(all[&5], Err(RequestError::BudgetTooSmall { budget: 3, needed: 5, .. })));
+    assert!(matches!(
+        all[&3],
+        Err(RequestError::TooLong {
+            prompt: 64,
+            length: 64,
+            ..
+        })
+    ));
+    assert!(matches!(
+        all[&4],
+        Err(RequestError::PromptToken {
+            token: 999,
+            position: 1,
+            vocabulary: 258,
+            ..
+        })
+    ));
+    assert!(matches!(
+        all[&5],
+        Err(RequestError::BudgetTooSmall {
+            budget: 3,
+            needed: 5,
+            ..
+        })
+    ));
     assert_eq!(all[&6].as_ref().unwrap().text, "[aa]");
     assert_eq!(all[&7].as_ref().unwrap().finish, Finish::Budget);
 }
@@ -228,8 +323,19 @@ fn impossible_requests_are_errors_with_numbers_and_the_others_go_on() {
 fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
     let run = |budget| {
         let mut model = MockModel::scripted(b"abcdef", 12);
-        let settings = Settings::new(Layout { slots: 1, length: 6, prefix: vec![] }, Sampling::greedy());
-        let (all, _) = collect(&mut model, &settings, vec![Request::new("d", bytes("?"), budget, Unconstrained)]);
+        let settings = Settings::new(
+            Layout {
+                slots: 1,
+                length: 6,
+                prefix: vec![],
+            },
+            Sampling::greedy(),
+        );
+        let (all, _) = collect(
+            &mut model,
+            &settings,
+            vec![Request::new("d", bytes("?"), budget, Unconstrained)],
+        );
         let output = all[&0].as_ref().unwrap();
         (output.text.clone(), output.finish, output.positions.output)
     };
@@ -237,17 +343,33 @@ fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
     assert_eq!(run(None), ("abcde".into(), Finish::Context, 5));
     let mut model = MockModel::scripted(b"abc", 12);
     let all = vec![Request::new("d", bytes("?"), Some(4), Unconstrained)];
-    let settings = Settings::new(Layout { slots: 1, length: 5, prefix: vec![] }, Sampling::greedy());
+    let settings = Settings::new(
+        Layout {
+            slots: 1,
+            length: 5,
+            prefix: vec![],
+        },
+        Sampling::greedy(),
+    );
     let (all, _) = collect(&mut model, &settings, all);
     let output = all[&0].as_ref().unwrap();
     assert_eq!((output.text.as_str(), output.finish), ("abc", Finish::End));
-    assert!(output.tokens.iter().all(|record| record.kept_log_mass == 0.0 && record.removed_mass() == 0.0));
+    assert!(
+        output
+            .tokens
+            .iter()
+            .all(|record| record.kept_log_mass == 0.0 && record.removed_mass() == 0.0)
+    );
 }
 
 #[test]
 fn broken_logits_are_errors_that_name_document_and_step() {
     let mut model = MockModel::new(table(&[]), 64, |tokens| {
-        let value = if tokens.len() >= 3 && tokens[0] == u32::from(b'b') { f32::NAN } else { 0.0 };
+        let value = if tokens.len() >= 3 && tokens[0] == u32::from(b'b') {
+            f32::NAN
+        } else {
+            0.0
+        };
         vec![value; 258]
     });
     let all = vec![
@@ -259,7 +381,10 @@ fn broken_logits_are_errors_that_name_document_and_step() {
     assert_eq!((summary.outputs, summary.errors), (1, 2));
     assert_eq!(all[&0].as_ref().unwrap().text, "[aa]");
     let message = all[&1].as_ref().unwrap_err().to_string();
-    assert!(message.starts_with("document bad, token 2 of the output: none of the 1 allowed"), "{message}");
+    assert!(
+        message.starts_with("document bad, token 2 of the output: none of the 1 allowed"),
+        "{message}"
+    );
     assert!(matches!(&all[&2], Err(RequestError::Step { step: 2, .. })));
 }
 
@@ -267,14 +392,32 @@ fn broken_logits_are_errors_that_name_document_and_step() {
 fn the_prefix_is_computed_once() {
     let prompts: Vec<Vec<u32>> = (0..9).map(|i| bytes(&format!("a long instruction {i}"))).collect();
     let plan = Layout::plan(3, 64, Some(4), prompts.iter().map(Vec::as_slice));
-    assert_eq!(plan, Layout { slots: 3, length: 24, prefix: bytes("a long instruction ") });
+    assert_eq!(
+        plan,
+        Layout {
+            slots: 3,
+            length: 24,
+            prefix: bytes("a long instruction ")
+        }
+    );
     let run = |layout: Layout| {
         let mut model = MockModel::uniform(64);
         let all = prompts.iter().enumerate();
-        let all = all.map(|(i, p)| Request::new(format!("{i}"), p.clone(), Some(1), Unconstrained)).collect();
+        let all = all
+            .map(|(i, p)| Request::new(format!("{i}"), p.clone(), Some(1), Unconstrained))
+            .collect();
         let (all, summary) = collect(&mut model, &Settings::new(layout, Sampling::greedy()), all);
-        let computed: usize = all.values().map(|outcome| outcome.as_ref().unwrap().positions.computed).sum();
-        (model.appended, model.copies, computed, summary.shared_tokens, summary.prompt_tokens)
+        let computed: usize = all
+            .values()
+            .map(|outcome| outcome.as_ref().unwrap().positions.computed)
+            .sum();
+        (
+            model.appended,
+            model.copies,
+            computed,
+            summary.shared_tokens,
+            summary.prompt_tokens,
+        )
     };
     // 19 tokens of prefix once, then one for each document; copied once for each slot, and cut back after that.
     assert_eq!(run(plan.clone()), (19 + 9, 3, 9, 9 * 19, 9 * 20));
@@ -291,14 +434,35 @@ fn slots_are_refilled_and_the_callback_can_stop() {
         Request::new(format!("d{i}"), bytes(&format!("p{i}")), Some(9), masked(&TEXTS))
     });
     let mut ended = 0;
-    let summary = decode(&mut model, &table, &settings(4, &[], Sampling::at(1.0, 1)), endless, |_| {
-        ended += 1;
-        if ended == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    let summary = decode(
+        &mut model,
+        &table,
+        &settings(4, &[], Sampling::at(1.0, 1)),
+        endless,
+        |_| {
+            ended += 1;
+            if ended == 10 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    );
     let summary = summary.unwrap();
     assert!(summary.stopped && ended == 10);
-    assert!(taken.get() <= 14, "{} requests were taken for 10 outputs in 4 slots", taken.get());
-    assert_eq!(decode(&mut model, &table, &settings(4, &[], Sampling::greedy()), [], |_| ControlFlow::Continue(())).unwrap().outputs, 0);
+    assert!(
+        taken.get() <= 14,
+        "{} requests were taken for 10 outputs in 4 slots",
+        taken.get()
+    );
+    assert_eq!(
+        decode(&mut model, &table, &settings(4, &[], Sampling::greedy()), [], |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+        .outputs,
+        0
+    );
 }
 
 #[test]
@@ -307,11 +471,35 @@ fn impossible_settings_are_refused() {
     let table = model.table().clone();
     let mut try_with = |settings: Settings| decode(&mut model, &table, &settings, [], |_| ControlFlow::Continue(()));
     let good = settings(1, &[], Sampling::greedy());
-    let none = Settings { layout: Layout { slots: 0, ..good.layout.clone() }, ..good.clone() };
+    let none = Settings {
+        layout: Layout {
+            slots: 0,
+            ..good.layout.clone()
+        },
+        ..good.clone()
+    };
     assert!(matches!(try_with(none), Err(DecodeError::Layout(LayoutError::NoSlots))));
-    let long = Settings { layout: Layout { length: 65, ..good.layout.clone() }, ..good.clone() };
-    assert!(matches!(try_with(long), Err(DecodeError::Layout(LayoutError::Length { length: 65, context: 64 }))));
-    assert!(matches!(try_with(Settings { sampling: Sampling::at(-1.0, 0), ..good }), Err(DecodeError::Sampling(_))));
+    let long = Settings {
+        layout: Layout {
+            length: 65,
+            ..good.layout.clone()
+        },
+        ..good.clone()
+    };
+    assert!(matches!(
+        try_with(long),
+        Err(DecodeError::Layout(LayoutError::Length {
+            length: 65,
+            context: 64
+        }))
+    ));
+    assert!(matches!(
+        try_with(Settings {
+            sampling: Sampling::at(-1.0, 0),
+            ..good
+        }),
+        Err(DecodeError::Sampling(_))
+    ));
     let alien = settings(1, &[5000], Sampling::greedy());
     let error = try_with(alien).unwrap_err().to_string();
     assert!(error.contains("the shared prefix") && error.contains("5000"), "{error}");
@@ -346,12 +534,28 @@ impl Strategy for Drafting {
         let ended = step.is_end(choice.token);
         if !ended {
             let room = step.remaining + withdraw - 1;
-            for token in self.proposals.pop().unwrap_or_default().into_iter().take(room.saturating_sub(1)) {
-                append.push(TokenRecord { token, chosen: Chosen::Drafted, log_probability: 0.0, kept_log_mass: 0.0 });
+            for token in self
+                .proposals
+                .pop()
+                .unwrap_or_default()
+                .into_iter()
+                .take(room.saturating_sub(1))
+            {
+                append.push(TokenRecord {
+                    token,
+                    chosen: Chosen::Drafted,
+                    log_probability: 0.0,
+                    kept_log_mass: 0.0,
+                });
             }
         }
         self.fed = append.len();
-        Ok(Move { withdraw, append, ended, select: Select::All })
+        Ok(Move {
+            withdraw,
+            append,
+            ended,
+            select: Select::All,
+        })
     }
 }
 
@@ -369,7 +573,11 @@ fn tokens_can_be_drafted_verified_and_withdrawn() {
         let (drafted, plain) = (all[&0].as_ref().unwrap(), all[&1].as_ref().unwrap());
         assert_eq!(drafted.text, "hello world, hello all");
         assert_eq!(plain.text, drafted.text);
-        let confirmed = drafted.tokens.iter().filter(|record| record.chosen == Chosen::Drafted).count();
+        let confirmed = drafted
+            .tokens
+            .iter()
+            .filter(|record| record.chosen == Chosen::Drafted)
+            .count();
         assert_eq!(confirmed, "llo".len() + "orl".len());
     }
 }
@@ -383,7 +591,12 @@ fn a_strategy_that_oversteps_is_stopped() {
         }
         fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
             let record = TokenRecord::new(step.choose(None)?, Chosen::Forced);
-            Ok(Move { withdraw: self.1, append: vec![record; self.0], ended: false, select: Select::Last })
+            Ok(Move {
+                withdraw: self.1,
+                append: vec![record; self.0],
+                ended: false,
+                select: Select::Last,
+            })
         }
     }
     let mut model = MockModel::uniform(64);
@@ -393,7 +606,25 @@ fn a_strategy_that_oversteps_is_stopped() {
         Err(RequestError::Step { source, .. }) => check(source),
         _ => false,
     };
-    assert!(is(0, |e| matches!(e, StepError::Append { append: 0, remaining: 5 })));
-    assert!(is(1, |e| matches!(e, StepError::Append { append: 6, remaining: 5 })));
-    assert!(is(2, |e| matches!(e, StepError::Withdraw { withdraw: 1, appended: 0 })));
+    assert!(is(0, |e| matches!(
+        e,
+        StepError::Append {
+            append: 0,
+            remaining: 5
+        }
+    )));
+    assert!(is(1, |e| matches!(
+        e,
+        StepError::Append {
+            append: 6,
+            remaining: 5
+        }
+    )));
+    assert!(is(2, |e| matches!(
+        e,
+        StepError::Withdraw {
+            withdraw: 1,
+            appended: 0
+        }
+    )));
 }

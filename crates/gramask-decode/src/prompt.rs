@@ -1,0 +1,294 @@
+//! Prompts: an instruction, examples written by the format's own writer, and the document.
+//!
+//! With a chat template the instruction is the system's message, each example a turn of the user and the answer to it, and
+//! the document the last turn of the user. Without one the same is laid out as plain text. All prompts of a run are the same
+//! up to the document, so that what comes before it is computed once.
+//!
+//! Small models follow examples better than descriptions, so the instruction is short: what to find, which labels, and to
+//! answer like the examples. A format's description stands in where there is no example.
+
+use std::sync::Arc;
+
+use gramask_grammar::{Program, WriteError};
+use gramask_model::{ChatError, ChatTemplate, Message, Tokenizer};
+use gramask_ner::{Document, Schema};
+use thiserror::Error;
+
+use crate::random::digest;
+
+/// A text and its output in a format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The document's text.
+    pub text: String,
+    /// The output.
+    pub output: String,
+}
+
+/// Examples, and what of their documents the format could not express.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examples {
+    /// The examples, in order.
+    pub examples: Vec<Example>,
+    /// How many gold entities are in no output, because the format cannot express them.
+    pub unexpressed: usize,
+}
+
+impl Examples {
+    /// Writes documents with their gold entities in a program's format.
+    ///
+    /// # Errors
+    /// Where a document cannot be written at all.
+    pub fn write<'a>(
+        program: &Arc<Program>,
+        documents: impl IntoIterator<Item = &'a Document>,
+    ) -> Result<Self, PromptError> {
+        let mut examples = Examples::default();
+        for document in documents {
+            let written = program
+                .write(&document.text, &document.entities)
+                .map_err(|source| PromptError::Example {
+                    id: document.id.clone(),
+                    source,
+                })?;
+            examples.unexpressed += written.unexpressed.len();
+            examples.examples.push(Example {
+                text: document.text.as_str().to_owned(),
+                output: written.text,
+            });
+        }
+        Ok(examples)
+    }
+}
+
+/// Why there is no prompt.
+#[derive(Debug, Error)]
+pub enum PromptError {
+    /// A document cannot be an example.
+    #[error("document {id} cannot serve as an example: {source}")]
+    Example {
+        /// The document.
+        id: String,
+        /// What the writer says.
+        source: WriteError,
+    },
+    /// The template failed.
+    #[error("the chat template cannot write the prompt: {0}")]
+    Template(#[from] ChatError),
+    /// The template does not write the messages as they are.
+    #[error(
+        "the text of message {message} holds marks of the chat template, and the template changes texts so that they \
+         cannot be told apart from its own; take a text without such marks"
+    )]
+    Marks {
+        /// The message's number, from 0.
+        message: usize,
+    },
+    /// Neither an example nor a description.
+    #[error("there is neither an example nor a description of the format: a model cannot know how to answer")]
+    NoFormat,
+}
+
+/// What prompts need of a tokenizer.
+pub trait PromptTokenizer {
+    /// The tokens of a text. With `parse_special`, the names of special tokens in it become those tokens.
+    fn encode(&self, text: &str, parse_special: bool) -> Vec<u32>;
+
+    /// Whether a token is special.
+    fn is_special(&self, token: u32) -> bool;
+
+    /// The token to put before a plain prompt, where the model wants one.
+    fn opening(&self) -> Option<u32>;
+}
+
+impl PromptTokenizer for Tokenizer {
+    fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
+        Tokenizer::encode(self, text, parse_special)
+    }
+
+    fn is_special(&self, token: u32) -> bool {
+        Tokenizer::is_special(self, token)
+    }
+
+    fn opening(&self) -> Option<u32> {
+        self.bos().filter(|_| self.adds_bos())
+    }
+}
+
+/// The instruction for a schema.
+///
+/// `examples` is how many examples will follow; `description` says what the format looks like, and may be left out where
+/// there are examples.
+///
+/// # Errors
+/// [`PromptError::NoFormat`] where there is neither.
+///
+/// ```
+/// use gramask_ner::Schema;
+/// let schema = Schema::new(["Chemical", "Disease"]);
+/// let text = gramask_decode::instruction(&schema, 3, None).unwrap();
+/// assert_eq!(text, "Find the named entities in the text. The labels are: Chemical, Disease. \
+///     Copy each entity exactly as it is written in the text. Answer in the same format as the examples, and write \
+///     nothing else.");
+/// ```
+pub fn instruction(schema: &Schema, examples: usize, description: Option<&str>) -> Result<String, PromptError> {
+    let labels = match schema.labels() {
+        [label] => format!("The only label is: {label}."),
+        labels => format!("The labels are: {}.", labels.join(", ")),
+    };
+    let format = match (examples, description) {
+        (0, None) => return Err(PromptError::NoFormat),
+        (0, Some(description)) => format!("Answer in this format, and write nothing else: {description}"),
+        (_, None) => "Answer in the same format as the examples, and write nothing else.".to_owned(),
+        (_, Some(description)) => {
+            format!("Answer in the same format as the examples, and write nothing else. The format: {description}")
+        }
+    };
+    Ok(format!(
+        "Find the named entities in the text. {labels} Copy each entity exactly as it is written in the text. {format}"
+    ))
+}
+
+/// What comes before the document in every prompt of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompting {
+    /// What to do; see [`instruction`].
+    pub instruction: String,
+    /// How it is done.
+    pub examples: Vec<Example>,
+}
+
+/// A prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// The text that was cut into tokens.
+    pub text: String,
+    /// A digest of the tokens, 32 hexadecimal digits: equal prompts have equal digests on every machine.
+    pub digest: String,
+}
+
+/// Builds the prompts of a run.
+#[derive(Clone, Debug)]
+pub struct Prompter<'a, T: ?Sized> {
+    tokenizer: &'a T,
+    template: Option<&'a ChatTemplate>,
+    prompting: Prompting,
+}
+
+/// Stands in for a message's text while the template is rendered, where the text holds marks of the template itself.
+/// The characters are for private use, and a document that holds them does no harm, for it is put in afterwards.
+fn stand_in(message: usize) -> String {
+    format!("\u{F5A00}{message}\u{F5A01}")
+}
+
+impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
+    /// Prompts for a model with this tokenizer and, if it has one, chat template.
+    pub fn new(tokenizer: &'a T, template: Option<&'a ChatTemplate>, prompting: Prompting) -> Self {
+        Prompter {
+            tokenizer,
+            template,
+            prompting,
+        }
+    }
+
+    /// What comes before the document.
+    pub fn prompting(&self) -> &Prompting {
+        &self.prompting
+    }
+
+    /// The prompt for a document's text. Depends on nothing but what the prompter was made of and the text.
+    ///
+    /// Names of special tokens in the document, the examples or the instruction are text like any other: no document can
+    /// end the user's turn.
+    ///
+    /// # Errors
+    /// Where the chat template fails.
+    pub fn build(&self, text: &str) -> Result<Prompt, PromptError> {
+        let (tokens, text) = match self.template {
+            Some(template) => self.chat(template, text)?,
+            None => {
+                let text = self.plain(text);
+                let mut tokens: Vec<u32> = self.tokenizer.opening().into_iter().collect();
+                tokens.extend(self.tokenizer.encode(&text, false));
+                (tokens, text)
+            }
+        };
+        Ok(Prompt {
+            digest: digest(&tokens),
+            tokens,
+            text,
+        })
+    }
+
+    /// The plain layout. It ends with a line break, so that the output begins a line, as in the examples.
+    fn plain(&self, text: &str) -> String {
+        let Prompting { instruction, examples } = &self.prompting;
+        let mut prompt = format!("{instruction}\n\n");
+        for Example { text, output } in examples {
+            prompt += &format!("Text: {text}\nAnswer:\n{output}\n\n");
+        }
+        prompt + &format!("Text: {text}\nAnswer:\n")
+    }
+
+    fn chat(&self, template: &ChatTemplate, text: &str) -> Result<(Vec<u32>, String), PromptError> {
+        let messages = self.messages(text, true);
+        let (messages, rendered) = match template.render(&messages, true) {
+            Ok(rendered) => (messages, rendered),
+            // Some templates know no system: then the instruction opens the first turn of the user.
+            Err(ChatError::Refused { .. }) => {
+                let messages = self.messages(text, false);
+                let rendered = template.render(&messages, true)?;
+                (messages, rendered)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let marked = |message: &Message| {
+            self.tokenizer
+                .encode(&message.content, true)
+                .iter()
+                .any(|&token| self.tokenizer.is_special(token))
+        };
+        if !messages.iter().any(marked) {
+            return Ok((self.tokenizer.encode(&rendered, true), rendered));
+        }
+        Ok((self.piecewise(template, &messages)?, rendered))
+    }
+
+    /// Cuts the template's own text and the messages' texts into tokens apart from each other.
+    fn piecewise(&self, template: &ChatTemplate, messages: &[Message]) -> Result<Vec<u32>, PromptError> {
+        let blank = messages
+            .iter()
+            .enumerate()
+            .map(|(i, message)| Message::new(&message.role, stand_in(i)));
+        let rendered = template.render(&blank.collect::<Vec<_>>(), true)?;
+        let (mut tokens, mut rest) = (Vec::new(), rendered.as_str());
+        for (number, message) in messages.iter().enumerate() {
+            let (before, behind) = rest
+                .split_once(&stand_in(number))
+                .ok_or(PromptError::Marks { message: number })?;
+            tokens.extend(self.tokenizer.encode(before, true));
+            tokens.extend(self.tokenizer.encode(&message.content, false));
+            rest = behind;
+        }
+        tokens.extend(self.tokenizer.encode(rest, true));
+        Ok(tokens)
+    }
+
+    fn messages(&self, text: &str, system: bool) -> Vec<Message> {
+        let Prompting { instruction, examples } = &self.prompting;
+        let mut messages = Vec::with_capacity(2 * examples.len() + 2);
+        for Example { text, output } in examples {
+            messages.push(Message::user(text));
+            messages.push(Message::assistant(output));
+        }
+        messages.push(Message::user(text));
+        if system {
+            messages.insert(0, Message::system(instruction));
+        } else {
+            messages[0].content = format!("{instruction}\n\n{}", messages[0].content);
+        }
+        messages
+    }
+}
