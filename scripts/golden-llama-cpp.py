@@ -10,7 +10,7 @@ Two runs over the same tokens:
   exact implementation reproduces; what that noise amounts to is measured here and written down.
 - `exact`: the same weights written out as F32. No rounding of activations, so agreement must be close.
 
-Writes smollm2-llama-cpp.json (token ids; per position the top logits and a sample of logits) and
+Writes smollm2-llama-cpp.json (token ids; per position the noise, the top logits and a sample of logits) and
 smollm2-llama-cpp.f16 (all logits of a few positions of the exact run, little-endian f16).
 """
 
@@ -106,7 +106,13 @@ def main() -> None:
         "noise": {"mean": float(difference.mean()), "max": float(difference.max())},
         "full": [list(place) for place in FULL],
         "sequences": [
-            {"text": text, "ids": ids, "quantised": describe(q), "exact": describe(e)}
+            {
+                "text": text,
+                "ids": ids,
+                "noise": [round(float(x), 3) for x in np.abs(q - e).max(axis=1)],
+                "quantised": describe(q),
+                "exact": describe(e),
+            }
             for text, ids, q, e in zip(TEXTS, sequences, quantised, exact)
         ],
     }
