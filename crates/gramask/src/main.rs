@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line program: see `gramask --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gramask::cli::main()
+}

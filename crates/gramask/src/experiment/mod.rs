@@ -258,3 +258,13 @@ impl fmt::Display for Cell {
         write!(f, "{} {} {} {}", self.corpus, self.format, self.level, self.strategy)
     }
 }
+
+impl From<LevelName> for gramask_grammar::Level {
+    fn from(level: LevelName) -> Self {
+        match level {
+            LevelName::None => gramask_grammar::Level::None,
+            LevelName::Syntax => gramask_grammar::Level::Syntax,
+            LevelName::Grounded => gramask_grammar::Level::Grounded,
+        }
+    }
+}

@@ -8,7 +8,8 @@ mod literal;
 mod tags;
 mod xml;
 
-use gramask_grammar::{Format, Syntax};
+use gramask_grammar::Format;
+use gramask_grammar::notation::ast::Syntax;
 
 /// Whether an independent parser reads the output; `None` where there is none for the format.
 pub fn reads(format: &Format, output: &str) -> Option<bool> {

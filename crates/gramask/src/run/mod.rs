@@ -1,12 +1,32 @@
 //! Carrying out an experiment: records, summary, and going on where a run was stopped.
+//!
+//! An [`Experiment`](crate::experiment::Experiment) becomes a [`Plan`] (all names looked up), the plan and its models a
+//! [`RunFile`] that claims the run's folder, and [`carry_out`] fills the folder's [`Journal`] with a [`Record`] for each
+//! document of each cell. [`rows`] makes the figures of the table and of `summary.csv` from the journal alone.
 
+mod begin;
+mod carry;
+mod engine;
+mod error;
+mod examples;
 mod journal;
+mod judge;
+mod one;
+mod plan;
 mod record;
 mod settings;
 mod summary;
 mod table;
 
+pub use begin::{run_file, write_summary};
+pub use carry::{Watch, broken_promises, carry_out, rows};
+pub use engine::{Backbone, Engine, Prompts};
+pub use error::RunError;
+pub use examples::choose as choose_examples;
 pub use journal::{Journal, JournalError};
+pub use judge::{Judged, judge};
+pub use one::{OneError, OneText, decode_one};
+pub use plan::{Plan, PlanError, PlannedCorpus};
 pub use record::{Fault, FaultKind, Record, Times, Tokens};
 pub use settings::{RunFile, SettingsError, now};
 pub use summary::{Row, summarise, to_csv};

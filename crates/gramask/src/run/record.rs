@@ -14,8 +14,7 @@ pub struct Record {
     pub cell: Cell,
     /// The document's identifier.
     pub document: String,
-    /// The SHA-256 of the prompt's token numbers, as decimal text with blanks between: two programs that print the same
-    /// gave the model the same input.
+    /// The SHA-256 of the prompt's tokens, each as four bytes, the lowest first.
     pub prompt: String,
     /// What the model wrote.
     pub output: String,
@@ -85,8 +84,8 @@ pub enum FaultKind {
     NotInDocument,
     /// Offsets and text, or two other views of an entity, disagree.
     Disagree,
-    /// A label that the schema lacks.
-    UnknownLabel,
+    /// An entity that stands there twice.
+    Duplicate,
     /// The text around the entities is not the document.
     CopyFailed,
     /// There is no output: the document could not be decoded.

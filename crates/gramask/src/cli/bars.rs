@@ -1,0 +1,40 @@
+//! Progress bars. They go to standard error, and nowhere where that is no terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar for bytes that arrive; how many is told later.
+pub fn bytes() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    bar.set_style(style(
+        "{msg:40!} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+    ));
+    bar
+}
+
+/// A bar for the documents of a cell.
+pub fn documents(cell: &str, total: usize, done: usize) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64).with_position(done as u64);
+    // Documents of an earlier session are no work of this one: rate and time left count from here.
+    bar.reset_eta();
+    bar.set_style(style(
+        "{msg:50!} [{bar:20}] {pos}/{len} documents, {per_sec}, {eta} left",
+    ));
+    bar.set_message(cell.to_string());
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+/// A spinner for work of unknown length.
+pub fn waiting(message: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_message(message.to_string());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
+}

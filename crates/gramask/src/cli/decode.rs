@@ -1,0 +1,123 @@
+//! `gramask decode`.
+
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use gramask_decode::Sampling;
+use gramask_grammar::{Format, Level};
+use gramask_ner::{Document, Schema, Text};
+
+use super::run::resolve;
+use super::{BROKEN, CliError, DONE, bars};
+use crate::experiment::{CorpusChoice, LevelName, Unit};
+use crate::mark;
+use crate::pull::Cache;
+use crate::run::{Engine, Judged, OneText, PlannedCorpus, decode_one};
+
+/// Decodes one text and prints output, entities and the marked text.
+pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
+    let device: gramask_model::device::DeviceName = args.device.parse()?;
+    device.open()?;
+    let format = Format::named(&args.format)?;
+    let (schema, examples) = match args.labels.is_empty() {
+        false if args.labels.iter().any(|label| label.trim().is_empty()) => return Err(CliError::Labels),
+        false => (Schema::new(args.labels.iter().map(|label| label.trim())), Vec::new()),
+        true => from_corpus(&args.corpus, args.examples)?,
+    };
+    let level = match args.level {
+        Level::None => LevelName::None,
+        Level::Syntax => LevelName::Syntax,
+        Level::Grounded => LevelName::Grounded,
+    };
+    let sampling = Sampling {
+        temperature: args.temperature,
+        seed: args.seed,
+        ..Sampling::greedy()
+    };
+    let one = OneText {
+        format,
+        schema,
+        examples,
+        level,
+        sampling,
+        budget: args.budget,
+    };
+    one.check()?;
+
+    let model = resolve(&args.model, &Cache::from_env()?)?;
+    let bar = bars::waiting(&format!("loading {}", args.model));
+    let engine = Engine::load(&model, device, None);
+    bar.finish_and_clear();
+    let text = Text::new(args.text);
+    let bar = bars::waiting("decoding");
+    let decoded = decode_one(&mut engine?, &one, &text);
+    bar.finish_and_clear();
+    let (output, judged) = decoded?;
+
+    show(&text, &output.text, &judged, &one.schema);
+    let seconds = (output.times.prefill + output.times.decode + output.times.choose + output.times.mask).as_secs_f64();
+    let faint = Style::new().dimmed();
+    anstream::eprintln!(
+        "{faint}{} tokens, {:.1} tokens/s, {:.4} ms of mask work per token, ended by {}{faint:#}",
+        output.positions.output,
+        output.positions.output as f64 / seconds.max(1e-9),
+        output.times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,
+        match output.finish {
+            gramask_decode::Finish::End => "an end token",
+            gramask_decode::Finish::Budget => "the budget",
+            gramask_decode::Finish::Context => "the model's context",
+        }
+    );
+    let masked = level != LevelName::None;
+    let broken = !judged.parsed
+        || judged.independent == Some(false)
+        || level == LevelName::Grounded && !judged.faults.is_empty();
+    Ok(if masked && broken { BROKEN } else { DONE })
+}
+
+/// Schema and examples of a corpus by name or path.
+fn from_corpus(name: &str, examples: usize) -> Result<(Schema, Vec<Document>), CliError> {
+    let path = Path::new(name);
+    let path = (path.exists() || name.contains(['/', '\\'])).then(|| PathBuf::from(name));
+    let choice = CorpusChoice {
+        name: name.to_string(),
+        path,
+        split: "test".into(),
+        unit: Unit::Sentence,
+        limit: None,
+    };
+    let corpus = PlannedCorpus::read(&choice, examples, "train")?;
+    Ok((corpus.schema, corpus.examples))
+}
+
+fn show(text: &Text, output: &str, judged: &Judged, schema: &Schema) {
+    let head = Style::new().bold();
+    anstream::println!("{head}output{head:#}\n{output}\n");
+    anstream::println!("{head}entities{head:#}");
+    for entity in &judged.entities {
+        let fragments: Vec<&str> = entity
+            .fragments
+            .iter()
+            .filter_map(|&fragment| text.slice(fragment))
+            .collect();
+        let style = mark::style(schema, &entity.label);
+        let places: Vec<String> = entity.fragments.iter().map(|fragment| fragment.to_string()).collect();
+        anstream::println!(
+            "{style}{}{style:#}  {}  {}",
+            entity.label,
+            places.join(";"),
+            fragments.join(" ... ")
+        );
+    }
+    if judged.entities.is_empty() {
+        anstream::println!("none");
+    }
+    let warn = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    for fault in &judged.faults {
+        anstream::println!("{warn}not read: {}{warn:#}", fault.message);
+    }
+    if judged.independent == Some(false) {
+        anstream::println!("{warn}an independent parser of the syntax refuses this output{warn:#}");
+    }
+    anstream::println!("\n{head}text{head:#}\n{}", mark::marked(text, &judged.entities, schema));
+}

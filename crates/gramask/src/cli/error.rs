@@ -1,0 +1,51 @@
+//! Errors of the command line: those of its parts, as they are.
+
+use thiserror::Error;
+
+use crate::experiment::ExperimentError;
+use crate::pull::PullError;
+use crate::run::{JournalError, OneError, PlanError, RunError, SettingsError};
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The experiment file.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// A name.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The run's folder.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The run's records.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The model.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// The format.
+    #[error(transparent)]
+    Format(#[from] gramask_grammar::FormatErrors),
+    /// The format does not go with the labels.
+    #[error(transparent)]
+    Compile(#[from] gramask_grammar::CompileError),
+    /// The text cannot be written in the format.
+    #[error(transparent)]
+    Write(#[from] gramask_grammar::WriteError),
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] gramask_model::device::DeviceError),
+    /// The text could not be decoded.
+    #[error(transparent)]
+    One(#[from] OneError),
+    /// Labels without a name.
+    #[error("--labels needs names with commas between, such as Chemical,Disease; an empty one was given")]
+    Labels,
+    /// Ctrl-C cannot be caught.
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signal(#[from] ctrlc::Error),
+}

@@ -1,0 +1,182 @@
+//! The command line.
+//!
+//! Everything printed for programs goes to standard output (outputs, tables, lists), everything for people beside it
+//! (progress, notes, errors) to standard error. Exit codes: 0 done; 1 an error; 2 wrong usage; 3 the run is done, but an
+//! output broke a promise of its constraint; 130 stopped by Ctrl-C.
+
+mod bars;
+mod decode;
+mod error;
+mod list;
+mod pull;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use error::CliError;
+
+/// Done.
+const DONE: u8 = 0;
+/// An error.
+const FAILED: u8 = 1;
+/// An output broke a promise of its constraint.
+const BROKEN: u8 = 3;
+/// Stopped by Ctrl-C, as shells report it.
+const STOPPED: u8 = 130;
+
+/// Constrained decoding of biomedical named entities.
+///
+/// A language model reads a sentence and writes its named entities in one of many output formats; a grammar mask forbids
+/// at every step the tokens that could not lead to a valid output.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gramask",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Start with:
+  gramask run experiments/quickstart.toml
+  gramask decode --format json-list --text \"Naloxone reverses the antihypertensive effect of clonidine.\""
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Carry out an experiment file and print its table; goes on where it was stopped
+    #[command(after_help = "\
+The folder runs/NAME/ (or --out DIR) gets run.json (everything needed to repeat the run), records.jsonl (a line for each
+document of each cell) and summary.csv (a line for each cell). The same command again goes on where the run was stopped;
+a folder holds one run, and other settings are refused.")]
+    Run(RunArgs),
+    /// Decode one text and show its entities in colour
+    #[command(after_help = "\
+The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.")]
+    Decode(DecodeArgs),
+    /// Bring a model to the cache
+    #[command(after_help = "\
+The cache is $GRAMASK_CACHE, else the folder `gramask` in the user's cache folder. A model of the hub is checked against the
+hub's SHA-256; HF_ENDPOINT names a mirror of the hub, HF_TOKEN the token for gated models. A download that broke goes on
+where it broke. `gramask run` and `gramask decode` pull what they lack.")]
+    Pull(PullArgs),
+    /// List the formats that come with the program, each with an example
+    Formats,
+    /// List the devices that --device can name here
+    Devices,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The experiment file
+    file: PathBuf,
+    /// At most N documents of each corpus
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    limit: Option<usize>,
+    /// Where to compute: flex (the CPU), wgpu[:N] or cuda[:N]; `gramask devices` lists them
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// How many documents to decode at once
+    #[arg(long, value_name = "B", value_parser = at_least_one)]
+    batch: Option<usize>,
+    /// One corpus at this path in place of those in the file: PubTator, CoNLL or JSON lines, or a folder of BRAT pairs
+    #[arg(long, value_name = "PATH")]
+    corpus: Option<PathBuf>,
+    /// The run's folder [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// One model in place of those in the file: a name, ORGANISATION/NAME of the hub, a folder or a .gguf file
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct DecodeArgs {
+    /// The format: a name (`gramask formats` lists them) or the path of a .gram file
+    #[arg(long, value_name = "FORMAT", default_value = "json-list")]
+    format: String,
+    /// The text
+    #[arg(long, value_name = "TEXT")]
+    text: String,
+    /// The constraint: `none`, `syntax` (the output parses) or `grounded` (and it is true of the text)
+    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
+    level: gramask_grammar::Level,
+    /// The labels, with commas between; the prompt then has no examples
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "corpus")]
+    labels: Vec<String>,
+    /// The corpus that labels and examples are taken from: a name or a path
+    #[arg(long, value_name = "CORPUS", default_value = "mini")]
+    corpus: String,
+    /// How many examples the prompt has
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    examples: usize,
+    /// At most so many tokens beyond those of the output without entities
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = at_least_one)]
+    budget: usize,
+    /// 0 takes the likeliest token, 1 samples from the model's distribution
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    temperature: f32,
+    /// The seed of sampling
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// Where to compute: flex (the CPU), wgpu[:N] or cuda[:N]
+    #[arg(long, value_name = "DEVICE", default_value = "flex")]
+    device: String,
+    /// A name, ORGANISATION/NAME of the hub, a folder or a .gguf file
+    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
+    model: String,
+}
+
+#[derive(Debug, Args)]
+struct PullArgs {
+    /// A short name, ORGANISATION/NAME[@REVISION] or ORGANISATION/NAME/FILE.gguf; without it, the short names are listed
+    model: Option<String>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("must be a whole number, at least 1".into()),
+    }
+}
+
+fn level(text: &str) -> Result<gramask_grammar::Level, gramask_grammar::UnknownLevel> {
+    text.parse()
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Decode(args) => decode::decode(args),
+        Command::Pull(args) => pull::pull(args),
+        Command::Formats => list::formats(),
+        Command::Devices => list::devices(),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let style = anstyle::Style::new()
+                .bold()
+                .fg_color(Some(anstyle::AnsiColor::Red.into()));
+            anstream::eprintln!("{style}error{style:#}: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

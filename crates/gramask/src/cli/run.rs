@@ -1,0 +1,172 @@
+//! `gramask run`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::ProgressBar;
+
+use super::{BROKEN, CliError, DONE, STOPPED, bars};
+use crate::experiment::{Cell, Experiment, Overrides};
+use crate::pull::{Cache, Model};
+use crate::run::{
+    Engine, FaultKind, Journal, Plan, Record, Row, RunError, Watch, broken_promises, carry_out, rows, run_file, table,
+    write_summary,
+};
+
+/// Carries out an experiment file.
+pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
+    let overrides = Overrides {
+        limit: args.limit,
+        device: args.device,
+        batch: args.batch,
+        corpus: args.corpus,
+        model: args.model,
+    };
+    let (experiment, source) = Experiment::read(&args.file)?;
+    let plan = Plan::new(experiment.with(&overrides))?;
+    for corpus in &plan.corpora {
+        if let Some(first) = corpus.problems.first() {
+            let count = corpus.problems.len();
+            anstream::eprintln!(
+                "note: {} fault(s) in corpus `{}` were passed over, the first: {first}",
+                count,
+                corpus.name
+            );
+        }
+    }
+
+    let cache = Cache::from_env()?;
+    let mut models = Vec::new();
+    for name in &plan.experiment.models {
+        models.push(resolve(name, &cache)?);
+    }
+    let folder = args
+        .out
+        .unwrap_or_else(|| PathBuf::from("runs").join(&plan.experiment.name));
+    run_file(&plan, &source, &overrides, &models)?.claim(&folder)?;
+    let mut journal = Journal::open(&folder.join("records.jsonl"))?;
+    if journal.was_torn() {
+        anstream::eprintln!(
+            "note: the last record was cut off when the run was stopped; its document is decoded again"
+        );
+    }
+
+    let stop = stop_at_ctrl_c()?;
+    let mut open = |name: &str| -> Result<Engine, RunError> {
+        let model = Model::resolve(name, &cache, &ProgressBar::hidden())?;
+        let bar = bars::waiting(&format!("loading {name}"));
+        let engine = Engine::load(&model, plan.device, plan.experiment.weights.as_deref());
+        bar.finish_and_clear();
+        engine
+    };
+    let mut bar = Bar(None);
+    let complete = carry_out(&plan, &mut journal, &mut open, &mut bar, &stop);
+    bar.clear();
+    let complete = complete?;
+
+    let rows = rows(&plan, &journal);
+    write_summary(&folder, &rows)?;
+    anstream::println!("{}", table(&rows));
+    anstream::eprintln!("{} has run.json, records.jsonl and summary.csv", folder.display());
+    let broken = tell(&rows, journal.records());
+    if !complete {
+        anstream::eprintln!("stopped: the same command goes on where it was");
+        return Ok(STOPPED);
+    }
+    Ok(if broken { BROKEN } else { DONE })
+}
+
+/// A model that is here, or a pull with its bar.
+pub(super) fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
+    if let Some(model) = Model::find(name, cache)? {
+        return Ok(model);
+    }
+    let bar = bars::bytes();
+    let model = Model::resolve(name, cache, &bar);
+    bar.finish_and_clear();
+    Ok(model?)
+}
+
+/// Becomes true at the first Ctrl-C; at the second the program ends at once.
+fn stop_at_ctrl_c() -> Result<Arc<AtomicBool>, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = stop.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(STOPPED));
+        }
+        anstream::eprintln!("stopping after the next document; Ctrl-C again ends at once");
+    })?;
+    Ok(stop)
+}
+
+/// Says how many masked outputs an independent parser read, what could not be decoded, and, loudly, what broke a promise.
+/// Returns whether anything did.
+fn tell(rows: &[Row], records: &[Record]) -> bool {
+    let masked: Vec<&Row> = rows.iter().filter(|row| row.level != "none").collect();
+    let asked: usize = masked.iter().map(|row| row.independent_asked).sum();
+    let read: usize = masked.iter().map(|row| row.independent_read).sum();
+    if asked > 0 {
+        anstream::eprintln!("independent parsers read {read} of {asked} masked outputs");
+    }
+    let kind = |record: &&Record| record.errors.iter().any(|fault| fault.kind == FaultKind::NotDecoded);
+    let not_decoded: Vec<&Record> = records.iter().filter(kind).collect();
+    if let Some(first) = not_decoded.first() {
+        let why = first.errors.first().map_or("", |fault| fault.message.as_str());
+        let count = not_decoded.len();
+        anstream::eprintln!(
+            "{count} document(s) could not be decoded, the first in {}: {why}",
+            first.cell
+        );
+    }
+    let broken = broken_promises(records);
+    let loud = Style::new()
+        .bold()
+        .fg_color(Some(AnsiColor::White.into()))
+        .bg_color(Some(AnsiColor::Red.into()));
+    for record in broken.iter().take(5) {
+        let why = record
+            .errors
+            .first()
+            .map_or("an independent parser refuses it", |fault| fault.message.as_str());
+        anstream::eprintln!(
+            "{loud} BROKEN PROMISE {loud:#} {}, document {}: {why}",
+            record.cell,
+            record.document
+        );
+        anstream::eprintln!("  {}", record.output);
+    }
+    if !broken.is_empty() {
+        anstream::eprintln!(
+            "{loud} {} masked output(s) are not what their constraint promises {loud:#}: this is a fault of the program",
+            broken.len()
+        );
+    }
+    !broken.is_empty()
+}
+
+/// The bar of the cell at hand.
+struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    fn clear(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Watch for Bar {
+    fn cell(&mut self, cell: &Cell, documents: usize, done: usize) {
+        self.clear();
+        self.0 = Some(bars::documents(&cell.to_string(), documents, done));
+    }
+
+    fn record(&mut self, _record: &Record) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A loaded model with all that decoding needs besides: its tokens, the constraint's vocabulary, its prompts.
+
+use std::sync::Arc;
+
+use gramask_decode::{
+    Examples, LanguageModel, PromptError, PromptTokenizer, Prompter, Prompting, TokenTable, TransformerModel,
+    instruction,
+};
+use gramask_grammar::{Program, Token, Vocabulary};
+use gramask_model::device::DeviceName;
+use gramask_model::{ChatTemplate, Checkpoint, Transformer, WeightType};
+use gramask_ner::Document;
+
+use super::error::RunError;
+use crate::pull::Model;
+
+/// What makes a language model for one cell of a run: weights that are shared, with a cache of its own.
+pub trait Backbone {
+    /// The model, with no cache yet.
+    fn language_model(&mut self) -> Box<dyn LanguageModel + '_>;
+}
+
+impl Backbone for Transformer {
+    fn language_model(&mut self) -> Box<dyn LanguageModel + '_> {
+        Box::new(TransformerModel::new(self))
+    }
+}
+
+/// A loaded model.
+pub struct Engine {
+    /// As the experiment names it.
+    pub name: String,
+    pub(super) backbone: Box<dyn Backbone>,
+    pub(super) table: TokenTable,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) prompts: Prompts,
+}
+
+/// What makes prompts for a model.
+pub struct Prompts {
+    tokenizer: Box<dyn PromptTokenizer>,
+    chat: Option<ChatTemplate>,
+}
+
+impl Engine {
+    /// Loads a model onto a device. `weights` is the type its weights are kept in, `f32` or `f16`; where none is given it is
+    /// `f16`, which holds what is published in `bf16` or quantised at half the memory traffic.
+    ///
+    /// # Errors
+    /// When its files are faulty, or the device cannot take it.
+    pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
+        let weights = weight_type(weights)?;
+        let device = device.open()?;
+        let checkpoint = Checkpoint::open(&model.path)?;
+        let transformer = Transformer::load(&checkpoint, &device, weights)?;
+        let Checkpoint { tokenizer, chat, .. } = checkpoint;
+        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
+            model: model.name.clone(),
+            source,
+        })?;
+        Engine::new(
+            model.name.clone(),
+            Box::new(transformer),
+            table,
+            Box::new(tokenizer),
+            chat,
+        )
+    }
+
+    /// An engine of these parts.
+    ///
+    /// # Errors
+    /// When the tokens make no vocabulary.
+    pub fn new(
+        name: String,
+        backbone: Box<dyn Backbone>,
+        table: TokenTable,
+        tokenizer: Box<dyn PromptTokenizer>,
+        chat: Option<ChatTemplate>,
+    ) -> Result<Engine, RunError> {
+        let token = |id| Token {
+            bytes: table.bytes(id).to_vec(),
+            special: table.is_special(id),
+        };
+        let tokens = (0..table.len() as u32).map(token).collect();
+        let vocabulary =
+            Vocabulary::new(tokens, table.end_tokens().to_vec()).map_err(|source| RunError::Vocabulary {
+                model: name.clone(),
+                source,
+            })?;
+        Ok(Engine {
+            name,
+            backbone,
+            table,
+            vocabulary,
+            prompts: Prompts { tokenizer, chat },
+        })
+    }
+}
+
+impl Prompts {
+    /// The prompts of a format, schema and list of examples. A format's description stands in where there is no example.
+    ///
+    /// # Errors
+    /// When an example cannot be written in the format.
+    pub fn prompter(
+        &self,
+        program: &Arc<Program>,
+        examples: &[Document],
+    ) -> Result<Prompter<'_, dyn PromptTokenizer>, PromptError> {
+        let examples = Examples::write(program, examples)?.examples;
+        let description = program.format().description.as_str();
+        let description = (examples.is_empty() && !description.is_empty()).then_some(description);
+        let instruction = instruction(program.schema(), examples.len(), description)?;
+        Ok(Prompter::new(
+            &*self.tokenizer,
+            self.chat.as_ref(),
+            Prompting { instruction, examples },
+        ))
+    }
+
+    /// How many tokens a text takes.
+    pub fn count(&self, text: &str) -> usize {
+        self.tokenizer.encode(text, false).len()
+    }
+}
+
+/// The type that weights are kept in.
+fn weight_type(given: Option<&str>) -> Result<WeightType, RunError> {
+    match given {
+        None | Some("f16") => Ok(WeightType::F16),
+        Some("f32") => Ok(WeightType::F32),
+        Some(other) => Err(RunError::Weights {
+            given: other.into(),
+            known: "`f32` or `f16`".into(),
+        }),
+    }
+}
+
+/// Checks a weight type before anything is loaded.
+pub(super) fn check_weights(given: Option<&str>) -> Result<(), RunError> {
+    weight_type(given).map(|_| ())
+}

@@ -1,0 +1,121 @@
+//! Decoding a single text, outside any run.
+
+use std::ops::ControlFlow;
+
+use gramask_decode::{
+    Layout, Masked, Output, Request, RequestError, Sampling, Settings, Strategy, Unconstrained, decode,
+};
+use gramask_grammar::{Constraint, ConstraintError, Format, Program};
+use gramask_ner::{Document, Schema, Text};
+use thiserror::Error;
+
+use super::engine::Engine;
+use super::judge::{Judged, judge};
+use crate::experiment::LevelName;
+
+/// How a text is decoded.
+#[derive(Clone, Debug)]
+pub struct OneText {
+    /// The format.
+    pub format: Format,
+    /// The labels.
+    pub schema: Schema,
+    /// The examples in the prompt.
+    pub examples: Vec<Document>,
+    /// The level of the constraint.
+    pub level: LevelName,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// At most so many tokens beyond those of the output without entities.
+    pub budget: usize,
+}
+
+/// Why a text could not be decoded.
+#[derive(Debug, Error)]
+pub enum OneError {
+    /// The format does not go with the labels.
+    #[error(transparent)]
+    Compile(#[from] gramask_grammar::CompileError),
+    /// The text cannot be written in the format.
+    #[error(transparent)]
+    Write(#[from] gramask_grammar::WriteError),
+    /// There is no constraint for the text.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
+    /// There is no prompt.
+    #[error(transparent)]
+    Prompt(#[from] gramask_decode::PromptError),
+    /// The sampling is none.
+    #[error(transparent)]
+    Sampling(#[from] gramask_decode::SamplingError),
+    /// Decoding failed.
+    #[error(transparent)]
+    Decode(#[from] gramask_decode::DecodeError),
+    /// The text could not be decoded.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The batch loop ended without a word about the text.
+    #[error("the model ended without an output")]
+    Nothing,
+}
+
+impl OneText {
+    /// Checks what can be checked without a model.
+    ///
+    /// # Errors
+    /// When format and labels do not go together, or the sampling is out of its range.
+    pub fn check(&self) -> Result<(), OneError> {
+        self.sampling.validate()?;
+        Program::compile(&self.format, &self.schema)?;
+        Ok(())
+    }
+}
+
+/// Decodes a text, and reads the output.
+///
+/// # Errors
+/// When it cannot be decoded: the prompt is longer than the model's context, a character cannot be written, ...
+pub fn decode_one(engine: &mut Engine, how: &OneText, text: &Text) -> Result<(Output, Judged), OneError> {
+    let program = Program::compile(&how.format, &how.schema)?;
+    let Engine {
+        backbone,
+        table,
+        vocabulary,
+        prompts,
+        ..
+    } = engine;
+    let prompt = prompts.prompter(&program, &how.examples)?.build(text.as_str())?.tokens;
+    let shortest = program.write(text, &[])?;
+    let mut strategy: Box<dyn Strategy> = match how.level {
+        LevelName::None => Box::new(Unconstrained),
+        level => Box::new(Masked::new(Constraint::new(
+            program.clone(),
+            text,
+            level.into(),
+            vocabulary.clone(),
+        )?)),
+    };
+    let budget = (prompts.count(&shortest.text) + 1 + how.budget).max(strategy.least_budget());
+    let mut model = backbone.language_model();
+    let layout = Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]);
+    let request = Request {
+        id: "text".into(),
+        prompt,
+        budget: Some(budget),
+        strategy,
+    };
+    let mut outcome = None;
+    decode(
+        &mut *model,
+        table,
+        &Settings::new(layout, how.sampling),
+        [request],
+        |ended| {
+            outcome = Some(ended.outcome);
+            ControlFlow::Continue(())
+        },
+    )?;
+    let output = outcome.ok_or(OneError::Nothing)??;
+    let judged = judge(&program, text, &output.text, how.level);
+    Ok((output, judged))
+}
