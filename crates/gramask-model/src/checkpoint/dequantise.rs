@@ -140,9 +140,9 @@ pub fn dequantise(kind: BlockType, blocks: &[u8], weights: &mut [f32]) {
         BlockType::F32 => pairs.for_each(|(b, w)| w[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
         BlockType::F16 => pairs.for_each(|(b, w)| w[0] = half_at(b, 0)),
         BlockType::BF16 => pairs.for_each(|(b, w)| w[0] = bf16::from_le_bytes([b[0], b[1]]).to_f32()),
-        BlockType::Q4_0 => pairs.for_each(|(b, w)| q4(half_at(b, 0), 8, 0.0, &b[2..], w)),
+        BlockType::Q4_0 => pairs.for_each(|(b, w)| q4(half_at(b, 0), 8, NO_MINIMUM, &b[2..], w)),
         BlockType::Q4_1 => pairs.for_each(|(b, w)| q4(half_at(b, 0), 0, half_at(b, 2), &b[4..], w)),
-        BlockType::Q5_0 => pairs.for_each(|(b, w)| q5(half_at(b, 0), 16, 0.0, &b[2..], w)),
+        BlockType::Q5_0 => pairs.for_each(|(b, w)| q5(half_at(b, 0), 16, NO_MINIMUM, &b[2..], w)),
         BlockType::Q5_1 => pairs.for_each(|(b, w)| q5(half_at(b, 0), 0, half_at(b, 2), &b[4..], w)),
         BlockType::Q8_0 => pairs.for_each(|(b, w)| q8_0(b, w)),
         BlockType::Q4_K => pairs.for_each(|(b, w)| q4_k(b, w)),
@@ -150,6 +150,9 @@ pub fn dequantise(kind: BlockType, blocks: &[u8], weights: &mut [f32]) {
         BlockType::Q6_K => pairs.for_each(|(b, w)| q6_k(b, w)),
     }
 }
+
+/// Added to any number, this leaves it as it is; adding 0.0 would make 0.0 of -0.0.
+const NO_MINIMUM: f32 = -0.0;
 
 /// The f16 at a byte offset, widened.
 fn half_at(bytes: &[u8], at: usize) -> f32 {
