@@ -1,6 +1,6 @@
 //! A constraint: format x schema x document x level x vocabulary.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use gramask_ner::Text;
@@ -58,7 +58,7 @@ pub struct Constraint {
     vocabulary: Arc<Vocabulary>,
     start: State,
     /// Tokens to the end of the output, the end token left out.
-    costs: HashMap<State, usize>,
+    costs: FxHashMap<State, usize>,
     /// The mask of the last `mask_within`.
     tight: Vec<u32>,
 }
@@ -84,7 +84,7 @@ impl Constraint {
         if let Err(at) = vocabulary.cut(&way) {
             return Err(ConstraintError::Byte { format, byte: way[at] });
         }
-        Ok(Constraint { engine, vocabulary, start, costs: HashMap::new(), tight: Vec::new() })
+        Ok(Constraint { engine, vocabulary, start, costs: FxHashMap::default(), tight: Vec::new() })
     }
 
     /// The state before the first token.

@@ -4,7 +4,7 @@
 //! a step that was never asked is made by the same [`Machine::step`], and a mask is found by walking the vocabulary's
 //! trie over those steps, which tries every token and shares the work of common beginnings.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use crate::Vocabulary;
@@ -27,6 +27,9 @@ enum Steps {
     All(Box<[u32; 256]>),
 }
 
+/// An allowance that is longer than the longest token by so much is as good as any longer one.
+const MARGIN: u32 = 16;
+
 /// Beyond so many steps a state gets a whole table.
 const FEW: usize = 12;
 
@@ -40,14 +43,17 @@ struct Known {
 pub(crate) struct Engine {
     machine: Machine,
     states: Vec<Known>,
-    numbers: HashMap<Arc<[Thread]>, u32>,
-    masks: HashMap<u32, Arc<[u32]>>,
+    numbers: FxHashMap<Arc<[Thread]>, u32>,
+    masks: FxHashMap<u32, Arc<[u32]>>,
+    /// The first of all bytes that a byte can't be told from.
+    alike: [u8; 256],
 }
 
 impl Engine {
     pub fn new(machine: Machine) -> Engine {
         let dead = Known { threads: Arc::from([]), accepts: false, steps: Steps::Few(Vec::new()) };
-        Engine { machine, states: vec![dead], numbers: HashMap::new(), masks: HashMap::new() }
+        let alike = machine.alike();
+        Engine { machine, states: vec![dead], numbers: FxHashMap::default(), masks: FxHashMap::default(), alike }
     }
 
     pub fn machine(&self) -> &Machine {
@@ -89,13 +95,11 @@ impl Engine {
             }
             Steps::All(_) => {}
         }
-        let threads = Arc::clone(&self.states[state as usize].threads);
-        let mut next = Vec::new();
-        for thread in threads.iter() {
-            self.machine.step(*thread, byte, &mut next);
-        }
-        let next = Naive::live(&mut self.machine, next);
-        let next = self.number(next);
+        let alike = self.alike[usize::from(byte)];
+        let next = match alike == byte {
+            true => self.ask(state, byte),
+            false => self.next(state, alike),
+        };
         match &mut self.states[state as usize].steps {
             Steps::All(table) => table[usize::from(byte)] = next,
             Steps::Few(steps) if steps.len() < FEW => steps.push((byte, next)),
@@ -111,6 +115,17 @@ impl Engine {
         next
     }
 
+    /// Makes a step.
+    fn ask(&mut self, state: u32, byte: u8) -> u32 {
+        let threads = Arc::clone(&self.states[state as usize].threads);
+        let mut next = Vec::new();
+        for thread in threads.iter() {
+            self.machine.step(*thread, byte, &mut next);
+        }
+        let next = Naive::live(&mut self.machine, next);
+        self.number(next)
+    }
+
     /// The state behind a token's bytes.
     pub fn advance(&mut self, state: State, bytes: &[u8]) -> Option<State> {
         let mut at = state.0;
@@ -123,8 +138,22 @@ impl Engine {
         Some(State(at))
     }
 
+    /// The state that stands for all those with the same mask: one token can't use up a long allowance of free text,
+    /// so that states that differ in it alone, as they do from one token to the next, share their mask.
+    fn representative(&mut self, state: State, vocabulary: &Vocabulary) -> State {
+        let limit = vocabulary.longest() as u32 + MARGIN;
+        let threads = Arc::clone(&self.states[state.0 as usize].threads);
+        let near: Vec<Thread> = threads.iter().map(|thread| self.machine.saturated(*thread, limit)).collect();
+        if near[..] == threads[..] {
+            return state;
+        }
+        let near = Naive::live(&mut self.machine, near);
+        State(self.number(near))
+    }
+
     /// The mask of a state, made at the first visit.
     pub fn kept_mask(&mut self, state: State, vocabulary: &Vocabulary) -> &Arc<[u32]> {
+        let state = self.representative(state, vocabulary);
         if !self.masks.contains_key(&state.0) {
             let mut mask = vec![0; vocabulary.words()];
             self.walk(state, vocabulary, |ids, _| {

@@ -84,6 +84,40 @@ impl Escape {
         }
     }
 
+    /// The bytes of a begun unit that stand for all begun units with the same continuations: of a begun UTF-8 sequence
+    /// only how many bytes are still to come matters, but for the first bytes that narrow the second.
+    pub fn canonical(&self, pending: &mut [u8; LONGEST_UNIT], count: &mut u8) {
+        let special = match self {
+            Escape::Backslash(special) => !special.iter().all(char::is_ascii),
+            _ => false,
+        };
+        if special || pending[0] < 0x80 {
+            return;
+        }
+        let narrows = |first: u8| matches!(first, 0xe0 | 0xed | 0xf0 | 0xf4) || (first == 0xef && *self == Escape::Xml);
+        let begun = match (pending[0], *count) {
+            (0xef, 2) if *self == Escape::Xml && pending[1] == 0xbf => return,
+            (first, 1) if narrows(first) => return,
+            (0xc0..=0xdf, 1) | (0xe0..=0xef, 2) | (0xf0.., 3) => 0xc2,
+            (0xe0..=0xef, 1) | (0xf0.., 2) => 0xe1,
+            (0xf0.., 1) => 0xf1,
+            _ => return,
+        };
+        (*pending, *count) = ([0; LONGEST_UNIT], 1);
+        pending[0] = begun;
+    }
+
+    /// Whether `byte` is written for itself and occurs in no other character's written form.
+    pub fn is_plain(&self, byte: u8) -> bool {
+        let special = match self {
+            Escape::Backslash(special) => special.contains(&char::from(byte)) || byte == b'\\',
+            Escape::Xml => XML.iter().any(|(text, _)| text.as_bytes().contains(&byte)),
+            Escape::Json => b"\"\\nrtbfu".contains(&byte) || byte.is_ascii_hexdigit(),
+            Escape::Csv | Escape::None => false,
+        };
+        !special && byte.is_ascii() && self.unit(&[byte]) == Unit::Whole(char::from(byte))
+    }
+
     fn json(&self, bytes: &[u8]) -> Unit {
         if bytes.len() >= 2 && bytes[1] == b'u' {
             // Canonical: only control characters without a short form, in lower-case hexadecimal.
@@ -215,6 +249,39 @@ mod tests {
         assert_eq!(Escape::Json.unit(b"\\u000a"), Unit::Invalid, "a line feed has a short form");
         assert_eq!(Escape::Json.unit(b"\\u001F"), Unit::Invalid, "lower case is canonical");
         assert_eq!(Escape::Json.unit(b"\\/"), Unit::Invalid);
+    }
+
+    #[test]
+    fn canonical_beginnings_have_the_same_continuations() {
+        let units = |escape: &Escape, pending: &[u8]| -> Vec<String> {
+            (0..=255u8)
+                .map(|byte| match escape.unit(&[pending, &[byte]].concat()) {
+                    Unit::Whole(_) => "whole".into(),
+                    Unit::Invalid => "invalid".into(),
+                    Unit::Partial => {
+                        let (mut next, mut count) = ([0; LONGEST_UNIT], pending.len() as u8 + 1);
+                        next[..pending.len()].copy_from_slice(pending);
+                        next[pending.len()] = byte;
+                        escape.canonical(&mut next, &mut count);
+                        format!("{:?}", &next[..usize::from(count)])
+                    }
+                })
+                .collect()
+        };
+        for escape in escapes() {
+            let mut begun: Vec<Vec<u8>> = (0x80..=255u8).map(|byte| vec![byte]).collect();
+            for _ in 0..3 {
+                begun.retain(|pending| escape.unit(pending) == Unit::Partial);
+                for pending in &begun {
+                    let (mut canonical, mut count) = ([0; LONGEST_UNIT], pending.len() as u8);
+                    canonical[..pending.len()].copy_from_slice(pending);
+                    escape.canonical(&mut canonical, &mut count);
+                    let same = units(&escape, &canonical[..usize::from(count)]);
+                    assert_eq!(units(&escape, pending), same, "{escape:?} {pending:?}");
+                }
+                begun = begun.iter().flat_map(|p| (0x80..0xc0u8).step_by(9).chain([0xbf]).map(move |b| [p.as_slice(), &[b]].concat())).collect();
+            }
+        }
     }
 
     #[test]

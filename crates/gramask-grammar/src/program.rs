@@ -30,7 +30,7 @@ pub(crate) enum Op {
     /// Writes a match of a regular expression.
     Regex(usize),
     /// Writes what the document, the schema or the open entity say; `delimiters` may not occur in free text.
-    Terminal { kind: Terminal, delimiters: Delimiters },
+    Terminal { kind: Terminal, delimiters: Arc<Delimiters> },
     /// Goes on at any of these; the earlier ones are preferred where an output can be read in two ways.
     Split(Vec<Pc>),
     Jump(Pc),
@@ -184,6 +184,8 @@ pub struct Program {
     pub(crate) cursor: bool,
     /// `@copy` occurs: gaps are written too, and entities border on words.
     pub(crate) copies: bool,
+    /// `@skip` occurs.
+    pub(crate) skips: bool,
     /// The entity names positions, so that it may close only when they settle it.
     pub(crate) positions: bool,
 }
@@ -214,6 +216,7 @@ impl Program {
             regexes: Vec::new(),
             cursor: format.is_cursor(),
             copies: false,
+            skips: false,
             positions: format.has_positions(),
         };
         Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
@@ -239,15 +242,20 @@ impl Program {
         self.format.grammar.directives.order == Order::Document
     }
 
-    /// Gives each free-text terminal the literals that can follow it.
+    /// Gives each free-text terminal the literals that can stand behind it or behind another one of its kind: in
+    /// `@word "(O)" | @word "(B-" ..` a word that held `(B-` could be read in two ways.
     fn find_delimiters(&mut self) {
-        for pc in 0..self.ops.len() {
-            if let Op::Terminal { kind: Terminal::Copy | Terminal::Word | Terminal::Text, .. } = self.ops[pc] {
-                let mut followers = self.followers(pc as Pc + 1);
-                followers.retain(|literal| self.writable(literal));
-                let found = Delimiters::new(followers);
-                if let Op::Terminal { delimiters, .. } = &mut self.ops[pc] {
-                    *delimiters = found;
+        for free in [Terminal::Copy, Terminal::Word, Terminal::Text] {
+            let of_kind = |op: &Op| matches!(op, Op::Terminal { kind, .. } if *kind == free);
+            let places = (0..self.ops.len()).filter(|&pc| of_kind(&self.ops[pc]));
+            let mut followers: Vec<_> = places.flat_map(|pc| self.followers(pc as Pc + 1)).collect();
+            followers.retain(|literal| self.writable(literal));
+            let found = Arc::new(Delimiters::new(followers));
+            for op in &mut self.ops {
+                if let Op::Terminal { kind, delimiters } = op
+                    && *kind == free
+                {
+                    *delimiters = Arc::clone(&found);
                 }
             }
         }
@@ -285,8 +293,6 @@ impl Program {
                 Op::Terminal { .. } | Op::Regex(_) | Op::Accept => {}
             }
         }
-        found.sort();
-        found.dedup();
         found
     }
 }
@@ -393,7 +399,8 @@ impl Compiler<'_> {
             }
             ExprKind::Terminal(kind) => {
                 self.program.copies |= *kind == Terminal::Copy;
-                self.push(Op::Terminal { kind: *kind, delimiters: Delimiters::default() });
+                self.program.skips |= *kind == Terminal::Skip;
+                self.push(Op::Terminal { kind: *kind, delimiters: Arc::default() });
             }
             ExprKind::Rule(rule) => self.rule(*rule)?,
             ExprKind::Each { rule, separator } => {

@@ -3,7 +3,7 @@
 //! It runs the format's own program at level `syntax`, keeps the way of the preferred thread, and then grounds what was
 //! read in the document. So whatever the matcher accepts the reader reads, by construction.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 use gramask_ner::{Entity, Fragment, Text};
@@ -95,7 +95,7 @@ impl Program {
         let mut machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Syntax, Limits::NONE);
         machine.tracing = true;
         let mut threads = machine.start();
-        let mut seen = HashSet::new();
+        let mut seen = FxHashSet::default();
         for (offset, &byte) in output.iter().enumerate() {
             machine.position = offset as u32;
             let mut next = Vec::new();

@@ -1,11 +1,15 @@
 //! The shortest way to a complete output, and with it whether there is one.
 //!
-//! Dijkstra's search over threads that stand between operations: an edge writes the rest of one operation, its length is
-//! the number of bytes. What is found is kept for every thread on the way, since the rest of a shortest way is a shortest
-//! way. A thread without a way is dead: the masks drop it, and that is what makes every mask exact.
+//! An A* search over threads that stand between operations: an edge writes the rest of one operation, its length is the
+//! number of bytes, and [`Floor`] bounds the rest of the way from below. What is found is kept for every thread on the
+//! way, since the rest of a shortest way is a shortest way. A thread without a way is dead: the masks drop it, and that
+//! is what makes every mask exact.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::BinaryHeap;
+
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -26,6 +30,9 @@ pub(crate) struct Finish {
     pub next: Option<Thread>,
 }
 
+/// So much free text, and so many entities, are as good as any more, wherever that is enough to finish at all.
+const ENOUGH: u32 = 16;
+
 /// A thread that the search came to.
 struct Node {
     thread: Thread,
@@ -39,11 +46,23 @@ type Edge = (Vec<u8>, Thread);
 impl Machine {
     /// The length in bytes of the shortest way from `thread` to a complete output; `None` where there is none.
     pub fn finish(&mut self, thread: Thread) -> Option<u32> {
+        // A long allowance of free text is like any longer one, for all who need less of it.
+        let thread = match self.saturated(thread, ENOUGH) {
+            near if near != thread && self.finish_exactly(near).is_some() => near,
+            _ => thread,
+        };
+        self.finish_exactly(thread)
+    }
+
+    fn finish_exactly(&mut self, thread: Thread) -> Option<u32> {
         if self.accepts(&thread) {
             return Some(0);
         }
         if let Some(known) = self.finishes.get(&thread) {
             return known.as_ref().map(|finish| finish.length);
+        }
+        if self.hopeless(&thread) {
+            return None;
         }
         // First the nearest end of each surface alone: where a longer stretch will do, so will the shorter one that
         // begins with it, which comes later in the order. Only where that fails is every stretch tried.
@@ -55,7 +74,9 @@ impl Machine {
 
     /// The shortest way itself.
     pub fn way(&mut self, thread: Thread) -> Option<Vec<u8>> {
-        self.finish(thread)?;
+        let near = self.saturated(thread, ENOUGH);
+        let thread = if self.finish_exactly(near).is_some() { near } else { thread };
+        self.finish_exactly(thread)?;
         let (mut way, mut at) = (Vec::new(), Some(thread));
         while let Some(thread) = at.filter(|thread| !self.accepts(thread)) {
             let finish = self.finishes.get(&thread)?.as_ref()?;
@@ -65,38 +86,58 @@ impl Machine {
         Some(way)
     }
 
+    /// The thread with its allowances of free text and of entities cut to `limit`.
+    pub fn saturated(&self, mut thread: Thread, limit: u32) -> Thread {
+        if self.grounded() {
+            return thread;
+        }
+        // `@skip` passes units without writing, so that one byte may use up any number of them.
+        if !self.program.skips {
+            thread.cursor = thread.cursor.min(limit);
+        }
+        thread.last = thread.last.min(limit);
+        if let At::Free(free) = &mut thread.at {
+            free.left = free.left.min(limit);
+        }
+        thread
+    }
+
     fn search(&mut self, start: Thread, wide: bool) -> Option<u32> {
         let mut nodes = vec![Node { thread: start, length: 0, from: 0, piece: Box::default() }];
-        let mut best: HashMap<Thread, u32> = [(start, 0)].into();
-        // (length, is it the whole length of a known way, node)
-        let mut heap = BinaryHeap::from([Reverse((0u32, false, 0usize))]);
-        let mut done = HashSet::new();
-        while let Some(Reverse((length, known, number))) = heap.pop() {
+        let mut best: FxHashMap<Thread, u32> = [(start, 0)].into_iter().collect();
+        // (length so far and what is left at least, the length, is it the whole length of a known way, node)
+        let mut heap = BinaryHeap::from([Reverse((0u32, 0u32, false, 0usize))]);
+        let mut done = FxHashSet::default();
+        while let Some(Reverse((_, length, known, number))) = heap.pop() {
             let thread = nodes[number].thread;
             if known || self.accepts(&thread) {
                 self.keep(&nodes, number, length);
                 return Some(length);
             }
-            if !done.insert(thread) {
+            if length > best[&thread] || !done.insert((thread, length)) {
                 continue;
             }
             if let Some(kept) = self.finishes.get(&thread) {
                 if let Some(finish) = kept {
-                    heap.push(Reverse((length + finish.length, true, number)));
+                    let whole = length + finish.length;
+                    heap.push(Reverse((whole, whole, true, number)));
                 }
                 continue;
             }
             for (piece, next) in self.edges(thread, wide) {
                 let reached = length + piece.len() as u32;
+                if self.hopeless(&next) {
+                    continue;
+                }
                 if best.get(&next).is_none_or(|known| reached < *known) {
                     best.insert(next, reached);
                     nodes.push(Node { thread: next, length: reached, from: number, piece: piece.into() });
-                    heap.push(Reverse((reached, false, nodes.len() - 1)));
+                    heap.push(Reverse((reached + self.at_least(&next), reached, false, nodes.len() - 1)));
                 }
             }
         }
         if wide {
-            for thread in done {
+            for (thread, _) in done {
                 self.finishes.entry(thread).or_insert(None);
             }
         }
@@ -193,7 +234,7 @@ impl Machine {
         let Some(open) = self.innermost(thread.frame).cloned() else { return Vec::new() };
         let text = self.before_text(&open);
         let from = text.done.last().map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
-        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let (mut found, mut seen) = (Vec::new(), FxHashSet::default());
         let source = Arc::clone(&self.source);
         for &first in source.starts(prefix) {
             if first < from {

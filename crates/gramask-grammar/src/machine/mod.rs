@@ -6,13 +6,15 @@
 
 mod entity;
 mod finish;
+mod floor;
 mod step;
 mod thread;
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-pub(crate) use finish::Finish;
+use finish::Finish;
+use floor::Floor;
 pub(crate) use thread::{At, BOTTOM, NO_TUPLE, Thread, Tuple};
 
 use crate::notation::ast::Terminal;
@@ -101,7 +103,8 @@ pub(crate) struct Machine {
     pub limits: Limits,
     frames: Interner<Frame>,
     tuples: Interner<Tuple>,
-    finishes: HashMap<Thread, Option<Finish>>,
+    finishes: FxHashMap<Thread, Option<Finish>>,
+    floor: Arc<Floor>,
     /// For the reader: each thread's way, as a list from its end. Empty in a matcher.
     pub traces: Vec<(u32, Event)>,
     pub tracing: bool,
@@ -111,14 +114,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub fn new(program: Arc<Program>, source: Arc<Source>, level: Level, limits: Limits) -> Machine {
+        let floor = Arc::new(Floor::new(&program, &source, level == Level::Grounded));
         Machine {
+            floor,
             program,
             source,
             level,
             limits,
             frames: Interner::new(Frame { kind: FrameKind::Bottom, below: BOTTOM }),
             tuples: Interner::new(Tuple { fragments: Vec::new(), label: NO_LABEL }),
-            finishes: HashMap::new(),
+            finishes: FxHashMap::default(),
             traces: vec![(0, Event::Nothing)],
             tracing: false,
             position: 0,
@@ -131,12 +136,11 @@ impl Machine {
 
     /// The threads before the first byte.
     pub fn start(&mut self) -> Vec<Thread> {
-        let skips = self.program.ops.iter().any(|op| matches!(op, Op::Terminal { kind: Terminal::Skip, .. }));
         let thread = Thread {
             pc: 0,
             at: At::Begin,
             frame: BOTTOM,
-            cursor: match (self.grounded(), skips) {
+            cursor: match (self.grounded(), self.program.skips) {
                 (true, _) => 0,
                 (false, true) => self.limits.units,
                 (false, false) => self.limits.characters,
@@ -148,6 +152,24 @@ impl Machine {
         let mut out = Vec::new();
         self.settle(thread, &mut out);
         out
+    }
+
+    /// For each byte the first one that no operation tells from it. At `syntax`, characters that neither the grammar nor
+    /// the schema nor the escape names are all alike; at `grounded` the document names them.
+    pub fn alike(&self) -> [u8; 256] {
+        let mut alike = std::array::from_fn(|byte| byte as u8);
+        if self.grounded() || !self.program.regexes.is_empty() {
+            return alike;
+        }
+        let mut named = [false; 256];
+        let literals = self.program.ops.iter().filter_map(|op| if let Op::Literal(bytes) = op { Some(&**bytes) } else { None });
+        let labels = self.program.labels.iter().map(Vec::as_slice);
+        literals.chain(labels).chain([&b"0123456789"[..]]).flatten().for_each(|byte| named[usize::from(*byte)] = true);
+        let plain = |byte: &u8| !named[usize::from(*byte)] && self.program.escape().is_plain(*byte);
+        if let Some(first) = (0..128).find(plain) {
+            (first..128).filter(plain).for_each(|byte| alike[usize::from(byte)] = first);
+        }
+        alike
     }
 
     /// Whether a thread has nothing more to write.

@@ -208,7 +208,10 @@ impl Machine {
         free.count += 1;
         match self.program.escape().unit(&free.pending[..usize::from(free.count)]) {
             Unit::Invalid => {}
-            Unit::Partial => out.push(Thread { at: At::Free(free), ..thread }),
+            Unit::Partial => {
+                self.program.escape().canonical(&mut free.pending, &mut free.count);
+                out.push(Thread { at: At::Free(free), ..thread });
+            }
             Unit::Whole(_) => {
                 (free.count, free.pending) = (0, [0; LONGEST_UNIT]);
                 if free.left > 0 {

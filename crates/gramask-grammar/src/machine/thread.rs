@@ -1,6 +1,6 @@
 //! What one way of reading the output so far is: a thread, its stack of frames, and the entities that it holds open.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::hash::Hash;
 
 use regex_automata::util::primitives::StateID;
@@ -133,13 +133,13 @@ impl Tuple {
 #[derive(Debug)]
 pub(crate) struct Interner<T> {
     values: Vec<T>,
-    numbers: HashMap<T, u32>,
+    numbers: FxHashMap<T, u32>,
 }
 
 impl<T: Clone + Eq + Hash> Interner<T> {
     /// An interner in which `first` has the number 0.
     pub fn new(first: T) -> Self {
-        Interner { values: vec![first.clone()], numbers: [(first, 0)].into() }
+        Interner { values: vec![first.clone()], numbers: [(first, 0)].into_iter().collect() }
     }
 
     pub fn number(&mut self, value: T) -> u32 {
