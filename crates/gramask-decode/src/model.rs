@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-pub use gramask_model::{Row, Select};
+pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;
 
 /// Logits on the host. Shape: `[rows, vocabulary]`, row-major.

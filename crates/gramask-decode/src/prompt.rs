@@ -10,7 +10,8 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Program, WriteError};
-use gramask_model::{ChatError, ChatTemplate, Message, Tokenizer};
+use gramask_model::chat::{ChatError, ChatTemplate, Message};
+use gramask_model::tokenizer::Tokenizer;
 use gramask_ner::{Document, Schema};
 use thiserror::Error;
 

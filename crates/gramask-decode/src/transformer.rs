@@ -1,6 +1,8 @@
 //! The real model behind the loop: a transformer, its cache, its tokenizer.
 
-use gramask_model::{Cache, CacheError, ModelError, Tokenizer, Transformer};
+use gramask_model::cache::{Cache, CacheError};
+use gramask_model::tokenizer::Tokenizer;
+use gramask_model::transformer::{ModelError, Transformer};
 
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::vocabulary::{TokenTable, TokenTableError};
@@ -53,7 +55,7 @@ impl LanguageModel for TransformerModel<'_> {
         // The one place of a step where the host waits for the device.
         let data = logits.try_into_data().map_err(|error| failed(error.to_string()))?;
         let values = data
-            .into_vec::<f32>()
+            .try_into_vec::<f32>()
             .map_err(|error| failed(format!("logits are not f32: {error:?}")))?;
         Logits::new(values, width)
     }
