@@ -93,7 +93,6 @@ HUGGING_FACE = {
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 MERGES = ["h e", "l l", "he ll", "hell o", "Ġ hello", "o r", "Ġ w"]
 TEMPLATE = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-# Rows and columns by name, as functions of the model's sizes; types of the tensors are given per model.
 WIDTH_OF = {"llama": 256, "qwen2": 32, "qwen3": 32}
 
 
@@ -169,6 +168,9 @@ def write_tiny(family: str, pre: str, types: dict[str, str], tied: bool) -> None
         # Weighted by column, so that exchanged columns show as well.
         weights = np.arange(1, rows.shape[1] + 1)
         sums[HUGGING_FACE[name]] = {"kind": kind, "rows": [round(float(s), 6) for s in (rows * weights).sum(axis=1)]}
+    if family == "llama":
+        # Files of models with Llama 3's scaling bring the divisors of the frequencies as a tensor.
+        writer.add_tensor("rope_freqs.weight", np.linspace(1, 8.5, head_width // 2).astype("<f4"))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

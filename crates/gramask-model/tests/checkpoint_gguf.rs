@@ -4,7 +4,7 @@
 mod checkpoint_common;
 
 use checkpoint_common::{fixture, fixture_json, real_model};
-use gramask_model::checkpoint::{Checkpoint, CheckpointError, Family, GgufFile, TensorProblem};
+use gramask_model::checkpoint::{Checkpoint, CheckpointError, Family, GgufFile, RopeScaling, TensorProblem};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -87,6 +87,19 @@ fn models_of_every_family_read_as_they_were_written() {
             }
         }
     }
+}
+
+#[test]
+fn divisors_of_the_frequencies_are_part_of_the_configuration() {
+    let config = |name: &str| Checkpoint::open(&fixture(name)).unwrap().config;
+    let divisors: Vec<f32> = (0..16_u8).map(|index| 1.0 + f32::from(index) / 2.0).collect();
+    assert_eq!(
+        config("tiny-llama.gguf").rope_scaling,
+        Some(RopeScaling::Divisors(divisors))
+    );
+    assert_eq!(config("tiny-qwen3.gguf").rope_scaling, None);
+    let frequencies = config("tiny-llama.gguf").inverse_frequencies();
+    assert!((frequencies[8] - 100_000_f64.powf(-0.5) / 5.0).abs() < 1e-9);
 }
 
 #[test]

@@ -224,6 +224,9 @@ fn rope_scaling(settings: &Settings<'_>, head_width: usize) -> Result<Option<Rop
             ));
         }
         dequantise(tensor.kind, file.tensor_bytes(tensor), &mut divisors);
+        if let Some(bad) = divisors.iter().find(|divisor| !divisor.is_finite() || **divisor <= 0.0) {
+            return Err(settings.bad(ROPE_DIVISORS, format!("the divisor {bad}"), "positive numbers"));
+        }
         return Ok(Some(RopeScaling::Divisors(divisors)));
     }
     match settings.get("rope.scaling.type").map(|value| (value, value.as_text())) {
