@@ -2,6 +2,7 @@
 
 use super::CheckpointError;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use memmap2::Mmap;
 use rayon::prelude::*;
 use std::fs::File;
@@ -60,9 +61,7 @@ impl Element for f16 {
     fn fill(target: &mut [f16], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
         scratch.resize(target.len(), 0.0);
         fill(scratch);
-        for (target, &value) in target.iter_mut().zip(scratch.iter()) {
-            *target = f16::from_f32(value);
-        }
+        target.convert_from_f32_slice(scratch);
     }
 }
 
