@@ -151,7 +151,7 @@ fn a_format_file_with_an_error_on_line_3() {
     let path = write(folder.path(), "mine.gram", grammar);
     refused(
         &["decode", "--text", "x", "--format", &path],
-        &["mine.gram:3:22", "@txt", "^"],
+        &["mine.gram:3:21", "@txt", "^"],
     );
 }
 

@@ -58,7 +58,7 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
     let seconds = (output.times.prefill + output.times.decode + output.times.choose + output.times.mask).as_secs_f64();
     let faint = Style::new().dimmed();
     anstream::eprintln!(
-        "{faint}{} tokens, {:.1} tokens/s, {:.4} ms of mask work per token, ended by {}{faint:#}",
+        "{faint}{} tokens, {:.1} tokens/s with the prompt in the time, {:.4} ms of mask work per token, ended by {}{faint:#}",
         output.positions.output,
         output.positions.output as f64 / seconds.max(1e-9),
         output.times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,

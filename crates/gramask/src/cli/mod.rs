@@ -118,7 +118,7 @@ struct DecodeArgs {
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = at_least_one)]
     budget: usize,
     /// 0 takes the likeliest token, 1 samples from the model's distribution
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f32,
     /// The seed of sampling
     #[arg(long, value_name = "SEED", default_value_t = 0)]

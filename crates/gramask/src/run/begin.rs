@@ -68,7 +68,8 @@ fn versions() -> Value {
     versions.insert("gramask".into(), env!("CARGO_PKG_VERSION").into());
     for name in ["burn", "burn-flex", "cubecl", "tokenizers", "safetensors"] {
         let head = format!("name = \"{name}\"\nversion = \"");
-        let version = lock.split_once(&head).and_then(|(_, rest)| rest.split('"').next());
+        // Of several versions, which the peers of the benches may bring, the last is the newest.
+        let version = lock.rsplit_once(&head).and_then(|(_, rest)| rest.split('"').next());
         versions.insert(name.into(), version.unwrap_or("unknown").into());
     }
     versions.into()
@@ -110,5 +111,11 @@ mod tests {
         let versions = versions();
         assert_eq!(versions["burn"], "0.22.1");
         assert_eq!(versions["gramask"], "0.1.0");
+        assert!(
+            versions["safetensors"]
+                .as_str()
+                .is_some_and(|version| version.starts_with("0.8")),
+            "{versions}"
+        );
     }
 }

@@ -276,7 +276,9 @@ impl CellRun<'_> {
         record.output = output.text.clone();
         record.entities = judged.entities;
         record.tokens.output = output.positions.output;
-        record.times.mask_us = output.times.mask.as_secs_f64() * 1e6;
+        if self.cell.level != LevelName::None {
+            record.times.mask_us = output.times.mask.as_secs_f64() * 1e6;
+        }
         record.finish = Some(output.finish);
         record.parsed = judged.parsed;
         record.errors = judged.faults;

@@ -7,8 +7,10 @@ use gramask_decode::{
     instruction,
 };
 use gramask_grammar::{Program, Token, Vocabulary};
+use gramask_model::chat::ChatTemplate;
+use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::{ChatTemplate, Checkpoint, Transformer, WeightType};
+use gramask_model::transformer::{Transformer, WeightType};
 use gramask_ner::Document;
 
 use super::error::RunError;

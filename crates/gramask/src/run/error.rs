@@ -38,10 +38,10 @@ pub enum RunError {
     },
     /// The model's files.
     #[error(transparent)]
-    Checkpoint(#[from] gramask_model::CheckpointError),
+    Checkpoint(#[from] gramask_model::checkpoint::CheckpointError),
     /// The model cannot be put on the device.
     #[error(transparent)]
-    Load(#[from] gramask_model::LoadError),
+    Load(#[from] gramask_model::transformer::LoadError),
     /// The model has no end token.
     #[error("the model `{model}`: {source}")]
     Tokens {

@@ -1,31 +1,23 @@
 //! The table at the end of a run.
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
 
 use super::summary::Row;
 
-/// One table of all cells; rates in percent. Corpus and model have columns only where there are several.
+/// One table of all cells; rates in percent. Corpus and model have columns only where there are several, and the share of
+/// outputs that do not copy the document where they should has one only where it happened.
 pub fn table(rows: &[Row]) -> String {
     let several = |name: fn(&Row) -> &String| rows.iter().any(|row| name(row) != name(&rows[0]));
     let (models, corpora) = (several(|row| &row.model), several(|row| &row.corpus));
+    let copies = rows.iter().any(|row| row.copy_failure_rate > 0.0);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     let mut head = Vec::new();
     head.extend(models.then_some("model"));
     head.extend(corpora.then_some("corpus"));
-    head.extend([
-        "format",
-        "level",
-        "parse %",
-        "F1",
-        "P",
-        "R",
-        "not in doc %",
-        "cut off %",
-        "tok/s",
-        "docs/s",
-        "mask ms/tok",
-    ]);
+    head.extend(["format", "level", "parse %", "F1", "P", "R", "not in doc %"]);
+    head.extend(copies.then_some("copy failed %"));
+    head.extend(["cut off %", "tok/s", "docs/s", "mask ms/tok"]);
     table.set_header(head);
     let mut last: Option<&Row> = None;
     for row in rows {
@@ -49,6 +41,9 @@ pub fn table(rows: &[Row]) -> String {
             figure(100.0 * row.precision, 2),
             figure(100.0 * row.recall, 2),
             number(percent(row.not_in_document_rate, row.documents)),
+        ]);
+        cells.extend(copies.then(|| number(percent(row.copy_failure_rate, row.documents))));
+        cells.extend([
             number(percent(row.truncation_rate, row.documents)),
             figure(row.tokens_per_second, 1),
             figure(row.documents_per_second, 2),
