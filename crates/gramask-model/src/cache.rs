@@ -95,12 +95,25 @@ impl Cache {
             return Err(CacheError::Empty { slots, capacity });
         }
         if capacity > config.context {
-            return Err(CacheError::BeyondContext { capacity, context: config.context });
+            return Err(CacheError::BeyondContext {
+                capacity,
+                context: config.context,
+            });
         }
         let shape = [slots, config.kv_heads, capacity, config.head_width];
         let zeros = || Some(Tensor::<4>::zeros(shape, (device, DType::F32)));
-        let layers = (0..config.layers).map(|_| LayerCache { keys: zeros(), values: zeros() }).collect();
-        Ok(Self { layers, lengths: vec![0; slots], capacity, shape })
+        let layers = (0..config.layers)
+            .map(|_| LayerCache {
+                keys: zeros(),
+                values: zeros(),
+            })
+            .collect();
+        Ok(Self {
+            layers,
+            lengths: vec![0; slots],
+            capacity,
+            shape,
+        })
     }
 
     /// How many sequences it holds.
@@ -123,7 +136,10 @@ impl Cache {
     /// # Errors
     /// [`CacheError::NoSuchSlot`].
     pub fn len(&self, slot: usize) -> Result<usize, CacheError> {
-        self.lengths.get(slot).copied().ok_or(CacheError::NoSuchSlot { slot, slots: self.slots() })
+        self.lengths.get(slot).copied().ok_or(CacheError::NoSuchSlot {
+            slot,
+            slots: self.slots(),
+        })
     }
 
     /// True when no slot holds any token.
@@ -138,7 +154,11 @@ impl Cache {
     pub fn truncate(&mut self, slot: usize, len: usize) -> Result<(), CacheError> {
         let held = self.len(slot)?;
         if len > held {
-            return Err(CacheError::TooShort { slot, held, wanted: len });
+            return Err(CacheError::TooShort {
+                slot,
+                held,
+                wanted: len,
+            });
         }
         self.lengths[slot] = len;
         Ok(())
@@ -160,14 +180,21 @@ impl Cache {
         let held = self.len(from)?;
         self.len(to)?;
         if len > held {
-            return Err(CacheError::TooShort { slot: from, held, wanted: len });
+            return Err(CacheError::TooShort {
+                slot: from,
+                held,
+                wanted: len,
+            });
         }
         if from != to && len > 0 {
             let [_, heads, _, width] = self.shape;
             let move_over = |all: Tensor<4>| {
                 // The product has memory of its own, which a slice has not: without it the write below would find a
                 // second handle alive and copy the whole cache.
-                let part = all.clone().slice([from..from + 1, 0..heads, 0..len, 0..width]).mul_scalar(1.0);
+                let part = all
+                    .clone()
+                    .slice([from..from + 1, 0..heads, 0..len, 0..width])
+                    .mul_scalar(1.0);
                 all.slice_assign([to..to + 1, 0..heads, 0..len, 0..width], part) // [1, kv_heads, len, head_width]
             };
             for layer in &mut self.layers {
@@ -193,5 +220,82 @@ impl Cache {
         if let Some(length) = self.lengths.get_mut(slot) {
             *length += tokens;
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use burn::backend::{BackendTensor, DispatchTensorKind};
+
+    use super::*;
+    use crate::checkpoint::Family;
+
+    /// Where in memory every layer's keys and values lie, on the CPU.
+    pub(crate) fn addresses(cache: &Cache) -> Vec<usize> {
+        let address = |tensor: &Option<Tensor<4>>| match tensor.clone().unwrap().into_dispatch().kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor.bytes().as_ptr() as usize,
+            _ => panic!("not on the CPU"),
+        };
+        cache
+            .layers
+            .iter()
+            .flat_map(|layer| [address(&layer.keys), address(&layer.values)])
+            .collect()
+    }
+
+    fn config() -> ModelConfig {
+        ModelConfig {
+            family: Family::Llama,
+            vocabulary: 10,
+            width: 8,
+            layers: 2,
+            heads: 4,
+            kv_heads: 2,
+            head_width: 4,
+            hidden: 8,
+            norm_epsilon: 1e-5,
+            rope_theta: 1e4,
+            rope_scaling: None,
+            context: 16,
+            tied_head: true,
+            qkv_bias: false,
+            qk_norm: false,
+        }
+    }
+
+    #[test]
+    fn lengths_change_as_told_and_never_beyond_what_is_held() {
+        let mut cache = Cache::new(&config(), 2, 16, &Device::flex()).unwrap();
+        // 2 layers, keys and values, 2 slots, 2 heads, 16 positions, 4 wide, 4 bytes.
+        assert_eq!(cache.bytes(), 2 * 2 * 2 * 2 * 16 * 4 * 4);
+        assert!(cache.is_empty());
+        cache.grow(0, 5);
+        assert_eq!((cache.len(0), cache.len(1), cache.is_empty()), (Ok(5), Ok(0), false));
+        let short = |slot, held, wanted| Err(CacheError::TooShort { slot, held, wanted });
+        assert_eq!(cache.truncate(0, 6), short(0, 5, 6));
+        assert_eq!(cache.copy(0, 1, 6), short(0, 5, 6));
+        assert_eq!(cache.copy(0, 2, 1), Err(CacheError::NoSuchSlot { slot: 2, slots: 2 }));
+        assert_eq!(cache.clear(2), Err(CacheError::NoSuchSlot { slot: 2, slots: 2 }));
+        cache.copy(0, 1, 3).unwrap();
+        cache.truncate(0, 4).unwrap();
+        assert_eq!((cache.len(0), cache.len(1)), (Ok(4), Ok(3)));
+        // Copying a slot onto itself is truncation.
+        cache.copy(0, 0, 2).unwrap();
+        cache.clear(1).unwrap();
+        assert_eq!((cache.len(0), cache.len(1)), (Ok(2), Ok(0)));
+    }
+
+    #[test]
+    fn a_cache_of_nothing_or_beyond_the_context_is_refused() {
+        let new = |slots, capacity| Cache::new(&config(), slots, capacity, &Device::flex()).unwrap_err();
+        assert_eq!(new(0, 4), CacheError::Empty { slots: 0, capacity: 4 });
+        assert_eq!(new(1, 0), CacheError::Empty { slots: 1, capacity: 0 });
+        assert_eq!(
+            new(1, 17),
+            CacheError::BeyondContext {
+                capacity: 17,
+                context: 16
+            }
+        );
     }
 }

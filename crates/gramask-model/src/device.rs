@@ -81,7 +81,10 @@ impl FromStr for DeviceName {
     type Err = DeviceError;
 
     fn from_str(given: &str) -> Result<Self, DeviceError> {
-        let unknown = || DeviceError::Unknown { given: given.to_owned(), available: available() };
+        let unknown = || DeviceError::Unknown {
+            given: given.to_owned(),
+            available: available(),
+        };
         let (kind, number) = match given.split_once(':') {
             // `parse` alone would also take "+1".
             Some((kind, n)) if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => {
@@ -112,8 +115,15 @@ impl DeviceName {
         };
         match found {
             Some(Some(device)) => Ok(device),
-            Some(None) => Err(DeviceError::NotPresent { name: self, available: available() }),
-            None => Err(DeviceError::NotCompiled { name: self, feature, available: available() }),
+            Some(None) => Err(DeviceError::NotPresent {
+                name: self,
+                available: available(),
+            }),
+            None => Err(DeviceError::NotCompiled {
+                name: self,
+                feature,
+                available: available(),
+            }),
         }
     }
 }
@@ -170,9 +180,14 @@ mod tests {
 
     #[test]
     fn wrong_names_say_what_would_be_right() {
-        for given in ["", "cpu", "flex:0", "cuda:", "cuda:-1", "cuda:+1", "wgpu:a", "CUDA", "cuda:1:2"] {
+        for given in [
+            "", "cpu", "flex:0", "cuda:", "cuda:-1", "cuda:+1", "wgpu:a", "CUDA", "cuda:1:2",
+        ] {
             let message = given.parse::<DeviceName>().unwrap_err().to_string();
-            assert!(message.contains(&format!("`{given}`")) && message.contains("available here: flex"), "{message}");
+            assert!(
+                message.contains(&format!("`{given}`")) && message.contains("available here: flex"),
+                "{message}"
+            );
         }
     }
 
@@ -180,7 +195,10 @@ mod tests {
     fn a_device_that_is_not_there_is_an_error_that_lists_those_that_are() {
         for name in [DeviceName::Wgpu(999), DeviceName::Cuda(999)] {
             let message = name.open().unwrap_err().to_string();
-            assert!(message.contains(&name.to_string()) && message.contains("available here: flex"), "{message}");
+            assert!(
+                message.contains(&name.to_string()) && message.contains("available here: flex"),
+                "{message}"
+            );
         }
         assert!(is_flex(&DeviceName::Flex.open().unwrap()));
         assert_eq!(available()[0], DeviceName::Flex);

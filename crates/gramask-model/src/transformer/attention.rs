@@ -5,6 +5,7 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, s};
+use gramask_kernels::decode_attention;
 
 use super::linear::Linear;
 use super::native;
@@ -62,16 +63,24 @@ impl Attention {
     fn native(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
         let step = &plan.step;
         cache.update(|keys, values| {
-            (native::store(keys, k, true, step.clone()), native::store(values, v, false, step.clone()))
+            (
+                native::store(keys, k, true, step.clone()),
+                native::store(values, v, false, step.clone()),
+            )
         });
         let Some((keys, values)) = cache.read() else { return q };
-        if step.spans.iter().all(|s| s.tokens <= SHORT_ROW) {
-            return native::attend(q, keys, values, step.clone());
-        }
         let [tokens, width] = q.dims();
-        let scale = 1.0 / (self.head_width as f32).sqrt();
-        let q = native::rotate(q, self.heads, scale, step.clone()); // [heads, tokens, head_width]
-        let blocks: Vec<_> = step.spans.iter().flat_map(|span| self.blocks(&q, &keys, &values, span)).collect();
+        let q = native::rotate(q, self.heads, step.clone()); // [heads, tokens, head_width]
+        if step.spans.iter().all(|s| s.tokens <= SHORT_ROW) {
+            let q = q.swap_dims(0, 1);
+            return decode_attention(q, keys, values, &step.lengths, &step.slots).reshape([tokens, width]);
+        }
+        let q = q.mul_scalar(1.0 / (self.head_width as f64).sqrt());
+        let blocks: Vec<_> = step
+            .spans
+            .iter()
+            .flat_map(|span| self.blocks(&q, &keys, &values, span))
+            .collect();
         Tensor::cat(blocks, 1).swap_dims(0, 1).reshape([tokens, width])
     }
 
@@ -107,9 +116,14 @@ impl Attention {
         let k = rotate(k.reshape([tokens, self.kv_heads, head]), &portable.cos, &portable.sin);
         let v = v.reshape([tokens, self.kv_heads, head]);
         cache.update(|keys, values| (self.write(keys, k, plan), self.write(values, v, plan)));
-        let Some((keys, values)) = cache.read() else { return q.reshape([tokens, width]) };
-        let mut mixed: Vec<_> =
-            portable.groups.iter().map(|g| self.attend(q.clone(), &keys, &values, g)).collect();
+        let Some((keys, values)) = cache.read() else {
+            return q.reshape([tokens, width]);
+        };
+        let mut mixed: Vec<_> = portable
+            .groups
+            .iter()
+            .map(|g| self.attend(q.clone(), &keys, &values, g))
+            .collect();
         match (mixed.pop(), mixed.is_empty()) {
             (Some(only), true) => only,
             (last, _) => Tensor::cat(mixed.into_iter().chain(last).collect(), 0),
@@ -119,7 +133,11 @@ impl Attention {
     /// Writes each row's new keys or values, `new` `[tokens, kv_heads, head_width]`, behind what its slot holds.
     fn write(&self, mut cache: Tensor<4>, new: Tensor<3>, plan: &Plan) -> Tensor<4> {
         for span in &plan.step.spans {
-            let rows = new.clone().narrow(0, span.first, span.tokens).swap_dims(0, 1).unsqueeze_dim(0);
+            let rows = new
+                .clone()
+                .narrow(0, span.first, span.tokens)
+                .swap_dims(0, 1)
+                .unsqueeze_dim(0);
             let place = s![span.slot, .., span.start..span.start + span.tokens, ..];
             cache = cache.slice_assign(place, rows); // [1, kv_heads, tokens, head_width]
         }
@@ -128,13 +146,21 @@ impl Attention {
 
     /// `q` `[tokens, heads, head_width]` -> `[rows * tokens of the group, heads * head_width]`
     fn attend(&self, q: Tensor<3>, keys: &Tensor<4>, values: &Tensor<4>, group: &Group) -> Tensor<2> {
-        let Group { rows, tokens, keys: seen, .. } = *group;
+        let Group {
+            rows,
+            tokens,
+            keys: seen,
+            ..
+        } = *group;
         let (heads, kv, head) = (self.heads, self.kv_heads, self.head_width);
         let cached = |all: &Tensor<4>| match &group.slots {
             Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., 0..seen, ..]),
             Slots::These(slots) => all.clone().slice(s![.., .., 0..seen, ..]).select(0, slots.clone()),
         };
-        let q = q.narrow(0, group.first, rows * tokens).reshape([rows, tokens, heads, head]).swap_dims(1, 2);
+        let q = q
+            .narrow(0, group.first, rows * tokens)
+            .reshape([rows, tokens, heads, head])
+            .swap_dims(1, 2);
         let q = q.reshape([rows, kv, heads / kv * tokens, head]);
         let mut scores = q.matmul(cached(keys).swap_dims(2, 3)); // [rows, kv, heads / kv * tokens, seen]
         if let Some(mask) = &group.mask {
@@ -143,6 +169,9 @@ impl Attention {
             scores = masked.reshape([rows, kv, heads / kv * tokens, seen]);
         }
         let mixed = softmax(scores, 3).matmul(cached(values)); // [rows, kv, heads / kv * tokens, head]
-        mixed.reshape([rows, heads, tokens, head]).swap_dims(1, 2).reshape([rows * tokens, heads * head])
+        mixed
+            .reshape([rows, heads, tokens, head])
+            .swap_dims(1, 2)
+            .reshape([rows * tokens, heads * head])
     }
 }

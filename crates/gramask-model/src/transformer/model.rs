@@ -93,10 +93,19 @@ impl Transformer {
             cache.grow(span.slot, span.tokens);
         }
         if select == Select::Last && plan.step.tokens() > rows.len() {
-            let last: Vec<_> = plan.step.spans.iter().map(|s| (s.first + s.tokens - 1) as i32).collect();
+            let last: Vec<_> = plan
+                .step
+                .spans
+                .iter()
+                .map(|s| (s.first + s.tokens - 1) as i32)
+                .collect();
             x = x.select(0, self.upload(last)); // [rows, width]
         }
-        Ok(self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(x, &plan.way)))
+        Ok(self
+            .head
+            .as_ref()
+            .unwrap_or(&self.embedding)
+            .forward(self.norm.forward(x, &plan.way)))
     }
 
     fn plan(&self, step: Step, capacity: usize) -> Plan {
@@ -104,7 +113,10 @@ impl Transformer {
             true => Way::Native,
             false => Way::Portable(Portable::new(&step, capacity, &self.device)),
         };
-        Plan { step: Arc::new(step), way }
+        Plan {
+            step: Arc::new(step),
+            way,
+        }
     }
 
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {
@@ -115,5 +127,36 @@ impl Transformer {
     /// True where the native operations may be used: on the CPU back end, outside of training.
     pub(crate) fn has_native_code(device: &Device) -> bool {
         is_flex(device) && !device.is_autodiff()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cache::tests::addresses;
+    use crate::checkpoint::Checkpoint;
+
+    /// A second handle alive at the wrong moment would make every step copy the whole cache, and no result would show.
+    #[test]
+    fn the_cache_is_written_in_place() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-qwen3");
+        let (checkpoint, device) = (Checkpoint::open(&folder).unwrap(), Device::flex());
+        let load = || Transformer::load(&checkpoint, &device, WeightType::F32).unwrap();
+        for model in [load(), load().without_native_code()] {
+            let mut cache = Cache::new(model.config(), 3, 64, &device).unwrap();
+            let before = addresses(&cache);
+            for tokens in [&[1; 40][..], &[2]] {
+                model
+                    .forward(&mut cache, &[Row { slot: 1, tokens }], Select::Last)
+                    .unwrap();
+                assert_eq!(addresses(&cache), before);
+            }
+            cache.copy(1, 2, 30).unwrap();
+            let rows = [Row { slot: 2, tokens: &[3] }, Row { slot: 0, tokens: &[4] }];
+            model.forward(&mut cache, &rows, Select::Last).unwrap();
+            assert_eq!(addresses(&cache), before);
+        }
     }
 }

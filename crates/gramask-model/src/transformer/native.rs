@@ -1,8 +1,9 @@
 //! The operations around the matrix products as plain Rust over the CPU back end's memory.
 //!
 //! A decode step of a small model runs some thirty operations per layer, of a few hundred numbers each. As tensor
-//! operations they cost more in allocation and dispatch than in arithmetic, and attention over ragged rows would need
-//! padding. Here each is one call: RMSNorm, rotation with the write into the cache, attention of all rows, SwiGLU.
+//! operations they cost more in allocation and dispatch than in arithmetic. Here each is one call: RMSNorm, rotation,
+//! the write into the cache, the softmax of a prompt's scores, SwiGLU. (Attention of a decode step is one call too, in
+//! `gramask-kernels`.)
 //!
 //! Inputs may be slices of a wider matrix (queries, keys and values come out of one product): rows are found by stride.
 
@@ -14,7 +15,7 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::simd::{dot, exp, fma, softmax, weighted_sum, widest};
+use super::simd::{dot, exp, fma, softmax, widest};
 use super::step::{Place, Step};
 
 /// Below this many multiply-adds a second thread costs more than it brings.
@@ -26,13 +27,7 @@ pub(crate) trait NativeOps: Backend {
     fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self>;
     fn swiglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self>;
     fn store(cache: FloatTensor<Self>, x: FloatTensor<Self>, rotate: bool, step: Arc<Step>) -> FloatTensor<Self>;
-    fn attend(
-        query: FloatTensor<Self>,
-        keys: FloatTensor<Self>,
-        values: FloatTensor<Self>,
-        step: Arc<Step>,
-    ) -> FloatTensor<Self>;
-    fn rotate(x: FloatTensor<Self>, heads: usize, scale: f32, step: Arc<Step>) -> FloatTensor<Self>;
+    fn rotate(x: FloatTensor<Self>, heads: usize, step: Arc<Step>) -> FloatTensor<Self>;
     fn causal_softmax(scores: FloatTensor<Self>, queries: usize, start: usize) -> FloatTensor<Self>;
 }
 
@@ -60,22 +55,12 @@ pub(crate) fn store(cache: Tensor<4>, x: Tensor<2>, rotate: bool, step: Arc<Step
     Tensor::from_dispatch(Dispatch::store(cache.into_dispatch(), x.into_dispatch(), rotate, step))
 }
 
-/// Rotates the queries and attends: each token to its slot's positions up to its own.
-///
-/// # Shapes
-/// `query` `[tokens, heads * head_width]`, `keys` and `values` `[slots, kv_heads, capacity, head_width]`
-/// -> as `query`
-pub(crate) fn attend(query: Tensor<2>, keys: Tensor<4>, values: Tensor<4>, step: Arc<Step>) -> Tensor<2> {
-    let (query, keys, values) = (query.into_dispatch(), keys.into_dispatch(), values.into_dispatch());
-    Tensor::from_dispatch(Dispatch::attend(query, keys, values, step))
-}
-
-/// Rotates every head by its token's position and multiplies by `scale`.
+/// Rotates every head by its token's position.
 ///
 /// # Shapes
 /// `x` `[tokens, heads * head_width]` -> `[heads, tokens, head_width]`
-pub(crate) fn rotate(x: Tensor<2>, heads: usize, scale: f32, step: Arc<Step>) -> Tensor<3> {
-    Tensor::from_dispatch(Dispatch::rotate(x.into_dispatch(), heads, scale, step))
+pub(crate) fn rotate(x: Tensor<2>, heads: usize, step: Arc<Step>) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::rotate(x.into_dispatch(), heads, step))
 }
 
 /// Softmax over the last dimension, where query `i` sees the first `start + i + 1` keys; the others become 0.
@@ -102,27 +87,39 @@ impl Rows<'_> {
 /// `x` itself, or a copy where its rows are not contiguous.
 fn with_rows(x: FlexTensor) -> FlexTensor {
     let strides = x.layout().strides();
-    if strides[1] == 1 && strides[0] >= 0 { x } else { x.to_contiguous() }
+    if strides[1] == 1 && strides[0] >= 0 {
+        x
+    } else {
+        x.to_contiguous()
+    }
 }
 
 fn rows(x: &FlexTensor) -> Rows<'_> {
     let (layout, data) = (x.layout(), x.storage::<f32>());
-    Rows { data: &data[layout.start_offset()..], stride: layout.strides()[0] as usize, width: layout.shape()[1] }
+    Rows {
+        data: &data[layout.start_offset()..],
+        stride: layout.strides()[0] as usize,
+        width: layout.shape()[1],
+    }
 }
 
 fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.is_contiguous() && x.layout().start_offset() == 0 { x } else { x.to_contiguous() }
+    if x.is_contiguous() && x.layout().start_offset() == 0 {
+        x
+    } else {
+        x.to_contiguous()
+    }
 }
 
 /// Rotate-half: element `i` of the first half and element `i` of the second are one pair.
 #[inline(always)]
-fn rotate_into<const FMA: bool>(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, out: &mut [f32]) {
+fn rotate_into<const FMA: bool>(x: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
     let half = cos.len();
     let (a, b) = x.split_at(half);
     let (left, right) = out.split_at_mut(half);
     for i in 0..half {
-        left[i] = fma::<FMA>(a[i], cos[i], -b[i] * sin[i]) * scale;
-        right[i] = fma::<FMA>(b[i], cos[i], a[i] * sin[i]) * scale;
+        left[i] = fma::<FMA>(a[i], cos[i], -b[i] * sin[i]);
+        right[i] = fma::<FMA>(b[i], cos[i], a[i] * sin[i]);
     }
 }
 
@@ -144,7 +141,7 @@ fn swiglu_body<const FMA: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
 }
 widest!(fn swiglu_row = swiglu_body(gate: &[f32], up: &[f32], out: &mut [f32]));
 
-widest!(fn rotate_head = rotate_into(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, out: &mut [f32]));
+widest!(fn rotate_head = rotate_into(x: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]));
 
 #[inline(always)]
 fn softmax_body<const FMA: bool>(scores: &mut [f32], seen: usize) {
@@ -153,39 +150,6 @@ fn softmax_body<const FMA: bool>(scores: &mut [f32], seen: usize) {
     hidden.fill(0.0);
 }
 widest!(fn softmax_row = softmax_body(scores: &mut [f32], seen: usize));
-
-/// One token's query heads that share a key/value head.
-struct Heads<'a> {
-    query: &'a [f32],  // [group, head_width]
-    keys: &'a [f32],   // [seen, head_width]
-    values: &'a [f32], // [seen, head_width]
-    cos: &'a [f32],    // [head_width / 2]
-    sin: &'a [f32],
-}
-
-#[inline(always)]
-fn attend_body<const FMA: bool>(heads: &Heads<'_>, out: &mut [f32]) {
-    let width = 2 * heads.cos.len();
-    let seen = heads.keys.len() / width;
-    let group = out.len() / width;
-    let scale = 1.0 / (width as f32).sqrt();
-    let mut query = vec![0.0; group * width];
-    for (q, rotated) in heads.query.chunks_exact(width).zip(query.chunks_exact_mut(width)) {
-        rotate_into::<FMA>(q, heads.cos, heads.sin, scale, rotated);
-    }
-    let mut scores = vec![0.0; group * seen];
-    // Keys outside, so that each is read from memory once for the whole group.
-    for (k, key) in heads.keys.chunks_exact(width).enumerate() {
-        for (q, query) in query.chunks_exact(width).enumerate() {
-            scores[q * seen + k] = dot::<FMA>(query, key);
-        }
-    }
-    for (scores, out) in scores.chunks_exact_mut(seen).zip(out.chunks_exact_mut(width)) {
-        softmax::<FMA>(scores);
-        weighted_sum::<FMA>(scores, heads.values, out);
-    }
-}
-widest!(fn attend_heads = attend_body(heads: &Heads<'_>, out: &mut [f32]));
 
 /// `work` on each chunk of `out`, on several threads when there is enough of it.
 fn each_chunk(out: &mut [f32], chunk: usize, work: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
@@ -202,7 +166,9 @@ impl NativeOps for Flex {
         let mut out = FlexTensor::empty(x.layout().shape().clone(), DType::F32);
         let (x, weight) = (rows(&x), weight.storage::<f32>());
         let work = 4 * out.storage::<f32>().len();
-        each_chunk(out.storage_mut(), x.width, work, |r, out| norm_row(x.row(r), weight, epsilon, out));
+        each_chunk(out.storage_mut(), x.width, work, |r, out| {
+            norm_row(x.row(r), weight, epsilon, out)
+        });
         out
     }
 
@@ -229,7 +195,7 @@ impl NativeOps for Flex {
             for (h, new) in x.row(t).chunks_exact(width).enumerate() {
                 let out = &mut data[((slot * heads + h) * capacity + position) * width..][..width];
                 if rotate {
-                    rotate_head(new, &step.cos[angles.clone()], &step.sin[angles.clone()], 1.0, out);
+                    rotate_head(new, &step.cos[angles.clone()], &step.sin[angles.clone()], out);
                 } else {
                     out.copy_from_slice(new);
                 }
@@ -238,34 +204,7 @@ impl NativeOps for Flex {
         cache
     }
 
-    fn attend(query: FlexTensor, keys: FlexTensor, values: FlexTensor, step: Arc<Step>) -> FlexTensor {
-        let (query, keys, values) = (with_rows(query), contiguous(keys), contiguous(values));
-        let shape = keys.layout().shape();
-        let (kv_heads, capacity, width) = (shape[1], shape[2], shape[3]);
-        let (tokens, all) = (query.layout().shape()[0], query.layout().shape()[1]);
-        let (query, half, chunk) = (rows(&query), width / 2, all / kv_heads);
-        let (keys, values): (&[f32], &[f32]) = (keys.storage(), values.storage());
-        let mut out = FlexTensor::empty(Shape::new([tokens, all]), DType::F32);
-        let work = step.places.iter().map(|p| 2 * all * (p.position + 1)).sum();
-        // One chunk is one token's heads over one key/value head.
-        each_chunk(out.storage_mut(), chunk, work, |i, out| {
-            let (t, h) = (i / kv_heads, i % kv_heads);
-            let Place { slot, position } = step.places[t];
-            let cached = (slot * kv_heads + h) * capacity * width;
-            let seen = (position + 1) * width;
-            let heads = Heads {
-                query: &query.row(t)[h * chunk..][..chunk],
-                keys: &keys[cached..][..seen],
-                values: &values[cached..][..seen],
-                cos: &step.cos[t * half..][..half],
-                sin: &step.sin[t * half..][..half],
-            };
-            attend_heads(&heads, out);
-        });
-        out
-    }
-
-    fn rotate(x: FlexTensor, heads: usize, scale: f32, step: Arc<Step>) -> FlexTensor {
+    fn rotate(x: FlexTensor, heads: usize, step: Arc<Step>) -> FlexTensor {
         let x = with_rows(x);
         let (tokens, all) = (x.layout().shape()[0], x.layout().shape()[1]);
         let (x, width) = (rows(&x), all / heads);
@@ -274,7 +213,7 @@ impl NativeOps for Flex {
         each_chunk(out.storage_mut(), width, tokens * all, |i, out| {
             let (h, t) = (i / tokens, i % tokens);
             let head = &x.row(t)[h * width..][..width];
-            rotate_head(head, &step.cos[t * half..][..half], &step.sin[t * half..][..half], scale, out);
+            rotate_head(head, &step.cos[t * half..][..half], &step.sin[t * half..][..half], out);
         });
         out
     }
@@ -284,7 +223,9 @@ impl NativeOps for Flex {
         let keys = scores.layout().shape()[2];
         let data: &mut [f32] = scores.storage_mut();
         let work = 16 * data.len();
-        each_chunk(data, keys, work, |r, row| softmax_row(row, (start + r % queries + 1).min(keys)));
+        each_chunk(data, keys, work, |r, row| {
+            softmax_row(row, (start + r % queries + 1).min(keys))
+        });
         scores
     }
 }

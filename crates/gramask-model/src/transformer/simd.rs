@@ -101,33 +101,6 @@ pub(crate) fn softmax<const FMA: bool>(scores: &mut [f32]) {
     }
 }
 
-/// `out = sum of weights[i] * rows[i]`, where row `i` is `rows[i * out.len()..]`.
-#[inline(always)]
-pub(crate) fn weighted_sum<const FMA: bool>(weights: &[f32], rows: &[f32], out: &mut [f32]) {
-    let width = out.len();
-    out.fill(0.0);
-    // Four rows a pass, so that `out` is loaded and stored a quarter as often.
-    let (fours, rest) = weights.as_chunks::<4>();
-    let mut row = rows;
-    for w in fours {
-        let (now, later) = row.split_at(4 * width);
-        row = later;
-        let (a, b) = now.split_at(2 * width);
-        let ((a0, a1), (b0, b1)) = (a.split_at(width), b.split_at(width));
-        for i in 0..width {
-            let sum = fma::<FMA>(w[0], a0[i], out[i]);
-            let sum = fma::<FMA>(w[1], a1[i], sum);
-            let sum = fma::<FMA>(w[2], b0[i], sum);
-            out[i] = fma::<FMA>(w[3], b1[i], sum);
-        }
-    }
-    for (w, row) in rest.iter().zip(row.chunks_exact(width)) {
-        for i in 0..width {
-            out[i] = fma::<FMA>(*w, row[i], out[i]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,10 +139,6 @@ mod tests {
             let sum = (n * n.saturating_sub(1) / 2) as f32;
             assert_eq!(dot::<false>(&ones, &counted), sum);
             assert_eq!(dot::<true>(&ones, &counted), sum);
-            let mut out = [7.0; 3];
-            let rows: Vec<f32> = (0..n).flat_map(|i| [i as f32, 1.0, -1.0]).collect();
-            weighted_sum::<false>(&ones, &rows, &mut out);
-            assert_eq!(out, [sum, n as f32, -(n as f32)]);
         }
     }
 }

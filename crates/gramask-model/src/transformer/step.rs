@@ -48,6 +48,10 @@ pub(crate) struct Step {
     pub spans: Vec<Span>,
     /// `[tokens]`
     pub places: Vec<Place>,
+    /// How many positions each token sees, its own included. `[tokens]`
+    pub lengths: Vec<usize>,
+    /// The slot of each token. `[tokens]`
+    pub slots: Vec<usize>,
     /// Cosine and sine of each pair's angle. `[tokens, head_width / 2]`
     pub cos: Vec<f32>,
     pub sin: Vec<f32>,
@@ -116,7 +120,15 @@ impl Step {
             .flat_map(|p| frequencies.iter().map(|f| p.position as f64 * f))
             .map(|angle| (angle.sin() as f32, angle.cos() as f32))
             .unzip();
-        Ok(Self { spans, places, cos, sin })
+        let (lengths, slots) = places.iter().map(|p| (p.position + 1, p.slot)).unzip();
+        Ok(Self {
+            spans,
+            places,
+            lengths,
+            slots,
+            cos,
+            sin,
+        })
     }
 
     /// Tokens in the pass.
@@ -143,21 +155,46 @@ fn check(config: &ModelConfig, cache: &Cache, rows: &[Row<'_>]) -> Result<Vec<Sp
     let mut first = 0;
     for (number, row) in rows.iter().enumerate() {
         let (slot, added) = (row.slot, row.tokens.len());
-        let held = cache.len(slot).map_err(|error| ModelError::Slot { row: number, error })?;
+        let held = cache
+            .len(slot)
+            .map_err(|error| ModelError::Slot { row: number, error })?;
         if let Some(earlier) = written_by[slot].replace(number) {
-            return Err(ModelError::SlotTwice { first: earlier, second: number, slot });
+            return Err(ModelError::SlotTwice {
+                first: earlier,
+                second: number,
+                slot,
+            });
         }
         if added == 0 {
             return Err(ModelError::EmptyRow { row: number, slot });
         }
         if added > cache.capacity() - held {
-            return Err(ModelError::ContextOverflow { slot, held, added, capacity: cache.capacity() });
+            return Err(ModelError::ContextOverflow {
+                slot,
+                held,
+                added,
+                capacity: cache.capacity(),
+            });
         }
-        if let Some((position, &id)) = row.tokens.iter().enumerate().find(|&(_, &id)| id as usize >= config.vocabulary)
+        if let Some((position, &id)) = row
+            .tokens
+            .iter()
+            .enumerate()
+            .find(|&(_, &id)| id as usize >= config.vocabulary)
         {
-            return Err(ModelError::NoSuchToken { row: number, position, id, vocabulary: config.vocabulary });
+            return Err(ModelError::NoSuchToken {
+                row: number,
+                position,
+                id,
+                vocabulary: config.vocabulary,
+            });
         }
-        spans.push(Span { slot, start: held, first, tokens: added });
+        spans.push(Span {
+            slot,
+            start: held,
+            first,
+            tokens: added,
+        });
         first += added;
     }
     Ok(spans)
@@ -183,9 +220,15 @@ impl Portable {
                     ..*s
                 })
             });
-            blocks.map(|b| group(&[b], round_up(b.start + b.tokens), device)).collect()
+            blocks
+                .map(|b| group(&[b], round_up(b.start + b.tokens), device))
+                .collect()
         };
-        Self { cos: upload(&step.cos), sin: upload(&step.sin), groups }
+        Self {
+            cos: upload(&step.cos),
+            sin: upload(&step.sin),
+            groups,
+        }
     }
 }
 
@@ -201,9 +244,18 @@ fn group(spans: &[Span], keys: usize, device: &Device) -> Group {
     };
     // The query at position p sees positions 0..=p.
     let positions = spans.iter().flat_map(|s| s.start..s.start + tokens);
-    let mask: Vec<bool> = positions.flat_map(|position| (0..keys).map(move |key| key > position)).collect();
+    let mask: Vec<bool> = positions
+        .flat_map(|position| (0..keys).map(move |key| key > position))
+        .collect();
     let mask = mask
         .contains(&true)
         .then(|| Tensor::from_data(TensorData::new(mask, [rows, 1, tokens, keys]), device));
-    Group { first: spans[0].first, rows, tokens, keys, slots, mask }
+    Group {
+        first: spans[0].first,
+        rows,
+        tokens,
+        keys,
+        slots,
+        mask,
+    }
 }
