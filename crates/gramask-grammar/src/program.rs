@@ -245,7 +245,7 @@ impl Program {
     /// Gives each free-text terminal the literals that can stand behind it or behind another one of its kind: in
     /// `@word "(O)" | @word "(B-" ..` a word that held `(B-` could be read in two ways.
     fn find_delimiters(&mut self) {
-        for free in [Terminal::Copy, Terminal::Word, Terminal::Text] {
+        for free in [Terminal::Copy, Terminal::Word, Terminal::Text, Terminal::Label] {
             let of_kind = |op: &Op| matches!(op, Op::Terminal { kind, .. } if *kind == free);
             let places = (0..self.ops.len()).filter(|&pc| of_kind(&self.ops[pc]));
             let mut followers: Vec<_> = places.flat_map(|pc| self.followers(pc as Pc + 1)).collect();

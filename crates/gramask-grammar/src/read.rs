@@ -61,6 +61,12 @@ pub enum Problem {
         /// In characters (`@copy`) or words (`@word`, `@skip`).
         offset: usize,
     },
+    /// A label that the schema does not have.
+    #[error("unknown label `{label}`")]
+    UnknownLabel {
+        /// The label as it was written.
+        label: String,
+    },
     /// The same entity again.
     #[error("{entity} stands twice")]
     Duplicate {
@@ -86,7 +92,7 @@ impl Program {
     /// [`Reading::problems`].
     pub fn read(self: &Arc<Self>, text: &Text, output: &[u8]) -> Result<Reading, ReadError> {
         let events = self.parse(output)?;
-        Ok(Grounder::new(self, text, output).ground(&events))
+        Grounder::new(self, text, output).ground(&events)
     }
 
     fn parse(self: &Arc<Self>, output: &[u8]) -> Result<Vec<Event>, ReadError> {
@@ -159,6 +165,8 @@ struct Seen {
 
 struct Pending {
     label: u16,
+    /// The first label that was written, if it is not of the schema.
+    unknown: Option<String>,
     /// Cursor formats: characters or words passed before.
     from: usize,
     fragments: Vec<Seen>,
@@ -199,7 +207,7 @@ impl<'a> Grounder<'a> {
         }
     }
 
-    fn ground(mut self, events: &[Event]) -> Reading {
+    fn ground(mut self, events: &[Event]) -> Result<Reading, ReadError> {
         let mut begin = 0;
         let mut closed: Vec<(u16, Fragment)> = Vec::new();
         for event in events {
@@ -210,11 +218,15 @@ impl<'a> Grounder<'a> {
                 Event::Skip => self.words.push(None),
                 Event::Open => {
                     let from = self.passed();
-                    self.open.push(Pending { label: self.label, from, fragments: Vec::new() });
+                    self.open.push(Pending { label: self.label, unknown: None, from, fragments: Vec::new() });
                 }
-                Event::End(kind, end) => self.piece(kind, begin, end as usize),
+                Event::End(kind, end) => self.piece(kind, begin, end as usize)?,
                 Event::Close => {
                     let Some(pending) = self.open.pop() else { continue };
+                    if let Some(label) = pending.unknown {
+                        self.reading.problems.push(Problem::UnknownLabel { label });
+                        continue;
+                    }
                     match self.program.cursor {
                         true => closed.push((pending.label, Fragment::new(pending.from, self.passed()))),
                         false => self.resolve(pending),
@@ -225,7 +237,7 @@ impl<'a> Grounder<'a> {
         if self.program.cursor {
             self.copy(closed);
         }
-        self.reading
+        Ok(self.reading)
     }
 
     /// How much the cursor passed: characters, or words where gaps are not written.
@@ -233,7 +245,7 @@ impl<'a> Grounder<'a> {
         if self.program.copies { self.copied.chars().count() } else { self.words.len() }
     }
 
-    fn piece(&mut self, kind: Terminal, begin: usize, end: usize) {
+    fn piece(&mut self, kind: Terminal, begin: usize, end: usize) -> Result<(), ReadError> {
         let written = &self.output[begin..end];
         let text = || self.program.escape().unescape(written).unwrap_or_default();
         let number = || std::str::from_utf8(written).ok().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX);
@@ -249,8 +261,17 @@ impl<'a> Grounder<'a> {
             Terminal::Skip => {}
             Terminal::Label => {
                 let label = self.program.labels.iter().position(|label| label == written);
-                if let (Some(label), Some(open)) = (label, self.open.last_mut()) {
-                    open.label = label as u16;
+                let Some(open) = self.open.last_mut() else { return Ok(()) };
+                match label {
+                    Some(label) if open.unknown.is_none() => open.label = label as u16,
+                    None if open.label == NO_LABEL && open.unknown.as_deref().is_none_or(|known| known == text()) => {
+                        open.unknown = Some(text());
+                    }
+                    _ => {
+                        // Only an unknown label can differ: a known one holds the later ones to it.
+                        let expected = format!("`{}` again", open.unknown.as_deref().unwrap_or_default());
+                        return Err(ReadError::Syntax { offset: begin, found: format!("`{}`", text()), expected });
+                    }
                 }
             }
             Terminal::Text => {
@@ -274,6 +295,7 @@ impl<'a> Grounder<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Cursor formats: the text must be the document's.

@@ -32,7 +32,13 @@ impl Machine {
                     }
                 }
             }
-            Op::Terminal { kind: Terminal::Label, .. } => self.label(thread, byte, out),
+            Op::Terminal { kind: Terminal::Label, delimiters } => {
+                self.label(thread, byte, out);
+                // A reader goes on over a label that is not of the schema, to name it.
+                if self.tracing && self.innermost(thread.frame).is_some_and(|open| open.label == NO_LABEL) {
+                    self.free(thread, Terminal::Label, delimiters, byte, out);
+                }
+            }
             Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word), delimiters } if self.grounded() => {
                 if let Some((element, cursor)) = self.next_element(&thread, *kind, delimiters) {
                     let source = Arc::clone(&self.source);
@@ -104,6 +110,7 @@ impl Machine {
     fn label(&mut self, thread: Thread, byte: u8, out: &mut Vec<Thread>) {
         let (offset, like) = match thread.at {
             At::Label { offset, label } => (usize::from(offset), Some(label)),
+            At::Free(_) => return,
             _ => (0, None),
         };
         let program = Arc::clone(&self.program);
@@ -195,6 +202,9 @@ impl Machine {
 
     /// Free text at level `syntax`: written through the escape, without the delimiters, not longer than the document.
     fn free(&mut self, thread: Thread, kind: Terminal, delimiters: &Delimiters, byte: u8, out: &mut Vec<Thread>) {
+        if matches!(thread.at, At::Label { .. }) {
+            return;
+        }
         let mut free = self.begin_free(&thread, kind);
         if free.left == 0 && free.count == 0 {
             return;
@@ -217,7 +227,7 @@ impl Machine {
                 if free.left > 0 {
                     out.push(Thread { at: At::Free(free), ..thread });
                 }
-                let cursor = if kind == Terminal::Text { thread.cursor } else { free.left };
+                let cursor = if kind.is_cursor() { free.left } else { thread.cursor };
                 self.leave(Thread { cursor, ..thread }, Some(kind), out);
             }
         }
@@ -227,7 +237,7 @@ impl Machine {
         if let At::Free(free) = thread.at {
             return free;
         }
-        let left = if kind == Terminal::Text { self.limits.characters } else { thread.cursor };
+        let left = if kind.is_cursor() { thread.cursor } else { self.limits.characters };
         Free { left, tail: 0, pending: [0; LONGEST_UNIT], count: 0 }
     }
 }
