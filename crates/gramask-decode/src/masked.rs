@@ -6,21 +6,27 @@
 //! beginning with `tokens_to_finish(start) <= budget`, never runs out: the tight mask is not empty (the constraint's own
 //! completion is in it), and whatever is chosen keeps the condition for the next step.
 //!
-//! The tight mask depends on `r`, so it is costly to know beforehand, and almost always it is the plain mask as far as it
-//! matters. So the plain mask is applied first, and the tight one only where it could make a difference: where some token of
-//! the choice's [basis](Sampler::basis) cannot be finished in time, or the basis is too large to test. The basis is such
-//! that taking other tokens away leaves the choice's distribution as it was. Hence **the token always has exactly the tight
-//! mask's distribution**, and, as both choices use the same random number, it is the very token that the tight mask alone
-//! would have given.
+//! The tight mask is costly: every allowed token must be followed to see what it leaves to do. And almost always it is the
+//! plain mask as far as it matters. So the plain mask is applied first, and then the tokens of the choice's
+//! [basis](Sampler::basis) alone are tested:
+//!
+//! - where all of them can be finished in time, the choice stands;
+//! - else, or where the basis is too large to test, the choice is made anew under the tight mask.
+//!
+//! **The token always has exactly the tight mask's distribution.** For [`Basis::Tokens`] since the filters keep the same
+//! tokens under both masks, and then it is the very token that the tight mask alone would have given with this random number.
+//! For [`Basis::Drawn`] by rejection: let `P` be the plain distribution and `q` the part of it within the tight mask `T`. A
+//! token `t` of `T` comes from the first draw with `P(t)`, and from the second, independent one with `(1 - q) P(t) / q`;
+//! together `P(t) / q`, which is its probability under the tight mask.
 //!
 //! The probability mass recorded is that of the mask that was applied last.
 
 use std::time::{Duration, Instant};
 
 use crate::constraint::TokenConstraint;
-use crate::sampler::Basis;
 #[cfg(doc)]
 use crate::sampler::Sampler;
+use crate::sampler::{Basis, Choice};
 use crate::strategy::{Move, Step, StepError, Strategy};
 
 /// The strategy `masked`: chooses among the tokens that the constraint allows, and always completes its output.
@@ -39,7 +45,9 @@ impl<C: TokenConstraint> Masked<C> {
 
     /// Whether every token that the choice rested on can be finished with `after` more tokens.
     fn in_time(&mut self, basis: Basis<'_>, after: usize, end_tokens: &[u32]) -> Result<bool, StepError> {
-        let Basis::Tokens(tokens) = basis else { return Ok(false) };
+        let (Basis::Tokens(tokens) | Basis::Drawn(tokens)) = basis else {
+            return Ok(false);
+        };
         for &token in tokens {
             // Behind an end token there is nothing to finish.
             if end_tokens.contains(&token) {
@@ -82,6 +90,9 @@ impl<C: TokenConstraint> Strategy for Masked<C> {
 
         let clock = Instant::now();
         if !self.in_time(step.sampler.basis(), remaining - 1, step.end_tokens)? {
+            if matches!(step.sampler.basis(), Basis::Drawn(_)) {
+                step.draw = step.draw.again();
+            }
             let mask = self.constraint.mask_within(self.state, remaining);
             spent += clock.elapsed();
             choice = choose(&mut step, mask)?;
@@ -102,7 +113,7 @@ impl<C: TokenConstraint> Strategy for Masked<C> {
 }
 
 /// Chooses under a mask, and tells an empty mask from broken logits.
-fn choose(step: &mut Step<'_>, mask: &[u32]) -> Result<crate::sampler::Choice, StepError> {
+fn choose(step: &mut Step<'_>, mask: &[u32]) -> Result<Choice, StepError> {
     match step.choose(Some(mask)) {
         Err(StepError::NoChoice(none)) if none.allowed == 0 => Err(StepError::EmptyMask {
             remaining: step.remaining,

@@ -35,6 +35,14 @@ pub struct Draw {
 }
 
 impl Draw {
+    /// An independent second draw for the same token.
+    pub fn again(self) -> Draw {
+        Draw {
+            position: self.position | 1 << 63,
+            ..self
+        }
+    }
+
     /// The number of this place under a seed, uniform in `[0, 1)` in steps of 2^-53.
     pub fn uniform(self, seed: u64) -> f64 {
         let counter = [
@@ -141,6 +149,7 @@ mod tests {
         assert_eq!(draw.uniform(1), draw.uniform(1));
         assert_ne!(draw.uniform(1), draw.uniform(2));
         assert_ne!(draw.uniform(1), draw.uniform(1 << 32));
+        assert_ne!(draw.uniform(1), draw.again().uniform(1));
         assert_ne!(
             draw.uniform(1),
             Draw {

@@ -13,7 +13,7 @@ use crate::numeric::{maximum, sum_of_exponentials, weight};
 use crate::random::Draw;
 use crate::sampling::Sampling;
 
-/// With more candidates than this [`Sampler::basis`] does not list them.
+/// A [`Sampler::basis`] of more tokens than this is not listed.
 const BASIS_LIMIT: usize = 256;
 
 /// A chosen token and what the model thought of it.
@@ -40,12 +40,15 @@ pub struct NoChoice {
     pub nan: usize,
 }
 
-/// The tokens on which a choice rested; see [`Sampler::basis`].
+/// What a choice rested on: how it could have come out had fewer tokens been allowed. See [`Sampler::basis`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis<'a> {
-    /// These tokens.
+    /// As long as these tokens stay, others may go, and neither the distribution nor the token changes.
     Tokens(&'a [u32]),
-    /// Too many to list.
+    /// The choice was a draw from all candidates. As long as these tokens stay it may be kept, and otherwise another,
+    /// independent draw from what stays be made: together this has the distribution of a draw from what stays.
+    Drawn(&'a [u32]),
+    /// Too many tokens to list: a choice among fewer must be made anew.
     Many,
 }
 
@@ -86,7 +89,14 @@ pub struct Sampler {
     logits: Vec<f32>, // theirs
     candidates: Vec<Candidate>,
     basis: Vec<u32>,
-    many: bool,
+    basis_kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tokens,
+    Drawn,
+    Many,
 }
 
 impl Sampler {
@@ -98,7 +108,7 @@ impl Sampler {
             logits: Vec::new(),
             candidates: Vec::new(),
             basis: Vec::new(),
-            many: false,
+            basis_kind: Kind::Tokens,
         }
     }
 
@@ -116,7 +126,7 @@ impl Sampler {
     /// [`NoChoice`] where no allowed token has a logit above `-inf`.
     pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Choice, NoChoice> {
         self.basis.clear();
-        self.many = false;
+        self.basis_kind = Kind::Tokens;
         let max = maximum(logits);
         let log_sum = sum_of_exponentials(logits, max).ln();
         let Some(mask) = allowed else {
@@ -126,12 +136,11 @@ impl Sampler {
             let token = if self.sampling.is_greedy() {
                 logits.iter().position(|&logit| logit == max).unwrap_or(0) as u32
             } else {
-                self.many = true;
                 self.fill(
                     logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit)),
                     max,
                 );
-                self.sample(draw)
+                self.sample(draw, false)
             };
             let log_probability = log_ratio(logits[token as usize], max) - log_sum;
             return Ok(Choice {
@@ -155,7 +164,7 @@ impl Sampler {
             let (tokens, values) = (std::mem::take(&mut self.tokens), std::mem::take(&mut self.logits));
             self.fill(tokens.iter().copied().zip(values.iter().copied()), best);
             (self.tokens, self.logits) = (tokens, values);
-            self.sample(draw)
+            self.sample(draw, true)
         };
         let log_probability = log_ratio(logits[token as usize], max) - log_sum;
         // Rounding may put the part a hair above the whole.
@@ -166,17 +175,20 @@ impl Sampler {
         })
     }
 
-    /// The tokens on which the last choice under a mask rested: taking away from the mask any others leaves the
-    /// distribution of the choice as it was.
+    /// What the last choice under a mask rested on.
     ///
-    /// That is the chosen token where the choice is greedy; the candidates that entered top-p, where there is top-p (its
-    /// threshold is relative to all of them); else the candidates that the filters left (what top-k and min-p keep does not
-    /// change when tokens go that they do not keep).
+    /// - A greedy choice rests on its token.
+    /// - Top-p keeps the shortest head of the sorted candidates that reaches `p` of their total. Taking other candidates
+    ///   away lowers the total, so that a shorter head could do. It rests on a longer head `B`: the shortest for which all
+    ///   that is kept but its last token is below `p` of `B` alone. While `B` stays, no total can shorten the kept head.
+    /// - Top-k alone, or with min-p, rests on the tokens it kept before the draw.
+    /// - A draw from all candidates rests on the drawn token, as rejection sampling does; with min-p also on the likeliest,
+    ///   which min-p measures by.
     pub fn basis(&self) -> Basis<'_> {
-        if self.many {
-            Basis::Many
-        } else {
-            Basis::Tokens(&self.basis)
+        match self.basis_kind {
+            Kind::Tokens => Basis::Tokens(&self.basis),
+            Kind::Drawn => Basis::Drawn(&self.basis),
+            Kind::Many => Basis::Many,
         }
     }
 
@@ -216,8 +228,8 @@ impl Sampler {
         );
     }
 
-    /// Filters the candidates, which are in order of tokens and not empty, and draws one.
-    fn sample(&mut self, draw: Draw) -> u32 {
+    /// Filters the candidates, which are in order of tokens and not empty, and draws one. Notes the basis if `noting`.
+    fn sample(&mut self, draw: Draw, noting: bool) -> u32 {
         let Sampling {
             top_k,
             top_p,
@@ -226,52 +238,76 @@ impl Sampler {
             ..
         } = self.sampling;
         let candidates = &mut self.candidates;
-        if top_k > 0 && top_k < candidates.len() {
+        let cut = top_k > 0 && top_k < candidates.len();
+        if cut {
             candidates.select_nth_unstable_by(top_k - 1, likeliest_first);
             candidates.truncate(top_k);
         }
+        let from_all = !cut && top_p >= 1.0;
+        let likeliest = || {
+            candidates
+                .iter()
+                .min_by(|a, b| likeliest_first(a, b))
+                .map(|candidate| candidate.token)
+        };
+        let likeliest = if noting && from_all && min_p > 0.0 {
+            likeliest()
+        } else {
+            None
+        };
+        let mut head = 0;
         if top_p < 1.0 {
-            list_basis(candidates, &mut self.basis, &mut self.many);
-            keep_top_p(candidates, f64::from(top_p));
+            let kept;
+            (kept, head) = sort_top_p(candidates, f64::from(top_p));
+            if noting {
+                self.basis.extend(
+                    candidates[..head.min(BASIS_LIMIT)]
+                        .iter()
+                        .map(|candidate| candidate.token),
+                );
+            }
+            candidates.truncate(kept);
         }
         if min_p > 0.0 {
             // The likeliest candidate has weight 1, and no filter before has taken it away.
             candidates.retain(|candidate| candidate.weight >= min_p);
         }
-        if top_p >= 1.0 {
-            list_basis(candidates, &mut self.basis, &mut self.many);
+        if noting && cut && top_p >= 1.0 {
+            head = candidates.len();
+            self.basis
+                .extend(candidates.iter().take(BASIS_LIMIT).map(|candidate| candidate.token));
         }
         candidates.sort_unstable_by_key(|candidate| candidate.token);
 
         let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
         let target = draw.uniform(seed) * total;
         let mut reached = 0.0;
-        let mut last = 0;
+        let mut drawn = 0;
         for candidate in candidates.iter().filter(|candidate| candidate.weight > 0.0) {
             reached += f64::from(candidate.weight);
-            last = candidate.token;
+            drawn = candidate.token;
             if reached > target {
                 break;
             }
         }
-        last
+        if noting && from_all {
+            self.basis.push(drawn);
+            self.basis.extend(likeliest);
+            self.basis_kind = Kind::Drawn;
+        } else if head > BASIS_LIMIT {
+            self.basis_kind = Kind::Many;
+        }
+        drawn
     }
 }
 
-/// Notes the candidates as the basis of the choice.
-fn list_basis(candidates: &[Candidate], basis: &mut Vec<u32>, many: &mut bool) {
-    *many = *many || candidates.len() > BASIS_LIMIT;
-    if !*many {
-        basis.extend(candidates.iter().map(|candidate| candidate.token));
-    }
-}
-
-/// Keeps the smallest set of the likeliest candidates whose weights reach `top_p` of the total.
+/// Sorts the candidates, likeliest first, as far as top-p needs it, and returns how many top-p keeps, the smallest number
+/// whose weights reach `top_p` of the total, and how many its [basis](Sampler::basis) has.
 ///
-/// Rarely does it hold more than a few, so only as many are sorted as are needed, by doubling.
-fn keep_top_p(candidates: &mut Vec<Candidate>, top_p: f64) {
+/// Rarely are these more than a few, so only as many are sorted as are needed, in growing portions.
+fn sort_top_p(candidates: &mut [Candidate], top_p: f64) -> (usize, usize) {
     let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
-    let (mut sorted, mut reached) = (0, 0.0);
+    let (mut sorted, mut reached, mut kept) = (0, 0.0, None);
     let mut wanted = 64;
     while sorted < candidates.len() {
         let end = wanted.min(candidates.len());
@@ -281,15 +317,22 @@ fn keep_top_p(candidates: &mut Vec<Candidate>, top_p: f64) {
         }
         rest[..end - sorted].sort_unstable_by(likeliest_first);
         while sorted < end {
+            let before = reached;
             reached += f64::from(candidates[sorted].weight);
             sorted += 1;
-            if reached >= top_p * total {
-                candidates.truncate(sorted);
-                return;
+            if kept.is_none() && reached >= top_p * total {
+                kept = Some((sorted, before));
+            }
+            // The margin is for sums of other tokens in another order.
+            if let Some((kept, before)) = kept
+                && before < top_p * reached * (1.0 - 1e-12)
+            {
+                return (kept, sorted);
             }
         }
         wanted *= 4;
     }
+    (kept.map_or(candidates.len(), |(kept, _)| kept), candidates.len())
 }
 
 /// `logit - max`, where two infinities of one sign are equal.

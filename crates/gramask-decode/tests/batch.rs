@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use gramask_decode::mock::{END, MockConstraint, MockModel, SPECIAL, table};
 use gramask_decode::{
     Chosen, DecodeError, Ended, Finish, Layout, LayoutError, Masked, Move, Output, Request, RequestError, Sampling,
-    Select, Settings, Step, StepError, Strategy, Summary, TokenRecord, Unconstrained, decode,
+    Select, Settings, Step, StepError, Strategy, Summary, TokenConstraint, TokenRecord, Unconstrained, decode,
 };
 
 const TEXTS: [&str; 6] = ["", "[]", "[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]"];
@@ -162,7 +162,7 @@ fn masked_outputs_are_valid_at_every_budget() {
     }
 }
 
-/// At each step the token is the one that the tight mask alone would have given.
+/// With these settings the token is at each step the one that the tight mask alone would have given.
 #[test]
 fn the_tight_mask_is_applied_exactly() {
     /// The obvious way: the tight mask at every step.
@@ -172,7 +172,6 @@ fn the_tight_mask_is_applied_exactly() {
             "tight"
         }
         fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-            use gramask_decode::TokenConstraint;
             let mask = self.0.mask_within(self.1, step.remaining).to_vec();
             let choice = step.choose(Some(&mask))?;
             self.1 = self
@@ -187,10 +186,8 @@ fn the_tight_mask_is_applied_exactly() {
     let plain = Sampling::at(1.5, 9);
     let samplings = [
         Sampling::greedy(),
-        plain,
         Sampling { top_p: 0.6, ..plain },
         Sampling { top_k: 2, ..plain },
-        Sampling { min_p: 0.3, ..plain },
         Sampling {
             top_k: 3,
             top_p: 0.8,
@@ -229,6 +226,101 @@ fn the_tight_mask_is_applied_exactly() {
         }
     }
     assert!(tightened > 100);
+}
+
+/// The exact distribution of the tight mask over whole texts, by walking all of them.
+fn tight_distribution(
+    model: &MockModel,
+    constraint: &mut MockConstraint,
+    prefix: &[u32],
+    state: usize,
+    remaining: usize,
+    sampling: &Sampling,
+) -> BTreeMap<Vec<u32>, f64> {
+    let logits = model.logits(prefix);
+    let mask = constraint.mask_within(state, remaining).to_vec();
+    let allowed: Vec<u32> = (0..logits.len() as u32)
+        .filter(|&t| mask[t as usize / 32] >> (t % 32) & 1 == 1)
+        .collect();
+    let weight = |t: u32| (f64::from(logits[t as usize]) / f64::from(sampling.temperature)).exp();
+    let best = allowed.iter().map(|&t| weight(t)).fold(0.0, f64::max);
+    let kept: Vec<u32> = allowed
+        .into_iter()
+        .filter(|&t| weight(t) >= f64::from(sampling.min_p) * best)
+        .collect();
+    let total: f64 = kept.iter().map(|&t| weight(t)).sum();
+    let mut all = BTreeMap::new();
+    for token in kept {
+        let p = weight(token) / total;
+        if token == END {
+            all.insert(vec![END], p);
+            continue;
+        }
+        let next = constraint.advance(state, token).unwrap();
+        let behind = [prefix, &[token]].concat();
+        for (mut rest, q) in tight_distribution(model, constraint, &behind, next, remaining - 1, sampling) {
+            rest.insert(0, token);
+            all.insert(rest, p * q);
+        }
+    }
+    all
+}
+
+/// Draws from all candidates are corrected by a second draw; the outputs' distribution must be the tight one.
+#[test]
+fn redrawn_outputs_have_the_tight_distribution() {
+    let texts = ["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[aaaaaaaaaaaa]"];
+    for (sampling, budget) in [
+        (Sampling::at(1.5, 9), 4),
+        (Sampling::at(1.5, 9), 6),
+        (
+            Sampling {
+                min_p: 0.05,
+                ..Sampling::at(2.0, 4)
+            },
+            6,
+        ),
+    ] {
+        let mut model = MockModel::hashed(table(&LONGER), 64);
+        let constraint = MockConstraint::new(table(&LONGER), &texts);
+        let wanted = tight_distribution(&model, &mut constraint.clone(), &[65], 0, budget, &sampling);
+        let free = tight_distribution(&model, &mut constraint.clone(), &[65], 0, 40, &sampling);
+        let late: f64 = free
+            .iter()
+            .filter(|(tokens, _)| tokens.len() > budget)
+            .map(|(_, p)| p)
+            .sum();
+        assert!(
+            wanted.len() > 3 && late > 0.05,
+            "{} outputs, {late} of the mass in too long ones",
+            wanted.len()
+        );
+        let n = 20_000;
+        let all =
+            (0..n).map(|i| Request::new(format!("d{i}"), vec![65], Some(budget), Masked::new(constraint.clone())));
+        let (all, _) = collect(&mut model, &settings(8, &[], sampling), all.collect());
+        let mut counts: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
+        for output in all.into_values() {
+            *counts
+                .entry(output.unwrap().tokens.iter().map(|record| record.token).collect())
+                .or_default() += 1;
+        }
+        assert!(counts.keys().all(|tokens| wanted.contains_key(tokens)));
+        let (mut statistic, mut degrees) = (0.0, -1.0);
+        for (tokens, p) in wanted {
+            let (count, expected) = (counts.get(&tokens).copied().unwrap_or(0) as f64, p * f64::from(n));
+            if expected >= 5.0 {
+                statistic += (count - expected).powi(2) / expected;
+                degrees += 1.0;
+            } else {
+                assert!(count < 25.0);
+            }
+        }
+        assert!(
+            statistic < degrees + 4.0 * (2.0f64 * degrees).sqrt(),
+            "{statistic} at {degrees} degrees of freedom"
+        );
+    }
 }
 
 #[test]

@@ -138,13 +138,25 @@ proptest! {
         let sampling = Sampling { temperature, top_k, top_p, min_p, seed: 5 };
         let mut sampler = Sampler::new(sampling);
         let first = sampler.choose(&logits, Some(&bits(&allowed)), draw(position)).unwrap();
-        let Basis::Tokens(basis) = sampler.basis() else { panic!("fewer than 256 candidates") };
+        let (basis, drawn) = match sampler.basis() {
+            Basis::Tokens(basis) => (basis.to_vec(), false),
+            Basis::Drawn(basis) => (basis.to_vec(), true),
+            Basis::Many => panic!("fewer than 256 candidates"),
+        };
         prop_assert!(basis.contains(&first.token));
+        // What is left of a draw from all candidates keeps their proportions.
+        prop_assert_eq!(drawn, temperature > 0.0 && top_p == 1.0 && (top_k == 0 || top_k >= allowed.iter().filter(|a| **a).count()));
         let fewer: Vec<bool> = (0..row.len()).map(|t| allowed[t] && (row[t].2 || basis.contains(&(t as u32)))).collect();
         let second = sampler.choose(&logits, Some(&bits(&fewer)), draw(position)).unwrap();
-        prop_assert_eq!(first.token, second.token);
         let (a, b) = (reference(&logits, &allowed, &sampling), reference(&logits, &fewer, &sampling));
-        prop_assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9));
+        if !drawn {
+            prop_assert_eq!(first.token, second.token);
+            prop_assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9));
+            return Ok(());
+        }
+        let stays: f64 = a.iter().zip(&fewer).filter(|(_, stays)| **stays).map(|(p, _)| p).sum();
+        let kept = |t: usize| if fewer[t] { a[t] / stays } else { 0.0 };
+        prop_assert!((0..a.len()).all(|t| (kept(t) - b[t]).abs() < 1e-9));
     }
 }
 
