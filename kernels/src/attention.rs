@@ -96,7 +96,10 @@ fn reference(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots:
     let (k, v) = (gather(k), gather(v)); // [batch, kv_heads, longest, dim]
     let q = q.reshape([batch, kv_heads, heads / kv_heads, dim]);
     let scores = q.matmul(k.swap_dims(2, 3)).div_scalar((dim as f64).sqrt()); // [batch, kv_heads, group, longest]
-    let beyond: Vec<bool> = lengths.iter().flat_map(|length| (0..longest).map(move |t| t >= *length)).collect();
+    let beyond: Vec<bool> = lengths
+        .iter()
+        .flat_map(|length| (0..longest).map(move |t| t >= *length))
+        .collect();
     let mask = Tensor::<2, Bool>::from_data(TensorData::new(beyond, [batch, longest]), &device);
     let mask = mask.reshape([batch, 1, 1, longest]).expand(scores.dims());
     // Not minus infinity, which some shading languages lack.
@@ -104,23 +107,27 @@ fn reference(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots:
     weights.matmul(v).reshape([batch, heads, dim])
 }
 
-fn check(
-    q: &Tensor<3>,
-    k: &Tensor<4>,
-    v: &Tensor<4>,
-    lengths: &[usize],
-    slots: &[usize],
-) -> Result<(), KernelError> {
+fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, lengths: &[usize], slots: &[usize]) -> Result<(), KernelError> {
     let (q, keys, values) = (q.dims(), k.dims(), v.dims());
-    if keys != values || q[2] != keys[3] || keys[1] == 0 || q[1] % keys[1] != 0 {
+    if keys != values || q[2] != keys[3] || keys[1] == 0 || !q[1].is_multiple_of(keys[1]) {
         return Err(KernelError::Heads { q, keys, values });
     }
     if lengths.len() != q[0] || slots.len() != q[0] {
-        return Err(KernelError::Sequences { batch: q[0], lengths: lengths.len(), slots: slots.len() });
+        return Err(KernelError::Sequences {
+            batch: q[0],
+            lengths: lengths.len(),
+            slots: slots.len(),
+        });
     }
     for (sequence, (&length, &slot)) in lengths.iter().zip(slots).enumerate() {
         if slot >= keys[0] || length == 0 || length > keys[2] {
-            return Err(KernelError::Positions { sequence, slot, length, slots: keys[0], capacity: keys[2] });
+            return Err(KernelError::Positions {
+                sequence,
+                slot,
+                length,
+                slots: keys[0],
+                capacity: keys[2],
+            });
         }
     }
     Ok(())
@@ -136,8 +143,17 @@ impl AttentionOps for Flex {
     ) -> FlexTensor {
         let (q, keys, values) = (q.to_contiguous(), keys.to_contiguous(), values.to_contiguous());
         let (shape, cache) = (q.layout().shape().clone(), keys.layout().shape());
-        let cache = CacheShape { slots: cache[0], kv_heads: cache[1], capacity: cache[2], dim: cache[3] };
-        let spans: Vec<Span> = lengths.into_iter().zip(slots).map(|(length, slot)| Span { slot, length }).collect();
+        let cache = CacheShape {
+            slots: cache[0],
+            kv_heads: cache[1],
+            capacity: cache[2],
+            dim: cache[3],
+        };
+        let spans: Vec<Span> = lengths
+            .into_iter()
+            .zip(slots)
+            .map(|(length, slot)| Span { slot, length })
+            .collect();
         let operands = (keys.storage::<f32>(), values.storage::<f32>(), cache);
         match cpu::decode_attention_at(Level::best(), q.storage::<f32>(), shape[1], operands, &spans) {
             Ok(output) => FlexTensor::from_data(TensorData::new(output, shape)),

@@ -81,12 +81,25 @@ pub enum KernelError {
 impl fmt::Display for KernelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KernelError::Length { name, rows, columns, len } => {
-                write!(f, "{name} has {len} elements; its shape [{rows}, {columns}] needs {}", {
-                    rows.checked_mul(*columns).map_or("more than can be counted".to_string(), |n| n.to_string())
-                })
+            KernelError::Length {
+                name,
+                rows,
+                columns,
+                len,
+            } => {
+                write!(
+                    f,
+                    "{name} has {len} elements; its shape [{rows}, {columns}] needs {}",
+                    {
+                        rows.checked_mul(*columns)
+                            .map_or("more than can be counted".to_string(), |n| n.to_string())
+                    }
+                )
             }
-            KernelError::Shape { x: [m, k], weight: [n, input] } => write!(
+            KernelError::Shape {
+                x: [m, k],
+                weight: [n, input],
+            } => write!(
                 f,
                 "activations [{m}, {k}] cannot be multiplied by a weight [out = {n}, in = {input}]: rows of {input} \
                  values are needed"
@@ -96,7 +109,10 @@ impl fmt::Display for KernelError {
                 "weight [{row}, {column}] is {value:e}; 16-bit floats end at 65504, so this weight needs 32 bits"
             ),
             KernelError::Unsupported { kind, device } => {
-                write!(f, "device {device} does not compute in {kind}; f32 weights work on every device")
+                write!(
+                    f,
+                    "device {device} does not compute in {kind}; f32 weights work on every device"
+                )
             }
             KernelError::Heads { q, keys, values } => write!(
                 f,
@@ -107,7 +123,13 @@ impl fmt::Display for KernelError {
                 f,
                 "a batch of {batch} sequences was given {lengths} lengths and {slots} slots; each sequence has one of each"
             ),
-            KernelError::Positions { sequence, slot, length, slots, capacity } => write!(
+            KernelError::Positions {
+                sequence,
+                slot,
+                length,
+                slots,
+                capacity,
+            } => write!(
                 f,
                 "sequence {sequence} attends to {length} positions of slot {slot}; the cache has slots 0..{slots} of \
                  {capacity} positions, and at least 1 position is needed"

@@ -42,7 +42,11 @@ pub fn linear(x: Tensor<2>, weight: &Weight) -> Tensor<2> {
 /// [`KernelError::Shape`] if the rows of `x` are not as long as the weight's.
 pub fn try_linear(x: Tensor<2>, weight: &Weight) -> Result<Tensor<2>, KernelError> {
     check(&x, weight)?;
-    let x = if x.dtype() == DType::F32 { x } else { x.cast(FloatDType::F32) };
+    let x = if x.dtype() == DType::F32 {
+        x
+    } else {
+        x.cast(FloatDType::F32)
+    };
     // Gradients flow through Burn's own operations only.
     if x.device().is_autodiff() || !has_kernel(x.device().as_dispatch()) {
         return Ok(reference(x, weight));

@@ -64,7 +64,10 @@ impl Weight {
         match kind {
             WeightType::F32 => Self::place(data, out, input, kind, device),
             WeightType::F16 => {
-                if let Some(at) = data.iter().position(|v| v.is_finite() && f16::from_f32(*v).is_infinite()) {
+                if let Some(at) = data
+                    .iter()
+                    .position(|v| v.is_finite() && f16::from_f32(*v).is_infinite())
+                {
                     return Err(KernelError::Overflow {
                         row: at / input.max(1),
                         column: at % input.max(1),
@@ -93,11 +96,19 @@ impl Weight {
         device: &Device,
     ) -> Result<Self, KernelError> {
         if out.checked_mul(input) != Some(data.len()) {
-            return Err(KernelError::Length { name: "weight", rows: out, columns: input, len: data.len() });
+            return Err(KernelError::Length {
+                name: "weight",
+                rows: out,
+                columns: input,
+                len: data.len(),
+            });
         }
         if !device.supports_dtype(kind.dtype()) {
             let kind = if kind == WeightType::F16 { "f16" } else { "f32" };
-            return Err(KernelError::Unsupported { kind, device: format!("{device:?}") });
+            return Err(KernelError::Unsupported {
+                kind,
+                device: format!("{device:?}"),
+            });
         }
         let dtype: DType = kind.dtype().into();
         let values = Tensor::from_data(TensorData::new(data, [out, input]), (device, dtype));

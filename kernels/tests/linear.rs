@@ -78,10 +78,11 @@ proptest! {
     }
 }
 
+/// The longest rows are cut into slices, of which the last ends within a vector.
 #[test]
 fn every_height_and_tail() {
     for m in 1..=40 {
-        for [n, k] in [[1, 1], [11, 16], [13, 17], [25, 33], [4, 100]] {
+        for [n, k] in [[1, 1], [11, 16], [13, 17], [25, 33], [4, 100], [13, 1001], [5, 3089]] {
             let x: Vec<f32> = (0..m * k).map(|i| (i % 17) as f32 - 8.0).collect();
             let w: Vec<f32> = (0..n * k).map(|i| (i % 13) as f32 - 6.0).collect();
             check(&x, &w, [m, n, k]).unwrap();
@@ -147,9 +148,25 @@ fn wrong_lengths_are_errors() {
     let error = linear_at(level, &[1.0; 5], Values::F32(&[1.0; 6]), [2, 2, 3], &mut y).unwrap_err();
     assert_eq!(error.to_string(), "x has 5 elements; its shape [2, 3] needs 6");
     let error = linear_at(level, &[1.0; 6], Values::F16(&[f16::ONE; 7]), [2, 2, 3], &mut y).unwrap_err();
-    assert_eq!(error, KernelError::Length { name: "weight", rows: 2, columns: 3, len: 7 });
+    assert_eq!(
+        error,
+        KernelError::Length {
+            name: "weight",
+            rows: 2,
+            columns: 3,
+            len: 7
+        }
+    );
     let error = linear_at(level, &[1.0; 6], Values::F32(&[1.0; 6]), [2, 2, 3], &mut y[..3]).unwrap_err();
-    assert_eq!(error, KernelError::Length { name: "y", rows: 2, columns: 2, len: 3 });
+    assert_eq!(
+        error,
+        KernelError::Length {
+            name: "y",
+            rows: 2,
+            columns: 2,
+            len: 3
+        }
+    );
     let huge = linear_at(level, &[1.0; 6], Values::F32(&[1.0; 6]), [usize::MAX, 2, 3], &mut y).unwrap_err();
     assert!(matches!(huge, KernelError::Length { name: "x", .. }), "{huge}");
     for level in Level::ALL.into_iter().filter(|level| !level.is_supported()) {
@@ -164,14 +181,30 @@ fn weights_are_checked() {
     let error = Weight::new(vec![0.0; 5], 2, 3, WeightType::F32, &device).unwrap_err();
     assert_eq!(error.to_string(), "weight has 5 elements; its shape [2, 3] needs 6");
     let error = Weight::new(vec![0.0, 1.0, 2.0, 3.0, 1e5, 5.0], 2, 3, WeightType::F16, &device).unwrap_err();
-    assert_eq!(error, KernelError::Overflow { row: 1, column: 1, value: 1e5 });
+    assert_eq!(
+        error,
+        KernelError::Overflow {
+            row: 1,
+            column: 1,
+            value: 1e5
+        }
+    );
     // A value that was infinite before is kept: it is the checkpoint's, not the conversion's.
     assert!(Weight::new(vec![f32::INFINITY], 1, 1, WeightType::F16, &device).is_ok());
 
     let weight = Weight::new(vec![0.0; 6], 2, 3, WeightType::F16, &device).unwrap();
-    assert_eq!((weight.shape(), weight.bytes(), weight.kind()), ([2, 3], 12, WeightType::F16));
+    assert_eq!(
+        (weight.shape(), weight.bytes(), weight.kind()),
+        ([2, 3], 12, WeightType::F16)
+    );
     let error = try_linear(Tensor::zeros([4, 2], &device), &weight).unwrap_err();
-    assert_eq!(error, KernelError::Shape { x: [4, 2], weight: [2, 3] });
+    assert_eq!(
+        error,
+        KernelError::Shape {
+            x: [4, 2],
+            weight: [2, 3]
+        }
+    );
 }
 
 #[test]
@@ -183,7 +216,9 @@ fn views_are_read_through_their_strides() {
     let expected = TensorData::from([[8.0f32, 26.0], [17.0, 62.0]]);
     linear(columns, &weight).to_data().assert_eq(&expected, true);
     let last = x.slice([2..3, 0..3]); // offset, not the whole buffer
-    linear(last, &weight).to_data().assert_eq(&TensorData::from([[15.0f32, 69.0]]), true);
+    linear(last, &weight)
+        .to_data()
+        .assert_eq(&TensorData::from([[15.0f32, 69.0]]), true);
 }
 
 #[test]
@@ -192,6 +227,7 @@ fn rows_are_looked_up_in_32_bits() {
     for kind in [WeightType::F32, WeightType::F16] {
         let weight = Weight::new((0..6).map(|v| v as f32).collect(), 3, 2, kind, &device).unwrap();
         let rows = weight.rows(Tensor::<1, Int>::from_ints([2, 0, 2], &device));
-        rows.to_data().assert_eq(&TensorData::from([[4.0f32, 5.0], [0.0, 1.0], [4.0, 5.0]]), true);
+        rows.to_data()
+            .assert_eq(&TensorData::from([[4.0f32, 5.0], [0.0, 1.0], [4.0, 5.0]]), true);
     }
 }

@@ -53,20 +53,35 @@ pub fn decode_attention_at(
     (keys, values, cache): (&[f32], &[f32], CacheShape),
     spans: &[Span],
 ) -> Result<Vec<f32>, KernelError> {
-    let CacheShape { slots, kv_heads, capacity, dim } = cache;
+    let CacheShape {
+        slots,
+        kv_heads,
+        capacity,
+        dim,
+    } = cache;
     if !level.is_supported() {
         return Err(KernelError::Level { level });
     }
     super::check("keys", keys.len(), cache.rows(), dim)?;
     super::check("values", values.len(), cache.rows(), dim)?;
     super::check("q", q.len(), spans.len().saturating_mul(heads), dim)?;
-    if kv_heads == 0 || heads % kv_heads != 0 {
+    if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
         let shape = [slots, kv_heads, capacity, dim];
-        return Err(KernelError::Heads { q: [spans.len(), heads, dim], keys: shape, values: shape });
+        return Err(KernelError::Heads {
+            q: [spans.len(), heads, dim],
+            keys: shape,
+            values: shape,
+        });
     }
     for (sequence, &Span { slot, length }) in spans.iter().enumerate() {
         if slot >= slots || length == 0 || length > capacity {
-            return Err(KernelError::Positions { sequence, slot, length, slots, capacity });
+            return Err(KernelError::Positions {
+                sequence,
+                slot,
+                length,
+                slots,
+                capacity,
+            });
         }
     }
     let group = heads / kv_heads;
@@ -78,7 +93,12 @@ pub fn decode_attention_at(
     let pieces = spans.len() * kv_heads;
     let positions: usize = spans.iter().map(|span| span.length).sum();
     let helpers = parallel::threads_for(positions * kv_heads * dim * 8).min(pieces) - 1;
-    let pointers = Pointers { q: q.as_ptr(), keys: keys.as_ptr(), values: values.as_ptr(), output: output.as_mut_ptr() };
+    let pointers = Pointers {
+        q: q.as_ptr(),
+        keys: keys.as_ptr(),
+        values: values.as_ptr(),
+        output: output.as_mut_ptr(),
+    };
     let spans: Vec<Span> = spans.to_vec();
     parallel::for_pieces(pieces, helpers, move |piece| {
         let pointers = &pointers; // the whole, which may be shared, and not its fields
@@ -323,7 +343,10 @@ mod tests {
         for length in [1, 2, 15, 16, 17, 64, 100] {
             let mut scores = vec![-3.5; length];
             softmax(&mut scores);
-            assert!(scores.iter().all(|p| (p - 1.0 / length as f32).abs() < 1e-7), "{scores:?}");
+            assert!(
+                scores.iter().all(|p| (p - 1.0 / length as f32).abs() < 1e-7),
+                "{scores:?}"
+            );
         }
         let mut scores = [f32::NEG_INFINITY, 2.0, 2.0];
         softmax(&mut scores);

@@ -83,7 +83,12 @@ pub fn linear_at(
 
 fn check(name: &'static str, len: usize, rows: usize, columns: usize) -> Result<(), KernelError> {
     if rows.checked_mul(columns) != Some(len) {
-        return Err(KernelError::Length { name, rows, columns, len });
+        return Err(KernelError::Length {
+            name,
+            rows,
+            columns,
+            len,
+        });
     }
     Ok(())
 }

@@ -38,11 +38,19 @@ impl Plan {
         let work = n.saturating_mul(row_bytes).saturating_mul(4 + m) / 5;
         let threads = threads_for(work);
         if threads == 1 {
-            return Plan { pieces: 1, helpers: 0, piece_rows: n };
+            return Plan {
+                pieces: 1,
+                helpers: 0,
+                piece_rows: n,
+            };
         }
         let piece_rows = n.div_ceil(threads * PIECES_PER_THREAD).next_multiple_of(BLOCK);
         let pieces = n.div_ceil(piece_rows);
-        Plan { pieces, helpers: (threads - 1).min(pieces - 1), piece_rows }
+        Plan {
+            pieces,
+            helpers: (threads - 1).min(pieces - 1),
+            piece_rows,
+        }
     }
 
     /// The rows of a piece, of `n` in all.
@@ -71,18 +79,15 @@ pub(crate) fn for_pieces<F: Fn(usize) + Send + Sync + 'static>(pieces: usize, he
     for _ in 0..helpers {
         let shared = Arc::clone(&shared);
         rayon::spawn(move || {
-            // A panic must not end the process from a thread of the pool; the caller reports it.
-            let work = std::panic::AssertUnwindSafe(|| shared.work());
-            if std::panic::catch_unwind(work).is_err() {
-                shared.panicked.store(true, Ordering::Release);
-            }
+            // A panic must not end the process from a thread of the pool; the caller reports it (see `Over`).
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shared.work()));
         });
     }
     {
         let _finish = Finish(&shared);
         shared.work();
     }
-    if shared.panicked.load(Ordering::Acquire) {
+    if shared.panicked.load(Ordering::Relaxed) {
         std::panic::resume_unwind(Box::new("a piece of a CPU kernel panicked on a helper thread"));
     }
 }
@@ -104,19 +109,29 @@ impl<F: Fn(usize)> Loop<F> {
             if piece >= self.pieces {
                 return;
             }
-            let _over = Over(&self.done);
+            let mut over = Over {
+                shared: self,
+                finished: false,
+            };
             (self.task)(piece);
+            over.finished = true;
         }
     }
 }
 
-/// Counts a piece as over, also when the task unwinds. The release pairs with the acquire in [`Finish`], so that the
-/// caller sees what helpers wrote.
-struct Over<'a>(&'a AtomicUsize);
+/// Counts a piece as over, also when the task unwinds; that is noted first. The release pairs with the acquire in
+/// [`Finish`], so that the caller sees the note and what helpers wrote.
+struct Over<'a, F> {
+    shared: &'a Loop<F>,
+    finished: bool,
+}
 
-impl Drop for Over<'_> {
+impl<F> Drop for Over<'_, F> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Release);
+        if !self.finished {
+            self.shared.panicked.store(true, Ordering::Relaxed);
+        }
+        self.shared.done.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -130,7 +145,68 @@ impl<F> Drop for Finish<'_, F> {
         while self.0.done.load(Ordering::Acquire) < taken {
             turns += 1;
             // A helper that was interrupted needs this core more than the wait does.
-            if turns < 2000 { std::hint::spin_loop() } else { std::thread::yield_now() }
+            if turns < 2000 {
+                std::hint::spin_loop()
+            } else {
+                std::thread::yield_now()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn every_piece_runs_once() {
+        for pieces in [0, 1, 2, 7, 100] {
+            for helpers in [0, 1, 3] {
+                let counts: Arc<Vec<AtomicUsize>> = Arc::new((0..pieces).map(|_| AtomicUsize::new(0)).collect());
+                let shared = Arc::clone(&counts);
+                for_pieces(pieces, helpers, move |piece| {
+                    shared[piece].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_is_passed_on_after_all_threads_have_left() {
+        for bad in 0..8 {
+            let inside = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&inside);
+            let run = || {
+                for_pieces(8, 3, move |piece| {
+                    let _leave = Leave(&counter);
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                    if piece == bad {
+                        std::panic::resume_unwind(Box::new("bad piece")); // without the message of a panic
+                    }
+                });
+            };
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+            assert_eq!(inside.load(Ordering::SeqCst), 0, "a thread was still inside");
+        }
+    }
+
+    struct Leave<'a>(&'a AtomicUsize);
+
+    impl Drop for Leave<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn pieces_cover_all_rows() {
+        for n in [1, 11, 12, 13, 576, 49152, 49153] {
+            let plan = Plan::new(1, n, 1152);
+            let rows: Vec<usize> = (0..plan.pieces).flat_map(|piece| plan.rows(piece, n)).collect();
+            assert_eq!(rows, (0..n).collect::<Vec<_>>());
         }
     }
 }

@@ -91,7 +91,10 @@ impl Padded {
             lines.resize(lines.len().next_multiple_of(line_count), Line([0.0; MAX_LANES]));
         }
         lines.resize(m * line_count, Line([0.0; MAX_LANES])); // rows of no values at all
-        Padded { lines, stride: line_count * MAX_LANES }
+        Padded {
+            lines,
+            stride: line_count * MAX_LANES,
+        }
     }
 
     /// Where the first row starts.

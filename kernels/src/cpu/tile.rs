@@ -8,6 +8,10 @@ use std::ops::Range;
 /// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4).
 pub(crate) const BLOCK: usize = 12;
 
+/// How much of the first-level cache (32 KB and more) a tile's activations may take; the weights pass through the
+/// rest.
+const TILE_BYTES: usize = 24 * 1024;
+
 /// Operands of one product, as plain addresses: `y[m, n] = x[m, k] · w[n, k]ᵀ`.
 pub(crate) struct Job<W> {
     x: *const f32,
@@ -28,7 +32,15 @@ unsafe impl<W: Sync> Sync for Job<W> {}
 impl<W: Element> Job<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
     pub fn new(x: &Padded, w: &[W], [m, n, k]: [usize; 3], y: &mut [f32]) -> Self {
-        Job { x: x.as_ptr(), x_stride: x.stride, w: w.as_ptr(), y: y.as_mut_ptr(), m, n, k }
+        Job {
+            x: x.as_ptr(),
+            x_stride: x.stride,
+            w: w.as_ptr(),
+            y: y.as_mut_ptr(),
+            m,
+            n,
+            k,
+        }
     }
 
     /// Computes the columns `rows` of `y` (rows of the weight).
@@ -59,117 +71,155 @@ impl<W: Element> Job<W> {
     #[inline(always)]
     pub unsafe fn walk<S: Simd>(&self, rows: Range<usize>) {
         let passes = self.m.div_ceil(S::MAX_M);
-        let block = if passes == 1 { rows.len() } else { BLOCK };
+        let slices = self.slices(self.m.div_ceil(passes));
+        let block = if passes == 1 && slices == 1 { rows.len() } else { BLOCK };
+        let slice = self.k.div_ceil(slices).next_multiple_of(MAX_LANES);
         let mut first = rows.start;
         while first < rows.end {
             let last = rows.end.min(first + block);
-            let mut row = 0;
-            for pass in 0..passes {
-                // As even as can be: nine rows are five and four, not eight and one.
-                let height = (self.m - row).div_ceil(passes - pass);
-                // SAFETY: `row + height` is at most `m`, `first..last` lies within `rows`.
-                unsafe {
-                    match (height, S::MAX_M) {
-                        (1, _) => self.strip::<S, 1, 4>(row, first..last),
-                        (2, _) => self.strip::<S, 2, 4>(row, first..last),
-                        (3, _) => self.strip::<S, 3, 4>(row, first..last),
-                        (4, 4) => self.strip::<S, 4, 2>(row, first..last),
-                        (4, _) => self.strip::<S, 4, 4>(row, first..last),
-                        (5, _) => self.strip::<S, 5, 4>(row, first..last),
-                        (6, _) => self.strip::<S, 6, 4>(row, first..last),
-                        (7, _) => self.strip::<S, 7, 3>(row, first..last),
-                        _ => self.strip::<S, 8, 3>(row, first..last),
-                    }
+            for number in 0..slices {
+                let columns = number * slice..self.k.min((number + 1) * slice);
+                let mut row = 0;
+                for pass in 0..passes {
+                    // As even as can be: nine rows are five and four, not eight and one.
+                    let height = (self.m - row).div_ceil(passes - pass);
+                    // SAFETY: `row + height` is at most `m`, `first..last` lies within `rows`, `columns` in `0..k`.
+                    unsafe { self.dispatch::<S>(height, row, first..last, columns.clone()) }
+                    row += height;
                 }
-                row += height;
             }
             first = last;
         }
     }
 
+    /// Into how many slices long rows are cut, so that a tile's activations stay in the first-level cache while the
+    /// weight rows pass by.
+    #[inline(always)]
+    fn slices(&self, height: usize) -> usize {
+        (self.k * height * size_of::<f32>()).div_ceil(TILE_BYTES).max(1)
+    }
+
+    #[inline(always)]
+    unsafe fn dispatch<S: Simd>(&self, height: usize, row: usize, rows: Range<usize>, columns: Range<usize>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (height, S::MAX_M) {
+                (1, _) => self.strip::<S, 1, 4>(row, rows, columns),
+                (2, _) => self.strip::<S, 2, 4>(row, rows, columns),
+                (3, _) => self.strip::<S, 3, 4>(row, rows, columns),
+                (4, 4) => self.strip::<S, 4, 2>(row, rows, columns),
+                (4, _) => self.strip::<S, 4, 4>(row, rows, columns),
+                (5, _) => self.strip::<S, 5, 4>(row, rows, columns),
+                (6, _) => self.strip::<S, 6, 4>(row, rows, columns),
+                (7, _) => self.strip::<S, 7, 3>(row, rows, columns),
+                _ => self.strip::<S, 8, 3>(row, rows, columns),
+            }
+        }
+    }
+
     /// `M` activation rows from `row` on, times all weight rows of `rows`, `R` at a time.
     #[inline(always)]
-    unsafe fn strip<S: Simd, const M: usize, const R: usize>(&self, row: usize, rows: Range<usize>) {
+    unsafe fn strip<S: Simd, const M: usize, const R: usize>(
+        &self,
+        row: usize,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) {
         let mut j = rows.start;
         // SAFETY: the tiles stay within `rows`; the rest is the caller's promise.
         unsafe {
             while j + R <= rows.end {
-                self.tile::<S, M, R>(row, j);
+                self.tile::<S, M, R>(row, j, columns.start, columns.end);
                 j += R;
             }
             while j < rows.end {
-                self.tile::<S, M, 1>(row, j);
+                self.tile::<S, M, 1>(row, j, columns.start, columns.end);
                 j += 1;
             }
         }
     }
 
-    /// `M` activation rows from `row` on, times `R` weight rows from `j` on: `R * M` sums in registers.
+    /// `M` activation rows from `row` on, times `R` weight rows from `j` on: `R * M` sums in registers, over the
+    /// columns `from..to`; `from` is a whole number of vectors, and so is `to` unless it is the end of the row.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const M: usize, const R: usize>(&self, row: usize, j: usize) {
+    unsafe fn tile<S: Simd, const M: usize, const R: usize>(&self, row: usize, j: usize, from: usize, to: usize) {
         // SAFETY: `row + M <= m` and `j + R <= n`, so all reads are within `x` and `w` and all writes within `y`; the
         // last, partial vector of a weight row is read from a copy. Prefetches may point anywhere.
         unsafe {
             let x = self.x.add(row * self.x_stride);
             let w = self.w.add(j * self.k);
-            let mut sums = [[S::zero(); M]; R];
-            let whole = self.k - self.k % S::LANES;
-            let mut i = 0;
+            let mut sums = [[S::zero(); R]; M];
+            let whole = to - (to - from) % S::LANES;
+            let mut i = from;
             while i < whole {
                 let mut weights = [S::zero(); R];
                 for (r, weight) in weights.iter_mut().enumerate() {
                     let at = w.add(r * self.k + i);
-                    // The same place in the next tile's rows.
-                    S::prefetch(at.wrapping_add(R * self.k).cast());
+                    // The same place in the rows of the tile after the next.
+                    S::prefetch(at.wrapping_add(2 * R * self.k).cast());
                     *weight = W::load::<S>(at);
                 }
-                for m in 0..M {
+                for (m, sums) in sums.iter_mut().enumerate() {
                     let value = S::load_f32(x.add(m * self.x_stride + i));
-                    for r in 0..R {
-                        sums[r][m] = S::multiply_add(weights[r], value, sums[r][m]);
+                    for (sum, weight) in sums.iter_mut().zip(&weights) {
+                        *sum = S::multiply_add(*weight, value, *sum);
                     }
                 }
                 i += S::LANES;
             }
-            if whole < self.k {
-                for (r, sums) in sums.iter_mut().enumerate() {
+            if whole < to {
+                for r in 0..R {
                     let mut rest = [W::ZERO; MAX_LANES];
-                    let from = std::slice::from_raw_parts(w.add(r * self.k + whole), self.k - whole);
-                    rest[..from.len()].copy_from_slice(from);
+                    let last = std::slice::from_raw_parts(w.add(r * self.k + whole), to - whole);
+                    rest[..last.len()].copy_from_slice(last);
                     let weight = W::load::<S>(rest.as_ptr());
-                    for (m, sum) in sums.iter_mut().enumerate() {
-                        *sum = S::multiply_add(weight, S::load_f32(x.add(m * self.x_stride + whole)), *sum);
+                    for (m, sums) in sums.iter_mut().enumerate() {
+                        sums[r] = S::multiply_add(weight, S::load_f32(x.add(m * self.x_stride + whole)), sums[r]);
                     }
                 }
             }
-            self.store::<S, M, R>(&sums, row, j);
+            self.store::<S, M, R>(&sums, row, j, from > 0);
         }
     }
 
-    /// Sums the lanes, four vectors at a time, and writes the results.
+    /// Sums the lanes, four vectors at a time, and writes the results, or adds them to what the columns before gave.
     #[inline(always)]
-    unsafe fn store<S: Simd, const M: usize, const R: usize>(&self, sums: &[[S::V; M]; R], row: usize, j: usize) {
+    unsafe fn store<S: Simd, const M: usize, const R: usize>(
+        &self,
+        sums: &[[S::V; R]; M],
+        row: usize,
+        j: usize,
+        add: bool,
+    ) {
         // SAFETY: as for `tile`; `m < M` and `r < R` throughout.
         unsafe {
             let y = self.y.add(row * self.n + j);
             if R == 4 {
-                for m in 0..M {
-                    let four = S::sum4([sums[0][m], sums[1 % R][m], sums[2 % R][m], sums[3 % R][m]]);
-                    y.add(m * self.n).cast::<[f32; 4]>().write_unaligned(four);
+                for (m, sums) in sums.iter().enumerate() {
+                    let mut four = S::sum4([sums[0], sums[1 % R], sums[2 % R], sums[3 % R]]);
+                    let to = y.add(m * self.n).cast::<[f32; 4]>();
+                    if add {
+                        let before = to.read_unaligned();
+                        four = std::array::from_fn(|r| before[r] + four[r]);
+                    }
+                    to.write_unaligned(four);
                 }
                 return;
             }
-            for (r, sums) in sums.iter().enumerate() {
+            let mut r = 0;
+            while r < R {
                 let mut m = 0;
                 while m < M {
                     // The last group of a tile whose height is no multiple of four repeats its last row.
-                    let at = |i: usize| sums[(m + i).min(M - 1)];
+                    let at = |i: usize| sums[(m + i).min(M - 1)][r];
                     let four = S::sum4([at(0), at(1), at(2), at(3)]);
                     for (i, sum) in four.into_iter().enumerate().take(M - m) {
-                        *y.add((m + i) * self.n + r) = sum;
+                        let to = y.add((m + i) * self.n + r);
+                        *to = if add { *to + sum } else { sum };
                     }
                     m += 4;
                 }
+                r += 1;
             }
         }
     }
