@@ -59,6 +59,7 @@ fn fault(problem: &Problem) -> Fault {
         Problem::NotInDocument { .. } => (FaultKind::NotInDocument, None),
         Problem::Disagree { .. } => (FaultKind::Disagree, None),
         Problem::CopyFailed { .. } => (FaultKind::CopyFailed, None),
+        Problem::UnknownLabel { label } => (FaultKind::UnknownLabel, Some(label.clone())),
         Problem::Duplicate { entity } => (FaultKind::Duplicate, Some(entity.label.clone())),
     };
     Fault {

@@ -82,6 +82,8 @@ pub enum FaultKind {
     Syntax,
     /// A mention that does not occur in the document.
     NotInDocument,
+    /// A label that the schema does not have.
+    UnknownLabel,
     /// Offsets and text, or two other views of an entity, disagree.
     Disagree,
     /// An entity that stands there twice.

@@ -129,6 +129,7 @@ fn prediction(record: &Record) -> Prediction {
     let faults = record.errors.iter().filter_map(|fault| {
         let kind = match fault.kind {
             FaultKind::NotInDocument => ScoredKind::NotInDocument,
+            FaultKind::UnknownLabel => ScoredKind::UnknownLabel,
             FaultKind::Disagree => ScoredKind::Disagreeing,
             // No entity of its own stands behind these: the outcome and the copy failures tell of them.
             FaultKind::Syntax | FaultKind::CopyFailed | FaultKind::Duplicate | FaultKind::NotDecoded => return None,
