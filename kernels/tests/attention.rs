@@ -4,14 +4,17 @@ use burn::tensor::{Device, Distribution, Tensor};
 use gramask_kernels::cpu::{CacheShape, Level, Span, decode_attention_at};
 use gramask_kernels::{KernelError, decode_attention, decode_attention_reference, try_decode_attention};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
-fn levels() -> Vec<Level> {
+/// The levels that this processor has; names those it lacks, once.
+#[allow(clippy::print_stdout)]
+static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
     let (here, missing): (Vec<_>, Vec<_>) = Level::ALL.into_iter().partition(|level| level.is_supported());
     for level in missing {
         println!("skipped: this processor has no {level}");
     }
     here
-}
+});
 
 fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-size, size), &Device::flex())
@@ -49,7 +52,7 @@ proptest! {
         let cache = CacheShape { slots, kv_heads, capacity: 70, dim };
         let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span { slot, length }).collect();
         let (q, k, v) = (values(&q), values(&k), values(&v));
-        for level in levels() {
+        for level in LEVELS.iter().copied() {
             let y = decode_attention_at(level, &q, heads, (&k, &v, cache), &spans).unwrap();
             prop_assert!(close(&y), "{level}");
         }

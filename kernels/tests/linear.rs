@@ -5,14 +5,17 @@ use gramask_kernels::cpu::{Level, Values, linear_at};
 use gramask_kernels::{KernelError, Weight, WeightType, linear, linear_reference, try_linear};
 use half::f16;
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
-fn levels() -> Vec<Level> {
+/// The levels that this processor has; names those it lacks, once.
+#[allow(clippy::print_stdout)]
+static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
     let (here, missing): (Vec<_>, Vec<_>) = Level::ALL.into_iter().partition(|level| level.is_supported());
     for level in missing {
         println!("skipped: this processor has no {level}");
     }
     here
-}
+});
 
 /// Sums in 64 bits, and the sum of magnitudes that the error of a 32-bit sum is measured against.
 fn exact(x: &[f32], w: &[f32]) -> (f64, f64) {
@@ -23,7 +26,7 @@ fn exact(x: &[f32], w: &[f32]) -> (f64, f64) {
 /// Every level, both types, compared with sums in 64 bits. `w` must be exact in 16 bits.
 fn check(x: &[f32], w: &[f32], [m, n, k]: [usize; 3]) -> Result<(), TestCaseError> {
     let narrow: Vec<f16> = w.iter().map(|v| f16::from_f32(*v)).collect();
-    for level in levels() {
+    for level in LEVELS.iter().copied() {
         for values in [Values::F32(w), Values::F16(&narrow)] {
             let mut y = vec![f32::NAN; m * n];
             linear_at(level, x, values, [m, n, k], &mut y).unwrap();
@@ -104,7 +107,7 @@ fn many_rows_are_cut_into_pieces() {
 #[test]
 fn extreme_values_pass_through() {
     let k = 37;
-    for level in levels() {
+    for level in LEVELS.iter().copied() {
         for m in [1, 4, 8, 17] {
             let mut x = vec![1.0f32; m * k];
             x[k - 1] = f32::MAX; // row 0
@@ -132,7 +135,7 @@ fn extreme_values_pass_through() {
 
 #[test]
 fn empty_operands() {
-    for level in levels() {
+    for level in LEVELS.iter().copied() {
         linear_at(level, &[], Values::F32(&[1.0, 2.0]), [0, 1, 2], &mut []).unwrap();
         linear_at(level, &[1.0, 2.0], Values::F32(&[]), [1, 0, 2], &mut []).unwrap();
         let mut y = [f32::NAN; 6];
