@@ -1,4 +1,4 @@
-//! Tokens per second of a checkpoint: `speed MODEL [DEVICE] [f32|f16]`.
+//! Tokens per second of a checkpoint: `speed MODEL [DEVICE] [f32|f16] [BATCH]`.
 //!
 //! Prints prefill of a long prompt, and decode steps of 1 and 8 sequences behind a 256-token prompt, with the bytes of
 //! weights that a second of decoding reads, which is to be compared with the memory's bandwidth.
@@ -13,7 +13,7 @@ use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Row, Select, Transformer, WeightType};
 
 /// Steps are timed one by one; the median is not moved by another process that wakes up.
-const STEPS: usize = 200;
+const STEPS: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             bytes / 1_000_000,
             start.elapsed().as_secs_f64()
         );
-        for tokens in [64] {
+        for tokens in [64, 512] {
             let prompt = prompt(&model, tokens);
             let mut cache = Cache::new(model.config(), 1, tokens, &device)?;
             let seconds = median(3, || {

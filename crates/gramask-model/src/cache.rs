@@ -81,6 +81,7 @@ pub struct Cache {
     lengths: Vec<usize>,
     capacity: usize,
     shape: [usize; 4],
+    device: Device,
 }
 
 impl Cache {
@@ -113,6 +114,7 @@ impl Cache {
             lengths: vec![0; slots],
             capacity,
             shape,
+            device: device.clone(),
         })
     }
 
@@ -124,6 +126,11 @@ impl Cache {
     /// How many tokens each slot can hold.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Bytes taken on the device.

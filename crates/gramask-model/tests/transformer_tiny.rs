@@ -1,5 +1,6 @@
 //! The three families against an independent implementation in numpy (`scripts/tiny-checkpoints.py`), and what must
 //! hold of any model: batches, chunks and cache operations never change a result.
+#![allow(clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 

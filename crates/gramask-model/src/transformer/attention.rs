@@ -155,7 +155,7 @@ impl Attention {
         let (heads, kv, head) = (self.heads, self.kv_heads, self.head_width);
         let cached = |all: &Tensor<4>| match &group.slots {
             Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., 0..seen, ..]),
-            Slots::These(slots) => all.clone().slice(s![.., .., 0..seen, ..]).select(0, slots.clone()),
+            Slots::These(slots) => all.clone().slice(s![.., .., 0..seen, ..]).select(0, (**slots).clone()),
         };
         let q = q
             .narrow(0, group.first, rows * tokens)

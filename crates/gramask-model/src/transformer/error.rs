@@ -61,6 +61,14 @@ pub enum ModelError {
         /// Ids are below this.
         vocabulary: usize,
     },
+    /// The cache lies on another device than the model.
+    #[error("the cache is on {cache}, the model on {model}: make it on the model's device")]
+    CacheOnAnotherDevice {
+        /// The cache's device, as Burn names it.
+        cache: String,
+        /// The model's device.
+        model: String,
+    },
     /// The cache was made for another model.
     #[error("the cache has {found}, the model needs {expected}: make it from this model's configuration")]
     CacheOfAnotherModel {

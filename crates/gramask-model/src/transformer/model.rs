@@ -78,8 +78,12 @@ impl Transformer {
     ///
     /// # Errors
     /// A [`ModelError`] when a slot or a token does not exist, a row is empty, a slot is named twice, a slot has no
-    /// room, or the cache is another model's. Then nothing has been written.
+    /// room, or the cache is another model's or on another device. Then nothing has been written.
     pub fn forward(&self, cache: &mut Cache, rows: &[Row<'_>], select: Select) -> Result<Tensor<2>, ModelError> {
+        if *cache.device() != self.device {
+            let (cache, model) = (format!("{:?}", cache.device()), format!("{:?}", self.device));
+            return Err(ModelError::CacheOnAnotherDevice { cache, model });
+        }
         let step = Step::new(&self.config, cache, rows, &self.frequencies)?;
         let plan = self.plan(step, cache.capacity());
         let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as i32).collect();
@@ -111,7 +115,7 @@ impl Transformer {
     fn plan(&self, step: Step, capacity: usize) -> Plan {
         let way = match self.native {
             true => Way::Native,
-            false => Way::Portable(Portable::new(&step, capacity, &self.device)),
+            false => Way::Portable(Box::new(Portable::new(&step, capacity, &self.device))),
         };
         Plan {
             step: Arc::new(step),

@@ -62,7 +62,7 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     let shifted = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     // ln 2 in two parts, the first of which has few bits, so that n times it is exact.
-    let r = fma::<FMA>(n, 2.121_944_4e-4, fma::<FMA>(n, -0.693_359_375, x));
+    let r = fma::<FMA>(n, 2.121_944_4e-4, fma::<FMA>(n, -355.0 / 512.0, x));
     let mut y = 1.987_569_1e-4;
     for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         y = fma::<FMA>(y, r, c);

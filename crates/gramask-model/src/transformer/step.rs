@@ -75,7 +75,7 @@ pub(crate) enum Slots {
     /// Neighbours, from this one on: a view.
     From(usize),
     /// Any others: a copy. `[rows]`
-    These(Tensor<1, Int>),
+    These(Box<Tensor<1, Int>>),
 }
 
 /// The pass as the layers read it.
@@ -89,7 +89,7 @@ pub(crate) enum Way {
     /// Natively on the CPU.
     Native,
     /// In tensor operations.
-    Portable(Portable),
+    Portable(Box<Portable>),
 }
 
 /// What the tensor operations need on the device.
@@ -240,7 +240,7 @@ fn group(spans: &[Span], keys: usize, device: &Device) -> Group {
         Slots::From(spans[0].slot)
     } else {
         let slots: Vec<_> = spans.iter().map(|s| s.slot as i32).collect();
-        Slots::These(Tensor::from_data(TensorData::new(slots, [rows]), device))
+        Slots::These(Box::new(Tensor::from_data(TensorData::new(slots, [rows]), device)))
     };
     // The query at position p sees positions 0..=p.
     let positions = spans.iter().flat_map(|s| s.start..s.start + tokens);
