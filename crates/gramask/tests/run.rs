@@ -200,7 +200,11 @@ fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
     let corpus = folder.path().join("own.jsonl");
     let line = |id: &str, text: &str| format!("{{\"id\":\"{id}\",\"text\":\"{text}\",\"entities\":[]}}\n");
     let entity = "{\"id\":\"c\",\"text\":\"Aspirin\",\"entities\":[{\"label\":\"Chemical\",\"fragments\":[[0,7]]}]}\n";
-    std::fs::write(&corpus, line("a", &"long ".repeat(1000)) + &line("b", "short") + entity).unwrap();
+    std::fs::write(
+        &corpus,
+        line("a", &"longer ".repeat(600)) + &line("b", "short") + entity,
+    )
+    .unwrap();
     let path = corpus.to_str().unwrap();
     let source = EXPERIMENT.replace("name  = \"mini\"", &format!("path = '{path}'\nunit = \"document\""));
     let plan = plan(&source);

@@ -1,20 +1,41 @@
 //! Tagged words, tag sequences and bracketed text.
 
-/// Whether every piece between blanks is `WORD(TAG)` and the tags are a BIO sequence; nothing at all is one, too.
+/// Whether the output is `WORD(TAG)` after `WORD(TAG)` with a blank between, and the tags are a BIO sequence; nothing at all
+/// is one, too.
+///
+/// A word ends at the first tag that can stand there: at level `syntax` words are any text, with blanks and parentheses.
 pub fn is_tagged_words(output: &str) -> bool {
-    let Some(pieces) = pieces(output) else { return false };
-    let mut tags = Vec::new();
-    for piece in pieces {
-        // The word may be a parenthesis itself: the tag stands in the last pair.
-        let Some((word, tag)) = piece.strip_suffix(')').and_then(|piece| piece.rsplit_once('(')) else {
+    let mut rest = output;
+    let mut open: Option<&str> = None;
+    while !rest.is_empty() {
+        let Some((tag, behind)) = first_tag(rest, open) else {
             return false;
         };
-        if word.is_empty() {
-            return false;
-        }
-        tags.push(tag);
+        open = tag.split_once('-').map(|(_, label)| label);
+        rest = match behind.strip_prefix(' ') {
+            // Behind a blank there is another word.
+            Some("") => return false,
+            Some(next) => next,
+            None if behind.is_empty() => behind,
+            None => return false,
+        };
     }
-    is_bio(&tags)
+    true
+}
+
+/// The first `(O)` or `(B-LABEL)` behind a word, or `(I-LABEL)` of the label that is open, before a blank or the end; and
+/// what comes behind it.
+fn first_tag<'a>(text: &'a str, open: Option<&str>) -> Option<(&'a str, &'a str)> {
+    text.match_indices('(').find_map(|(at, _)| {
+        let (tag, behind) = text[at + 1..].split_once(')')?;
+        let good = match tag.split_once('-') {
+            None => tag == "O",
+            Some(("B", label)) => !label.is_empty(),
+            Some(("I", label)) => open == Some(label),
+            Some(_) => false,
+        };
+        (at > 0 && good && (behind.is_empty() || behind.starts_with(' '))).then_some((tag, behind))
+    })
 }
 
 /// Whether the output is a BIO sequence with blanks between.
@@ -101,13 +122,16 @@ mod tests {
 
     #[test]
     fn tagged_words() {
-        for good in ["", "a(O)", "((O) a(B-Gene) b(I-Gene) )(O)", "a(B-X) b(B-X) c(I-X)"] {
+        let loose = ["a b(O)", "a\n(O)", "x(I-Y)(O)", " (O)", "a(O)  b(O)"];
+        for good in ["", "a(O)", "((O) a(B-Gene) b(I-Gene) )(O)", "a(B-X) b(B-X) c(I-X)"]
+            .into_iter()
+            .chain(loose)
+        {
             assert!(is_tagged_words(good), "{good}");
         }
         for bad in [
             "a",
             "a(O) ",
-            "a(O)  b(O)",
             "a(O)b",
             "(O)",
             "a(B-)",

@@ -264,10 +264,8 @@ impl CellRun<'_> {
         layout
     }
 
-    fn request(&self, ready: &Prepared<'_>, mut strategy: impl gramask_decode::Strategy + 'static) -> Request {
-        // A constraint's shortest completion is cut into tokens in another way than the tokenizer would.
-        let budget = ready.budget.max(strategy.least_budget());
-        Request::new(&ready.document.id, ready.prompt.clone(), Some(budget), strategy)
+    fn request(&self, ready: &Prepared<'_>, strategy: impl gramask_decode::Strategy + 'static) -> Request {
+        Request::new(&ready.document.id, ready.prompt.clone(), Some(ready.budget), strategy)
     }
 
     fn record(&self, ready: &Prepared<'_>, output: &Output) -> Record {
