@@ -15,7 +15,7 @@ const DOCUMENTS: [&str; 5] = [
     "Aspirin causes asthma.",
     "No entity here",
     "",
-    "[<b>\"α\"\\ {\"text\": 1},\n(B-Disease)</b>] &amp; \u{1F9EC} e\u{301}",
+    "[<b>\"α\"\\ {1},\n(B-D)] &amp; \u{1F9EC}",
     "a a a a, a",
 ];
 
@@ -116,14 +116,12 @@ fn every_masked_output_reads_at_every_budget() {
             ..Sampling::at(1.0, 3)
         },
     ];
+    // Every document under every sampling, the budgets in turn.
     for (number, sampling) in samplings.into_iter().enumerate() {
         let mut model = MockModel::hashed(tokens(), 2048);
         let prompt: Vec<u32> = b"decode: ".iter().map(|&byte| u32::from(byte)).collect();
-        let requests: Vec<(usize, usize)> = cases
-            .iter()
-            .enumerate()
-            .flat_map(|(i, case)| [0, 1, 7, 60].map(|more| (i, case.least() + more)))
-            .collect();
+        let of = |(i, case): (usize, &Case)| (i, case.least() + [0, 1, 7, 40][(i + i / 4 + number) % 4]);
+        let requests: Vec<(usize, usize)> = cases.iter().enumerate().map(of).collect();
         let settings = Settings::new(
             Layout {
                 slots: 6,
