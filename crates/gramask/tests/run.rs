@@ -195,16 +195,12 @@ fn the_batch_changes_no_output() {
 
 #[test]
 fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
-    // Longer than the mock's context of 4096 tokens, which are bytes.
+    // Longer than the mock's context of 4096 tokens: an accented letter is two of them.
     let folder = tempfile::tempdir().unwrap();
     let corpus = folder.path().join("own.jsonl");
     let line = |id: &str, text: &str| format!("{{\"id\":\"{id}\",\"text\":\"{text}\",\"entities\":[]}}\n");
     let entity = "{\"id\":\"c\",\"text\":\"Aspirin\",\"entities\":[{\"label\":\"Chemical\",\"fragments\":[[0,7]]}]}\n";
-    std::fs::write(
-        &corpus,
-        line("a", &"longer ".repeat(600)) + &line("b", "short") + entity,
-    )
-    .unwrap();
+    std::fs::write(&corpus, line("a", &"é".repeat(2100)) + &line("b", "short") + entity).unwrap();
     let path = corpus.to_str().unwrap();
     let source = EXPERIMENT.replace("name  = \"mini\"", &format!("path = '{path}'\nunit = \"document\""));
     let plan = plan(&source);
