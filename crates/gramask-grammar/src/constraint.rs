@@ -61,6 +61,8 @@ pub struct Constraint {
     costs: FxHashMap<State, usize>,
     /// The mask of the last `mask_within`.
     tight: Vec<u32>,
+    /// The vocabulary has a token for each byte, so that no rest needs more tokens than bytes.
+    every_byte: bool,
 }
 
 impl Constraint {
@@ -84,7 +86,8 @@ impl Constraint {
         if let Err(at) = vocabulary.cut(&way) {
             return Err(ConstraintError::Byte { format, byte: way[at] });
         }
-        Ok(Constraint { engine, vocabulary, start, costs: FxHashMap::default(), tight: Vec::new() })
+        let every_byte = (0..=255).all(|byte| vocabulary.longest_match(&[byte]).is_some());
+        Ok(Constraint { engine, vocabulary, start, costs: FxHashMap::default(), tight: Vec::new(), every_byte })
     }
 
     /// The state before the first token.
@@ -179,7 +182,7 @@ impl Constraint {
         for (next, ids) in behind {
             // A byte is at most one token, so that the shorter bound often answers.
             let enough = |tokens: usize| tokens.saturating_add(2) <= budget;
-            if enough(self.engine.finish(next) as usize) && self.every_byte() || enough(self.cost(next)) {
+            if enough(self.engine.finish(next) as usize) && self.every_byte || enough(self.cost(next)) {
                 ids.into_iter().for_each(&mut allow);
             }
         }
@@ -188,10 +191,6 @@ impl Constraint {
         }
         self.tight = mask;
         &self.tight
-    }
-
-    fn every_byte(&self) -> bool {
-        (0..=255).all(|byte| self.vocabulary.longest_match(&[byte]).is_some())
     }
 
     /// The bytes that must follow, where only one continuation is possible; empty where there is a choice.
@@ -230,10 +229,22 @@ fn machine(program: Arc<Program>, text: &Text, level: Level) -> Result<Machine, 
     let limits = Limits {
         characters: text.len() as u32,
         units: 2 * words,
-        entities: words.saturating_mul(program.schema().len() as u32),
+        entities: most_entities(&program, words),
     };
     Ok(Machine::new(program, Arc::new(source), level, limits))
 }
+
+/// As many entities as a document of so many words can have, so that no gold output is too long: one for each label and
+/// stretch of words; where entities have several fragments, a million.
+fn most_entities(program: &Program, words: u32) -> u32 {
+    let stretches = u64::from(words) * u64::from(words + 1) / 2;
+    let several = program.format().discontinuous() && words > 1;
+    let most = stretches * program.schema().len() as u64;
+    u32::try_from(if several { most.max(MANY) } else { most }).unwrap_or(u32::MAX)
+}
+
+/// More entities than anybody writes.
+const MANY: u64 = 1_000_000;
 
 /// The oracle: follows an output token by token without any memo, and tries every token for a mask.
 ///

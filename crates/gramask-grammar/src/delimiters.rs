@@ -8,24 +8,27 @@ use std::sync::Arc;
 pub(crate) struct Delimiters {
     /// `next[state][byte]`; empty where there is no delimiter.
     next: Vec<[u16; 256]>,
-    /// Whether a delimiter ends in the state.
-    whole: Vec<bool>,
+    /// The length of the longest delimiter that ends in the state; 0 where none does.
+    whole: Vec<u16>,
 }
 
 impl Delimiters {
-    pub fn new(patterns: Vec<Arc<[u8]>>) -> Delimiters {
-        let mut made = Delimiters { next: vec![[0; 256]], whole: vec![false] };
-        for pattern in &patterns {
+    pub fn new(patterns: &[Arc<[u8]>]) -> Delimiters {
+        if patterns.is_empty() {
+            return Delimiters::default();
+        }
+        let mut made = Delimiters { next: vec![[0; 256]], whole: vec![0] };
+        for pattern in patterns {
             let mut state = 0;
             for &byte in pattern.iter() {
                 if made.next[state][usize::from(byte)] == 0 {
                     made.next[state][usize::from(byte)] = made.next.len() as u16;
                     made.next.push([0; 256]);
-                    made.whole.push(false);
+                    made.whole.push(0);
                 }
                 state = usize::from(made.next[state][usize::from(byte)]);
             }
-            made.whole[state] = true;
+            made.whole[state] = pattern.len() as u16;
         }
         made.link();
         made
@@ -36,7 +39,7 @@ impl Delimiters {
         let mut suffix = vec![0usize; self.next.len()];
         let mut queue: VecDeque<usize> = self.next[0].iter().filter(|t| **t != 0).map(|t| usize::from(*t)).collect();
         while let Some(state) = queue.pop_front() {
-            self.whole[state] |= self.whole[suffix[state]];
+            self.whole[state] = self.whole[state].max(self.whole[suffix[state]]);
             for byte in 0..256 {
                 let fallback = self.next[suffix[state]][byte];
                 match usize::from(self.next[state][byte]) {
@@ -56,21 +59,37 @@ impl Delimiters {
             None => Some(0),
             Some(row) => {
                 let next = row[usize::from(byte)];
-                (!self.whole[usize::from(next)]).then_some(next)
+                (self.whole[usize::from(next)] == 0).then_some(next)
             }
         }
     }
 
+    /// The state behind `text`; `None` where a delimiter is complete in it.
+    pub fn run(&self, mut state: u16, text: &[u8]) -> Option<u16> {
+        for &byte in text {
+            state = self.step(state, byte)?;
+        }
+        Some(state)
+    }
+
+    /// Whether a delimiter that begins in the text before (of which `state` is left) ends in the literal behind it. Then
+    /// the text could be read to end sooner: `a@` with `@@` behind it is `a`, `@@` and `@`.
+    pub fn clash(&self, mut state: u16, literal: &[u8]) -> bool {
+        for (at, &byte) in literal.iter().enumerate() {
+            if state == 0 {
+                return false;
+            }
+            state = self.next[usize::from(state)][usize::from(byte)];
+            if usize::from(self.whole[usize::from(state)]) > at + 1 {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether `text` holds a delimiter.
     pub fn occur_in(&self, text: &[u8]) -> bool {
-        let mut state = 0;
-        text.iter().any(|&byte| match self.step(state, byte) {
-            Some(next) => {
-                state = next;
-                false
-            }
-            None => true,
-        })
+        self.run(0, text).is_none()
     }
 }
 
@@ -81,7 +100,7 @@ mod tests {
     #[test]
     fn agrees_with_a_plain_search() {
         let patterns: [&[u8]; 4] = [b"ab", b"bab", b"aab", b"cc"];
-        let delimiters = Delimiters::new(patterns.iter().map(|p| Arc::from(*p)).collect());
+        let delimiters = Delimiters::new(&patterns.map(Arc::from));
         let mut texts: Vec<Vec<u8>> = vec![vec![]];
         for _ in 0..6 {
             texts = texts.iter().flat_map(|t| b"abc".iter().map(move |b| [t.as_slice(), &[*b]].concat())).collect();
@@ -91,5 +110,17 @@ mod tests {
             }
         }
         assert!(!Delimiters::default().occur_in(b"anything"));
+    }
+
+    #[test]
+    fn a_text_may_not_end_in_the_beginning_of_its_delimiter() {
+        let delimiters = Delimiters::new(&[&b"@@"[..], b"(O)", b"##"].map(Arc::from));
+        let clash = |text: &[u8], literal: &[u8]| delimiters.clash(delimiters.run(0, text).unwrap(), literal);
+        assert!(clash(b"a@", b"@@"));
+        assert!(!clash(b"a", b"@@"));
+        assert!(!clash(b"a#", b"@@"));
+        // The first whole `(O)` is the literal.
+        assert!(!clash(b"a(", b"(O)"));
+        assert!(clash(b"a(O", b")"));
     }
 }

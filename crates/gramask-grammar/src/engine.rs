@@ -27,9 +27,6 @@ enum Steps {
     All(Box<[u32; 256]>),
 }
 
-/// An allowance that is longer than the longest token by so much is as good as any longer one.
-const MARGIN: u32 = 16;
-
 /// Beyond so many steps a state gets a whole table.
 const FEW: usize = 12;
 
@@ -141,9 +138,10 @@ impl Engine {
     /// The state that stands for all those with the same mask: one token can't use up a long allowance of free text,
     /// so that states that differ in it alone, as they do from one token to the next, share their mask.
     fn representative(&mut self, state: State, vocabulary: &Vocabulary) -> State {
-        let limit = vocabulary.longest() as u32 + MARGIN;
+        let longest = vocabulary.longest() as u32;
         let threads = Arc::clone(&self.states[state.0 as usize].threads);
-        let near: Vec<Thread> = threads.iter().map(|thread| self.machine.saturated(*thread, limit)).collect();
+        let near = |thread: &Thread| self.machine.saturated(*thread, self.machine.plenty(thread, longest));
+        let near: Vec<Thread> = threads.iter().map(near).collect();
         if near[..] == threads[..] {
             return state;
         }

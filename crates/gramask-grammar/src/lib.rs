@@ -10,6 +10,7 @@ mod matcher;
 pub mod notation;
 mod program;
 mod read;
+mod regex;
 mod source;
 mod vocabulary;
 mod write;

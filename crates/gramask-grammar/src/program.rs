@@ -9,13 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gramask_ner::Schema;
-use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::{Anchored, Input, util::primitives::StateID, util::start};
 
 use crate::Format;
 use crate::delimiters::Delimiters;
 use crate::escape::Unit;
-use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Terminal};
+use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Syntax, Terminal};
+use crate::regex::Regex;
 
 /// The place of an operation.
 pub(crate) type Pc = u32;
@@ -29,8 +28,8 @@ pub(crate) enum Op {
     Literal(Arc<[u8]>),
     /// Writes a match of a regular expression.
     Regex(usize),
-    /// Writes what the document, the schema or the open entity say; `delimiters` may not occur in free text.
-    Terminal { kind: Terminal, delimiters: Arc<Delimiters> },
+    /// Writes what the document, the schema or the open entity say.
+    Terminal(Terminal),
     /// Goes on at any of these; the earlier ones are preferred where an output can be read in two ways.
     Split(Vec<Pc>),
     Jump(Pc),
@@ -41,87 +40,6 @@ pub(crate) enum Op {
     /// From here on entities have this label, and their order starts anew.
     Label(u16),
     Accept,
-}
-
-/// A regular expression as an anchored automaton over bytes.
-#[derive(Debug)]
-pub(crate) struct Regex {
-    pub dfa: dense::DFA<Vec<u32>>,
-    pub start: StateID,
-    /// The shortest way to a match from each state that has one.
-    finish: HashMap<StateID, Vec<u8>>,
-}
-
-impl Regex {
-    fn new(pattern: &str) -> Result<Regex, Box<dyn std::error::Error + Send + Sync>> {
-        let dfa = dense::Builder::new()
-            .configure(
-                dense::Config::new()
-                    .minimize(true)
-                    .start_kind(StartKind::Anchored)
-                    .dfa_size_limit(Some(16 << 20))
-                    .determinize_size_limit(Some(64 << 20)),
-            )
-            .build(&format!("(?:{pattern})"))?;
-        let start = dfa.start_state(&start::Config::from_input_forward(&Input::new(b"").anchored(Anchored::Yes)))?;
-        let mut regex = Regex { dfa, start, finish: HashMap::new() };
-        regex.measure();
-        Ok(regex)
-    }
-
-    /// Whether the bytes so far are a match.
-    pub fn matches(&self, state: StateID) -> bool {
-        self.dfa.is_match_state(self.dfa.next_eoi_state(state))
-    }
-
-    /// The state behind `byte`, if a match can still follow.
-    pub fn next(&self, state: StateID, byte: u8) -> Option<StateID> {
-        let next = self.dfa.next_state(state, byte);
-        self.finish.contains_key(&next).then_some(next)
-    }
-
-    /// The shortest string that leads from `state` to a match.
-    pub fn finish(&self, state: StateID) -> Option<&[u8]> {
-        self.finish.get(&state).map(Vec::as_slice)
-    }
-
-    /// Breadth first over all states, then backwards from the matching ones by length.
-    fn measure(&mut self) {
-        let (mut states, mut at) = (vec![self.start], 0);
-        let mut seen: HashMap<StateID, ()> = [(self.start, ())].into();
-        while at < states.len() {
-            for byte in 0..=255u8 {
-                let next = self.dfa.next_state(states[at], byte);
-                if seen.insert(next, ()).is_none() {
-                    states.push(next);
-                }
-            }
-            at += 1;
-        }
-        for &state in &states {
-            if self.matches(state) {
-                self.finish.insert(state, Vec::new());
-            }
-        }
-        loop {
-            let mut shorter = Vec::new();
-            for &state in states.iter().filter(|state| !self.finish.contains_key(state)) {
-                let reach = |byte: u8| Some((byte, self.finish.get(&self.dfa.next_state(state, byte))?));
-                if let Some((byte, rest)) = preferred_bytes().filter_map(reach).min_by_key(|(_, rest)| rest.len()) {
-                    shorter.push((state, [&[byte], rest.as_slice()].concat()));
-                }
-            }
-            if shorter.is_empty() {
-                return;
-            }
-            self.finish.extend(shorter);
-        }
-    }
-}
-
-/// All bytes, those that people write first.
-fn preferred_bytes() -> impl Iterator<Item = u8> {
-    (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255)
 }
 
 /// Why a format and a schema don't go together.
@@ -142,6 +60,17 @@ pub enum CompileError {
         label: String,
         /// The character.
         character: char,
+    },
+    /// A label that is written as an XML tag and is no XML name.
+    #[error(
+        "format `{format}`: the label `{label}` is no name of an XML tag: \
+         take letters, digits, `_`, `-` and `.`, a letter or `_` first"
+    )]
+    Name {
+        /// The format's name.
+        format: String,
+        /// The label.
+        label: String,
     },
     /// A regular expression that is too large to compile.
     #[error("format `{format}`: /{pattern}/ does not compile within the size limit: {source}")]
@@ -180,6 +109,10 @@ pub struct Program {
     pub(crate) labels: Vec<Vec<u8>>,
     pub(crate) ops: Vec<Op>,
     pub(crate) regexes: Vec<Regex>,
+    /// What free text may not hold, since it ends there.
+    pub(crate) delimiters: Delimiters,
+    /// What a label that the schema does not have may not hold.
+    pub(crate) label_delimiters: Delimiters,
     /// Terminals that move the cursor occur: the output is complete only with the cursor at the end.
     pub(crate) cursor: bool,
     /// `@copy` occurs: gaps are written too, and entities border on words.
@@ -214,6 +147,8 @@ impl Program {
             schema: schema.clone(),
             ops: Vec::new(),
             regexes: Vec::new(),
+            delimiters: Delimiters::default(),
+            label_delimiters: Delimiters::default(),
             cursor: format.is_cursor(),
             copies: false,
             skips: false,
@@ -221,6 +156,7 @@ impl Program {
         };
         Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
         program.find_delimiters();
+        program.check_names()?;
         Ok(Arc::new(program))
     }
 
@@ -242,22 +178,34 @@ impl Program {
         self.format.grammar.directives.order == Order::Document
     }
 
-    /// Gives each free-text terminal the literals that can stand behind it or behind another one of its kind: in
-    /// `@word "(O)" | @word "(B-" ..` a word that held `(B-` could be read in two ways.
+    /// Finds the literals that can stand behind free text: text that held one could be read in two ways. All of them bar
+    /// every free text, as in `@word "(O)" | @word "(B-" ..`, where the reader can't know beforehand which one comes.
     fn find_delimiters(&mut self) {
-        for free in [Terminal::Copy, Terminal::Word, Terminal::Text, Terminal::Label] {
-            let of_kind = |op: &Op| matches!(op, Op::Terminal { kind, .. } if *kind == free);
-            let places = (0..self.ops.len()).filter(|&pc| of_kind(&self.ops[pc]));
-            let mut followers: Vec<_> = places.flat_map(|pc| self.followers(pc as Pc + 1)).collect();
-            followers.retain(|literal| self.writable(literal));
-            let found = Arc::new(Delimiters::new(followers));
-            for op in &mut self.ops {
-                if let Op::Terminal { kind, delimiters } = op
-                    && *kind == free
-                {
-                    *delimiters = Arc::clone(&found);
-                }
+        self.delimiters = self.delimiters_behind(is_free);
+        self.label_delimiters = self.delimiters_behind(|kind| kind == Terminal::Label);
+    }
+
+    fn delimiters_behind(&self, test: impl Fn(Terminal) -> bool) -> Delimiters {
+        let place = |pc: &usize| matches!(self.ops[*pc], Op::Terminal(kind) if test(kind));
+        let mut found: Vec<_> = (0..self.ops.len()).filter(place).flat_map(|pc| self.followers(pc as Pc + 1)).collect();
+        found.retain(|literal| self.writable(literal));
+        Delimiters::new(&found)
+    }
+
+    /// In XML a label that is written as a tag must be a name.
+    fn check_names(&self) -> Result<(), CompileError> {
+        if self.format.grammar.directives.syntax != Some(Syntax::Xml) {
+            return Ok(());
+        }
+        let tag = |pair: &[Op]| match pair {
+            [Op::Literal(before), Op::Terminal(Terminal::Label)] => before.ends_with(b"<") || before.ends_with(b"</"),
+            _ => false,
+        };
+        match self.schema.labels().iter().find(|label| !is_xml_name(label)) {
+            Some(label) if self.ops.windows(2).any(tag) => {
+                Err(CompileError::Name { format: self.format.name.clone(), label: label.clone() })
             }
+            _ => Ok(()),
         }
     }
 
@@ -289,12 +237,31 @@ impl Program {
                     let behind = |(pc, op): (usize, &Op)| matches!(op, Op::Call(_)).then_some(pc as Pc + 1);
                     stack.extend(self.ops.iter().enumerate().filter_map(behind));
                 }
-                Op::Terminal { kind: Terminal::Skip, .. } | Op::Open | Op::Close | Op::Label(_) => stack.push(pc + 1),
-                Op::Terminal { .. } | Op::Regex(_) | Op::Accept => {}
+                Op::Terminal(Terminal::Skip) | Op::Open | Op::Close | Op::Label(_) => stack.push(pc + 1),
+                Op::Terminal(_) | Op::Regex(_) | Op::Accept => {}
             }
         }
         found
     }
+}
+
+/// Whether a terminal writes text of the document that only its delimiter ends.
+pub(crate) fn is_free(kind: Terminal) -> bool {
+    matches!(kind, Terminal::Copy | Terminal::Word | Terminal::Text)
+}
+
+/// The names of XML 1.0 (section 2.3), without the colon, which namespaces use.
+fn is_xml_name(label: &str) -> bool {
+    let first = |c: char| {
+        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+            | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}' | '\u{2070}'..='\u{218f}'
+            | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+            | '\u{10000}'..='\u{effff}')
+    };
+    let later = |c: char| {
+        first(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
+    };
+    label.starts_with(first) && label.chars().all(later)
 }
 
 struct Compiler<'p> {
@@ -400,7 +367,7 @@ impl Compiler<'_> {
             ExprKind::Terminal(kind) => {
                 self.program.copies |= *kind == Terminal::Copy;
                 self.program.skips |= *kind == Terminal::Skip;
-                self.push(Op::Terminal { kind: *kind, delimiters: Arc::default() });
+                self.push(Op::Terminal(*kind));
             }
             ExprKind::Rule(rule) => self.rule(*rule)?,
             ExprKind::Each { rule, separator } => {

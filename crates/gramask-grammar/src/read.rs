@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gramask_ner::{Entity, Fragment, Text};
 
-use crate::machine::{Event, Level, Limits, Machine, NO_TUPLE, Thread};
+use crate::machine::{Event, Level, Limits, Machine, NO_TUPLE, Seen, Thread};
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, Program};
 use crate::source::Source;
@@ -91,15 +91,16 @@ impl Program {
     /// Where the output is not of the format; what is of the format but not true of the document is in
     /// [`Reading::problems`].
     pub fn read(self: &Arc<Self>, text: &Text, output: &[u8]) -> Result<Reading, ReadError> {
-        let events = self.parse(output)?;
+        // What the matcher accepts has labels of the schema; only where it would not is any other label looked for.
+        let events = self.parse(output, false).or_else(|_| self.parse(output, true))?;
         Grounder::new(self, text, output).ground(&events)
     }
 
-    fn parse(self: &Arc<Self>, output: &[u8]) -> Result<Vec<Event>, ReadError> {
-        let nothing = Source::new(&Text::default(), self.escape(), self.format.grammar.directives.boundaries);
+    fn parse(self: &Arc<Self>, output: &[u8], lenient: bool) -> Result<Vec<Event>, ReadError> {
+        let nothing = Source::new(&Text::new(""), self.escape(), self.format.grammar.directives.boundaries);
         let source = nothing.unwrap_or_else(|_| unreachable!("the empty text has no character that can't be written"));
         let mut machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Syntax, Limits::NONE);
-        machine.tracing = true;
+        (machine.tracing, machine.lenient) = (true, lenient);
         let mut threads = machine.start();
         let mut seen = FxHashSet::default();
         for (offset, &byte) in output.iter().enumerate() {
@@ -141,9 +142,9 @@ impl Program {
                     let offset = if let crate::machine::At::Offset(offset) = thread.at { offset as usize } else { 0 };
                     format!("`{}`", String::from_utf8_lossy(&bytes[offset..]).escape_debug())
                 }
-                Op::Terminal { kind: Terminal::Label, .. } => format!("a label ({})", self.schema.labels().join(", ")),
-                Op::Terminal { kind, .. } if kind.is_position() => "a number".into(),
-                Op::Terminal { .. } => "text".into(),
+                Op::Terminal(Terminal::Label) => format!("a label ({})", self.schema.labels().join(", ")),
+                Op::Terminal(kind) if kind.is_position() => "a number".into(),
+                Op::Terminal(_) => "text".into(),
                 Op::Regex(_) => "what a regular expression matches".into(),
                 _ => continue,
             };
@@ -156,19 +157,13 @@ impl Program {
     }
 }
 
-/// One fragment as it was written.
-#[derive(Default)]
-struct Seen {
-    text: Option<String>,
-    positions: Vec<(Terminal, usize)>,
-}
-
 struct Pending {
     label: u16,
     /// The first label that was written, if it is not of the schema.
     unknown: Option<String>,
     /// Cursor formats: characters or words passed before.
     from: usize,
+    /// The fragments as they were written.
     fragments: Vec<Seen>,
 }
 
@@ -248,7 +243,7 @@ impl<'a> Grounder<'a> {
     fn piece(&mut self, kind: Terminal, begin: usize, end: usize) -> Result<(), ReadError> {
         let written = &self.output[begin..end];
         let text = || self.program.escape().unescape(written).unwrap_or_default();
-        let number = || std::str::from_utf8(written).ok().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX);
+        let number = || std::str::from_utf8(written).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX);
         match kind {
             Terminal::Copy => self.copied.push_str(&text()),
             Terminal::Word => {
@@ -275,11 +270,11 @@ impl<'a> Grounder<'a> {
                 }
             }
             Terminal::Text => {
-                let text = text();
+                let text = Some(written.to_vec());
                 if let Some(open) = self.open.last_mut() {
                     match open.fragments.last_mut() {
-                        Some(seen) if seen.text.is_none() => seen.text = Some(text),
-                        _ => open.fragments.push(Seen { text: Some(text), positions: Vec::new() }),
+                        Some(seen) if seen.text.is_none() => seen.text = text,
+                        _ => open.fragments.push(Seen { text, positions: Vec::new() }),
                     }
                 }
             }
@@ -308,7 +303,7 @@ impl<'a> Grounder<'a> {
                 _ => Some(Some(offset)),
             })
         } else {
-            let words = self.text.words();
+            let words = self.units();
             let differ = |(number, word): (usize, &Option<String>)| match (word, words.get(number)) {
                 (Some(word), Some(there)) if self.text.slice(*there) == Some(word) => None,
                 (None, Some(_)) => None,
@@ -321,12 +316,12 @@ impl<'a> Grounder<'a> {
             self.reading.problems.push(Problem::CopyFailed { offset });
             return;
         }
+        let words = self.units();
         for (label, Fragment { start, end }) in closed {
             if start >= end {
                 self.reading.problems.push(Problem::NotInDocument { text: String::new() });
                 continue;
             }
-            let words = self.text.words();
             let fragment = match self.program.copies {
                 true => Fragment::new(start, end),
                 // The words were compared above, so that both are words of the document.
@@ -355,11 +350,14 @@ impl<'a> Grounder<'a> {
         }
     }
 
-    /// Positions if there are any; else the occurrences that follow the previous entity; else the earliest ones.
+    /// The tuple that agrees with what was written: the earliest that follows the previous entity, else the earliest at
+    /// all. Where there is none the fragments are off word boundaries, or it is not true of the document.
     fn fragments(&mut self, pending: &Pending) -> Result<Vec<Fragment>, Problem> {
-        if pending.fragments.iter().all(|seen| seen.positions.is_empty()) {
-            let texts: Vec<&str> = pending.fragments.iter().map(|seen| seen.text.as_deref().unwrap_or("")).collect();
-            return self.occurrences(pending.label, &texts);
+        if let Some(machine) = &mut self.machine
+            && let Some((fragments, last)) = machine.locate(pending.label, &pending.fragments, self.last)
+        {
+            self.last = last;
+            return Ok(fragments.into_iter().map(|(start, end)| Fragment::new(start, end)).collect());
         }
         let mut fragments: Vec<Fragment> = Vec::new();
         for seen in &pending.fragments {
@@ -369,78 +367,56 @@ impl<'a> Grounder<'a> {
         Ok(fragments)
     }
 
+    /// Places one fragment without regard to words, at or behind `from` if it has no position, so that it counts as a
+    /// wrong boundary.
     fn place(&self, seen: &Seen, from: usize) -> Result<Fragment, Problem> {
-        let get = |kind| seen.positions.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value);
-        let word = |number: usize| self.text.words().get(number).copied();
-        let length = seen.text.as_ref().map(|text| text.chars().count());
-        let mut start = get(Terminal::Start).or_else(|| word(get(Terminal::First)?).map(|word| word.start));
-        let mut end = get(Terminal::End).or_else(|| word(get(Terminal::Last)?).map(|word| word.end));
-        if let Some(text) = &seen.text
-            && start.is_none()
-            && end.is_none()
-        {
-            let nth = get(Terminal::Nth).unwrap_or(1);
-            let found = self.aligned(text).into_iter().filter(|found| found.start >= from || nth > 1);
-            start = found.skip(nth.saturating_sub(1)).map(|found| found.start).next();
+        let text = seen.text.as_deref().map(|text| self.program.escape().unescape(text).unwrap_or_default());
+        if seen.positions.is_empty() {
+            let text = text.unwrap_or_default();
+            let found = self.text.byte_at(from).filter(|_| !text.is_empty()).and_then(|begin| {
+                let found = begin + self.text.as_str()[begin..].find(&text)?;
+                let start = self.text.char_at(found);
+                Some(Fragment::new(start, start + text.chars().count()))
+            });
+            return found.ok_or(Problem::NotInDocument { text });
         }
-        start = start.or_else(|| end?.checked_sub(length?));
-        end = end.or_else(|| Some(start? + length?));
-        let fragment = Fragment::new(start.unwrap_or(usize::MAX), end.unwrap_or(usize::MAX));
-        let there = self.text.slice(fragment);
-        let agrees = |(kind, value): &(Terminal, usize)| match kind {
-            Terminal::Start => fragment.start == *value,
-            Terminal::End => fragment.end == *value,
-            Terminal::First => word(*value).is_some_and(|word| word.start == fragment.start),
-            Terminal::Last => word(*value).is_some_and(|word| word.end == fragment.end),
-            _ => {
-                let all = there.map(|there| self.aligned(there)).unwrap_or_default();
-                all.iter().position(|found| *found == fragment).is_some_and(|nth| nth + 1 == *value)
-            }
+        let units = self.units();
+        let number = |kind| seen.positions.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value as usize);
+        let start = number(Terminal::Start).or_else(|| Some(units.get(number(Terminal::First)?)?.start));
+        let end = number(Terminal::End).or_else(|| Some(units.get(number(Terminal::Last)?)?.end));
+        let length = text.as_deref().map(|text| text.chars().count());
+        let fragment = match (start, end, length) {
+            (Some(start), Some(end), _) => Some(Fragment::new(start, end)),
+            (Some(start), None, Some(length)) => Some(Fragment::new(start, start.saturating_add(length))),
+            (None, Some(end), Some(length)) => end.checked_sub(length).map(|start| Fragment::new(start, end)),
+            _ => None,
         };
-        let same = seen.text.as_deref().is_none_or(|text| there == Some(text));
-        if there.is_some() && same && seen.positions.iter().all(agrees) {
-            return Ok(fragment);
-        }
-        let place: Vec<String> = seen.positions.iter().map(|(kind, value)| format!("{} {value}", kind.name())).collect();
-        Err(Problem::Disagree {
-            text: seen.text.clone().unwrap_or_default(),
-            place: place.join(", "),
-            there: there.map_or("nothing".into(), |there| format!("`{there}`")),
+        let there = fragment.and_then(|fragment| self.text.slice(fragment));
+        let agrees = |fragment: &Fragment| {
+            seen.positions.iter().all(|&(kind, value)| match kind {
+                Terminal::Start => fragment.start == value as usize,
+                Terminal::End => fragment.end == value as usize,
+                // Words and occurrences have numbers only on word boundaries, where the tuple would have been found.
+                _ => false,
+            }) && text.as_deref().is_none_or(|text| there == Some(text))
+        };
+        fragment.filter(|fragment| there.is_some() && agrees(fragment)).ok_or_else(|| {
+            let place = seen.positions.iter().map(|(kind, value)| format!("{} {value}", kind.name()));
+            Problem::Disagree {
+                text: text.clone().unwrap_or_default(),
+                place: place.collect::<Vec<_>>().join(", "),
+                there: there.map_or("nothing".into(), |there| format!("`{there}`")),
+            }
         })
     }
 
-    /// The word-aligned occurrences of a text, left to right.
-    fn aligned(&self, text: &str) -> Vec<Fragment> {
-        let Some(machine) = &self.machine else { return Vec::new() };
-        let Ok(written) = self.program.escape().escape(text) else { return Vec::new() };
-        let fragment = |(first, last): (u32, u32)| {
-            Fragment::new(
-                machine.source.words[first as usize].0 as usize,
-                machine.source.words[last as usize].1 as usize,
-            )
-        };
-        machine.source.find(&written).into_iter().map(fragment).collect()
-    }
-
-    fn occurrences(&mut self, label: u16, texts: &[&str]) -> Result<Vec<Fragment>, Problem> {
-        let escape = self.program.escape();
-        let written: Option<Vec<Vec<u8>>> = texts.iter().map(|text| escape.escape(text).ok()).collect();
-        if let (Some(machine), Some(written)) = (&mut self.machine, written)
-            && let Some((fragments, last)) = machine.locate(label, &written, self.last)
-        {
-            self.last = last;
-            return Ok(fragments.into_iter().map(|(start, end)| Fragment::new(start, end)).collect());
+    /// What fragments are made of: words, or characters.
+    fn units(&self) -> Vec<Fragment> {
+        match &self.machine {
+            Some(machine) => {
+                machine.source.words.iter().map(|word| Fragment::new(word.0 as usize, word.1 as usize)).collect()
+            }
+            None => self.text.words().to_vec(),
         }
-        // Not aligned to words: the earliest place all the same, so that it counts as a wrong boundary.
-        let (mut fragments, mut from) = (Vec::new(), 0);
-        for text in texts {
-            let missing = || Problem::NotInDocument { text: text.to_string() };
-            let begin = self.text.byte_at(from).ok_or_else(missing)?;
-            let found = self.text.as_str()[begin..].find(text).filter(|_| !text.is_empty()).ok_or_else(missing)?;
-            let start = self.text.char_at(begin + found);
-            from = start + text.chars().count();
-            fragments.push(Fragment::new(start, from));
-        }
-        Ok(fragments)
     }
 }

@@ -197,6 +197,16 @@ impl Source {
         occurrences.iter().position(|&found| found == (first, last)).map_or(0, |n| n as u32 + 1)
     }
 
+    /// The word that an offset or a number names.
+    pub fn word(&self, kind: Terminal, value: u32) -> Option<u32> {
+        let word = match kind {
+            Terminal::Start => self.words.binary_search_by_key(&value, |word| word.0).ok()?,
+            Terminal::End => self.words.binary_search_by_key(&value, |word| word.1).ok()?,
+            _ => value as usize,
+        };
+        (word < self.words.len()).then_some(word as u32)
+    }
+
     /// A position of a stretch of words.
     pub fn view(&self, kind: Terminal, first: u32, last: u32) -> u32 {
         match kind {

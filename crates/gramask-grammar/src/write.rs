@@ -73,6 +73,7 @@ pub enum WriteError {
 }
 
 /// An entity to write: its tuple and its place in the caller's list.
+#[derive(Clone)]
 struct Gold {
     tuple: Tuple,
     index: usize,
@@ -84,6 +85,8 @@ struct Pen {
     pc: Pc,
     cursor: u32,
     label: u16,
+    /// The delimiters' state behind free text.
+    tail: u16,
     /// The output's length, for taking back.
     length: usize,
     stack: Option<Rc<Link>>,
@@ -113,9 +116,25 @@ impl Program {
         let name = || self.format.name.clone();
         let source = Source::new(text, &directives.escape, directives.boundaries)
             .map_err(|(offset, character)| WriteError::Character { format: name(), offset, character })?;
-        let (golds, mut unexpressed) = self.sort_out(&source, text, entities);
-        let writer = Writer { program: self, source: &source, golds: &golds };
-        let output = writer.run().ok_or_else(|| WriteError::Impossible { format: name(), entities: golds.len() })?;
+        let (mut golds, mut unexpressed) = self.sort_out(text, entities);
+        let run = |golds: &[Gold]| Writer { program: self, source: &source, golds }.run();
+        let mut output = run(&golds);
+        if output.is_none() {
+            // Some text may hold a delimiter: the entities that can't be written beside those before them are left out.
+            let mut kept = Vec::new();
+            for gold in &golds {
+                kept.push(gold.clone());
+                match run(&kept) {
+                    Some(written) => output = Some(written),
+                    None => {
+                        kept.pop();
+                        unexpressed.push((entities[gold.index].clone(), Reason::Delimiter));
+                    }
+                }
+            }
+            golds = kept;
+        }
+        let output = output.ok_or_else(|| WriteError::Impossible { format: name(), entities: golds.len() })?;
         if let Ok(reading) = self.read(text, &output) {
             let lost = golds.iter().map(|gold| &entities[gold.index]).filter(|gold| !reading.entities.contains(gold));
             unexpressed.extend(lost.map(|gold| (gold.clone(), Reason::Position)));
@@ -124,10 +143,10 @@ impl Program {
     }
 
     /// What can be said, in order, and what can't.
-    fn sort_out(&self, source: &Source, text: &Text, entities: &[Entity]) -> (Vec<Gold>, Vec<(Entity, Reason)>) {
+    fn sort_out(&self, text: &Text, entities: &[Entity]) -> (Vec<Gold>, Vec<(Entity, Reason)>) {
         let (mut golds, mut unexpressed): (Vec<Gold>, _) = (Vec::new(), Vec::new());
         for (index, entity) in entities.iter().enumerate() {
-            match self.tuple(source, text, entity) {
+            match self.tuple(text, entity) {
                 Ok(tuple) => golds.push(Gold { tuple, index }),
                 Err(reason) => unexpressed.push((entity.clone(), reason)),
             }
@@ -157,7 +176,7 @@ impl Program {
         (golds, unexpressed)
     }
 
-    fn tuple(&self, source: &Source, text: &Text, entity: &Entity) -> Result<Tuple, Reason> {
+    fn tuple(&self, text: &Text, entity: &Entity) -> Result<Tuple, Reason> {
         let label = self.schema.index(&entity.label).ok_or(Reason::Label)? as u16;
         let characters = self.format.grammar.directives.boundaries == Boundaries::Characters;
         let mut fragments: Vec<(u32, u32)> = Vec::new();
@@ -184,15 +203,6 @@ impl Program {
         if fragments.len() > 1 && (self.cursor || !self.format.discontinuous()) {
             return Err(Reason::Discontinuous);
         }
-        let held = |&(first, last): &(u32, u32)| {
-            self.ops.iter().any(|op| match op {
-                Op::Terminal { kind: Terminal::Text, delimiters } => delimiters.occur_in(source.surface(first, last)),
-                _ => false,
-            })
-        };
-        if fragments.iter().any(held) {
-            return Err(Reason::Delimiter);
-        }
         Ok(Tuple { fragments, label })
     }
 }
@@ -206,7 +216,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn run(&self) -> Option<Vec<u8>> {
         let opened = Rc::new(vec![false; self.golds.len()]);
-        let mut choices = vec![Pen { pc: 0, cursor: 0, label: NO_LABEL, length: 0, stack: None, opened }];
+        let mut choices = vec![Pen { pc: 0, cursor: 0, label: NO_LABEL, tail: 0, length: 0, stack: None, opened }];
         let mut output = Vec::new();
         while let Some(mut pen) = choices.pop() {
             output.truncate(pen.length);
@@ -247,9 +257,16 @@ impl Writer<'_> {
     fn write(&self, pen: &mut Pen, output: &mut Vec<u8>) -> Option<()> {
         let mut next = pen.pc + 1;
         match &self.program.ops[pen.pc as usize] {
-            Op::Literal(bytes) => output.extend_from_slice(bytes),
+            Op::Literal(bytes) => {
+                if self.program.delimiters.clash(pen.tail, bytes) {
+                    return None;
+                }
+                pen.tail = 0;
+                output.extend_from_slice(bytes);
+            }
             Op::Regex(number) => {
                 let regex = &self.program.regexes[*number];
+                pen.tail = 0;
                 output.extend_from_slice(regex.finish(regex.start)?);
             }
             Op::Call(pc) => {
@@ -290,48 +307,49 @@ impl Writer<'_> {
                     return None;
                 }
             }
-            Op::Terminal { kind, delimiters } => match kind {
+            Op::Terminal(kind) => match kind {
                 Terminal::Copy => {
                     let element = *self.source.elements.get(pen.cursor as usize)?;
                     self.may_pass(pen, element.word)?;
-                    let bytes = &self.source.bytes[element.start as usize..element.end as usize];
-                    if delimiters.occur_in(bytes) {
-                        return None;
-                    }
-                    output.extend_from_slice(bytes);
+                    self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
                     pen.cursor += 1;
                 }
                 Terminal::Word | Terminal::Skip => {
                     let (element, cursor) = self.source.pass(pen.cursor)?;
                     self.may_pass(pen, element.word)?;
                     if *kind == Terminal::Word {
-                        let bytes = &self.source.bytes[element.start as usize..element.end as usize];
-                        if delimiters.occur_in(bytes) {
-                            return None;
-                        }
-                        output.extend_from_slice(bytes);
+                        self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
                     }
                     pen.cursor = cursor;
                 }
                 Terminal::Label => {
                     let label = pen.entity().map_or(pen.label, |(gold, _)| self.golds[gold].tuple.label);
+                    pen.tail = 0;
                     output.extend_from_slice(self.program.labels.get(usize::from(label))?);
                 }
                 Terminal::Text => {
                     let (gold, texts) = pen.entity()?;
                     let (first, last) = *self.golds[gold].tuple.fragments.get(texts)?;
-                    output.extend_from_slice(self.source.surface(first, last));
+                    self.free(pen, output, self.source.surface(first, last))?;
                     pen.wrote_text();
                 }
                 position => {
                     let (gold, texts) = pen.entity()?;
                     let (first, last) = *self.golds[gold].tuple.fragments.get(texts.saturating_sub(1))?;
+                    pen.tail = 0;
                     output.extend_from_slice(self.source.view(*position, first, last).to_string().as_bytes());
                 }
             },
             Op::Accept | Op::Split(_) | Op::Jump(_) => {}
         }
         pen.pc = next;
+        Some(())
+    }
+
+    /// Writes text of the document, if it holds no delimiter.
+    fn free(&self, pen: &mut Pen, output: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+        pen.tail = self.program.delimiters.run(pen.tail, bytes)?;
+        output.extend_from_slice(bytes);
         Some(())
     }
 

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use super::Machine;
 use super::thread::{NO_TUPLE, Open, Partial, Tuple, UNKNOWN};
+use crate::source::Source;
 use crate::notation::ast::Terminal;
 use crate::program::NO_LABEL;
 
@@ -17,14 +18,18 @@ impl Machine {
     /// Calls `visit` with each stretch of words that agrees with `partial` and begins at word `from` or later, the later
     /// starts first and the shorter stretches first (so that a question for any is answered soon).
     fn stretches(&self, partial: &Partial, from: u32, visit: &mut dyn FnMut(u32, u32) -> Flow) -> Flow {
+        let words = self.source.len();
         let agrees = |first: u32, last: u32| {
-            first >= from
+            (from..=last).contains(&first)
+                && last < words
                 && (partial.first == UNKNOWN || partial.first == first)
                 && (partial.last == UNKNOWN || partial.last == last)
                 && (partial.nth == 0 || self.source.nth(first, last) == partial.nth)
         };
         if let Some((first, last)) = partial.settled() {
-            return if agrees(first, last) { visit(first, last) } else { Flow::Continue(()) };
+            let same = |(a, b): (u32, u32)| self.source.surface(a, b) == self.source.surface(first, last);
+            let fits = agrees(first, last) && partial.surface.is_none_or(same);
+            return if fits { visit(first, last) } else { Flow::Continue(()) };
         }
         if let Some((first, last)) = partial.surface {
             for (first, last) in self.source.occurrences(first, last).into_iter().rev() {
@@ -34,7 +39,6 @@ impl Machine {
             }
             return Flow::Continue(());
         }
-        let words = self.source.len();
         for first in (from..words).rev().filter(|first| partial.first == UNKNOWN || partial.first == *first) {
             for last in (first..words).filter(|last| partial.last == UNKNOWN || partial.last == *last) {
                 if agrees(first, last) {
@@ -73,7 +77,7 @@ impl Machine {
         // Entities come by start: none that begins before the previous one may follow it.
         let from = match tuple.fragments.last() {
             Some(before) => before.1 + 1,
-            None if after != NO_TUPLE && self.program.ordered() => self.tuples.get(after).fragments[0].0,
+            None if self.program.ordered() => self.pasts.get(after).last().map_or(0, |before| before.fragments[0].0),
             None => 0,
         };
         self.stretches(partial, from, &mut |first, last| {
@@ -85,7 +89,23 @@ impl Machine {
     }
 
     fn follows(&self, tuple: &Tuple, after: u32) -> bool {
-        !self.program.ordered() || after == NO_TUPLE || tuple.key() > self.tuples.get(after).key()
+        let past = self.pasts.get(after);
+        match self.program.ordered() {
+            true => past.last().is_none_or(|before| tuple.key() > before.key()),
+            false => past.binary_search_by(|before| before.key().cmp(&tuple.key())).is_err(),
+        }
+    }
+
+    /// The entities before, once `tuple` is one of them.
+    pub fn behind(&mut self, after: u32, tuple: Tuple) -> u32 {
+        let mut past = Vec::new();
+        if !self.program.ordered() {
+            past.clone_from(self.pasts.get(after));
+        }
+        if let Err(place) = past.binary_search_by(|before| before.key().cmp(&tuple.key())) {
+            past.insert(place, tuple);
+        }
+        self.pasts.number(past)
     }
 
     /// Whether any tuple agrees.
@@ -106,24 +126,37 @@ impl Machine {
     }
 
     /// Puts the bindings in canonical form; `None` where no tuple agrees.
+    ///
+    /// A fragment that is the same in all tuples is settled. Without positions that matters to nobody, and is done only
+    /// where it is cheap.
     pub fn normalise(&self, mut open: Open, after: u32) -> Option<Open> {
-        if !open.done.is_empty() || open.current.settled().is_some() {
+        let several = !open.done.is_empty();
+        let all_settled = open.done.iter().chain([&open.current]).all(|partial| partial.settled().is_some());
+        if all_settled || several && !self.program.positions {
             return self.possible(&open, after).then_some(open);
         }
-        let mut only = None;
+        // What each fragment is in all tuples so far, once there was one.
+        let mut common: Vec<Option<(u32, u32)>> = Vec::new();
         let flow = self.tuples(&open, after, &mut |tuple| {
-            let found = tuple.fragments[0];
-            match only {
-                Some(known) if known != found => Flow::Break(()),
-                _ => {
-                    only = Some(found);
-                    Flow::Continue(())
+            if common.is_empty() {
+                common = tuple.fragments.iter().copied().map(Some).collect();
+            }
+            for (common, found) in common.iter_mut().zip(&tuple.fragments) {
+                *common = common.filter(|common| common == found);
+            }
+            let partials = open.done.iter().chain([&open.current]);
+            let unknown = |(partial, common): (&Partial, &Option<_>)| partial.settled().is_none() && common.is_some();
+            if partials.zip(&common).any(unknown) { Flow::Continue(()) } else { Flow::Break(()) }
+        });
+        if common.is_empty() {
+            return None;
+        }
+        if flow.is_continue() {
+            for (partial, common) in open.done.iter_mut().chain([&mut open.current]).zip(common) {
+                if let Some((first, last)) = common {
+                    *partial = Partial { first, last, surface: None, nth: 0, written: partial.written };
                 }
             }
-        });
-        let (first, last) = only?;
-        if flow.is_continue() {
-            open.current = Partial { first, last, surface: None, nth: 0, written: open.current.written };
         }
         Some(open)
     }
@@ -160,14 +193,7 @@ impl Machine {
         if let Some((first, last)) = open.current.settled() {
             return (self.source.view(kind, first, last) == value).then_some(open);
         }
-        let find = |edge: fn(&(u32, u32)) -> u32| self.source.words.iter().position(|word| edge(word) == value);
-        match kind {
-            Terminal::Start => open.current.first = find(|word| word.0)? as u32,
-            Terminal::End => open.current.last = find(|word| word.1)? as u32,
-            Terminal::First => open.current.first = value,
-            Terminal::Last => open.current.last = value,
-            _ => open.current.nth = value,
-        }
+        open.current.place(&self.source, kind, value)?;
         self.normalise(open, after)
     }
 
@@ -208,15 +234,47 @@ impl Machine {
     }
 }
 
-impl Machine {
-    /// For the reader: the earliest tuple of these surfaces that follows `after`, else the earliest at all, as characters;
-    /// and the tuple that the next one follows.
-    pub fn locate(&mut self, label: u16, surfaces: &[Vec<u8>], after: u32) -> Option<(Vec<(usize, usize)>, u32)> {
-        let mut partials = Vec::new();
-        for surface in surfaces {
-            let canonical = *self.source.find(surface).first()?;
-            partials.push(Partial { surface: Some(canonical), written: true, ..Partial::NOTHING });
+/// For the reader: one fragment as it was written.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The text, escaped.
+    pub text: Option<Vec<u8>>,
+    /// The numbers.
+    pub positions: Vec<(Terminal, u32)>,
+}
+
+impl Seen {
+    /// What it says of a fragment; `None` where the document has none such.
+    fn partial(&self, source: &Source) -> Option<Partial> {
+        let mut partial = Partial { written: self.text.is_some(), ..Partial::NOTHING };
+        if let Some(text) = &self.text {
+            partial.surface = Some(*source.find(text).first()?);
         }
+        self.positions.iter().try_for_each(|&(kind, value)| partial.place(source, kind, value))?;
+        Some(partial)
+    }
+}
+
+impl Partial {
+    /// Takes a number; `None` where it is no word's, or another one than was written before.
+    fn place(&mut self, source: &Source, kind: Terminal, value: u32) -> Option<()> {
+        let (known, value, unknown) = match kind {
+            Terminal::Start | Terminal::First => (&mut self.first, source.word(kind, value)?, UNKNOWN),
+            Terminal::End | Terminal::Last => (&mut self.last, source.word(kind, value)?, UNKNOWN),
+            _ => (&mut self.nth, Some(value).filter(|nth| *nth != 0)?, 0),
+        };
+        let fits = *known == unknown || *known == value;
+        *known = value;
+        fits.then_some(())
+    }
+}
+
+impl Machine {
+    /// For the reader: the earliest tuple that agrees with what was written and follows `after`, else the earliest at all,
+    /// as characters; and what the next one follows.
+    pub fn locate(&mut self, label: u16, seen: &[Seen], after: u32) -> Option<(Vec<(usize, usize)>, u32)> {
+        let partials: Option<Vec<Partial>> = seen.iter().map(|seen| seen.partial(&self.source)).collect();
+        let mut partials = partials?;
         let current = partials.pop()?;
         let open = Open { label, done: partials, current, from: 0, child: None };
         let (tuple, moved) = match self.earliest(&open, after) {
@@ -227,7 +285,7 @@ impl Machine {
             (self.source.words[first as usize].0 as usize, self.source.words[last as usize].1 as usize)
         };
         let fragments = tuple.fragments.iter().map(characters).collect();
-        let last = if moved && self.program.ordered() { self.tuples.number(tuple) } else { after };
+        let last = if moved { self.behind(after, tuple) } else { after };
         Some((fragments, last))
     }
 }

@@ -5,19 +5,18 @@
 //! way, since the rest of a shortest way is a shortest way. A thread without a way is dead: the masks drop it, and that
 //! is what makes every mask exact.
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-
-
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::thread::Free;
 use super::{At, Machine, Thread};
-use crate::delimiters::Delimiters;
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
-use crate::program::Op;
+use crate::program::{Op, is_free};
 
 /// The first step of a shortest way.
 #[derive(Clone, Debug)]
@@ -106,11 +105,12 @@ impl Machine {
         let mut nodes = vec![Node { thread: start, length: 0, from: 0, piece: Box::default() }];
         let mut best: FxHashMap<Thread, u32> = [(start, 0)].into_iter().collect();
         // (length so far and what is left at least, the length, is it the whole length of a known way, node)
-        let mut heap = BinaryHeap::from([Reverse((0u32, 0u32, false, 0usize))]);
+        // Among equal bounds the longer way comes first: it is nearer to the end.
+        let mut heap = BinaryHeap::from([(Reverse(0u32), 0u32, true, 0usize)]);
         let mut done = FxHashSet::default();
-        while let Some(Reverse((_, length, known, number))) = heap.pop() {
+        while let Some((_, length, searched, number)) = heap.pop() {
             let thread = nodes[number].thread;
-            if known || self.accepts(&thread) {
+            if !searched || self.accepts(&thread) {
                 self.keep(&nodes, number, length);
                 return Some(length);
             }
@@ -120,7 +120,7 @@ impl Machine {
             if let Some(kept) = self.finishes.get(&thread) {
                 if let Some(finish) = kept {
                     let whole = length + finish.length;
-                    heap.push(Reverse((whole, whole, true, number)));
+                    heap.push((Reverse(whole), whole, false, number));
                 }
                 continue;
             }
@@ -132,7 +132,7 @@ impl Machine {
                 if best.get(&next).is_none_or(|known| reached < *known) {
                     best.insert(next, reached);
                     nodes.push(Node { thread: next, length: reached, from: number, piece: piece.into() });
-                    heap.push(Reverse((reached + self.at_least(&next), reached, false, nodes.len() - 1)));
+                    heap.push((Reverse(reached + self.at_least(&next)), reached, true, nodes.len() - 1));
                 }
             }
         }
@@ -158,7 +158,7 @@ impl Machine {
 
     /// What can be written to the end of a thread's operation, and the threads behind it.
     fn edges(&mut self, thread: Thread, wide: bool) -> Vec<Edge> {
-        let mut behind: Vec<Edge> = Vec::new();
+        let (mut behind, mut on): (Vec<Edge>, Vec<Edge>) = (Vec::new(), Vec::new());
         let rest = |bytes: &[u8]| bytes[thread.offset()..].to_vec();
         let program = Arc::clone(&self.program);
         match &program.ops[thread.pc as usize] {
@@ -177,7 +177,7 @@ impl Machine {
                 };
                 behind.extend(way.map(|way| (way, thread)));
             }
-            Op::Terminal { kind: Terminal::Label, .. } => {
+            Op::Terminal(Terminal::Label) => {
                 let (offset, like) = match thread.at {
                     At::Label { offset, label } => (usize::from(offset), label),
                     _ => (0, 0),
@@ -190,36 +190,40 @@ impl Machine {
                     behind.extend(self.bind_label(&thread, label).map(|bound| (rest, bound)));
                 }
             }
-            Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word), delimiters } if self.grounded() => {
-                if let Some((element, cursor)) = self.next_element(&thread, *kind, delimiters) {
+            Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if self.grounded() => {
+                if let Some((element, cursor, tail)) = self.next_element(&thread, *kind) {
                     let bytes = &self.source.bytes[element.start as usize..element.end as usize];
-                    behind.push((rest(bytes), Thread { cursor, ..thread }));
+                    behind.push((rest(bytes), Thread { cursor, tail, ..thread }));
                 }
             }
-            Op::Terminal { kind: Terminal::Text, delimiters } if self.grounded() => {
-                let found = self.surfaces(&thread, delimiters, wide);
+            Op::Terminal(Terminal::Text) if self.grounded() => {
+                let found = self.surfaces(&thread, wide);
                 behind.extend(found);
             }
-            Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word | Terminal::Text), delimiters } => {
-                behind.extend(self.shortest_free(&thread, *kind, delimiters).map(|(way, left)| {
-                    let cursor = if *kind == Terminal::Text { thread.cursor } else { left };
-                    (way, Thread { cursor, ..thread })
-                }));
+            Op::Terminal(kind) if is_free(*kind) => {
+                for (way, free) in self.shortest_free(&thread, *kind) {
+                    let cursor = if *kind == Terminal::Text { thread.cursor } else { free.left };
+                    // Behind a beginning of a delimiter less may follow than behind more text.
+                    if free.tail != 0 && free.left > 0 {
+                        on.push((way.clone(), Thread { at: At::Free(free), tail: 0, ..thread }));
+                    }
+                    behind.push((way, Thread { cursor, tail: free.tail, ..thread }));
+                }
             }
-            Op::Terminal { kind, .. } if self.grounded() => {
+            Op::Terminal(kind) if self.grounded() => {
                 for (value, rest) in self.positions(&thread, *kind) {
                     if !rest.is_empty() {
                         behind.extend(self.bind_position(&thread, *kind, value).map(|bound| (rest, bound)));
                     }
                 }
             }
-            Op::Terminal { .. } => match thread.at {
+            Op::Terminal(_) => match thread.at {
                 At::Number { value: 0, .. } | At::Number { digits: 6, .. } => {}
                 _ => behind.push((b"0".to_vec(), thread)),
             },
             _ => {}
         }
-        let (mut edges, mut settled) = (Vec::with_capacity(behind.len()), Vec::new());
+        let (mut edges, mut settled) = (on, Vec::new());
         for (piece, thread) in behind {
             self.settle(Thread { pc: thread.pc + 1, at: At::Begin, ..thread }, &mut settled);
             edges.extend(settled.drain(..).map(|next| (piece.clone(), next)));
@@ -229,13 +233,13 @@ impl Machine {
 
     /// The surfaces that `@text` can write here, with the thread once they are bound: for each word start the nearest
     /// end, or (`wide`) every end.
-    fn surfaces(&mut self, thread: &Thread, delimiters: &Delimiters, wide: bool) -> Vec<Edge> {
+    fn surfaces(&mut self, thread: &Thread, wide: bool) -> Vec<Edge> {
         let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
         let Some(open) = self.innermost(thread.frame).cloned() else { return Vec::new() };
         let text = self.before_text(&open);
         let from = text.done.last().map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
         let (mut found, mut seen) = (Vec::new(), FxHashSet::default());
-        let source = Arc::clone(&self.source);
+        let (source, program) = (Arc::clone(&self.source), Arc::clone(&self.program));
         for &first in source.starts(prefix) {
             if first < from {
                 continue;
@@ -245,15 +249,13 @@ impl Machine {
                 if surface.len() <= prefix.depth as usize {
                     return ControlFlow::Continue(());
                 }
-                if delimiters.occur_in(surface) {
-                    return ControlFlow::Break(());
-                }
+                let Some(tail) = program.delimiters.run(thread.tail, surface) else { return ControlFlow::Break(()) };
                 if !seen.insert(surface) {
                     return if wide { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
                 }
                 if let Some(bound) = self.bind_surface(&open, thread.last, first, last) {
                     let frame = self.with_innermost(thread.frame, bound);
-                    found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, ..*thread }));
+                    found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, tail, ..*thread }));
                     if !wide {
                         return ControlFlow::Break(());
                     }
@@ -264,28 +266,40 @@ impl Machine {
         found
     }
 
-    /// The shortest free text that completes a begun one, and how much may follow it.
-    fn shortest_free(&self, thread: &Thread, kind: Terminal, delimiters: &Delimiters) -> Option<(Vec<u8>, u32)> {
-        let free = self.begin_free(thread, kind);
-        let left = if free.count > 0 { free.left } else { free.left.checked_sub(1)? };
-        let begun = &free.pending[..usize::from(free.count)];
+    /// The shortest ways to complete a begun free text, and how it then stands: one that ends with no beginning of a
+    /// delimiter, or one for each beginning.
+    fn shortest_free(&self, thread: &Thread, kind: Terminal) -> Vec<(Vec<u8>, Free)> {
+        let mut free = self.begin_free(thread, kind);
+        if free.count == 0 {
+            match free.left.checked_sub(1) {
+                Some(left) => free.left = left,
+                None => return Vec::new(),
+            }
+        }
+        let begun = free.pending[..usize::from(free.count)].to_vec();
+        let whole = |tail| Free { tail, pending: [0; LONGEST_UNIT], count: 0, ..free };
         // The shortest units first; letters before all others, so that what is forced looks like text.
         let mut ways: Vec<(Vec<u8>, u16)> = vec![(Vec::new(), free.tail)];
-        for _ in free.count as usize..LONGEST_UNIT {
+        for _ in begun.len()..LONGEST_UNIT {
             let mut longer = Vec::new();
+            let mut found: Vec<(Vec<u8>, Free)> = Vec::new();
             for (way, tail) in &ways {
                 for byte in (b'x'..=b'z').chain(0..=255u8) {
-                    let Some(tail) = delimiters.step(*tail, byte) else { continue };
-                    let unit = [begun, way, &[byte]].concat();
-                    match self.program.escape().unit(&unit) {
-                        Unit::Whole(_) => return Some((unit[begun.len()..].to_vec(), left)),
-                        Unit::Partial if longer.len() < 64 => longer.push((unit[begun.len()..].to_vec(), tail)),
+                    let Some(tail) = self.program.delimiters.step(*tail, byte) else { continue };
+                    let way = [way, &[byte][..]].concat();
+                    match self.program.escape().unit(&[&begun[..], &way].concat()) {
+                        Unit::Whole(_) if tail == 0 => return vec![(way, whole(0))],
+                        Unit::Whole(_) if found.iter().all(|(_, free)| free.tail != tail) => found.push((way, whole(tail))),
+                        Unit::Partial if longer.len() < 64 => longer.push((way, tail)),
                         _ => {}
                     }
                 }
             }
+            if !found.is_empty() {
+                return found;
+            }
             ways = longer;
         }
-        None
+        Vec::new()
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Floor {
     near: Vec<u32>,
     /// How often the cursor must move from here to the end of the rule's body.
     moves: Vec<u32>,
+    /// The largest number of moves, or of entities, that the rest of a rule's body needs.
+    most: u32,
     /// Bytes between two such terminals.
     gap: u32,
     /// Bytes that the cursor has still to write, from each element on.
@@ -33,14 +35,14 @@ pub(crate) struct Floor {
 impl Floor {
     pub fn new(program: &Program, source: &Source, grounded: bool) -> Floor {
         let ops = &program.ops;
-        let moves = |op: &Op| matches!(op, Op::Terminal { kind, .. } if kind.is_cursor());
+        let moves = |op: &Op| matches!(op, Op::Terminal(kind) if kind.is_cursor());
         let label = program.labels.iter().map(Vec::len).min().unwrap_or(0) as u32;
         let weight = |op: &Op| match op {
             Op::Literal(bytes) => bytes.len() as u32,
-            Op::Terminal { kind: Terminal::Label, .. } => label,
-            Op::Terminal { kind: Terminal::Skip, .. } => 0,
-            Op::Terminal { kind: Terminal::Copy | Terminal::Word, .. } if grounded => 0,
-            Op::Terminal { .. } | Op::Regex(_) => 1,
+            Op::Terminal(Terminal::Label) => label,
+            Op::Terminal(Terminal::Skip) => 0,
+            Op::Terminal(Terminal::Copy | Terminal::Word) if grounded => 0,
+            Op::Terminal(_) | Op::Regex(_) => 1,
             _ => 0,
         };
         let mut body = vec![INFINITE; ops.len()];
@@ -62,14 +64,20 @@ impl Floor {
             Op::Call(target) => near[*target as usize].min(body[*target as usize] + near[pc + 1]),
             op => weight(op) + near[pc + 1],
         });
-        let mut needed = vec![INFINITE; ops.len()];
-        settle(&mut needed, |needed, pc| match &ops[pc] {
-            Op::Accept | Op::Return => 0,
-            Op::Split(targets) => targets.iter().map(|t| needed[*t as usize]).min().unwrap_or(INFINITE),
-            Op::Jump(target) => needed[*target as usize],
-            Op::Call(target) => needed[*target as usize] + needed[pc + 1],
-            op => u32::from(moves(op)) + needed[pc + 1],
-        });
+        let count = |counts: &dyn Fn(&Op) -> bool| {
+            let mut needed = vec![INFINITE; ops.len()];
+            settle(&mut needed, |needed, pc| match &ops[pc] {
+                Op::Accept | Op::Return => 0,
+                Op::Split(targets) => targets.iter().map(|t| needed[*t as usize]).min().unwrap_or(INFINITE),
+                Op::Jump(target) => needed[*target as usize],
+                Op::Call(target) => needed[*target as usize] + needed[pc + 1],
+                op => u32::from(counts(op)) + needed[pc + 1],
+            });
+            needed
+        };
+        let needed = count(&moves);
+        let opens = count(&|op| matches!(op, Op::Open));
+        let most = needed.iter().chain(&opens).filter(|needed| **needed < INFINITE).max().map_or(0, |needed| *needed);
         let gap = (0..ops.len()).filter(|pc| moves(&ops[*pc])).map(|pc| near[pc + 1]).min().unwrap_or(0);
         let (mut left, mut words) = (vec![0; source.elements.len() + 1], vec![0; source.elements.len() + 1]);
         for (i, element) in source.elements.iter().enumerate().rev() {
@@ -77,7 +85,7 @@ impl Floor {
             left[i] = left[i + 1] + if written { element.end - element.start } else { 0 };
             words[i] = words[i + 1] + u32::from(element.word.is_some());
         }
-        Floor { body, near, moves: needed, gap: if gap == INFINITE { 0 } else { gap }, left, words }
+        Floor { body, near, moves: needed, most, gap: if gap == INFINITE { 0 } else { gap }, left, words }
     }
 }
 
@@ -107,7 +115,7 @@ impl Machine {
             return !self.can_close_all(thread);
         }
         let (mut needed, allowance) = match (&self.program.ops[thread.pc as usize], thread.at) {
-            (Op::Terminal { kind, .. }, At::Free(free)) if kind.is_cursor() => {
+            (Op::Terminal(kind), At::Free(free)) if kind.is_cursor() => {
                 (self.floor.moves[thread.pc as usize + 1], free.left)
             }
             (_, At::Begin) => (self.floor.moves[thread.pc as usize], thread.cursor),
@@ -163,6 +171,17 @@ impl Machine {
             }
         }
         later <= ahead
+    }
+
+    /// An allowance of free text and of entities that is as good as any larger one for as long as `bytes` more are
+    /// written: the bytes may use up one each, and open rules, each of which needs some more to end.
+    pub fn plenty(&self, thread: &Thread, bytes: u32) -> u32 {
+        let (mut depth, mut frame) = (1, thread.frame);
+        while frame != BOTTOM {
+            depth += 1;
+            frame = self.frames.get(frame).below;
+        }
+        bytes + 1 + self.floor.most.saturating_mul(depth + bytes)
     }
 
     /// A lower bound on [`Machine::finish`].

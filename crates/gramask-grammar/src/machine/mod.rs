@@ -13,12 +13,13 @@ mod thread;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+pub(crate) use entity::Seen;
 use finish::Finish;
 use floor::Floor;
 pub(crate) use thread::{At, BOTTOM, NO_TUPLE, Thread, Tuple};
 
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, Program};
+use crate::program::{NO_LABEL, Op, Program, is_free};
 use crate::source::Source;
 use thread::{Frame, FrameKind, Interner, Open, Partial};
 
@@ -102,12 +103,15 @@ pub(crate) struct Machine {
     pub level: Level,
     pub limits: Limits,
     frames: Interner<Frame>,
-    tuples: Interner<Tuple>,
+    /// The entities before: in `%order document` the last one, else all, sorted.
+    pasts: Interner<Vec<Tuple>>,
     finishes: FxHashMap<Thread, Option<Finish>>,
     floor: Arc<Floor>,
     /// For the reader: each thread's way, as a list from its end. Empty in a matcher.
     pub traces: Vec<(u32, Event)>,
     pub tracing: bool,
+    /// For the reader: labels that the schema does not have are read too.
+    pub lenient: bool,
     /// For the reader: how many bytes were read.
     pub position: u32,
 }
@@ -122,10 +126,11 @@ impl Machine {
             level,
             limits,
             frames: Interner::new(Frame { kind: FrameKind::Bottom, below: BOTTOM }),
-            tuples: Interner::new(Tuple { fragments: Vec::new(), label: NO_LABEL }),
+            pasts: Interner::new(Vec::new()),
             finishes: FxHashMap::default(),
             traces: vec![(0, Event::Nothing)],
             tracing: false,
+            lenient: false,
             position: 0,
         }
     }
@@ -146,7 +151,8 @@ impl Machine {
                 (false, false) => self.limits.characters,
             },
             label: NO_LABEL,
-            last: if self.grounded() && (self.program.ordered() || self.program.cursor) { NO_TUPLE } else { self.limits.entities },
+            last: if self.grounded() { NO_TUPLE } else { self.limits.entities },
+            tail: 0,
             trace: 0,
         };
         let mut out = Vec::new();
@@ -190,7 +196,7 @@ impl Machine {
         let mut stack = vec![thread];
         while let Some(mut thread) = stack.pop() {
             match &program.ops[thread.pc as usize] {
-                Op::Terminal { kind: Terminal::Skip, .. } => {
+                Op::Terminal(Terminal::Skip) => {
                     let passed = match self.grounded() {
                         true => self.source.pass(thread.cursor).map(|(_, behind)| behind),
                         false => thread.cursor.checked_sub(1),
@@ -200,7 +206,13 @@ impl Machine {
                         stack.push(Thread { cursor, pc: thread.pc + 1, ..thread });
                     }
                 }
-                Op::Literal(_) | Op::Regex(_) | Op::Terminal { .. } => out.push(thread),
+                Op::Literal(bytes) => {
+                    if !program.delimiters.clash(thread.tail, bytes) {
+                        out.push(Thread { tail: 0, ..thread });
+                    }
+                }
+                Op::Terminal(kind) if is_free(*kind) => out.push(thread),
+                Op::Regex(_) | Op::Terminal(_) => out.push(Thread { tail: 0, ..thread }),
                 Op::Split(targets) => stack.extend(targets.iter().rev().map(|&pc| Thread { pc, ..thread })),
                 Op::Jump(pc) => stack.push(Thread { pc: *pc, ..thread }),
                 Op::Call(pc) => {
@@ -238,21 +250,16 @@ impl Machine {
                     };
                     if end {
                         // All complete outputs are alike.
-                        out.push(Thread { cursor: 0, last: 0, label: NO_LABEL, ..thread });
+                        out.push(Thread { cursor: 0, last: 0, tail: 0, label: NO_LABEL, ..thread });
                     }
                 }
             }
         }
     }
 
-    /// Whether entities are held to an order by their tuples: `grounded` lists in `%order document`.
+    /// Whether an entity is held to those before it by its tuple.
     fn listed(&self) -> bool {
-        self.grounded() && !self.program.cursor && self.program.ordered()
-    }
-
-    /// Whether `last` counts the entities that may still come.
-    fn counted(&self) -> bool {
-        !self.grounded() || !(self.program.cursor || self.program.ordered())
+        self.grounded() && !self.program.cursor
     }
 
     fn push(&mut self, kind: FrameKind, below: u32) -> u32 {
@@ -262,7 +269,7 @@ impl Machine {
     fn open(&mut self, thread: Thread) -> Option<Thread> {
         let mut open =
             Open { label: thread.label, done: Vec::new(), current: Partial::NOTHING, from: 0, child: None };
-        let last = if self.counted() { thread.last.checked_sub(1)? } else { thread.last };
+        let last = if self.grounded() { thread.last } else { thread.last.checked_sub(1)? };
         if self.grounded() && self.program.cursor {
             open.from = self.source.next_word(thread.cursor)?;
             if self.program.copies && self.source.elements[thread.cursor as usize].word.is_none() {
@@ -297,7 +304,7 @@ impl Machine {
             return None;
         }
         let tuple = self.earliest(&open, thread.last)?;
-        let last = if self.listed() { self.tuples.number(tuple) } else { thread.last };
+        let last = self.behind(thread.last, tuple);
         Some(Thread { last, ..closed })
     }
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use super::thread::{Free, Open};
 use super::{At, Event, Machine, Thread};
-use crate::delimiters::Delimiters;
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op};
+use crate::program::{NO_LABEL, Op, is_free};
 use crate::source::Element;
 
 /// Numbers at level `syntax` have at most so many digits.
@@ -32,33 +31,29 @@ impl Machine {
                     }
                 }
             }
-            Op::Terminal { kind: Terminal::Label, delimiters } => {
+            Op::Terminal(Terminal::Label) => {
                 self.label(thread, byte, out);
                 // A reader goes on over a label that is not of the schema, to name it.
-                if self.tracing && self.innermost(thread.frame).is_some_and(|open| open.label == NO_LABEL) {
-                    self.free(thread, Terminal::Label, delimiters, byte, out);
+                if self.lenient && self.innermost(thread.frame).is_some_and(|open| open.label == NO_LABEL) {
+                    self.free(thread, Terminal::Label, byte, out);
                 }
             }
-            Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word), delimiters } if self.grounded() => {
-                if let Some((element, cursor)) = self.next_element(&thread, *kind, delimiters) {
+            Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if self.grounded() => {
+                if let Some((element, cursor, tail)) = self.next_element(&thread, *kind) {
                     let source = Arc::clone(&self.source);
                     let bytes = &source.bytes[element.start as usize..element.end as usize];
                     let offset = thread.offset();
                     if bytes.get(offset) == Some(&byte) {
                         match offset + 1 == bytes.len() {
-                            true => self.leave(Thread { cursor, ..thread }, Some(*kind), out),
+                            true => self.leave(Thread { cursor, tail, ..thread }, Some(*kind), out),
                             false => out.push(Thread { at: At::Offset(offset as u32 + 1), ..thread }),
                         }
                     }
                 }
             }
-            Op::Terminal { kind: Terminal::Text, delimiters } if self.grounded() => {
-                self.surface(thread, delimiters, byte, out);
-            }
-            Op::Terminal { kind: kind @ (Terminal::Copy | Terminal::Word | Terminal::Text), delimiters } => {
-                self.free(thread, *kind, delimiters, byte, out);
-            }
-            Op::Terminal { kind, .. } => self.number(thread, *kind, byte, out),
+            Op::Terminal(Terminal::Text) if self.grounded() => self.surface(thread, byte, out),
+            Op::Terminal(kind) if is_free(*kind) => self.free(thread, *kind, byte, out),
+            Op::Terminal(kind) => self.number(thread, *kind, byte, out),
             _ => {}
         }
     }
@@ -81,29 +76,27 @@ impl Machine {
         }
     }
 
-    /// What `@copy` or `@word` writes next, and the cursor behind it.
-    pub(super) fn next_element(&self, thread: &Thread, kind: Terminal, not: &Delimiters) -> Option<(Element, u32)> {
+    /// What `@copy` or `@word` writes next, with the cursor and the delimiters' state behind it.
+    pub(super) fn next_element(&self, thread: &Thread, kind: Terminal) -> Option<(Element, u32, u16)> {
         let (element, cursor) = match kind {
             Terminal::Copy => (*self.source.elements.get(thread.cursor as usize)?, thread.cursor + 1),
             _ => self.source.pass(thread.cursor)?,
         };
         let bytes = &self.source.bytes[element.start as usize..element.end as usize];
-        (!not.occur_in(bytes)).then_some((element, cursor))
+        Some((element, cursor, self.program.delimiters.run(thread.tail, bytes)?))
     }
 
-    fn surface(&mut self, thread: Thread, delimiters: &Delimiters, byte: u8, out: &mut Vec<Thread>) {
+    fn surface(&mut self, thread: Thread, byte: u8, out: &mut Vec<Thread>) {
         let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
         let Some(prefix) = self.source.narrow(prefix, byte) else { return };
-        if delimiters.occur_in(self.source.shared(prefix)) {
-            return;
-        }
+        let Some(tail) = self.program.delimiters.run(thread.tail, self.source.shared(prefix)) else { return };
         out.push(Thread { at: At::Surface(prefix), ..thread });
         let whole = |&first: &u32| Some((first, self.source.last(first, prefix.depth)?));
         let Some((first, last)) = self.source.starts(prefix).iter().find_map(whole) else { return };
         let Some(open) = self.innermost(thread.frame) else { return };
         if let Some(bound) = self.bind_surface(open, thread.last, first, last) {
             let frame = self.with_innermost(thread.frame, bound);
-            self.leave(Thread { frame, ..thread }, Some(Terminal::Text), out);
+            self.leave(Thread { frame, tail, ..thread }, Some(Terminal::Text), out);
         }
     }
 
@@ -138,12 +131,9 @@ impl Machine {
             return if thread.label == NO_LABEL { Vec::new() } else { vec![thread.label] };
         };
         let all = if open.label == NO_LABEL { 0..self.program.labels.len() as u16 } else { open.label..open.label + 1 };
-        if !self.grounded() {
+        // In a cursor format the entity's end shows which labels it can have.
+        if !self.grounded() || self.program.cursor {
             return all.collect();
-        }
-        if self.program.cursor {
-            let word = self.passed(thread.cursor).unwrap_or(u32::MAX);
-            return all.filter(|label| open.label != NO_LABEL || self.fits_outside(open, word, *label)).collect();
         }
         all.filter(|&label| self.possible(&Open { label, ..open.clone() }, thread.last)).collect()
     }
@@ -201,7 +191,7 @@ impl Machine {
     }
 
     /// Free text at level `syntax`: written through the escape, without the delimiters, not longer than the document.
-    fn free(&mut self, thread: Thread, kind: Terminal, delimiters: &Delimiters, byte: u8, out: &mut Vec<Thread>) {
+    fn free(&mut self, mut thread: Thread, kind: Terminal, byte: u8, out: &mut Vec<Thread>) {
         if matches!(thread.at, At::Label { .. }) {
             return;
         }
@@ -209,8 +199,10 @@ impl Machine {
         if free.left == 0 && free.count == 0 {
             return;
         }
+        let delimiters = if kind == Terminal::Label { &self.program.label_delimiters } else { &self.program.delimiters };
         let Some(tail) = delimiters.step(free.tail, byte) else { return };
         free.tail = tail;
+        thread.tail = 0;
         if free.count == 0 {
             free.left -= 1;
         }
@@ -228,7 +220,8 @@ impl Machine {
                     out.push(Thread { at: At::Free(free), ..thread });
                 }
                 let cursor = if kind.is_cursor() { free.left } else { thread.cursor };
-                self.leave(Thread { cursor, ..thread }, Some(kind), out);
+                let tail = if kind == Terminal::Label { 0 } else { tail };
+                self.leave(Thread { cursor, tail, ..thread }, Some(kind), out);
             }
         }
     }
@@ -238,7 +231,7 @@ impl Machine {
             return free;
         }
         let left = if kind.is_cursor() { thread.cursor } else { self.limits.characters };
-        Free { left, tail: 0, pending: [0; LONGEST_UNIT], count: 0 }
+        Free { left, tail: thread.tail, pending: [0; LONGEST_UNIT], count: 0 }
     }
 }
 

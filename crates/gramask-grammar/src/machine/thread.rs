@@ -13,7 +13,7 @@ use crate::source::Prefix;
 pub(crate) const UNKNOWN: u32 = u32::MAX;
 /// The empty stack.
 pub(crate) const BOTTOM: u32 = 0;
-/// No entity yet: the one before all others in the order.
+/// No entity yet.
 pub(crate) const NO_TUPLE: u32 = 0;
 
 /// One way of reading the output so far. `Copy`, and equal exactly if the same can follow.
@@ -29,8 +29,11 @@ pub(crate) struct Thread {
     pub cursor: u32,
     /// The label of the context (`@each`, `%pass label`), or `NO_LABEL`.
     pub label: u16,
-    /// `%order document` at `grounded`: the previous entity, interned. Else: how many entities may still come.
+    /// `grounded`: the entities before, as far as they matter, interned; cursor formats: nothing. `syntax`: how many
+    /// entities may still come.
     pub last: u32,
+    /// Directly behind free text: how much of a delimiter it ends with, as the delimiters' state. Else 0.
+    pub tail: u16,
     /// What was read, for the reader; 0 in a matcher.
     pub trace: u32,
 }
