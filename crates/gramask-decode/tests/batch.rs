@@ -1,54 +1,23 @@
-//! The batch loop over the mock model: what an output is must not depend on the batch.
+//! The batch loop over the mock model: what an output is must not depend on the batch, and errors stay where they belong.
 
-use std::collections::BTreeMap;
+mod common;
+
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use gramask_decode::mock::{END, MockConstraint, MockModel, SPECIAL, table};
+use common::{LONGER, bytes, collect, masked, settings};
+use gramask_decode::mock::{MockConstraint, MockModel, table};
 use gramask_decode::{
-    Chosen, DecodeError, Ended, Finish, Layout, LayoutError, Masked, Move, Output, Request, RequestError, Sampling,
-    Select, Settings, Step, StepError, Strategy, Summary, TokenConstraint, TokenRecord, Unconstrained, decode,
+    DecodeError, Finish, Layout, LayoutError, Masked, Output, Request, RequestError, Sampling, Settings, TokenRecord,
+    Unconstrained, decode,
 };
 
 const TEXTS: [&str; 6] = ["", "[]", "[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]"];
-const LONGER: [&str; 5] = ["[a", ",b", "]", "aa", "b]"];
-
-fn bytes(text: &str) -> Vec<u32> {
-    text.bytes().map(u32::from).collect()
-}
 
 fn prompts(count: usize) -> Vec<Vec<u32>> {
     (0..count)
         .map(|i| bytes(&format!("instruction: {}{i}", "x".repeat(i * 7 % 5))))
         .collect()
-}
-
-fn masked(texts: &[&str]) -> Masked<MockConstraint> {
-    Masked::new(MockConstraint::new(table(&LONGER), texts))
-}
-
-fn settings(slots: usize, prefix: &[u32], sampling: Sampling) -> Settings {
-    Settings::new(
-        Layout {
-            slots,
-            length: 64,
-            prefix: prefix.to_vec(),
-        },
-        sampling,
-    )
-}
-
-fn collect(
-    model: &mut MockModel,
-    settings: &Settings,
-    requests: Vec<Request>,
-) -> (BTreeMap<usize, Result<Output, RequestError>>, Summary) {
-    let table = model.table().clone();
-    let mut all = BTreeMap::new();
-    let summary = decode(model, &table, settings, requests, |Ended { index, outcome, .. }| {
-        assert!(all.insert(index, outcome).is_none(), "request {index} ended twice");
-        ControlFlow::Continue(())
-    });
-    (all, summary.unwrap())
 }
 
 /// Everything of an output that must not depend on the batch: all but the times.
@@ -97,7 +66,7 @@ fn batch_size_order_prefix_and_overlap_change_nothing() {
                 .map(|outcome| essence(outcome.as_ref().unwrap()))
                 .collect();
             assert_eq!(alone.len(), n);
-            let distinct: std::collections::BTreeSet<_> = alone.iter().map(|o| o.1.clone()).collect();
+            let distinct: BTreeSet<_> = alone.iter().map(|o| o.1.clone()).collect();
             assert!(
                 distinct.len() > 2,
                 "the outputs must differ for the test to mean anything"
@@ -116,237 +85,6 @@ fn batch_size_order_prefix_and_overlap_change_nothing() {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Every masked output is one of the texts; unconstrained ones of the same model are not.
-#[test]
-fn masked_outputs_are_valid_at_every_budget() {
-    let allowed = ["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]"];
-    // Shortest: "[a" "]" END.
-    for sampling in [
-        Sampling::greedy(),
-        Sampling::at(2.0, 3),
-        Sampling {
-            top_p: 0.7,
-            ..Sampling::at(1.0, 4)
-        },
-    ] {
-        for budget in 3..16 {
-            let mut model = MockModel::hashed(table(&LONGER), 64);
-            let all =
-                (0..40).map(|i| Request::new(format!("d{i}"), prompts(40)[i].clone(), Some(budget), masked(&allowed)));
-            let (all, summary) = collect(&mut model, &settings(4, &[], sampling), all.collect());
-            assert_eq!((summary.outputs, summary.errors), (40, 0));
-            for outcome in all.into_values() {
-                let output = outcome.unwrap();
-                assert_eq!(output.finish, Finish::End);
-                assert!(
-                    allowed.contains(&output.text.as_str()),
-                    "{:?} at budget {budget}",
-                    output.text
-                );
-                assert!(output.tokens.len() <= budget && !output.lossy);
-                assert_eq!(output.tokens.last().map(|record| record.token), Some(END));
-                assert!(
-                    output
-                        .tokens
-                        .iter()
-                        .all(|r| r.kept_log_mass < 0.0 && r.chosen == Chosen::Sampled)
-                );
-                assert!(output.log_weight() < -1.0);
-                assert!(output.log_probability() < output.log_weight());
-            }
-        }
-    }
-}
-
-/// With these settings the token is at each step the one that the tight mask alone would have given.
-#[test]
-fn the_tight_mask_is_applied_exactly() {
-    /// The obvious way: the tight mask at every step.
-    struct Tight(MockConstraint, usize);
-    impl Strategy for Tight {
-        fn name(&self) -> &'static str {
-            "tight"
-        }
-        fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-            let mask = self.0.mask_within(self.1, step.remaining).to_vec();
-            let choice = step.choose(Some(&mask))?;
-            self.1 = self
-                .0
-                .advance(self.1, choice.token)
-                .ok_or(StepError::Refused { token: choice.token })?;
-            let ended = step.is_end(choice.token);
-            Ok(Move::sampled(choice, ended))
-        }
-    }
-    let texts = ["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[aaaaaaaaaaaa]"];
-    let plain = Sampling::at(1.5, 9);
-    let samplings = [
-        Sampling::greedy(),
-        Sampling { top_p: 0.6, ..plain },
-        Sampling { top_k: 2, ..plain },
-        Sampling {
-            top_k: 3,
-            top_p: 0.8,
-            min_p: 0.1,
-            ..plain
-        },
-    ];
-    let mut tightened = 0;
-    for sampling in samplings {
-        for budget in 3..14 {
-            let mut model = MockModel::hashed(table(&LONGER), 64);
-            let make = |tight: bool| -> Vec<Request> {
-                let of = |i: usize| (format!("d{i}"), bytes(&format!("prompt {i}")), Some(budget));
-                let constraint = || MockConstraint::new(table(&LONGER), &texts);
-                (0..30)
-                    .map(of)
-                    .map(|(id, prompt, budget)| match tight {
-                        true => Request::new(id, prompt, budget, Tight(constraint(), 0)),
-                        false => Request::new(id, prompt, budget, Masked::new(constraint())),
-                    })
-                    .collect()
-            };
-            let (tight, _) = collect(&mut model, &settings(4, &[], sampling), make(true));
-            let (plain, _) = collect(&mut model, &settings(4, &[], sampling), make(false));
-            let (free, _) = collect(&mut model, &settings(4, &[], sampling), make(false));
-            for (index, outcome) in plain {
-                let text = outcome.unwrap().text;
-                assert_eq!(
-                    text,
-                    tight[&index].as_ref().unwrap().text,
-                    "{sampling:?} budget {budget}"
-                );
-                assert_eq!(text, free[&index].as_ref().unwrap().text);
-                tightened += usize::from(text.len() < 5);
-            }
-        }
-    }
-    assert!(tightened > 100);
-}
-
-/// The exact distribution of the tight mask over whole texts, by walking all of them.
-fn tight_distribution(
-    model: &MockModel,
-    constraint: &mut MockConstraint,
-    prefix: &[u32],
-    state: usize,
-    remaining: usize,
-    sampling: &Sampling,
-) -> BTreeMap<Vec<u32>, f64> {
-    let logits = model.logits(prefix);
-    let mask = constraint.mask_within(state, remaining).to_vec();
-    let allowed: Vec<u32> = (0..logits.len() as u32)
-        .filter(|&t| mask[t as usize / 32] >> (t % 32) & 1 == 1)
-        .collect();
-    let weight = |t: u32| (f64::from(logits[t as usize]) / f64::from(sampling.temperature)).exp();
-    let best = allowed.iter().map(|&t| weight(t)).fold(0.0, f64::max);
-    let kept: Vec<u32> = allowed
-        .into_iter()
-        .filter(|&t| weight(t) >= f64::from(sampling.min_p) * best)
-        .collect();
-    let total: f64 = kept.iter().map(|&t| weight(t)).sum();
-    let mut all = BTreeMap::new();
-    for token in kept {
-        let p = weight(token) / total;
-        if token == END {
-            all.insert(vec![END], p);
-            continue;
-        }
-        let next = constraint.advance(state, token).unwrap();
-        let behind = [prefix, &[token]].concat();
-        for (mut rest, q) in tight_distribution(model, constraint, &behind, next, remaining - 1, sampling) {
-            rest.insert(0, token);
-            all.insert(rest, p * q);
-        }
-    }
-    all
-}
-
-/// Draws from all candidates are corrected by a second draw; the outputs' distribution must be the tight one.
-#[test]
-fn redrawn_outputs_have_the_tight_distribution() {
-    let texts = ["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[aaaaaaaaaaaa]"];
-    for (sampling, budget) in [
-        (Sampling::at(1.5, 9), 4),
-        (Sampling::at(1.5, 9), 6),
-        (
-            Sampling {
-                min_p: 0.05,
-                ..Sampling::at(2.0, 4)
-            },
-            6,
-        ),
-    ] {
-        let mut model = MockModel::hashed(table(&LONGER), 64);
-        let constraint = MockConstraint::new(table(&LONGER), &texts);
-        let wanted = tight_distribution(&model, &mut constraint.clone(), &[65], 0, budget, &sampling);
-        let free = tight_distribution(&model, &mut constraint.clone(), &[65], 0, 40, &sampling);
-        let late: f64 = free
-            .iter()
-            .filter(|(tokens, _)| tokens.len() > budget)
-            .map(|(_, p)| p)
-            .sum();
-        assert!(
-            wanted.len() > 3 && late > 0.05,
-            "{} outputs, {late} of the mass in too long ones",
-            wanted.len()
-        );
-        let n = 20_000;
-        let all =
-            (0..n).map(|i| Request::new(format!("d{i}"), vec![65], Some(budget), Masked::new(constraint.clone())));
-        let (all, _) = collect(&mut model, &settings(8, &[], sampling), all.collect());
-        let mut counts: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
-        for output in all.into_values() {
-            *counts
-                .entry(output.unwrap().tokens.iter().map(|record| record.token).collect())
-                .or_default() += 1;
-        }
-        assert!(counts.keys().all(|tokens| wanted.contains_key(tokens)));
-        let (mut statistic, mut degrees) = (0.0, -1.0);
-        for (tokens, p) in wanted {
-            let (count, expected) = (counts.get(&tokens).copied().unwrap_or(0) as f64, p * f64::from(n));
-            if expected >= 5.0 {
-                statistic += (count - expected).powi(2) / expected;
-                degrees += 1.0;
-            } else {
-                assert!(count < 25.0);
-            }
-        }
-        assert!(
-            statistic < degrees + 4.0 * (2.0f64 * degrees).sqrt(),
-            "{statistic} at {degrees} degrees of freedom"
-        );
-    }
-}
-
-#[test]
-fn a_forbidden_token_is_never_chosen_even_by_a_model_that_insists() {
-    let width = table(&LONGER).len();
-    for insisted in [SPECIAL, END, u32::from(b'x')] {
-        let mut model = MockModel::new(table(&LONGER), 64, move |_| {
-            (0..width as u32)
-                .map(|token| if token == insisted { 1e9 } else { 0.0 })
-                .collect()
-        });
-        for sampling in [
-            Sampling::greedy(),
-            Sampling::at(1.0, 1),
-            Sampling {
-                top_k: 1,
-                ..Sampling::at(1.0, 1)
-            },
-        ] {
-            let all = vec![Request::new("d", bytes("p"), Some(20), masked(&["[a]", "[bb]"]))];
-            let (all, _) = collect(&mut model, &settings(2, &[], sampling), all);
-            let output = all[&0].as_ref().unwrap();
-            assert!(["[a]", "[bb]"].contains(&output.text.as_str()));
-            // All of the model's mass was removed at the first step, and its logarithm is exact.
-            assert_eq!(output.tokens[0].removed_mass(), 1.0);
-            assert!(output.tokens[0].kept_log_mass < -0.99e9);
         }
     }
 }
@@ -595,128 +333,4 @@ fn impossible_settings_are_refused() {
     let alien = settings(1, &[5000], Sampling::greedy());
     let error = try_with(alien).unwrap_err().to_string();
     assert!(error.contains("the shared prefix") && error.contains("5000"), "{error}");
-}
-
-/// A strategy that appends several tokens, checks all their logits, and withdraws what the model would not have chosen.
-struct Drafting {
-    proposals: Vec<Vec<u32>>,
-    fed: usize,
-}
-
-impl Strategy for Drafting {
-    fn name(&self) -> &'static str {
-        "drafting"
-    }
-
-    fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
-        let rows: Vec<&[f32]> = step.logits.chunks(step.width).collect();
-        let appended = &step.tokens[step.tokens.len() - self.fed..];
-        // Row i stands behind appended token i (the first is certain); the tokens after it are drafts.
-        let mut confirmed = rows.len() - 1;
-        for (i, draft) in appended.iter().enumerate().skip(1) {
-            let choice = step.sampler.choose(rows[i - 1], None, step.draw)?;
-            if choice.token != draft.token {
-                confirmed = i - 1;
-                break;
-            }
-        }
-        let withdraw = self.fed.saturating_sub(confirmed + 1);
-        let choice = step.sampler.choose(rows[confirmed], None, step.draw)?;
-        let mut append = vec![TokenRecord::new(choice, Chosen::Sampled)];
-        let ended = step.is_end(choice.token);
-        if !ended {
-            let room = step.remaining + withdraw - 1;
-            for token in self
-                .proposals
-                .pop()
-                .unwrap_or_default()
-                .into_iter()
-                .take(room.saturating_sub(1))
-            {
-                append.push(TokenRecord {
-                    token,
-                    chosen: Chosen::Drafted,
-                    log_probability: 0.0,
-                    kept_log_mass: 0.0,
-                });
-            }
-        }
-        self.fed = append.len();
-        Ok(Move {
-            withdraw,
-            append,
-            ended,
-            select: Select::All,
-        })
-    }
-}
-
-#[test]
-fn tokens_can_be_drafted_verified_and_withdrawn() {
-    let text = b"hello world, hello all";
-    for slots in [1, 2] {
-        let mut model = MockModel::scripted(text, 64);
-        let proposals = ["zzz", "orlzz", "", "llo", "b"].map(bytes).to_vec();
-        let all = vec![
-            Request::new("drafted", bytes("?"), Some(40), Drafting { proposals, fed: 0 }),
-            Request::new("plain", bytes("?"), Some(40), Unconstrained),
-        ];
-        let (all, _) = collect(&mut model, &settings(slots, &[], Sampling::greedy()), all);
-        let (drafted, plain) = (all[&0].as_ref().unwrap(), all[&1].as_ref().unwrap());
-        assert_eq!(drafted.text, "hello world, hello all");
-        assert_eq!(plain.text, drafted.text);
-        let confirmed = drafted
-            .tokens
-            .iter()
-            .filter(|record| record.chosen == Chosen::Drafted)
-            .count();
-        assert_eq!(confirmed, "llo".len() + "orl".len());
-    }
-}
-
-#[test]
-fn a_strategy_that_oversteps_is_stopped() {
-    struct Greedy(usize, usize);
-    impl Strategy for Greedy {
-        fn name(&self) -> &'static str {
-            "greedy"
-        }
-        fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-            let record = TokenRecord::new(step.choose(None)?, Chosen::Forced);
-            Ok(Move {
-                withdraw: self.1,
-                append: vec![record; self.0],
-                ended: false,
-                select: Select::Last,
-            })
-        }
-    }
-    let mut model = MockModel::uniform(64);
-    let all = [(0, 0), (6, 0), (1, 1)].map(|(a, w)| Request::new("d", bytes("p"), Some(5), Greedy(a, w)));
-    let (all, _) = collect(&mut model, &settings(2, &[], Sampling::greedy()), all.into());
-    let is = |index: usize, check: fn(&StepError) -> bool| match &all[&index] {
-        Err(RequestError::Step { source, .. }) => check(source),
-        _ => false,
-    };
-    assert!(is(0, |e| matches!(
-        e,
-        StepError::Append {
-            append: 0,
-            remaining: 5
-        }
-    )));
-    assert!(is(1, |e| matches!(
-        e,
-        StepError::Append {
-            append: 6,
-            remaining: 5
-        }
-    )));
-    assert!(is(2, |e| matches!(
-        e,
-        StepError::Withdraw {
-            withdraw: 1,
-            appended: 0
-        }
-    )));
 }
