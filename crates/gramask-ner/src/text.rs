@@ -23,12 +23,18 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[^\W_]+|[^\w\s]|_")
 /// assert_eq!(text.slice(text.words()[2]), Some("actin"));
 /// assert_eq!(text.slice(Fragment::new(11, 13)), Some("µg"));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     string: String,
     /// `bytes[c]` is the byte offset of character `c`; one more entry for the end.
     bytes: Vec<u32>,
     words: Vec<Fragment>,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Text::new("")
+    }
 }
 
 impl Text {
@@ -114,6 +120,12 @@ mod tests {
         assert_eq!(text.slice(Fragment::new(1, 3)), Some("\u{1F9EC}β"));
         assert_eq!(text.slice(Fragment::new(3, 3)), None);
         assert_eq!(text.slice(Fragment::new(4, 6)), None);
+    }
+
+    #[test]
+    fn the_default_is_the_empty_text() {
+        let text = Text::default();
+        assert_eq!((text.len(), text.words().len(), text.byte_at(0)), (0, 0, Some(0)));
     }
 
     #[test]
