@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""The table of `scripts/peers.sh`: `table.py ROWS.jsonl TARGET.csv`, Markdown to the standard output.
+
+Of several rounds the best of each figure counts: on a machine that does nothing else, all that another process can do
+is to make a figure worse.
+"""
+
+import csv
+import json
+import platform
+import sys
+from pathlib import Path
+
+AGREE = 10  # tokens that are shown and must agree where the weights do
+
+
+def processor() -> str:
+    """The processor's name as Linux gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
+
+
+def best(rows: list[dict]) -> dict:
+    """The best of each figure over a configuration's rounds."""
+    tokens = {json.dumps(row["tokens"]) for row in rows}
+    fastest = max(rows, key=lambda row: row["decode"])
+    return fastest | {
+        "prefill": max(row["prefill"] for row in rows),
+        "decodes": [row["decode"] for row in rows],
+        "same_each_round": len(tokens) == 1,
+    }
+
+
+def agreement(a: list[int], b: list[int]) -> int:
+    """How many tokens two outputs have in common at their heads."""
+    for index, (x, y) in enumerate(zip(a, b)):
+        if x != y:
+            return index
+    return min(len(a), len(b))
+
+
+def main(source: str, target: str) -> None:
+    lines = [json.loads(line) for line in Path(source).read_text().splitlines() if line.strip()]
+    bandwidth = max(line["bandwidth"] for line in lines if "bandwidth" in line)
+    grouped: dict[tuple, list[dict]] = {}
+    for line in lines:
+        if "engine" in line:
+            grouped.setdefault((line["engine"], line["weights"], line["batch"]), []).append(line)
+    rows = [best(group) for group in grouped.values()]
+    ours = {(row["weights"], row["batch"]): row for row in rows if row["engine"].startswith("gramask")}
+    rows.sort(key=lambda row: (row["batch"], ["f32", "f16"].index(row["weights"]) if row["weights"] in ("f32", "f16") else 2, -row["decode"]))
+    for row in rows:
+        row["limit"] = row["batch"] * bandwidth * 1e9 / row["bytes"]
+        row["share"] = row["decode"] / row["limit"]
+        # Weights that Gramask has no type for are compared with its smallest.
+        peer = ours.get((row["weights"], row["batch"])) or ours.get(("f16", row["batch"]))
+        row["ratio"] = row["decode"] / peer["decode"] if peer else None
+        row["agree"] = agreement(row["tokens"], ours["f32", 1]["tokens"])
+
+    threads = sorted({row["threads"] for row in rows})
+    print(f"{processor()}; threads {', '.join(map(str, threads))}; reading {bandwidth:.1f} GB/s; "
+          f"best of {len(next(iter(grouped.values())))}\n")
+    print("| batch | weights | engine | prefill tok/s | decode tok/s | to ours | of the bandwidth limit | tokens as ours |")
+    print("|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        ratio = f"{row['ratio']:.2f}" if row["ratio"] else "-"
+        print(f"| {row['batch']} | {row['weights']} | {row['engine']} | {row['prefill']:,.0f} | {row['decode']:,.1f} "
+              f"| {ratio} | {100 * row['share']:.0f} % | {row['agree']} of {len(row['tokens'])} |")
+    print()
+    for name, holds, figures in targets(rows, ours):
+        print(f"- {'reached' if holds else 'MISSED'}: {name} ({figures})")
+
+    with open(target, "w", newline="") as file:
+        fields = ["engine", "weights", "batch", "threads", "prefill", "decode", "step_ms", "bytes", "limit", "share",
+                  "ratio", "agree", "bandwidth"]
+        writer = csv.DictWriter(file, fields, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(row | {"bandwidth": bandwidth} for row in rows)
+
+
+def targets(rows: list[dict], ours: dict[tuple, dict]):
+    """What the table is there to show, each with its figures."""
+    single = ours["f32", 1]
+    for row in rows:
+        if row["engine"].startswith("candle") and (row["weights"], row["batch"]) == ("f32", 1):
+            ratio = single["decode"] / row["decode"]
+            yield "f32 at batch 1 at least as fast as candle's", ratio >= 1, f"{ratio:.2f} times"
+    yield "f32 at batch 1 at least half of the bandwidth limit", single["share"] >= 0.5, f"{100 * single['share']:.0f} %"
+    for weights in ("f32", "f16"):
+        if (weights, 8) in ours:
+            ratio = ours[weights, 8]["decode"] / ours[weights, 1]["decode"]
+            yield f"{weights} at batch 8 at least 1.8 times batch 1", ratio >= 1.8, f"{ratio:.2f} times"
+    same = [row for row in rows if row["weights"] == "f32"]
+    least = min(row["agree"] for row in same)
+    heads = {tuple(row["tokens"][:AGREE]) for row in same}
+    yield f"the first {AGREE} greedy tokens of all f32 rows agree", len(heads) == 1, f"at least {least} agree"
+    unsteady = [f"{row['engine']} {row['weights']} {row['batch']}" for row in rows if not row["same_each_round"]]
+    yield "each engine writes the same tokens in each round", not unsteady, "; ".join(unsteady) or "all"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2])
