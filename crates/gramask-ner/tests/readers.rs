@@ -94,7 +94,7 @@ fn annotations_that_are_not_the_text_are_named() {
         [
             "f.pubtator:2: document 7: the annotation says that 5..9 is \"gene \", but the text there is \"gene\"; \
              kept, as only outer white space differs",
-            "f.pubtator:3: document 7: the annotation says that 0..4 is \"Soma\", but the text there is \"Some\"; left out",
+            "f.pubtator:3: document 7: the annotation says that 0..4 is \"Soma\", but the text there is \"Some\"; expected the same text",
             "f.pubtator:4: document 7: offsets 10..40 are not fragments of a text of 14 characters; expected start < end \
              <= 14 without overlap",
             "f.pubtator:5: document 7: offsets 4..4 are not fragments of a text of 14 characters; expected start < end \
@@ -180,7 +180,8 @@ fn what_is_wrong_with_brat_is_said() {
     assert!(pair("T1\tX 0 6\tlevels\nT2\tX 0\tlevels").contains("d.ann:2: document d: found the offsets \"0\""));
     assert!(pair("T1\tX 0 4;2 6\tleve vels").contains("offsets 0..4;2..6 are not fragments"));
     assert!(
-        pair("T1\tX 0 6\tlevel").contains("says that 0..6 is \"level\", but the text there is \"levels\"; left out")
+        pair("T1\tX 0 6\tlevel")
+            .contains("says that 0..6 is \"level\", but the text there is \"levels\"; expected the same text")
     );
     assert!(pair("?1 what").contains("found a line that begins \"?1 what\"; expected T, R"));
     assert!(error(&[("d.ann", "")]).contains("d.txt beside it; expected a pair"));

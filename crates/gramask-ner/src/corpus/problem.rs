@@ -107,7 +107,7 @@ impl fmt::Display for ProblemKind {
                 f.write_str(if *kept {
                     "kept, as only outer white space differs"
                 } else {
-                    "left out"
+                    "expected the same text"
                 })
             }
             ProblemKind::BadFragments { fragments, length } => write!(

@@ -9,7 +9,7 @@ use gramask_ner::{Document, Schema, Text};
 
 use super::run::resolve;
 use super::{BROKEN, CliError, DONE, bars};
-use crate::experiment::{CorpusChoice, LevelName, Unit};
+use crate::experiment::{CorpusChoice, LevelName, OnProblem, Unit};
 use crate::mark;
 use crate::pull::Cache;
 use crate::run::{Engine, Judged, OneText, PlannedCorpus, decode_one};
@@ -85,6 +85,7 @@ fn from_corpus(name: &str, examples: usize) -> Result<(Schema, Vec<Document>), C
         split: "test".into(),
         unit: Unit::Sentence,
         limit: None,
+        on_problem: OnProblem::Stop,
     };
     let corpus = PlannedCorpus::read(&choice, examples, "train")?;
     Ok((corpus.schema, corpus.examples))

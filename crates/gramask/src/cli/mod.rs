@@ -86,6 +86,9 @@ struct RunArgs {
     /// One corpus at this path in place of those in the file: PubTator, CoNLL or JSON lines, or a folder of BRAT pairs
     #[arg(long, value_name = "PATH")]
     corpus: Option<PathBuf>,
+    /// Leave out what is wrong in a corpus file and go on, in place of stopping at it
+    #[arg(long)]
+    skip_problems: bool,
     /// The run's folder [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

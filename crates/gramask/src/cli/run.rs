@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
 
 use super::{BROKEN, CliError, DONE, STOPPED, bars};
-use crate::experiment::{Cell, Experiment, Overrides};
+use crate::experiment::{Cell, Experiment, OnProblem, Overrides};
 use crate::pull::{Cache, Model};
 use crate::run::{
     Engine, FaultKind, Journal, Plan, Record, Row, RunError, Watch, broken_promises, carry_out, rows, run_file, table,
@@ -22,6 +22,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         device: args.device,
         batch: args.batch,
         corpus: args.corpus,
+        on_problem: args.skip_problems.then_some(OnProblem::Skip),
         model: args.model,
     };
     let (experiment, source) = Experiment::read(&args.file)?;

@@ -82,6 +82,19 @@ pub struct CorpusChoice {
     pub unit: Unit,
     /// At most so many documents, from the first on.
     pub limit: Option<usize>,
+    /// What to do where a file at `path` is wrong. Known corpora have known faults, which are always passed over.
+    pub on_problem: OnProblem,
+}
+
+/// What to do at a fault of a corpus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnProblem {
+    /// Stop, and name it.
+    #[default]
+    Stop,
+    /// Leave out what is wrong, go on, and count.
+    Skip,
 }
 
 /// What a document is: a sentence, or what the corpus calls a document.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CorpusChoice, Experiment, Unit};
+use super::{CorpusChoice, Experiment, OnProblem, Unit};
 
 /// Changes to an experiment; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +21,9 @@ pub struct Overrides {
     /// One corpus at this path in place of all that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corpus: Option<PathBuf>,
+    /// What to do at a fault of a corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_problem: Option<OnProblem>,
     /// One model in place of all that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -38,7 +41,13 @@ impl Experiment {
                 split: first.map_or("test".into(), |corpus| corpus.split.clone()),
                 unit: first.map_or(Unit::Sentence, |corpus| corpus.unit),
                 limit: None,
+                on_problem: first.map_or(OnProblem::Stop, |corpus| corpus.on_problem),
             }];
+        }
+        if let Some(on_problem) = overrides.on_problem {
+            self.corpora
+                .iter_mut()
+                .for_each(|corpus| corpus.on_problem = on_problem);
         }
         if let Some(limit) = overrides.limit {
             self.corpora.iter_mut().for_each(|corpus| corpus.limit = Some(limit));

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    CorpusChoice, Examples, Experiment, ExperimentError, LevelName, Place, Strategies, StrategyName, Unit, format_name,
+    CorpusChoice, Examples, Experiment, ExperimentError, LevelName, OnProblem, Place, Strategies, StrategyName, Unit,
+    format_name,
 };
 
 /// The file as written.
@@ -48,6 +49,8 @@ struct WrittenCorpus {
     #[serde(default)]
     unit: Unit,
     limit: Option<Spanned<usize>>,
+    #[serde(default)]
+    on_problem: OnProblem,
 }
 
 fn one() -> Spanned<usize> {
@@ -225,6 +228,7 @@ impl WrittenCorpus {
             split: self.split.clone(),
             unit: self.unit,
             limit: self.limit.as_ref().map(|limit| *limit.get_ref()),
+            on_problem: self.on_problem,
         })
     }
 }

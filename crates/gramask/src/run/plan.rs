@@ -10,7 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::examples;
-use crate::experiment::{CorpusChoice, Experiment, Unit, format_name};
+use crate::experiment::{CorpusChoice, Experiment, OnProblem, Unit, format_name};
 use crate::pull::sha256_hex;
 
 /// A corpus of a run: its documents, and the examples of its prompts.
@@ -191,6 +191,10 @@ fn read(choice: &CorpusChoice, split: &str) -> Result<(Corpus, Vec<Problem>), Re
     };
     let options = corpus::Options {
         name: Some(choice.name.clone()),
+        on_problem: match choice.on_problem {
+            OnProblem::Stop => corpus::OnProblem::Stop,
+            OnProblem::Skip => corpus::OnProblem::Skip,
+        },
         ..corpus::Options::default()
     };
     let (corpus, problems) = Corpus::read(in_split(path, split), &options)?;
@@ -239,6 +243,7 @@ mod tests {
             split: "test".into(),
             unit: Unit::Sentence,
             limit: None,
+            on_problem: OnProblem::Stop,
         }
     }
 
