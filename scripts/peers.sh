@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
 # Decoding speed of Gramask, candle and llama.cpp on the same weights, prompt and threads; see docs/performance.md.
 #
-#   scripts/peers.sh [--rounds 3] [--tokens 128] [--threads 2] [--out target/peers]
+#   scripts/peers.sh [--rounds 3] [--tokens 128] [--threads 2] [--out target/peers] [--write docs/performance.md]
 #
 # Wants: SmolLM2-135M-Instruct at $GRAMASK_MODEL or in the cache of `gramask pull`; Python 3 with venv; a C++ compiler
 # for llama.cpp. The first run also builds candle (some 6 minutes of processor time) and llama.cpp (some 15), which
 # later runs find under the --out folder. A run of 3 rounds takes some 10 minutes. The machine should do nothing else.
+# --write puts the table into the page, between its marks.
 #
 # Environment: CARGO (the command for this workspace's programs), PEERS_TARGET (candle's target folder),
 # LLAMA_VENV (a Python environment with llama-cpp-python and gguf).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-rounds=3 tokens=128 threads=2 out=target/peers
+rounds=3 tokens=128 threads=2 out=target/peers page=
 while [ $# -gt 0 ]; do
     case "$1" in
         --rounds) rounds=$2 ;;
         --tokens) tokens=$2 ;;
         --threads) threads=$2 ;;
         --out) out=$2 ;;
-        *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        --write) page=$2 ;;
+        *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift 2
 done
@@ -90,4 +92,4 @@ for round in $(seq "$rounds"); do
     done
     "$ours/bandwidth" "$threads" >>"$rows"
 done
-"$python" benches/peers/table.py "$rows" "$out/peers.csv" | tee "$out/peers.md"
+"$python" benches/peers/table.py "$rows" "$out/peers.csv" ${page:+"$page"} | tee "$out/peers.md"

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The table of `scripts/peers.sh`: `table.py ROWS.jsonl TARGET.csv`, Markdown to the standard output.
+"""The table of `scripts/peers.sh`: `table.py ROWS.jsonl TARGET.csv [PAGE.md]`.
+
+Writes Markdown to the standard output and, where a page is named, between its marks `peers:begin` and `peers:end`.
 
 Of several rounds the best of each figure counts: on a machine that does nothing else, all that another process can do
 is to make a figure worse.
@@ -11,6 +13,8 @@ import platform
 import sys
 from pathlib import Path
 
+BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
+WEIGHTS = ["f32", "f16"]  # the order of the rows; what is smaller comes last
 AGREE = 10  # tokens that are shown and must agree where the weights do
 
 
@@ -41,7 +45,7 @@ def agreement(a: list[int], b: list[int]) -> int:
     return min(len(a), len(b))
 
 
-def main(source: str, target: str) -> None:
+def main(source: str, target: str, page: str | None = None) -> None:
     lines = [json.loads(line) for line in Path(source).read_text().splitlines() if line.strip()]
     bandwidth = max(line["bandwidth"] for line in lines if "bandwidth" in line)
     grouped: dict[tuple, list[dict]] = {}
@@ -50,7 +54,8 @@ def main(source: str, target: str) -> None:
             grouped.setdefault((line["engine"], line["weights"], line["batch"]), []).append(line)
     rows = [best(group) for group in grouped.values()]
     ours = {(row["weights"], row["batch"]): row for row in rows if row["engine"].startswith("gramask")}
-    rows.sort(key=lambda row: (row["batch"], ["f32", "f16"].index(row["weights"]) if row["weights"] in ("f32", "f16") else 2, -row["decode"]))
+    kind = {name: index for index, name in enumerate(WEIGHTS)}
+    rows.sort(key=lambda row: (row["batch"], kind.get(row["weights"], len(kind)), -row["decode"]))
     for row in rows:
         row["limit"] = row["batch"] * bandwidth * 1e9 / row["bytes"]
         row["share"] = row["decode"] / row["limit"]
@@ -59,18 +64,12 @@ def main(source: str, target: str) -> None:
         row["ratio"] = row["decode"] / peer["decode"] if peer else None
         row["agree"] = agreement(row["tokens"], ours["f32", 1]["tokens"])
 
-    threads = sorted({row["threads"] for row in rows})
-    print(f"{processor()}; threads {', '.join(map(str, threads))}; reading {bandwidth:.1f} GB/s; "
-          f"best of {len(next(iter(grouped.values())))}\n")
-    print("| batch | weights | engine | prefill tok/s | decode tok/s | to ours | of the bandwidth limit | tokens as ours |")
-    print("|---|---|---|---|---|---|---|---|")
-    for row in rows:
-        ratio = f"{row['ratio']:.2f}" if row["ratio"] else "-"
-        print(f"| {row['batch']} | {row['weights']} | {row['engine']} | {row['prefill']:,.0f} | {row['decode']:,.1f} "
-              f"| {ratio} | {100 * row['share']:.0f} % | {row['agree']} of {len(row['tokens'])} |")
-    print()
-    for name, holds, figures in targets(rows, ours):
-        print(f"- {'reached' if holds else 'MISSED'}: {name} ({figures})")
+    text = table(rows, ours, bandwidth, rounds=max(len(group) for group in grouped.values()))
+    print(text)
+    if page:
+        before, rest = Path(page).read_text().split(BEGIN, 1)
+        _, behind = rest.split(END, 1)
+        Path(page).write_text(f"{before}{BEGIN}\n{text}\n{END}{behind}")
 
     with open(target, "w", newline="") as file:
         fields = ["engine", "weights", "batch", "threads", "prefill", "decode", "step_ms", "bytes", "limit", "share",
@@ -78,6 +77,27 @@ def main(source: str, target: str) -> None:
         writer = csv.DictWriter(file, fields, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(row | {"bandwidth": bandwidth} for row in rows)
+
+
+def table(rows: list[dict], ours: dict[tuple, dict], bandwidth: float, rounds: int) -> str:
+    """The Markdown: the machine, the rows, the targets."""
+    threads = ", ".join(str(count) for count in sorted({row["threads"] for row in rows}))
+    lines = [
+        f"{processor()}; {threads} threads; memory read at {bandwidth:.1f} GB/s; best of {rounds} rounds.",
+        "",
+        "| batch | weights | engine | prefill tok/s | decode tok/s | to ours | of the bandwidth limit | tokens as ours |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ratio = f"{row['ratio']:.2f}" if row["ratio"] else "-"
+        lines.append(
+            f"| {row['batch']} | {row['weights']} | {row['engine']} | {row['prefill']:,.0f} | {row['decode']:,.1f} "
+            f"| {ratio} | {100 * row['share']:.0f} % | {row['agree']} of {len(row['tokens'])} |"
+        )
+    lines.append("")
+    for name, holds, figures in targets(rows, ours):
+        lines.append(f"- {'reached' if holds else '**missed**'}: {name} ({figures})")
+    return "\n".join(lines)
 
 
 def targets(rows: list[dict], ours: dict[tuple, dict]):
@@ -101,6 +121,6 @@ def targets(rows: list[dict], ours: dict[tuple, dict]):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
