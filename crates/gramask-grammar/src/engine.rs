@@ -140,8 +140,7 @@ impl Engine {
     fn representative(&mut self, state: State, vocabulary: &Vocabulary) -> State {
         let longest = vocabulary.longest() as u32;
         let threads = Arc::clone(&self.states[state.0 as usize].threads);
-        let near = |thread: &Thread| self.machine.saturated(*thread, self.machine.plenty(thread, longest));
-        let near: Vec<Thread> = threads.iter().map(near).collect();
+        let near: Vec<Thread> = threads.iter().map(|thread| self.machine.unlimited(*thread, longest)).collect();
         if near[..] == threads[..] {
             return state;
         }

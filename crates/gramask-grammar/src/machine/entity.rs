@@ -39,8 +39,9 @@ impl Machine {
             }
             return Flow::Continue(());
         }
-        for first in (from..words).rev().filter(|first| partial.first == UNKNOWN || partial.first == *first) {
-            for last in (first..words).filter(|last| partial.last == UNKNOWN || partial.last == *last) {
+        let only = |word: u32, from: u32| if word == UNKNOWN { from..words } else { word.max(from)..(word + 1).min(words) };
+        for first in only(partial.first, from).rev() {
+            for last in only(partial.last, first) {
                 if agrees(first, last) {
                     visit(first, last)?;
                 }
@@ -74,18 +75,20 @@ impl Machine {
             }
             return Flow::Continue(());
         };
-        // Entities come by start: none that begins before the previous one may follow it.
-        let from = match tuple.fragments.last() {
-            Some(before) => before.1 + 1,
-            None if self.program.ordered() => self.pasts.get(after).last().map_or(0, |before| before.fragments[0].0),
-            None => 0,
-        };
+        let from = tuple.fragments.last().map_or_else(|| self.earliest_start(after), |before| before.1 + 1);
         self.stretches(partial, from, &mut |first, last| {
             tuple.fragments.push((first, last));
             let flow = self.extend(open, after, rest, tuple, visit);
             tuple.fragments.pop();
             flow
         })
+    }
+
+    /// The first word at which an entity can begin. They come by start: none that begins before the previous one may
+    /// follow it.
+    pub fn earliest_start(&self, after: u32) -> u32 {
+        let before = if self.program.ordered() { self.pasts.get(after).last() } else { None };
+        before.map_or(0, |before| before.fragments[0].0)
     }
 
     fn follows(&self, tuple: &Tuple, after: u32) -> bool {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::thread::Free;
-use super::{At, Machine, Thread};
+use super::{At, Machine, Thread, less};
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
 use crate::program::{Op, is_free};
@@ -65,7 +65,9 @@ impl Machine {
         }
         // First the nearest end of each surface alone: where a longer stretch will do, so will the shorter one that
         // begins with it, which comes later in the order. Only where that fails is every stretch tried.
-        if let Some(length) = self.search(thread, false) {
+        if !self.program.cursor
+            && let Some(length) = self.search(thread, false)
+        {
             return Some(length);
         }
         self.search(thread, true)
@@ -271,7 +273,7 @@ impl Machine {
     fn shortest_free(&self, thread: &Thread, kind: Terminal) -> Vec<(Vec<u8>, Free)> {
         let mut free = self.begin_free(thread, kind);
         if free.count == 0 {
-            match free.left.checked_sub(1) {
+            match less(free.left) {
                 Some(left) => free.left = left,
                 None => return Vec::new(),
             }

@@ -3,29 +3,28 @@
 //! Without a bound from below the search would try every way of opening brackets that is not yet longer than closing
 //! those that are open. The bound ignores the document, but for the bytes that the cursor has still to copy.
 
-use std::sync::Arc;
-
-use super::thread::{Frame, FrameKind};
-use super::{At, BOTTOM, Machine, Thread};
+use super::thread::{Frame, FrameKind, Open, UNKNOWN};
+use super::{At, BOTTOM, Machine, Thread, UNLIMITED};
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, Pc, Program};
+use crate::program::{NO_LABEL, Op, Program};
 use crate::source::Source;
 
-const INFINITE: u32 = u32::MAX / 4;
+const INFINITE: i64 = i64::MAX / 1024;
 
 /// Lower bounds, by operation.
 #[derive(Debug)]
 pub(crate) struct Floor {
-    /// Bytes from here to the end of the rule's body (or of the output), cursor terminals at `grounded` left out.
-    body: Vec<u32>,
-    /// Bytes from here to the next terminal that moves the cursor.
-    near: Vec<u32>,
+    /// Bytes from here to the end of the rule's body (or of the output), cursor terminals at `grounded` left out, less
+    /// `gap` for each of them. By the open entity's label; the last one is for none.
+    body: Vec<Vec<i64>>,
     /// How often the cursor must move from here to the end of the rule's body.
-    moves: Vec<u32>,
+    moves: Vec<i64>,
     /// The largest number of moves, or of entities, that the rest of a rule's body needs.
     most: u32,
-    /// Bytes between two such terminals.
-    gap: u32,
+    /// How often each of `@text`, `@start` or `@first`, and `@end` or `@last` must still be written in the entity.
+    views: [Vec<i64>; 3],
+    /// Bytes between two moves of the cursor at least, in `@word` and `@skip` formats at `grounded`.
+    gap: i64,
     /// Bytes that the cursor has still to write, from each element on.
     left: Vec<u32>,
     /// Words that it has still to pass.
@@ -34,63 +33,134 @@ pub(crate) struct Floor {
 
 impl Floor {
     pub fn new(program: &Program, source: &Source, grounded: bool) -> Floor {
-        let ops = &program.ops;
-        let moves = |op: &Op| matches!(op, Op::Terminal(kind) if kind.is_cursor());
-        let label = program.labels.iter().map(Vec::len).min().unwrap_or(0) as u32;
-        let weight = |op: &Op| match op {
-            Op::Literal(bytes) => bytes.len() as u32,
-            Op::Terminal(Terminal::Label) => label,
-            Op::Terminal(Terminal::Skip) => 0,
-            Op::Terminal(Terminal::Copy | Terminal::Word) if grounded => 0,
-            Op::Terminal(_) | Op::Regex(_) => 1,
-            _ => 0,
-        };
-        let mut body = vec![INFINITE; ops.len()];
-        settle(&mut body, |body, pc| match &ops[pc] {
-            Op::Accept | Op::Return => 0,
-            Op::Split(targets) => targets.iter().map(|t| body[*t as usize]).min().unwrap_or(INFINITE),
-            Op::Jump(target) => body[*target as usize],
-            Op::Call(target) => body[*target as usize] + body[pc + 1],
-            op => weight(op) + body[pc + 1],
-        });
-        let calls: Vec<Pc> = (0..ops.len()).filter(|pc| matches!(ops[*pc], Op::Call(_))).map(|pc| pc as Pc).collect();
-        let mut near = vec![INFINITE; ops.len()];
-        settle(&mut near, |near, pc| match &ops[pc] {
-            op if moves(op) => 0,
-            Op::Accept => INFINITE,
-            Op::Return => calls.iter().map(|call| near[*call as usize + 1]).min().unwrap_or(INFINITE),
-            Op::Split(targets) => targets.iter().map(|t| near[*t as usize]).min().unwrap_or(INFINITE),
-            Op::Jump(target) => near[*target as usize],
-            Op::Call(target) => near[*target as usize].min(body[*target as usize] + near[pc + 1]),
-            op => weight(op) + near[pc + 1],
-        });
-        let count = |counts: &dyn Fn(&Op) -> bool| {
-            let mut needed = vec![INFINITE; ops.len()];
-            settle(&mut needed, |needed, pc| match &ops[pc] {
-                Op::Accept | Op::Return => 0,
-                Op::Split(targets) => targets.iter().map(|t| needed[*t as usize]).min().unwrap_or(INFINITE),
-                Op::Jump(target) => needed[*target as usize],
+        let bounds = Bounds::new(program, grounded);
+        let moves = bounds.count(is_move);
+        let opens = bounds.count(|op| matches!(op, Op::Open));
+        let finite = moves.iter().chain(&opens).filter(|needed| **needed < INFINITE);
+        let most = finite.max().map_or(0, |needed| *needed as u32);
+        let gap = if grounded && program.cursor && !program.copies { bounds.gap() } else { 0 };
+        // Inside an entity with a label that label is written; before, inside others and behind it any one may be.
+        let any = bounds.bodies(None, bounds.shortest_label(), gap);
+        let of_label = |label: &Vec<u8>| bounds.bodies(Some(&any), label.len() as i64, gap);
+        let mut body: Vec<_> = program.labels.iter().map(of_label).collect();
+        body.push(any);
+        let view = |kinds: &[Terminal]| {
+            bounds.settle(|needed, pc| match &program.ops[pc] {
+                Op::Close => 0,
                 Op::Call(target) => needed[*target as usize] + needed[pc + 1],
-                op => u32::from(counts(op)) + needed[pc + 1],
-            });
-            needed
+                op => i64::from(matches!(op, Op::Terminal(kind) if kinds.contains(kind))) + needed[pc + 1],
+            })
         };
-        let needed = count(&moves);
-        let opens = count(&|op| matches!(op, Op::Open));
-        let most = needed.iter().chain(&opens).filter(|needed| **needed < INFINITE).max().map_or(0, |needed| *needed);
-        let gap = (0..ops.len()).filter(|pc| moves(&ops[*pc])).map(|pc| near[pc + 1]).min().unwrap_or(0);
+        let views =
+            [view(&[Terminal::Text]), view(&[Terminal::Start, Terminal::First]), view(&[Terminal::End, Terminal::Last])];
         let (mut left, mut words) = (vec![0; source.elements.len() + 1], vec![0; source.elements.len() + 1]);
         for (i, element) in source.elements.iter().enumerate().rev() {
             let written = !program.skips && (program.copies || element.word.is_some());
             left[i] = left[i + 1] + if written { element.end - element.start } else { 0 };
             words[i] = words[i + 1] + u32::from(element.word.is_some());
         }
-        Floor { body, near, moves: needed, most, gap: if gap == INFINITE { 0 } else { gap }, left, words }
+        Floor { body, moves, most, views, gap, left, words }
+    }
+}
+
+fn is_move(op: &Op) -> bool {
+    matches!(op, Op::Terminal(kind) if kind.is_cursor())
+}
+
+/// Finds the bounds that depend on the grammar and the schema alone.
+struct Bounds<'a> {
+    program: &'a Program,
+    grounded: bool,
+    /// The label of the context of each operation, where `@each` or `%pass label` fixes one.
+    labels: Vec<u16>,
+}
+
+impl<'a> Bounds<'a> {
+    fn new(program: &'a Program, grounded: bool) -> Self {
+        // Rules are compiled in place, up to the end of the output; those that call themselves follow.
+        let mut label = NO_LABEL;
+        let context = |op: &Op| {
+            match op {
+                Op::Label(known) => label = *known,
+                Op::Accept => label = NO_LABEL,
+                _ => {}
+            }
+            label
+        };
+        Bounds { labels: program.ops.iter().map(context).collect(), program, grounded }
+    }
+
+    fn shortest_label(&self) -> i64 {
+        self.program.labels.iter().map(Vec::len).min().unwrap_or(0) as i64
+    }
+
+    /// The bytes that an operation writes at least.
+    fn weight(&self, pc: usize, label: i64) -> i64 {
+        match &self.program.ops[pc] {
+            Op::Literal(bytes) => bytes.len() as i64,
+            Op::Terminal(Terminal::Label) => match self.program.labels.get(usize::from(self.labels[pc])) {
+                Some(label) => label.len() as i64,
+                None => label,
+            },
+            Op::Terminal(Terminal::Skip) => 0,
+            Op::Terminal(Terminal::Copy | Terminal::Word) if self.grounded => 0,
+            Op::Terminal(_) | Op::Regex(_) => 1,
+            _ => 0,
+        }
+    }
+
+    /// [`Floor::body`] for an entity whose label has so many bytes, given that for none.
+    fn bodies(&self, any: Option<&[i64]>, label: i64, gap: i64) -> Vec<i64> {
+        self.settle(|body, pc| match &self.program.ops[pc] {
+            Op::Call(target) => any.unwrap_or(body)[*target as usize] + body[pc + 1],
+            Op::Close => any.unwrap_or(body)[pc + 1],
+            // A cycle writes at least `gap` for each of its moves, so that this has a least value.
+            op => self.weight(pc, label) - if is_move(op) { gap } else { 0 } + body[pc + 1],
+        })
+    }
+
+    /// How many operations of a kind there are at least from each one to the end of the rule's body.
+    fn count(&self, counts: impl Fn(&Op) -> bool) -> Vec<i64> {
+        self.settle(|needed, pc| match &self.program.ops[pc] {
+            Op::Call(target) => needed[*target as usize] + needed[pc + 1],
+            op => i64::from(counts(op)) + needed[pc + 1],
+        })
+    }
+
+    /// Bytes between two moves of the cursor.
+    fn gap(&self) -> i64 {
+        let ops = &self.program.ops;
+        let plain = self.bodies(None, self.shortest_label(), 0);
+        let calls: Vec<usize> = (0..ops.len()).filter(|pc| matches!(ops[*pc], Op::Call(_))).collect();
+        let mut near = vec![INFINITE; ops.len()];
+        relax(&mut near, |near, pc| match &ops[pc] {
+            op if is_move(op) => 0,
+            Op::Accept => INFINITE,
+            Op::Return => calls.iter().map(|call| near[call + 1]).min().unwrap_or(INFINITE),
+            Op::Split(targets) => targets.iter().map(|target| near[*target as usize]).min().unwrap_or(INFINITE),
+            Op::Jump(target) => near[*target as usize],
+            Op::Call(target) => near[*target as usize].min(plain[*target as usize] + near[pc + 1]),
+            _ => self.weight(pc, self.shortest_label()) + near[pc + 1],
+        });
+        let gap = (0..ops.len()).filter(|pc| is_move(&ops[*pc])).map(|pc| near[pc + 1]).min();
+        gap.filter(|gap| *gap < INFINITE).unwrap_or(0)
+    }
+
+    /// The least values to the end of each rule's body.
+    fn settle(&self, at: impl Fn(&[i64], usize) -> i64) -> Vec<i64> {
+        let mut values = vec![INFINITE; self.program.ops.len()];
+        relax(&mut values, |values, pc| match &self.program.ops[pc] {
+            Op::Accept | Op::Return => 0,
+            Op::Split(targets) => targets.iter().map(|target| values[*target as usize]).min().unwrap_or(INFINITE),
+            Op::Jump(target) => values[*target as usize],
+            _ => at(values, pc),
+        });
+        values
     }
 }
 
 /// Repeats `at` for all places until nothing changes.
-fn settle(values: &mut [u32], at: impl Fn(&[u32], usize) -> u32) {
+fn relax(values: &mut [i64], at: impl Fn(&[i64], usize) -> i64) {
     loop {
         let mut changed = false;
         for pc in (0..values.len()).rev() {
@@ -129,7 +199,7 @@ impl Machine {
             }
             frame = *below;
         }
-        needed > allowance
+        needed > i64::from(allowance)
     }
 
     /// Whether the open entities can end without two of them having the same fragments and label, and those with the
@@ -173,9 +243,31 @@ impl Machine {
         later <= ahead
     }
 
+    /// A thread with its allowances of free text and of entities lifted, where no `bytes` more can use them up.
+    pub fn unlimited(&self, mut thread: Thread, bytes: u32) -> Thread {
+        if self.grounded() {
+            return thread;
+        }
+        let plenty = self.plenty(&thread, bytes);
+        let lift = |allowance: &mut u32| {
+            if *allowance >= plenty {
+                *allowance = UNLIMITED;
+            }
+        };
+        // `@skip` passes units without writing, so that one byte may use up any number of them.
+        if !self.program.skips {
+            lift(&mut thread.cursor);
+        }
+        lift(&mut thread.last);
+        if let At::Free(free) = &mut thread.at {
+            lift(&mut free.left);
+        }
+        thread
+    }
+
     /// An allowance of free text and of entities that is as good as any larger one for as long as `bytes` more are
     /// written: the bytes may use up one each, and open rules, each of which needs some more to end.
-    pub fn plenty(&self, thread: &Thread, bytes: u32) -> u32 {
+    fn plenty(&self, thread: &Thread, bytes: u32) -> u32 {
         let (mut depth, mut frame) = (1, thread.frame);
         while frame != BOTTOM {
             depth += 1;
@@ -186,33 +278,79 @@ impl Machine {
 
     /// A lower bound on [`Machine::finish`].
     pub(super) fn at_least(&self, thread: &Thread) -> u32 {
-        let floor = Arc::clone(&self.floor);
+        let floor = &self.floor;
         let pc = thread.pc as usize;
-        let rest = |after: &[u32]| match (&self.program.ops[pc], thread.at) {
+        let op = &self.program.ops[pc];
+        let rest = |after: &[i64]| match (op, thread.at) {
             (_, At::Begin) => after[pc],
-            (Op::Literal(bytes), At::Offset(offset)) => bytes.len() as u32 - offset + after[pc + 1],
+            (Op::Literal(bytes), At::Offset(offset)) => bytes.len() as i64 - i64::from(offset) + after[pc + 1],
+            // The move is not yet made, and part of it is written.
+            (op, _) if is_move(op) => after[pc + 1] - floor.gap - thread.offset() as i64,
             _ => after[pc + 1],
         };
-        let (mut bytes, mut frame) = (rest(&floor.body), thread.frame);
+        let labels = &self.program.labels;
+        let bodies = |open: Option<&Open>| {
+            let label = open.map_or(NO_LABEL, |open| open.label);
+            &floor.body[usize::from(label).min(labels.len())]
+        };
+        let open = self.innermost(thread.frame);
+        let mut bytes = match (open, thread.at) {
+            // Each label that begins so has its own rest, and is written again later.
+            (Some(Open { label: NO_LABEL, .. }), At::Label { offset, label }) => {
+                let begun = &labels[usize::from(label)][..usize::from(offset)];
+                let rest = |(label, bytes): (usize, &Vec<u8>)| {
+                    let rest = bytes.strip_prefix(begun)?.len();
+                    (rest > 0).then_some(rest as i64 + floor.body[label][pc + 1])
+                };
+                labels.iter().enumerate().filter_map(rest).min().unwrap_or(INFINITE)
+            }
+            _ => rest(bodies(open)),
+        };
+        let mut frame = thread.frame;
         while frame != BOTTOM {
             let Frame { kind, below } = self.frames.get(frame);
-            if let FrameKind::Return(pc) = kind {
-                bytes += floor.body[*pc as usize];
-            }
             frame = *below;
+            if let FrameKind::Return(pc) = kind {
+                bytes += bodies(self.innermost(frame))[*pc as usize];
+            }
         }
-        if !(self.grounded() && self.program.cursor) || self.accepts(thread) {
-            return bytes;
+        if self.grounded() && !self.accepts(thread) {
+            if self.program.cursor {
+                let cursor = thread.cursor as usize;
+                bytes += i64::from(floor.left[cursor]) + floor.gap * i64::from(floor.words[cursor]);
+            } else if let Some(open) = open {
+                bytes += self.views_at_least(open, thread);
+            }
         }
-        let cursor = thread.cursor as usize;
-        let begun = if self.program.copies || !matches!(thread.at, At::Offset(_)) { 0 } else { thread.offset() as u32 };
-        let copy = floor.left[cursor].saturating_sub(begun);
-        let words = floor.words[cursor];
-        let between = match words {
-            0 => 0,
-            // From one word to the next at least the gap; the first is as near as the operation says.
-            _ => rest(&floor.near).min(INFINITE / 2) * u32::from(thread.at == At::Begin) + (words - 1) * floor.gap,
+        bytes.clamp(0, INFINITE / 2).try_into().unwrap_or(u32::MAX / 4)
+    }
+
+    /// What the views of an open entity take at least beyond one byte each, from what is known of the fragment.
+    fn views_at_least(&self, open: &Open, thread: &Thread) -> i64 {
+        let begun = usize::from(thread.at != At::Begin);
+        let must = |view: usize| self.floor.views[view][thread.pc as usize + begun];
+        let (first, last) = (open.current.first, open.current.last);
+        // No entity begins before the previous one.
+        let from = match open.done.is_empty() {
+            true => self.earliest_start(thread.last),
+            false => 0,
         };
-        copy.saturating_sub(thread.offset() as u32) + bytes.max(if self.program.copies { 0 } else { between })
+        let at = if first == UNKNOWN { from } else { first };
+        if at >= self.source.len() {
+            return 0;
+        }
+        let text = match () {
+            () if open.current.written || self.source.len() == 0 => 1,
+            () if first != UNKNOWN && last != UNKNOWN && first <= last => self.source.surface(first, last).len(),
+            () if first != UNKNOWN => self.source.surface(first, first).len(),
+            () => 1,
+        };
+        let digits = |start: Terminal, number: Terminal, word: u32| {
+            let value = self.source.view(start, word, word).min(self.source.view(number, word, word));
+            value.checked_ilog10().unwrap_or(0)
+        };
+        must(0) * (text as i64 - 1)
+            + must(1) * i64::from(digits(Terminal::Start, Terminal::First, at))
+            + must(2) * i64::from(digits(Terminal::End, Terminal::Last, if last == UNKNOWN { at } else { last }))
     }
 }

@@ -78,7 +78,15 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// A reader takes what it gets.
-    pub const NONE: Limits = Limits { characters: u32::MAX, units: u32::MAX, entities: u32::MAX };
+    pub const NONE: Limits = Limits { characters: UNLIMITED, units: UNLIMITED, entities: UNLIMITED };
+}
+
+/// An allowance that nothing uses up.
+pub(crate) const UNLIMITED: u32 = u32::MAX;
+
+/// An allowance less one.
+fn less(allowance: u32) -> Option<u32> {
+    if allowance == UNLIMITED { Some(UNLIMITED) } else { allowance.checked_sub(1) }
 }
 
 /// What the reader is told of a thread's way.
@@ -199,7 +207,7 @@ impl Machine {
                 Op::Terminal(Terminal::Skip) => {
                     let passed = match self.grounded() {
                         true => self.source.pass(thread.cursor).map(|(_, behind)| behind),
-                        false => thread.cursor.checked_sub(1),
+                        false => less(thread.cursor),
                     };
                     if let Some(cursor) = passed {
                         self.trace(&mut thread, Event::Skip);
@@ -269,7 +277,7 @@ impl Machine {
     fn open(&mut self, thread: Thread) -> Option<Thread> {
         let mut open =
             Open { label: thread.label, done: Vec::new(), current: Partial::NOTHING, from: 0, child: None };
-        let last = if self.grounded() { thread.last } else { thread.last.checked_sub(1)? };
+        let last = if self.grounded() { thread.last } else { less(thread.last)? };
         if self.grounded() && self.program.cursor {
             open.from = self.source.next_word(thread.cursor)?;
             if self.program.copies && self.source.elements[thread.cursor as usize].word.is_none() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::thread::{Free, Open};
-use super::{At, Event, Machine, Thread};
+use super::{At, Event, Machine, Thread, less};
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, is_free};
@@ -196,15 +196,13 @@ impl Machine {
             return;
         }
         let mut free = self.begin_free(&thread, kind);
-        if free.left == 0 && free.count == 0 {
-            return;
-        }
         let delimiters = if kind == Terminal::Label { &self.program.label_delimiters } else { &self.program.delimiters };
         let Some(tail) = delimiters.step(free.tail, byte) else { return };
         free.tail = tail;
         thread.tail = 0;
         if free.count == 0 {
-            free.left -= 1;
+            let Some(left) = less(free.left) else { return };
+            free.left = left;
         }
         free.pending[usize::from(free.count)] = byte;
         free.count += 1;
