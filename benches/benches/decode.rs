@@ -174,7 +174,7 @@ impl Masks {
         unconstrained: Option<usize>,
     ) -> Result<Summary, Box<dyn Error>> {
         let prompt = prompt();
-        let length = prompt.len() + 80;
+        let length = prompt.len() + 48;
         let layout = Layout {
             slots: batch,
             length,
@@ -188,7 +188,7 @@ impl Masks {
                     None => {
                         let (program, vocabulary) = (Arc::clone(&self.program), Arc::clone(&self.vocabulary));
                         let constraint = Constraint::new(program, &self.text, Level::Grounded, vocabulary)?;
-                        Request::new(id, prompt, Some(80), Masked::new(constraint))
+                        Request::new(id, prompt, Some(48), Masked::new(constraint))
                     }
                 })
             })
