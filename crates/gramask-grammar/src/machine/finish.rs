@@ -29,6 +29,9 @@ pub(crate) struct Finish {
     pub next: Option<Thread>,
 }
 
+/// Ways to complete a unit of free text, each with the delimiters' state behind it.
+pub(crate) type FreeWays = Arc<[(Vec<u8>, u16)]>;
+
 /// So much free text, and so many entities, are as good as any more, wherever that is enough to finish at all.
 const ENOUGH: u32 = 16;
 
@@ -268,9 +271,8 @@ impl Machine {
         found
     }
 
-    /// The shortest ways to complete a begun free text, and how it then stands: one that ends with no beginning of a
-    /// delimiter, or one for each beginning.
-    fn shortest_free(&self, thread: &Thread, kind: Terminal) -> Vec<(Vec<u8>, Free)> {
+    /// The shortest ways to complete a begun free text, and how it then stands.
+    fn shortest_free(&mut self, thread: &Thread, kind: Terminal) -> Vec<(Vec<u8>, Free)> {
         let mut free = self.begin_free(thread, kind);
         if free.count == 0 {
             match less(free.left) {
@@ -278,20 +280,35 @@ impl Machine {
                 None => return Vec::new(),
             }
         }
-        let begun = free.pending[..usize::from(free.count)].to_vec();
-        let whole = |tail| Free { tail, pending: [0; LONGEST_UNIT], count: 0, ..free };
-        // The shortest units first; letters before all others, so that what is forced looks like text.
+        let begun = Free { left: 0, ..free };
+        let ways = match self.free_ways.get(&begun) {
+            Some(ways) => Arc::clone(ways),
+            None => {
+                let ways: FreeWays = self.find_free_ways(&begun).into();
+                self.free_ways.insert(begun, Arc::clone(&ways));
+                ways
+            }
+        };
+        let whole = |(way, tail): &(Vec<u8>, u16)| {
+            (way.clone(), Free { tail: *tail, pending: [0; LONGEST_UNIT], count: 0, left: free.left })
+        };
+        ways.iter().map(whole).collect()
+    }
+
+    /// One way that ends with no beginning of a delimiter, or one for each beginning. The shortest units first, and letters
+    /// before all others, so that what is forced looks like text.
+    fn find_free_ways(&self, free: &Free) -> Vec<(Vec<u8>, u16)> {
+        let begun = &free.pending[..usize::from(free.count)];
         let mut ways: Vec<(Vec<u8>, u16)> = vec![(Vec::new(), free.tail)];
         for _ in begun.len()..LONGEST_UNIT {
-            let mut longer = Vec::new();
-            let mut found: Vec<(Vec<u8>, Free)> = Vec::new();
+            let (mut longer, mut found): (Vec<(Vec<u8>, u16)>, Vec<(Vec<u8>, u16)>) = (Vec::new(), Vec::new());
             for (way, tail) in &ways {
                 for byte in (b'x'..=b'z').chain(0..=255u8) {
                     let Some(tail) = self.program.delimiters.step(*tail, byte) else { continue };
                     let way = [way, &[byte][..]].concat();
-                    match self.program.escape().unit(&[&begun[..], &way].concat()) {
-                        Unit::Whole(_) if tail == 0 => return vec![(way, whole(0))],
-                        Unit::Whole(_) if found.iter().all(|(_, free)| free.tail != tail) => found.push((way, whole(tail))),
+                    match self.program.escape().unit(&[begun, &way].concat()) {
+                        Unit::Whole(_) if tail == 0 => return vec![(way, 0)],
+                        Unit::Whole(_) if found.iter().all(|(_, known)| *known != tail) => found.push((way, tail)),
                         Unit::Partial if longer.len() < 64 => longer.push((way, tail)),
                         _ => {}
                     }

@@ -14,14 +14,14 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 pub(crate) use entity::Seen;
-use finish::Finish;
+use finish::{Finish, FreeWays};
 use floor::Floor;
 pub(crate) use thread::{At, BOTTOM, NO_TUPLE, Thread, Tuple};
 
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, Program, is_free};
 use crate::source::Source;
-use thread::{Frame, FrameKind, Interner, Open, Partial};
+use thread::{Frame, FrameKind, Free, Interner, Open, Partial};
 
 /// Which part of a format's meaning a constraint holds the output to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,6 +114,8 @@ pub(crate) struct Machine {
     /// The entities before: in `%order document` the last one, else all, sorted.
     pasts: Interner<Vec<Tuple>>,
     finishes: FxHashMap<Thread, Option<Finish>>,
+    /// What was found for begun free text.
+    free_ways: FxHashMap<Free, FreeWays>,
     floor: Arc<Floor>,
     /// For the reader: each thread's way, as a list from its end. Empty in a matcher.
     pub traces: Vec<(u32, Event)>,
@@ -136,6 +138,7 @@ impl Machine {
             frames: Interner::new(Frame { kind: FrameKind::Bottom, below: BOTTOM }),
             pasts: Interner::new(Vec::new()),
             finishes: FxHashMap::default(),
+            free_ways: FxHashMap::default(),
             traces: vec![(0, Event::Nothing)],
             tracing: false,
             lenient: false,

@@ -114,6 +114,7 @@ pub fn accepted(program: &Arc<Program>, text: &Text, output: &str, dice: &mut Di
 fn laws(case: &Case) -> Result<(), TestCaseError> {
     let mut dice = Dice(case.seed);
     for name in formats::names() {
+        let _watch = crate::walk::Watch::new(name, &case.text);
         let program = formats::program(name, case.labels);
         if let Some(written) = roundtrip(&program, &case.text, &case.entities)? {
             accepted(&program, &case.text, &written.text, &mut dice)?;
