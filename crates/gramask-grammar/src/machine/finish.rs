@@ -243,7 +243,7 @@ impl Machine {
         let Some(open) = self.innermost(thread.frame).cloned() else { return Vec::new() };
         let text = self.before_text(&open);
         let from = text.done.last().map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
-        let (mut found, mut seen) = (Vec::new(), FxHashSet::default());
+        let (mut found, mut seen): (Vec<Edge>, FxHashMap<&[u8], bool>) = Default::default();
         let (source, program) = (Arc::clone(&self.source), Arc::clone(&self.program));
         for &first in source.starts(prefix) {
             if first < from {
@@ -255,10 +255,12 @@ impl Machine {
                     return ControlFlow::Continue(());
                 }
                 let Some(tail) = program.delimiters.run(thread.tail, surface) else { return ControlFlow::Break(()) };
-                if !seen.insert(surface) {
-                    return if wide { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+                if let Some(&can_follow) = seen.get(surface) {
+                    return if wide || !can_follow { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
                 }
-                if let Some(bound) = self.bind_surface(&open, thread.last, first, last) {
+                let bound = self.bind_surface(&open, thread.last, first, last);
+                seen.insert(surface, bound.is_some());
+                if let Some(bound) = bound {
                     let frame = self.with_innermost(thread.frame, bound);
                     found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, tail, ..*thread }));
                     if !wide {

@@ -7,6 +7,8 @@
 mod entity;
 mod finish;
 mod floor;
+#[cfg(test)]
+mod proof;
 mod step;
 mod thread;
 

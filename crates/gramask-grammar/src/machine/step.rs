@@ -160,7 +160,11 @@ impl Machine {
         if !byte.is_ascii_digit() || (digits > 0 && value == 0) || digits == DIGITS {
             return;
         }
-        let (value, digits) = (value * 10 + u32::from(byte - b'0'), digits + 1);
+        let (mut value, digits) = (value * 10 + u32::from(byte - b'0'), digits + 1);
+        if !self.grounded() {
+            // Only whether it is zero matters.
+            value = value.min(1);
+        }
         out.push(Thread { at: At::Number { value, digits }, ..thread });
         match self.grounded() {
             false => self.leave(thread, Some(kind), out),

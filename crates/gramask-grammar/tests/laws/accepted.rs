@@ -12,7 +12,6 @@ use crate::{formats, independent};
 fn laws(case: &Case) -> Result<(), TestCaseError> {
     let mut dice = Dice(case.seed);
     for name in formats::names() {
-        let _watch = crate::walk::Watch::new(name, &case.text);
         let program = formats::program(name, case.labels);
         let written = program.write(&case.text, &case.entities).map(|written| written.text).unwrap_or_default();
         for level in [Level::Syntax, Level::Grounded] {

@@ -114,7 +114,6 @@ pub fn accepted(program: &Arc<Program>, text: &Text, output: &str, dice: &mut Di
 fn laws(case: &Case) -> Result<(), TestCaseError> {
     let mut dice = Dice(case.seed);
     for name in formats::names() {
-        let _watch = crate::walk::Watch::new(name, &case.text);
         let program = formats::program(name, case.labels);
         if let Some(written) = roundtrip(&program, &case.text, &case.entities)? {
             accepted(&program, &case.text, &written.text, &mut dice)?;
@@ -135,16 +134,5 @@ proptest! {
     #[test]
     fn what_is_written_reads_back_and_is_accepted(case in case(14, 5)) {
         laws(&case)?;
-    }
-}
-
-#[test]
-fn each_format_alone() {
-    for name in formats::names() {
-        eprintln!("{name}");
-        let program = formats::program(name, &["X", "Y"]);
-        let text = Text::new("a b [c]");
-        let written = program.write(&text, &[Entity::new("X", 0, 1), Entity::new("Y", 2, 3)]).unwrap();
-        eprintln!("   {}", written.text);
     }
 }

@@ -83,11 +83,3 @@ pub fn output(constraint: &mut Constraint, dice: &mut Dice, steps: usize) -> Vec
     output.extend(constraint.shortest_rest(state));
     output
 }
-
-pub struct Watch(std::time::Instant, String);
-impl Watch {
-    pub fn new(name: &str, text: &gramask_ner::Text) -> Watch { Watch(std::time::Instant::now(), format!("{name} {:?}", text.as_str())) }
-}
-impl Drop for Watch {
-    fn drop(&mut self) { if self.0.elapsed().as_millis() > 300 { eprintln!("{:?} {}", self.0.elapsed(), self.1) } }
-}
