@@ -78,6 +78,11 @@ for batch in 1 8; do
 done
 runs+=("$peers/release/candle-decode $model Q4_1 1 $prompt $tokens")
 
+read -r load _ </proc/loadavg 2>/dev/null || load=0
+if [ "${load%.*}" -ge 1 ]; then
+    echo "the machine is busy (load average $load): these figures will be too low, and of little use for comparison" >&2
+fi
+
 # Each round in the other direction, so that a machine that slows down or warms up favours nobody.
 rows=$out/rows.jsonl
 : >"$rows"
