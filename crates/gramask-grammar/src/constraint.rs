@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use gramask_ner::Text;
 
+use crate::Vocabulary;
 use crate::engine::{Engine, State};
 use crate::machine::{Level, Limits, Machine};
 use crate::matcher::{Matcher, Naive};
 use crate::program::Program;
 use crate::source::Source;
-use crate::Vocabulary;
 
 /// Why there is no constraint for a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,9 @@ pub enum ConstraintError {
         level: Level,
     },
     /// No sequence of tokens writes a valid output.
-    #[error("format `{format}`: no token writes the byte 0x{byte:02x}, which every shortest output needs; take a vocabulary with a token for each byte")]
+    #[error(
+        "format `{format}`: no token writes the byte 0x{byte:02x}, which every shortest output needs; take a vocabulary with a token for each byte"
+    )]
     Byte {
         /// The format's name.
         format: String,
@@ -87,7 +89,14 @@ impl Constraint {
             return Err(ConstraintError::Byte { format, byte: way[at] });
         }
         let every_byte = (0..=255).all(|byte| vocabulary.longest_match(&[byte]).is_some());
-        Ok(Constraint { engine, vocabulary, start, costs: FxHashMap::default(), tight: Vec::new(), every_byte })
+        Ok(Constraint {
+            engine,
+            vocabulary,
+            start,
+            costs: FxHashMap::default(),
+            tight: Vec::new(),
+            every_byte,
+        })
     }
 
     /// The state before the first token.
@@ -176,7 +185,8 @@ impl Constraint {
     pub fn mask_within(&mut self, state: State, budget: usize) -> &[u32] {
         let vocabulary = Arc::clone(&self.vocabulary);
         let mut behind: Vec<(State, Vec<u32>)> = Vec::new();
-        self.engine.walk(state, &vocabulary, |ids, next| behind.push((next, ids.to_vec())));
+        self.engine
+            .walk(state, &vocabulary, |ids, next| behind.push((next, ids.to_vec())));
         let mut mask = vec![0u32; vocabulary.words()];
         let mut allow = |id: u32| mask[id as usize / 32] |= 1 << (id % 32);
         for (next, ids) in behind {
@@ -265,7 +275,11 @@ impl Oracle {
     ) -> Result<Oracle, ConstraintError> {
         let mut naive = Naive(machine(program, text, level)?);
         let state = naive.start();
-        Ok(Oracle { naive, vocabulary, state })
+        Ok(Oracle {
+            naive,
+            vocabulary,
+            state,
+        })
     }
 
     /// The tokens that may follow.

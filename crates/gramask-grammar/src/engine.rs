@@ -48,9 +48,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub fn new(machine: Machine) -> Engine {
-        let dead = Known { threads: Arc::from([]), accepts: false, steps: Steps::Few(Vec::new()) };
+        let dead = Known {
+            threads: Arc::from([]),
+            accepts: false,
+            steps: Steps::Few(Vec::new()),
+        };
         let alike = machine.alike();
-        Engine { machine, states: vec![dead], numbers: FxHashMap::default(), masks: FxHashMap::default(), alike }
+        Engine {
+            machine,
+            states: vec![dead],
+            numbers: FxHashMap::default(),
+            masks: FxHashMap::default(),
+            alike,
+        }
     }
 
     pub fn machine(&self) -> &Machine {
@@ -77,7 +87,11 @@ impl Engine {
         let number = self.states.len() as u32;
         let threads: Arc<[Thread]> = threads.into();
         let accepts = threads.iter().any(|thread| self.machine.accepts(thread));
-        self.states.push(Known { threads: Arc::clone(&threads), accepts, steps: Steps::Few(Vec::new()) });
+        self.states.push(Known {
+            threads: Arc::clone(&threads),
+            accepts,
+            steps: Steps::Few(Vec::new()),
+        });
         self.numbers.insert(threads, number);
         number
     }
@@ -140,7 +154,10 @@ impl Engine {
     fn representative(&mut self, state: State, vocabulary: &Vocabulary) -> State {
         let longest = vocabulary.longest() as u32;
         let threads = Arc::clone(&self.states[state.0 as usize].threads);
-        let near: Vec<Thread> = threads.iter().map(|thread| self.machine.unlimited(*thread, longest)).collect();
+        let near: Vec<Thread> = threads
+            .iter()
+            .map(|thread| self.machine.unlimited(*thread, longest))
+            .collect();
         if near[..] == threads[..] {
             return state;
         }
@@ -193,7 +210,11 @@ impl Engine {
     /// The length in bytes of the shortest rest of a complete output.
     pub fn finish(&mut self, state: State) -> u32 {
         let threads = Arc::clone(&self.states[state.0 as usize].threads);
-        threads.iter().filter_map(|thread| self.machine.finish(*thread)).min().unwrap_or(u32::MAX)
+        threads
+            .iter()
+            .filter_map(|thread| self.machine.finish(*thread))
+            .min()
+            .unwrap_or(u32::MAX)
     }
 
     /// The only byte that can follow, where there is just one and the output is not complete.
@@ -234,7 +255,11 @@ impl Matcher for Engine {
 
     fn way(&mut self, state: &State) -> Vec<u8> {
         let threads = Arc::clone(&self.states[state.0 as usize].threads);
-        threads.iter().filter_map(|thread| self.machine.way(*thread)).min_by_key(Vec::len).unwrap_or_default()
+        threads
+            .iter()
+            .filter_map(|thread| self.machine.way(*thread))
+            .min_by_key(Vec::len)
+            .unwrap_or_default()
     }
 
     fn mask(&mut self, state: &State, vocabulary: &Vocabulary) -> Vec<u32> {

@@ -21,8 +21,15 @@ pub enum Unit {
 pub const LONGEST_UNIT: usize = 6;
 
 const XML: [(&str, char); 4] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&#13;", '\r')];
-const JSON: [(&str, char); 7] =
-    [("\\\"", '"'), ("\\\\", '\\'), ("\\n", '\n'), ("\\r", '\r'), ("\\t", '\t'), ("\\b", '\u{8}'), ("\\f", '\u{c}')];
+const JSON: [(&str, char); 7] = [
+    ("\\\"", '"'),
+    ("\\\\", '\\'),
+    ("\\n", '\n'),
+    ("\\r", '\r'),
+    ("\\t", '\t'),
+    ("\\b", '\u{8}'),
+    ("\\f", '\u{c}'),
+];
 
 impl Escape {
     /// Appends the written form of `c`; `false` (and nothing appended) where this escape can't write it.
@@ -178,7 +185,11 @@ fn table(table: &[(&'static str, char)], bytes: &[u8]) -> Unit {
             return Unit::Whole(*c);
         }
     }
-    if table.iter().any(|(text, _)| text.as_bytes().starts_with(bytes)) { Unit::Partial } else { Unit::Invalid }
+    if table.iter().any(|(text, _)| text.as_bytes().starts_with(bytes)) {
+        Unit::Partial
+    } else {
+        Unit::Invalid
+    }
 }
 
 /// The characters of XML 1.0 (section 2.2).
@@ -206,7 +217,13 @@ mod tests {
     use super::*;
 
     fn escapes() -> Vec<Escape> {
-        vec![Escape::None, Escape::Json, Escape::Xml, Escape::Csv, Escape::Backslash(vec!['[', ']', '|', 'é'])]
+        vec![
+            Escape::None,
+            Escape::Json,
+            Escape::Xml,
+            Escape::Csv,
+            Escape::Backslash(vec!['[', ']', '|', 'é']),
+        ]
     }
 
     #[test]
@@ -246,7 +263,11 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Escape::Json.unit(b"\\u000a"), Unit::Invalid, "a line feed has a short form");
+        assert_eq!(
+            Escape::Json.unit(b"\\u000a"),
+            Unit::Invalid,
+            "a line feed has a short form"
+        );
         assert_eq!(Escape::Json.unit(b"\\u001F"), Unit::Invalid, "lower case is canonical");
         assert_eq!(Escape::Json.unit(b"\\/"), Unit::Invalid);
     }
@@ -279,7 +300,15 @@ mod tests {
                     let same = units(&escape, &canonical[..usize::from(count)]);
                     assert_eq!(units(&escape, pending), same, "{escape:?} {pending:?}");
                 }
-                begun = begun.iter().flat_map(|p| (0x80..0xc0u8).step_by(9).chain([0xbf]).map(move |b| [p.as_slice(), &[b]].concat())).collect();
+                begun = begun
+                    .iter()
+                    .flat_map(|p| {
+                        (0x80..0xc0u8)
+                            .step_by(9)
+                            .chain([0xbf])
+                            .map(move |b| [p.as_slice(), &[b]].concat())
+                    })
+                    .collect();
             }
         }
     }

@@ -132,13 +132,23 @@ impl Program {
             return Err(CompileError::NoLabel { format: name() });
         }
         if schema.len() > limit {
-            return Err(CompileError::Labels { labels: schema.len(), limit });
+            return Err(CompileError::Labels {
+                labels: schema.len(),
+                limit,
+            });
         }
         if format.grammar.directives.pass_label && schema.len() != 1 {
-            return Err(CompileError::Pass { format: name(), labels: schema.len() });
+            return Err(CompileError::Pass {
+                format: name(),
+                labels: schema.len(),
+            });
         }
         let labels = schema.labels().iter().map(|label| {
-            let error = |(_, character)| CompileError::Label { format: name(), label: label.clone(), character };
+            let error = |(_, character)| CompileError::Label {
+                format: name(),
+                label: label.clone(),
+                character,
+            };
             format.grammar.directives.escape.escape(label).map_err(error)
         });
         let mut program = Program {
@@ -154,7 +164,12 @@ impl Program {
             skips: false,
             positions: format.has_positions(),
         };
-        Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
+        Compiler {
+            program: &mut program,
+            subroutines: HashMap::new(),
+            calls: Vec::new(),
+        }
+        .run()?;
         program.find_delimiters();
         program.check_names()?;
         Ok(Arc::new(program))
@@ -187,7 +202,10 @@ impl Program {
 
     fn delimiters_behind(&self, test: impl Fn(Terminal) -> bool) -> Delimiters {
         let place = |pc: &usize| matches!(self.ops[*pc], Op::Terminal(kind) if test(kind));
-        let mut found: Vec<_> = (0..self.ops.len()).filter(place).flat_map(|pc| self.followers(pc as Pc + 1)).collect();
+        let mut found: Vec<_> = (0..self.ops.len())
+            .filter(place)
+            .flat_map(|pc| self.followers(pc as Pc + 1))
+            .collect();
         found.retain(|literal| self.writable(literal));
         Delimiters::new(&found)
     }
@@ -202,9 +220,10 @@ impl Program {
             _ => false,
         };
         match self.schema.labels().iter().find(|label| !is_xml_name(label)) {
-            Some(label) if self.ops.windows(2).any(tag) => {
-                Err(CompileError::Name { format: self.format.name.clone(), label: label.clone() })
-            }
+            Some(label) if self.ops.windows(2).any(tag) => Err(CompileError::Name {
+                format: self.format.name.clone(),
+                label: label.clone(),
+            }),
             _ => Ok(()),
         }
     }

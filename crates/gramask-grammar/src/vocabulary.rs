@@ -14,12 +14,18 @@ pub struct Token {
 impl Token {
     /// An ordinary token.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Token {
-        Token { bytes: bytes.into(), special: false }
+        Token {
+            bytes: bytes.into(),
+            special: false,
+        }
     }
 
     /// A control token.
     pub fn special(bytes: impl Into<Vec<u8>>) -> Token {
-        Token { bytes: bytes.into(), special: true }
+        Token {
+            bytes: bytes.into(),
+            special: true,
+        }
     }
 }
 
@@ -89,7 +95,13 @@ impl Vocabulary {
         };
         let mut order: Vec<u32> = (0..size as u32).filter(ordinary).collect();
         order.sort_by(|&a, &b| tokens[a as usize].bytes.cmp(&tokens[b as usize].bytes));
-        let mut vocabulary = Vocabulary { nodes: Vec::new(), ids: Vec::new(), depth: 0, tokens, ends };
+        let mut vocabulary = Vocabulary {
+            nodes: Vec::new(),
+            ids: Vec::new(),
+            depth: 0,
+            tokens,
+            ends,
+        };
         vocabulary.build(&order);
         Ok(Arc::new(vocabulary))
     }
@@ -107,7 +119,12 @@ impl Vocabulary {
             for (depth, &byte) in bytes.iter().enumerate().skip(shared) {
                 path.push(self.nodes.len());
                 let empty = (self.ids.len() as u32, self.ids.len() as u32);
-                self.nodes.push(Node { next: 0, ids: empty, byte, depth: depth as u16 + 1 });
+                self.nodes.push(Node {
+                    next: 0,
+                    ids: empty,
+                    byte,
+                    depth: depth as u16 + 1,
+                });
             }
             self.ids.push(id);
             if let Some(&node) = path.last() {
@@ -221,7 +238,14 @@ mod tests {
         let drawn: Vec<_> = vocabulary
             .nodes()
             .iter()
-            .map(|node| (char::from(node.byte), node.depth, node.next, vocabulary.ids(node).to_vec()))
+            .map(|node| {
+                (
+                    char::from(node.byte),
+                    node.depth,
+                    node.next,
+                    vocabulary.ids(node).to_vec(),
+                )
+            })
             .collect();
         assert_eq!(
             drawn,
@@ -246,7 +270,10 @@ mod tests {
 
     #[test]
     fn an_end_token_must_exist() {
-        assert_eq!(Vocabulary::new(vec![], vec![]).unwrap_err(), VocabularyError::NoEnd { size: 0 });
+        assert_eq!(
+            Vocabulary::new(vec![], vec![]).unwrap_err(),
+            VocabularyError::NoEnd { size: 0 }
+        );
         let error = Vocabulary::new(vec![Token::new("a")], vec![1]).unwrap_err();
         assert_eq!(error, VocabularyError::EndOutside { token: 1, size: 1 });
     }

@@ -79,7 +79,11 @@ impl Machine {
     /// The shortest way itself.
     pub fn way(&mut self, thread: Thread) -> Option<Vec<u8>> {
         let near = self.saturated(thread, ENOUGH);
-        let thread = if self.finish_exactly(near).is_some() { near } else { thread };
+        let thread = if self.finish_exactly(near).is_some() {
+            near
+        } else {
+            thread
+        };
         self.finish_exactly(thread)?;
         let (mut way, mut at) = (Vec::new(), Some(thread));
         while let Some(thread) = at.filter(|thread| !self.accepts(thread)) {
@@ -107,7 +111,12 @@ impl Machine {
     }
 
     fn search(&mut self, start: Thread, wide: bool) -> Option<u32> {
-        let mut nodes = vec![Node { thread: start, length: 0, from: 0, piece: Box::default() }];
+        let mut nodes = vec![Node {
+            thread: start,
+            length: 0,
+            from: 0,
+            piece: Box::default(),
+        }];
         let mut best: FxHashMap<Thread, u32> = [(start, 0)].into_iter().collect();
         // (length so far and what is left at least, the length, is it the whole length of a known way, node)
         // Among equal bounds the longer way comes first: it is nearer to the end.
@@ -136,7 +145,12 @@ impl Machine {
                 }
                 if best.get(&next).is_none_or(|known| reached < *known) {
                     best.insert(next, reached);
-                    nodes.push(Node { thread: next, length: reached, from: number, piece: piece.into() });
+                    nodes.push(Node {
+                        thread: next,
+                        length: reached,
+                        from: number,
+                        piece: piece.into(),
+                    });
                     heap.push((Reverse(reached + self.at_least(&next)), reached, true, nodes.len() - 1));
                 }
             }
@@ -155,7 +169,11 @@ impl Machine {
         while number != 0 {
             let node = &nodes[number];
             let from = &nodes[node.from];
-            let finish = Finish { length: length - from.length, piece: node.piece.clone(), next: Some(node.thread) };
+            let finish = Finish {
+                length: length - from.length,
+                piece: node.piece.clone(),
+                next: Some(node.thread),
+            };
             self.finishes.insert(from.thread, Some(finish));
             number = node.from;
         }
@@ -170,7 +188,11 @@ impl Machine {
             Op::Literal(bytes) => behind.push((rest(bytes), thread)),
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
-                let state = if let At::Regex(state) = thread.at { state } else { regex.start };
+                let state = if let At::Regex(state) = thread.at {
+                    state
+                } else {
+                    regex.start
+                };
                 // A match is not empty, and a thread that has one already has left the operation beside this one.
                 let way = match regex.finish(state) {
                     Some(way) if !way.is_empty() => Some(way.to_vec()),
@@ -190,7 +212,9 @@ impl Machine {
                 for label in self.labels(&thread) {
                     let bytes = &program.labels[usize::from(label)];
                     let begun = &program.labels[usize::from(like)][..offset];
-                    let Some(rest) = bytes.strip_prefix(begun).filter(|rest| !rest.is_empty()) else { continue };
+                    let Some(rest) = bytes.strip_prefix(begun).filter(|rest| !rest.is_empty()) else {
+                        continue;
+                    };
                     let rest = rest.to_vec();
                     behind.extend(self.bind_label(&thread, label).map(|bound| (rest, bound)));
                 }
@@ -207,12 +231,30 @@ impl Machine {
             }
             Op::Terminal(kind) if is_free(*kind) => {
                 for (way, free) in self.shortest_free(&thread, *kind) {
-                    let cursor = if *kind == Terminal::Text { thread.cursor } else { free.left };
+                    let cursor = if *kind == Terminal::Text {
+                        thread.cursor
+                    } else {
+                        free.left
+                    };
                     // Behind a beginning of a delimiter less may follow than behind more text.
                     if free.tail != 0 && free.left > 0 {
-                        on.push((way.clone(), Thread { at: At::Free(free), tail: 0, ..thread }));
+                        on.push((
+                            way.clone(),
+                            Thread {
+                                at: At::Free(free),
+                                tail: 0,
+                                ..thread
+                            },
+                        ));
                     }
-                    behind.push((way, Thread { cursor, tail: free.tail, ..thread }));
+                    behind.push((
+                        way,
+                        Thread {
+                            cursor,
+                            tail: free.tail,
+                            ..thread
+                        },
+                    ));
                 }
             }
             Op::Terminal(kind) if self.grounded() => {
@@ -230,7 +272,14 @@ impl Machine {
         }
         let (mut edges, mut settled) = (on, Vec::new());
         for (piece, thread) in behind {
-            self.settle(Thread { pc: thread.pc + 1, at: At::Begin, ..thread }, &mut settled);
+            self.settle(
+                Thread {
+                    pc: thread.pc + 1,
+                    at: At::Begin,
+                    ..thread
+                },
+                &mut settled,
+            );
             edges.extend(settled.drain(..).map(|next| (piece.clone(), next)));
         }
         edges
@@ -239,10 +288,19 @@ impl Machine {
     /// The surfaces that `@text` can write here, with the thread once they are bound: for each word start the nearest
     /// end, or (`wide`) every end.
     fn surfaces(&mut self, thread: &Thread, wide: bool) -> Vec<Edge> {
-        let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
-        let Some(open) = self.innermost(thread.frame).cloned() else { return Vec::new() };
+        let prefix = if let At::Surface(prefix) = thread.at {
+            prefix
+        } else {
+            self.source.anywhere()
+        };
+        let Some(open) = self.innermost(thread.frame).cloned() else {
+            return Vec::new();
+        };
         let text = self.before_text(&open);
-        let from = text.done.last().map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
+        let from = text
+            .done
+            .last()
+            .map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
         let (mut found, mut seen): (Vec<Edge>, FxHashMap<&[u8], bool>) = Default::default();
         let (source, program) = (Arc::clone(&self.source), Arc::clone(&self.program));
         for &first in source.starts(prefix) {
@@ -254,15 +312,24 @@ impl Machine {
                 if surface.len() <= prefix.depth as usize {
                     return ControlFlow::Continue(());
                 }
-                let Some(tail) = program.delimiters.run(thread.tail, surface) else { return ControlFlow::Break(()) };
+                let Some(tail) = program.delimiters.run(thread.tail, surface) else {
+                    return ControlFlow::Break(());
+                };
                 if let Some(&can_follow) = seen.get(surface) {
-                    return if wide || !can_follow { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+                    return if wide || !can_follow {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    };
                 }
                 let bound = self.bind_surface(&open, thread.last, first, last);
                 seen.insert(surface, bound.is_some());
                 if let Some(bound) = bound {
                     let frame = self.with_innermost(thread.frame, bound);
-                    found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, tail, ..*thread }));
+                    found.push((
+                        surface[prefix.depth as usize..].to_vec(),
+                        Thread { frame, tail, ..*thread },
+                    ));
                     if !wide {
                         return ControlFlow::Break(());
                     }
@@ -292,7 +359,15 @@ impl Machine {
             }
         };
         let whole = |(way, tail): &(Vec<u8>, u16)| {
-            (way.clone(), Free { tail: *tail, pending: [0; LONGEST_UNIT], count: 0, left: free.left })
+            (
+                way.clone(),
+                Free {
+                    tail: *tail,
+                    pending: [0; LONGEST_UNIT],
+                    count: 0,
+                    left: free.left,
+                },
+            )
         };
         ways.iter().map(whole).collect()
     }
@@ -303,10 +378,12 @@ impl Machine {
         let begun = &free.pending[..usize::from(free.count)];
         let mut ways: Vec<(Vec<u8>, u16)> = vec![(Vec::new(), free.tail)];
         for _ in begun.len()..LONGEST_UNIT {
-            let (mut longer, mut found): (Vec<(Vec<u8>, u16)>, Vec<(Vec<u8>, u16)>) = (Vec::new(), Vec::new());
+            let (mut longer, mut found) = (Vec::new(), Vec::<(Vec<u8>, u16)>::new());
             for (way, tail) in &ways {
                 for byte in (b'x'..=b'z').chain(0..=255u8) {
-                    let Some(tail) = self.program.delimiters.step(*tail, byte) else { continue };
+                    let Some(tail) = self.program.delimiters.step(*tail, byte) else {
+                        continue;
+                    };
                     let way = [way, &[byte][..]].concat();
                     match self.program.escape().unit(&[begun, &way].concat()) {
                         Unit::Whole(_) if tail == 0 => return vec![(way, 0)],

@@ -64,7 +64,10 @@ pub struct UnknownLevel(pub String);
 impl std::str::FromStr for Level {
     type Err = UnknownLevel;
     fn from_str(word: &str) -> Result<Self, UnknownLevel> {
-        Level::ALL.into_iter().find(|level| level.name() == word).ok_or_else(|| UnknownLevel(word.into()))
+        Level::ALL
+            .into_iter()
+            .find(|level| level.name() == word)
+            .ok_or_else(|| UnknownLevel(word.into()))
     }
 }
 
@@ -80,7 +83,11 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// A reader takes what it gets.
-    pub const NONE: Limits = Limits { characters: UNLIMITED, units: UNLIMITED, entities: UNLIMITED };
+    pub const NONE: Limits = Limits {
+        characters: UNLIMITED,
+        units: UNLIMITED,
+        entities: UNLIMITED,
+    };
 }
 
 /// An allowance that nothing uses up.
@@ -88,7 +95,11 @@ pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 /// An allowance less one.
 fn less(allowance: u32) -> Option<u32> {
-    if allowance == UNLIMITED { Some(UNLIMITED) } else { allowance.checked_sub(1) }
+    if allowance == UNLIMITED {
+        Some(UNLIMITED)
+    } else {
+        allowance.checked_sub(1)
+    }
 }
 
 /// What the reader is told of a thread's way.
@@ -137,7 +148,10 @@ impl Machine {
             source,
             level,
             limits,
-            frames: Interner::new(Frame { kind: FrameKind::Bottom, below: BOTTOM }),
+            frames: Interner::new(Frame {
+                kind: FrameKind::Bottom,
+                below: BOTTOM,
+            }),
             pasts: Interner::new(Vec::new()),
             finishes: FxHashMap::default(),
             free_ways: FxHashMap::default(),
@@ -164,7 +178,11 @@ impl Machine {
                 (false, false) => self.limits.characters,
             },
             label: NO_LABEL,
-            last: if self.grounded() { NO_TUPLE } else { self.limits.entities },
+            last: if self.grounded() {
+                NO_TUPLE
+            } else {
+                self.limits.entities
+            },
             tail: 0,
             trace: 0,
         };
@@ -181,12 +199,24 @@ impl Machine {
             return alike;
         }
         let mut named = [false; 256];
-        let literals = self.program.ops.iter().filter_map(|op| if let Op::Literal(bytes) = op { Some(&**bytes) } else { None });
+        let literals = self.program.ops.iter().filter_map(|op| {
+            if let Op::Literal(bytes) = op {
+                Some(&**bytes)
+            } else {
+                None
+            }
+        });
         let labels = self.program.labels.iter().map(Vec::as_slice);
-        literals.chain(labels).chain([&b"0123456789"[..]]).flatten().for_each(|byte| named[usize::from(*byte)] = true);
+        literals
+            .chain(labels)
+            .chain([&b"0123456789"[..]])
+            .flatten()
+            .for_each(|byte| named[usize::from(*byte)] = true);
         let plain = |byte: &u8| !named[usize::from(*byte)] && self.program.escape().is_plain(*byte);
         if let Some(first) = (0..128).find(plain) {
-            (first..128).filter(plain).for_each(|byte| alike[usize::from(byte)] = first);
+            (first..128)
+                .filter(plain)
+                .for_each(|byte| alike[usize::from(byte)] = first);
         }
         alike
     }
@@ -216,7 +246,11 @@ impl Machine {
                     };
                     if let Some(cursor) = passed {
                         self.trace(&mut thread, Event::Skip);
-                        stack.push(Thread { cursor, pc: thread.pc + 1, ..thread });
+                        stack.push(Thread {
+                            cursor,
+                            pc: thread.pc + 1,
+                            ..thread
+                        });
                     }
                 }
                 Op::Literal(bytes) => {
@@ -230,18 +264,31 @@ impl Machine {
                 Op::Jump(pc) => stack.push(Thread { pc: *pc, ..thread }),
                 Op::Call(pc) => {
                     let frame = self.push(FrameKind::Return(thread.pc + 1), thread.frame);
-                    stack.push(Thread { pc: *pc, frame, ..thread });
+                    stack.push(Thread {
+                        pc: *pc,
+                        frame,
+                        ..thread
+                    });
                 }
                 Op::Return => {
                     let Frame { kind, below } = self.frames.get(thread.frame).clone();
                     if let FrameKind::Return(pc) = kind {
-                        stack.push(Thread { pc, frame: below, ..thread });
+                        stack.push(Thread {
+                            pc,
+                            frame: below,
+                            ..thread
+                        });
                     }
                 }
                 Op::Label(label) => {
                     let last = if self.listed() { NO_TUPLE } else { thread.last };
                     self.trace(&mut thread, Event::Label(*label));
-                    stack.push(Thread { pc: thread.pc + 1, label: *label, last, ..thread });
+                    stack.push(Thread {
+                        pc: thread.pc + 1,
+                        label: *label,
+                        last,
+                        ..thread
+                    });
                 }
                 Op::Open => {
                     if let Some(mut opened) = self.open(thread) {
@@ -263,7 +310,13 @@ impl Machine {
                     };
                     if end {
                         // All complete outputs are alike.
-                        out.push(Thread { cursor: 0, last: 0, tail: 0, label: NO_LABEL, ..thread });
+                        out.push(Thread {
+                            cursor: 0,
+                            last: 0,
+                            tail: 0,
+                            label: NO_LABEL,
+                            ..thread
+                        });
                     }
                 }
             }
@@ -280,9 +333,18 @@ impl Machine {
     }
 
     fn open(&mut self, thread: Thread) -> Option<Thread> {
-        let mut open =
-            Open { label: thread.label, done: Vec::new(), current: Partial::NOTHING, from: 0, child: None };
-        let last = if self.grounded() { thread.last } else { less(thread.last)? };
+        let mut open = Open {
+            label: thread.label,
+            done: Vec::new(),
+            current: Partial::NOTHING,
+            from: 0,
+            child: None,
+        };
+        let last = if self.grounded() {
+            thread.last
+        } else {
+            less(thread.last)?
+        };
         if self.grounded() && self.program.cursor {
             open.from = self.source.next_word(thread.cursor)?;
             if self.program.copies && self.source.elements[thread.cursor as usize].word.is_none() {
@@ -292,12 +354,27 @@ impl Machine {
             return None;
         }
         let frame = self.push(FrameKind::Open(open), thread.frame);
-        Some(Thread { pc: thread.pc + 1, frame, last, ..thread })
+        Some(Thread {
+            pc: thread.pc + 1,
+            frame,
+            last,
+            ..thread
+        })
     }
 
     fn close(&mut self, thread: Thread) -> Option<Thread> {
-        let Frame { kind: FrameKind::Open(open), below } = self.frames.get(thread.frame).clone() else { return None };
-        let closed = Thread { pc: thread.pc + 1, frame: below, ..thread };
+        let Frame {
+            kind: FrameKind::Open(open),
+            below,
+        } = self.frames.get(thread.frame).clone()
+        else {
+            return None;
+        };
+        let closed = Thread {
+            pc: thread.pc + 1,
+            frame: below,
+            ..thread
+        };
         if !self.grounded() {
             return Some(closed);
         }
@@ -326,7 +403,10 @@ impl Machine {
         if self.program.copies {
             return self.source.elements[cursor.checked_sub(1)? as usize].word;
         }
-        self.source.next_word(cursor).unwrap_or(self.source.len()).checked_sub(1)
+        self.source
+            .next_word(cursor)
+            .unwrap_or(self.source.len())
+            .checked_sub(1)
     }
 
     /// Entities with the same fragments are nested in schema order.
@@ -343,9 +423,13 @@ impl Machine {
                 let below = self.adopt(below, from, child);
                 self.push(FrameKind::Return(pc), below)
             }
-            FrameKind::Open(open) if open.from == from => {
-                self.push(FrameKind::Open(Open { child: Some(child), ..open }), below)
-            }
+            FrameKind::Open(open) if open.from == from => self.push(
+                FrameKind::Open(Open {
+                    child: Some(child),
+                    ..open
+                }),
+                below,
+            ),
             FrameKind::Open(_) => frame,
         }
     }
@@ -354,9 +438,18 @@ impl Machine {
     fn innermost(&self, mut frame: u32) -> Option<&Open> {
         loop {
             match self.frames.get(frame) {
-                Frame { kind: FrameKind::Open(open), .. } => return Some(open),
-                Frame { kind: FrameKind::Return(_), below } => frame = *below,
-                Frame { kind: FrameKind::Bottom, .. } => return None,
+                Frame {
+                    kind: FrameKind::Open(open),
+                    ..
+                } => return Some(open),
+                Frame {
+                    kind: FrameKind::Return(_),
+                    below,
+                } => frame = *below,
+                Frame {
+                    kind: FrameKind::Bottom,
+                    ..
+                } => return None,
             }
         }
     }

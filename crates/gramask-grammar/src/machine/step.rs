@@ -23,9 +23,16 @@ impl Machine {
             Op::Literal(bytes) => self.known(thread, bytes, byte, out),
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
-                let state = if let At::Regex(state) = thread.at { state } else { regex.start };
+                let state = if let At::Regex(state) = thread.at {
+                    state
+                } else {
+                    regex.start
+                };
                 if let Some(next) = regex.next(state, byte) {
-                    out.push(Thread { at: At::Regex(next), ..thread });
+                    out.push(Thread {
+                        at: At::Regex(next),
+                        ..thread
+                    });
                     if regex.matches(next) {
                         self.leave(thread, None, out);
                     }
@@ -46,7 +53,10 @@ impl Machine {
                     if bytes.get(offset) == Some(&byte) {
                         match offset + 1 == bytes.len() {
                             true => self.leave(Thread { cursor, tail, ..thread }, Some(*kind), out),
-                            false => out.push(Thread { at: At::Offset(offset as u32 + 1), ..thread }),
+                            false => out.push(Thread {
+                                at: At::Offset(offset as u32 + 1),
+                                ..thread
+                            }),
                         }
                     }
                 }
@@ -63,7 +73,14 @@ impl Machine {
         if let Some(kind) = kind {
             self.trace(&mut thread, Event::End(kind, self.position + 1));
         }
-        self.settle(Thread { pc: thread.pc + 1, at: At::Begin, ..thread }, out);
+        self.settle(
+            Thread {
+                pc: thread.pc + 1,
+                at: At::Begin,
+                ..thread
+            },
+            out,
+        );
     }
 
     fn known(&mut self, thread: Thread, bytes: &[u8], byte: u8, out: &mut Vec<Thread>) {
@@ -71,7 +88,10 @@ impl Machine {
         if bytes.get(offset) == Some(&byte) {
             match offset + 1 == bytes.len() {
                 true => self.leave(thread, None, out),
-                false => out.push(Thread { at: At::Offset(offset as u32 + 1), ..thread }),
+                false => out.push(Thread {
+                    at: At::Offset(offset as u32 + 1),
+                    ..thread
+                }),
             }
         }
     }
@@ -87,13 +107,28 @@ impl Machine {
     }
 
     fn surface(&mut self, thread: Thread, byte: u8, out: &mut Vec<Thread>) {
-        let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
-        let Some(prefix) = self.source.narrow(prefix, byte) else { return };
-        let Some(tail) = self.program.delimiters.run(thread.tail, self.source.shared(prefix)) else { return };
-        out.push(Thread { at: At::Surface(prefix), ..thread });
+        let prefix = if let At::Surface(prefix) = thread.at {
+            prefix
+        } else {
+            self.source.anywhere()
+        };
+        let Some(prefix) = self.source.narrow(prefix, byte) else {
+            return;
+        };
+        let Some(tail) = self.program.delimiters.run(thread.tail, self.source.shared(prefix)) else {
+            return;
+        };
+        out.push(Thread {
+            at: At::Surface(prefix),
+            ..thread
+        });
         let whole = |&first: &u32| Some((first, self.source.last(first, prefix.depth)?));
-        let Some((first, last)) = self.source.starts(prefix).iter().find_map(whole) else { return };
-        let Some(open) = self.innermost(thread.frame) else { return };
+        let Some((first, last)) = self.source.starts(prefix).iter().find_map(whole) else {
+            return;
+        };
+        let Some(open) = self.innermost(thread.frame) else {
+            return;
+        };
         if let Some(bound) = self.bind_surface(open, thread.last, first, last) {
             let frame = self.with_innermost(thread.frame, bound);
             self.leave(Thread { frame, tail, ..thread }, Some(Terminal::Text), out);
@@ -113,8 +148,17 @@ impl Machine {
                 && like.is_none_or(|like| bytes[..offset] == program.labels[usize::from(like)][..offset])
         };
         let allowed: Vec<u16> = self.labels(&thread).into_iter().filter(begins).collect();
-        if let Some(&label) = allowed.iter().find(|label| program.labels[usize::from(**label)].len() > offset + 1) {
-            out.push(Thread { at: At::Label { offset: offset as u16 + 1, label }, ..thread });
+        if let Some(&label) = allowed
+            .iter()
+            .find(|label| program.labels[usize::from(**label)].len() > offset + 1)
+        {
+            out.push(Thread {
+                at: At::Label {
+                    offset: offset as u16 + 1,
+                    label,
+                },
+                ..thread
+            });
         }
         for label in allowed {
             if program.labels[usize::from(label)].len() == offset + 1
@@ -128,18 +172,29 @@ impl Machine {
     /// The labels that `@label` can write here.
     pub(super) fn labels(&self, thread: &Thread) -> Vec<u16> {
         let Some(open) = self.innermost(thread.frame) else {
-            return if thread.label == NO_LABEL { Vec::new() } else { vec![thread.label] };
+            return if thread.label == NO_LABEL {
+                Vec::new()
+            } else {
+                vec![thread.label]
+            };
         };
-        let all = if open.label == NO_LABEL { 0..self.program.labels.len() as u16 } else { open.label..open.label + 1 };
+        let all = if open.label == NO_LABEL {
+            0..self.program.labels.len() as u16
+        } else {
+            open.label..open.label + 1
+        };
         // In a cursor format the entity's end shows which labels it can have.
         if !self.grounded() || self.program.cursor {
             return all.collect();
         }
-        all.filter(|&label| self.possible(&Open { label, ..open.clone() }, thread.last)).collect()
+        all.filter(|&label| self.possible(&Open { label, ..open.clone() }, thread.last))
+            .collect()
     }
 
     pub(super) fn bind_label(&mut self, thread: &Thread, label: u16) -> Option<Thread> {
-        let Some(open) = self.innermost(thread.frame) else { return Some(*thread) };
+        let Some(open) = self.innermost(thread.frame) else {
+            return Some(*thread);
+        };
         if open.label == label {
             return Some(*thread);
         }
@@ -165,7 +220,10 @@ impl Machine {
             // Only whether it is zero matters.
             value = value.min(1);
         }
-        out.push(Thread { at: At::Number { value, digits }, ..thread });
+        out.push(Thread {
+            at: At::Number { value, digits },
+            ..thread
+        });
         match self.grounded() {
             false => self.leave(thread, Some(kind), out),
             true => {
@@ -189,9 +247,14 @@ impl Machine {
             At::Number { value, .. } => value.to_string(),
             _ => String::new(),
         };
-        let Some(open) = self.innermost(thread.frame) else { return Vec::new() };
+        let Some(open) = self.innermost(thread.frame) else {
+            return Vec::new();
+        };
         let rest = |value: u32| Some((value, value.to_string().strip_prefix(&begun)?.as_bytes().to_vec()));
-        self.values(open, thread.last, kind).into_iter().filter_map(rest).collect()
+        self.values(open, thread.last, kind)
+            .into_iter()
+            .filter_map(rest)
+            .collect()
     }
 
     /// Free text at level `syntax`: written through the escape, without the delimiters, not longer than the document.
@@ -200,8 +263,14 @@ impl Machine {
             return;
         }
         let mut free = self.begin_free(&thread, kind);
-        let delimiters = if kind == Terminal::Label { &self.program.label_delimiters } else { &self.program.delimiters };
-        let Some(tail) = delimiters.step(free.tail, byte) else { return };
+        let delimiters = if kind == Terminal::Label {
+            &self.program.label_delimiters
+        } else {
+            &self.program.delimiters
+        };
+        let Some(tail) = delimiters.step(free.tail, byte) else {
+            return;
+        };
         free.tail = tail;
         thread.tail = 0;
         if free.count == 0 {
@@ -214,12 +283,18 @@ impl Machine {
             Unit::Invalid => {}
             Unit::Partial => {
                 self.program.escape().canonical(&mut free.pending, &mut free.count);
-                out.push(Thread { at: At::Free(free), ..thread });
+                out.push(Thread {
+                    at: At::Free(free),
+                    ..thread
+                });
             }
             Unit::Whole(_) => {
                 (free.count, free.pending) = (0, [0; LONGEST_UNIT]);
                 if free.left > 0 {
-                    out.push(Thread { at: At::Free(free), ..thread });
+                    out.push(Thread {
+                        at: At::Free(free),
+                        ..thread
+                    });
                 }
                 let cursor = if kind.is_cursor() { free.left } else { thread.cursor };
                 let tail = if kind == Terminal::Label { 0 } else { tail };
@@ -232,13 +307,26 @@ impl Machine {
         if let At::Free(free) = thread.at {
             return free;
         }
-        let left = if kind.is_cursor() { thread.cursor } else { self.limits.characters };
-        Free { left, tail: thread.tail, pending: [0; LONGEST_UNIT], count: 0 }
+        let left = if kind.is_cursor() {
+            thread.cursor
+        } else {
+            self.limits.characters
+        };
+        Free {
+            left,
+            tail: thread.tail,
+            pending: [0; LONGEST_UNIT],
+            count: 0,
+        }
     }
 }
 
 impl Thread {
     pub(super) fn offset(&self) -> usize {
-        if let At::Offset(offset) = self.at { offset as usize } else { 0 }
+        if let At::Offset(offset) = self.at {
+            offset as usize
+        } else {
+            0
+        }
     }
 }

@@ -49,8 +49,14 @@ pub(crate) enum At {
     /// The beginning of a surface: these word starts share it.
     Surface(Prefix),
     /// The beginning of a label: how many bytes, and the first label that begins so.
-    Label { offset: u16, label: u16 },
-    Number { value: u32, digits: u8 },
+    Label {
+        offset: u16,
+        label: u16,
+    },
+    Number {
+        value: u32,
+        digits: u8,
+    },
     /// Free text.
     Free(Free),
 }
@@ -81,7 +87,13 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    pub const NOTHING: Partial = Partial { first: UNKNOWN, last: UNKNOWN, surface: None, nth: 0, written: false };
+    pub const NOTHING: Partial = Partial {
+        first: UNKNOWN,
+        last: UNKNOWN,
+        surface: None,
+        nth: 0,
+        written: false,
+    };
 
     pub fn settled(&self) -> Option<(u32, u32)> {
         (self.first != UNKNOWN && self.last != UNKNOWN).then_some((self.first, self.last))
@@ -142,7 +154,10 @@ pub(crate) struct Interner<T> {
 impl<T: Clone + Eq + Hash> Interner<T> {
     /// An interner in which `first` has the number 0.
     pub fn new(first: T) -> Self {
-        Interner { values: vec![first.clone()], numbers: [(first, 0)].into_iter().collect() }
+        Interner {
+            values: vec![first.clone()],
+            numbers: [(first, 0)].into_iter().collect(),
+        }
     }
 
     pub fn number(&mut self, value: T) -> u32 {

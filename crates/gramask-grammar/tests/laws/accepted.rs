@@ -7,20 +7,32 @@ use proptest::prelude::*;
 
 use crate::documents::{Case, case};
 use crate::walk::{Dice, output, vocabulary};
-use crate::{formats, independent};
+use crate::{formats, independent, truth};
 
 fn laws(case: &Case) -> Result<(), TestCaseError> {
     let mut dice = Dice(case.seed);
     for name in formats::names() {
         let program = formats::program(name, case.labels);
-        let written = program.write(&case.text, &case.entities).map(|written| written.text).unwrap_or_default();
+        let written = program
+            .write(&case.text, &case.entities)
+            .map(|written| written.text)
+            .unwrap_or_default();
         for level in [Level::Syntax, Level::Grounded] {
-            let sources = [written.as_bytes(), case.text.as_str().as_bytes(), program.format().source.as_bytes()];
+            let sources = [
+                written.as_bytes(),
+                case.text.as_str().as_bytes(),
+                program.format().source.as_bytes(),
+            ];
             let vocabulary = vocabulary(&mut dice, &sources, 60);
             let mut constraint = match Constraint::new(Arc::clone(&program), &case.text, level, vocabulary) {
                 Ok(constraint) => constraint,
                 Err(ConstraintError::NoOutput { .. }) => {
-                    prop_assert!(name == "exactly-two" || formats::is_raw(name), "{} {}: no output", name, level);
+                    prop_assert!(
+                        name == "exactly-two" || formats::is_raw(name),
+                        "{} {}: no output",
+                        name,
+                        level
+                    );
                     continue;
                 }
                 Err(ConstraintError::Character { .. }) => {
@@ -34,17 +46,26 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
                 let output = output(&mut constraint, &mut dice, steps);
                 let shown = output.escape_ascii().to_string();
                 let reading = program.read(&case.text, &output);
-                let reading = reading.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
+                let reading =
+                    reading.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
                 let string = std::str::from_utf8(&output);
-                let string = string.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
+                let string =
+                    string.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
                 if level == Level::Grounded {
-                    prop_assert!(reading.problems.is_empty(), "{}: {}: {:?}", name, shown, reading.problems);
+                    prop_assert!(
+                        reading.problems.is_empty(),
+                        "{}: {}: {:?}",
+                        name,
+                        shown,
+                        reading.problems
+                    );
                 }
                 if independent::knows(name, level == Level::Grounded) {
                     let claims = independent::claims(name, program.schema(), string);
-                    let claims = claims.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
+                    let claims =
+                        claims.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
                     if level == Level::Grounded {
-                        independent::check(&claims, &case.text, program.schema(), &reading.entities)
+                        truth::check(&claims, &case.text, program.schema(), &reading.entities)
                             .map_err(|error| TestCaseError::fail(format!("{name}: {shown}: {error}")))?;
                     }
                 }
@@ -52,7 +73,13 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
                 if level == Level::Grounded {
                     let again = program.write(&case.text, &reading.entities);
                     let again = again.map_err(|error| TestCaseError::fail(format!("{name}: {shown}: {error}")))?;
-                    prop_assert!(again.unexpressed.is_empty(), "{}: {}: {:?}", name, shown, again.unexpressed);
+                    prop_assert!(
+                        again.unexpressed.is_empty(),
+                        "{}: {}: {:?}",
+                        name,
+                        shown,
+                        again.unexpressed
+                    );
                 }
             }
         }

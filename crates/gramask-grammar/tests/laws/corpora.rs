@@ -1,5 +1,7 @@
 //! Laws 1 and 2 over corpora: the small ones that come with Gramask, and, on demand, the real ones.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 
 use gramask_grammar::Reason;
@@ -18,7 +20,8 @@ fn laws(corpus: &Corpus, each: usize) {
         let (mut written, mut entities, mut reasons) = (0, 0, BTreeMap::<String, usize>::new());
         for (number, document) in corpus.documents.iter().enumerate() {
             let place = || format!("{} {}: {name}", corpus.name, document.id);
-            let output = roundtrip(&program, &document.text, &document.entities).unwrap_or_else(|error| panic!("{}: {error}", place()));
+            let output = roundtrip(&program, &document.text, &document.entities)
+                .unwrap_or_else(|error| panic!("{}: {error}", place()));
             let Some(output) = output else { continue };
             written += 1;
             entities += document.entities.len();
@@ -26,15 +29,26 @@ fn laws(corpus: &Corpus, each: usize) {
                 *reasons.entry(format!("{reason:?}")).or_default() += 1;
             }
             if number % each == 0 {
-                accepted(&program, &document.text, &output.text, &mut dice).unwrap_or_else(|error| panic!("{}: {error}", place()));
+                accepted(&program, &document.text, &output.text, &mut dice)
+                    .unwrap_or_else(|error| panic!("{}: {error}", place()));
             }
             // No corpus has a delimiter of these formats in a mention.
-            let held = output.unexpressed.iter().any(|(_, reason)| *reason == Reason::Delimiter);
+            let held = output
+                .unexpressed
+                .iter()
+                .any(|(_, reason)| *reason == Reason::Delimiter);
             assert!(!held || formats::is_raw(name), "{}", place());
         }
         let documents = corpus.documents.len();
-        assert!(name == "exactly-two" || written * 10 > documents * 9, "{}: {name}: {written} of {documents} can be written", corpus.name);
-        println!("{} {name}: {written} of {documents} documents, {entities} entities, not expressed: {reasons:?}", corpus.name);
+        assert!(
+            name == "exactly-two" || written * 10 > documents * 9,
+            "{}: {name}: {written} of {documents} can be written",
+            corpus.name
+        );
+        println!(
+            "{} {name}: {written} of {documents} documents, {entities} entities, not expressed: {reasons:?}",
+            corpus.name
+        );
     }
 }
 

@@ -13,7 +13,12 @@ const PIECES: [&str; 76] = [
 ];
 
 /// The schemas: one label, several, labels that begin alike, and one per `@each`.
-pub const SCHEMAS: [&[&str]; 4] = [&["X"], &["X", "Y"], &["A", "AB", "B"], &["Gene", "Gene_or_protein", "X", "Disease"]];
+pub const SCHEMAS: [&[&str]; 4] = [
+    &["X"],
+    &["X", "Y"],
+    &["A", "AB", "B"],
+    &["Gene", "Gene_or_protein", "X", "Disease"],
+];
 
 /// A document with entities and a schema.
 #[derive(Clone, Debug)]
@@ -45,7 +50,12 @@ pub fn case(pieces: usize, entities: usize) -> impl Strategy<Value = Case> {
         if seed % 8 == 0 {
             entities.extend(entities.first().cloned());
         }
-        Case { text, labels, entities, seed }
+        Case {
+            text,
+            labels,
+            entities,
+            seed,
+        }
     })
 }
 

@@ -9,7 +9,9 @@ include!("sources.rs");
 
 /// All names, the built-in formats first.
 pub fn names() -> Vec<&'static str> {
-    Format::builtin().chain(TEST_FORMATS.iter().map(|(name, _)| *name)).collect()
+    Format::builtin()
+        .chain(TEST_FORMATS.iter().map(|(name, _)| *name))
+        .collect()
 }
 
 /// The format of this name.
@@ -23,7 +25,11 @@ pub fn format(name: &str) -> Format {
 /// The format compiled for a schema, or for its first label where it takes one a pass.
 pub fn program(name: &str, labels: &[&str]) -> Arc<Program> {
     let format = format(name);
-    let labels = if format.grammar.directives.pass_label { &labels[..1] } else { labels };
+    let labels = if format.grammar.directives.pass_label {
+        &labels[..1]
+    } else {
+        labels
+    };
     Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap()
 }
 

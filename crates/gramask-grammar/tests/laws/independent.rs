@@ -1,7 +1,7 @@
 //! Parsers that know nothing of format files: `serde_json`, `quick-xml`, `csv`, and some lines of their own where there is
-//! no such crate. What they find is then held against the document, without this crate's reader.
+//! no such crate.
 
-use gramask_ner::{Entity, Fragment, Schema, Text};
+use gramask_ner::Schema;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::Value;
@@ -29,20 +29,33 @@ pub struct Mention {
 /// Reads an output of the format `name`; the error says what is wrong with it.
 pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, String> {
     let json = || serde_json::from_str::<Value>(output).map_err(|error| error.to_string());
-    let list = |mentions| Ok(Claims { mentions, ..Claims::default() });
+    let list = |mentions| {
+        Ok(Claims {
+            mentions,
+            ..Claims::default()
+        })
+    };
     match name {
         "json-list" | "json-offsets" | "offsets-first" | "nth" | "any-order" | "json-parts" => list(objects(&json()?)?),
         "json-grouped" => {
             let mut mentions = Vec::new();
             for (label, texts) in json()?.as_object().ok_or("no object")? {
                 for text in strings(texts)? {
-                    mentions.push(Mention { label: label.clone(), texts: vec![text], numbers: vec![] });
+                    mentions.push(Mention {
+                        label: label.clone(),
+                        texts: vec![text],
+                        numbers: vec![],
+                    });
                 }
             }
             list(mentions)
         }
         "pass" => {
-            let mention = |text| Mention { label: schema.labels()[0].clone(), texts: vec![text], numbers: vec![] };
+            let mention = |text| Mention {
+                label: schema.labels()[0].clone(),
+                texts: vec![text],
+                numbers: vec![],
+            };
             list(strings(&json()?)?.into_iter().map(mention).collect())
         }
         "reasoned" => {
@@ -55,7 +68,11 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
         }
         "tuples" => {
             let rows = Python { rest: output }.tuples()?;
-            let mention = |(text, label)| Mention { label, texts: vec![text], numbers: vec![] };
+            let mention = |(text, label)| Mention {
+                label,
+                texts: vec![text],
+                numbers: vec![],
+            };
             list(rows.into_iter().map(mention).collect())
         }
         "csv" => {
@@ -66,7 +83,11 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
             }
             for record in reader.records() {
                 let record = record.map_err(|error| error.to_string())?;
-                mentions.push(Mention { label: record[1].into(), texts: vec![record[0].into()], numbers: vec![] });
+                mentions.push(Mention {
+                    label: record[1].into(),
+                    texts: vec![record[0].into()],
+                    numbers: vec![],
+                });
             }
             list(mentions)
         }
@@ -74,9 +95,17 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
             let mut mentions = Vec::new();
             for line in output.split_terminator('\n') {
                 let (label, text) = line.split_once(": ").ok_or("a line without a colon")?;
-                mentions.push(Mention { label: label.into(), texts: vec![text.into()], numbers: vec![] });
+                mentions.push(Mention {
+                    label: label.into(),
+                    texts: vec![text.into()],
+                    numbers: vec![],
+                });
             }
-            if output.is_empty() || output.ends_with('\n') { list(mentions) } else { Err("an open line".into()) }
+            if output.is_empty() || output.ends_with('\n') {
+                list(mentions)
+            } else {
+                Err("an open line".into())
+            }
         }
         "word-numbers" => {
             let mut mentions = Vec::new();
@@ -84,7 +113,11 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
                 let (numbers, label) = row.split_once(':').ok_or("no colon")?;
                 let (first, last) = numbers.split_once('-').ok_or("no hyphen")?;
                 let numbers = vec![("first", number(first)?), ("last", number(last)?)];
-                mentions.push(Mention { label: label.into(), texts: vec![], numbers });
+                mentions.push(Mention {
+                    label: label.into(),
+                    texts: vec![],
+                    numbers,
+                });
             }
             list(mentions)
         }
@@ -103,8 +136,16 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
 /// Whether [`claims`] has a parser for the format. What `bio-words` copies at level `syntax` may hold blanks, for which the
 /// splitter has no rule.
 pub fn knows(name: &str, grounded: bool) -> bool {
-    !matches!(name, "nth-if-needed" | "characters" | "inline-characters" | "parts-offsets" | "exactly-two" | "nested-words" | "at-signs")
-        && (grounded || name != "bio-words")
+    !matches!(
+        name,
+        "nth-if-needed"
+            | "characters"
+            | "inline-characters"
+            | "parts-offsets"
+            | "exactly-two"
+            | "nested-words"
+            | "at-signs"
+    ) && (grounded || name != "bio-words")
 }
 
 fn number(digits: &str) -> Result<usize, String> {
@@ -115,14 +156,22 @@ fn number(digits: &str) -> Result<usize, String> {
 }
 
 fn strings(value: &Value) -> Result<Vec<String>, String> {
-    let strings = value.as_array().ok_or("no list")?.iter().map(|text| text.as_str().map(str::to_owned));
+    let strings = value
+        .as_array()
+        .ok_or("no list")?
+        .iter()
+        .map(|text| text.as_str().map(str::to_owned));
     strings.collect::<Option<_>>().ok_or("no string".into())
 }
 
 fn pairs(rows: &[Value]) -> Result<Vec<Mention>, String> {
     rows.iter()
         .map(|row| match strings(row)?.as_slice() {
-            [text, label] => Ok(Mention { label: label.clone(), texts: vec![text.clone()], numbers: vec![] }),
+            [text, label] => Ok(Mention {
+                label: label.clone(),
+                texts: vec![text.clone()],
+                numbers: vec![],
+            }),
             _ => Err("no pair".into()),
         })
         .collect()
@@ -130,13 +179,18 @@ fn pairs(rows: &[Value]) -> Result<Vec<Mention>, String> {
 
 fn objects(value: &Value) -> Result<Vec<Mention>, String> {
     let object = |object: &Value| {
-        let mut mention = Mention { label: object["label"].as_str().ok_or("no label")?.into(), ..Mention::default() };
+        let mut mention = Mention {
+            label: object["label"].as_str().ok_or("no label")?.into(),
+            ..Mention::default()
+        };
         match &object["parts"] {
             Value::Null => mention.texts.extend(object["text"].as_str().map(str::to_owned)),
             parts => mention.texts = strings(parts)?,
         }
         for name in ["start", "end", "nth"] {
-            mention.numbers.extend(object[name].as_u64().map(|value| (name, value as usize)));
+            mention
+                .numbers
+                .extend(object[name].as_u64().map(|value| (name, value as usize)));
         }
         Ok(mention)
     };
@@ -150,7 +204,10 @@ struct Python<'a> {
 
 impl Python<'_> {
     fn take(&mut self, text: &str) -> Result<(), String> {
-        self.rest = self.rest.strip_prefix(text).ok_or_else(|| format!("expected {text:?} at {:?}", self.rest))?;
+        self.rest = self
+            .rest
+            .strip_prefix(text)
+            .ok_or_else(|| format!("expected {text:?} at {:?}", self.rest))?;
         Ok(())
     }
 
@@ -176,7 +233,10 @@ impl Python<'_> {
                         'u' => {
                             let digits = self.rest.get(..4).ok_or("a short escape")?;
                             self.rest = &self.rest[4..];
-                            u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).ok_or("no character")?
+                            u32::from_str_radix(digits, 16)
+                                .ok()
+                                .and_then(char::from_u32)
+                                .ok_or("no character")?
                         }
                         _ => return Err(format!("\\{escaped} stands for itself")),
                     });
@@ -199,7 +259,11 @@ impl Python<'_> {
             rows.push((text, self.string()?));
             self.take(")")?;
         }
-        if self.rest.is_empty() { Ok(rows) } else { Err(format!("{:?} behind the end", self.rest)) }
+        if self.rest.is_empty() {
+            Ok(rows)
+        } else {
+            Err(format!("{:?} behind the end", self.rest))
+        }
     }
 }
 
@@ -220,7 +284,11 @@ fn xml(output: &str) -> Result<Claims, String> {
                 closed_root = open.is_empty();
                 if !closed_root {
                     let numbers = vec![("from", from), ("to", copied.chars().count())];
-                    claims.mentions.push(Mention { label, texts: vec![], numbers });
+                    claims.mentions.push(Mention {
+                        label,
+                        texts: vec![],
+                        numbers,
+                    });
                 }
             }
             Event::Text(text) => copied.push_str(&text),
@@ -241,7 +309,11 @@ fn xml(output: &str) -> Result<Claims, String> {
         }
     }
     claims.copied = Some(copied);
-    if closed_root && open.is_empty() { Ok(claims) } else { Err("tags are open".into()) }
+    if closed_root && open.is_empty() {
+        Ok(claims)
+    } else {
+        Err("tags are open".into())
+    }
 }
 
 fn name(name: &str) -> Result<String, String> {
@@ -266,16 +338,26 @@ fn bracket(output: &str) -> Result<Claims, String> {
                 let label = label.and_then(|label| label.strip_prefix(' ')).ok_or("no label")?;
                 // The blank before the bar is not the document's.
                 copied.pop().filter(|c| *c == ' ').ok_or("no blank before the bar")?;
-                (0..=label.chars().count() + 1).for_each(|_| drop(rest.next()));
+                // The blank, the label and the bracket.
+                let behind = rest.as_str().get(label.len() + 2..).ok_or("no bracket")?;
+                rest = behind.chars();
                 let numbers = vec![("from", begin), ("to", copied.chars().count())];
-                claims.mentions.push(Mention { label: label.into(), texts: vec![], numbers });
+                claims.mentions.push(Mention {
+                    label: label.into(),
+                    texts: vec![],
+                    numbers,
+                });
             }
             ']' => return Err("nothing to close".into()),
             c => copied.push(c),
         }
     }
     claims.copied = Some(copied);
-    if open.is_empty() { Ok(claims) } else { Err("brackets are open".into()) }
+    if open.is_empty() {
+        Ok(claims)
+    } else {
+        Err("brackets are open".into())
+    }
 }
 
 /// A word (or none) and its tag at a time.
@@ -289,7 +371,11 @@ fn bio(units: impl Iterator<Item = Result<(Option<String>, String), String>>) ->
             None if tag == "O" => None,
             Some(("B", label)) => {
                 let numbers = vec![("from", words.len() - 1), ("to", words.len())];
-                mentions.push(Mention { label: label.into(), texts: vec![], numbers });
+                mentions.push(Mention {
+                    label: label.into(),
+                    texts: vec![],
+                    numbers,
+                });
                 Some(label.to_owned())
             }
             Some(("I", label)) if inside.as_deref() == Some(label) => {
@@ -301,71 +387,9 @@ fn bio(units: impl Iterator<Item = Result<(Option<String>, String), String>>) ->
             _ => return Err(format!("the tag {tag}")),
         };
     }
-    Ok(Claims { mentions, copied: None, words: Some(words) })
-}
-
-/// Holds what an output says against the document, word for word, and with the entities that were read from it.
-pub fn check(claims: &Claims, text: &Text, schema: &Schema, read: &[Entity]) -> Result<(), String> {
-    let surface = |word: &Fragment| text.slice(*word).unwrap_or_default();
-    if let Some(copied) = &claims.copied
-        && copied != text.as_str()
-    {
-        return Err(format!("{copied:?} is copied"));
-    }
-    if let Some(words) = &claims.words {
-        let differ = |(word, there): (&Option<String>, &Fragment)| word.as_deref().is_some_and(|word| word != surface(there));
-        if words.len() != text.words().len() || words.iter().zip(text.words()).any(differ) {
-            return Err(format!("the words {words:?}"));
-        }
-    }
-    let characters: Vec<char> = text.as_str().chars().collect();
-    let mut found: Vec<Entity> = Vec::new();
-    for mention in &claims.mentions {
-        schema.index(&mention.label).ok_or_else(|| format!("the label {:?}", mention.label))?;
-        if mention.texts.iter().any(|part| part.is_empty() || !text.as_str().contains(part.as_str())) {
-            return Err(format!("{:?} is not in the document", mention.texts));
-        }
-        let get = |name| mention.numbers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let span = match (get("start"), get("first"), get("from")) {
-            (Some(start), ..) => Some((start, get("end").ok_or("no end")?)),
-            (_, Some(first), _) => {
-                let words = text.words();
-                let last = get("last").and_then(|last| words.get(last)).ok_or("no such word")?;
-                Some((words.get(first).ok_or("no such word")?.start, last.end))
-            }
-            (.., Some(from)) if claims.words.is_some() => {
-                Some((text.words()[from].start, text.words()[get("to").unwrap_or(from) - 1].end))
-            }
-            (.., Some(from)) => Some((from, get("to").unwrap_or(from))),
-            _ => None,
-        };
-        if let Some((start, end)) = span {
-            let there: String = characters.get(start..end).ok_or("outside the document")?.iter().collect();
-            if there.is_empty() || mention.texts.first().is_some_and(|text| *text != there) {
-                return Err(format!("{there:?} stands where {mention:?} is said to be"));
-            }
-            found.push(Entity::new(&mention.label, start, end));
-        } else if let Some(nth) = get("nth") {
-            let starts = (0..characters.len()).filter(|&start| {
-                text.word_starting_at(start).is_some()
-                    && mention.texts[0].chars().eq(characters[start..].iter().copied().take(mention.texts[0].chars().count()))
-                    && text.word_ending_at(start + mention.texts[0].chars().count()).is_some()
-            });
-            let start = starts.skip(nth.checked_sub(1).ok_or("the occurrence 0")?).next().ok_or("no such occurrence")?;
-            found.push(Entity::new(&mention.label, start, start + mention.texts[0].chars().count()));
-        }
-    }
-    // Where the output says places they are those that were read; else labels and surfaces are.
-    let mut read = read.to_vec();
-    schema.sort(&mut read);
-    if found.len() == claims.mentions.len() {
-        schema.sort(&mut found);
-        return if found == read { Ok(()) } else { Err(format!("{found:?} are written and {read:?} are read")) };
-    }
-    let mut said: Vec<_> = claims.mentions.iter().map(|mention| (mention.label.clone(), mention.texts.clone())).collect();
-    let parts = |entity: &Entity| entity.fragments.iter().map(|part| surface(part).to_owned()).collect();
-    let mut known: Vec<(String, Vec<String>)> = read.iter().map(|entity| (entity.label.clone(), parts(entity))).collect();
-    said.sort();
-    known.sort();
-    if said == known { Ok(()) } else { Err(format!("{said:?} are written and {known:?} are read")) }
+    Ok(Claims {
+        mentions,
+        copied: None,
+        words: Some(words),
+    })
 }

@@ -23,16 +23,32 @@ fn compare(
         let (a, b) = (allowed(&mask), allowed(&brute));
         let name = |id: &u32| String::from_utf8_lossy(vocabulary.text(*id).unwrap_or(b"<special>")).into_owned();
         let only = |a: &[u32], b: &[u32]| a.iter().filter(|id| !b.contains(id)).map(name).collect::<Vec<_>>();
-        return Err(TestCaseError::fail(format!("{}: only engine {:?}, only oracle {:?}", place(), only(&a, &b), only(&b, &a))));
+        return Err(TestCaseError::fail(format!(
+            "{}: only engine {:?}, only oracle {:?}",
+            place(),
+            only(&a, &b),
+            only(&b, &a)
+        )));
     }
     for id in 0..vocabulary.len() as u32 {
         if vocabulary.text(id).is_none() {
             let set = mask[id as usize / 32] >> (id % 32) & 1 == 1;
-            prop_assert_eq!(set, vocabulary.is_end(id) && constraint.accepts(state), "{}: token {}", place(), id);
+            prop_assert_eq!(
+                set,
+                vocabulary.is_end(id) && constraint.accepts(state),
+                "{}: token {}",
+                place(),
+                id
+            );
         }
     }
     prop_assert_eq!(constraint.accepts(state), oracle.accepts());
-    prop_assert_eq!(constraint.shortest_rest(state).len(), oracle.shortest_rest().len(), "{}", place());
+    prop_assert_eq!(
+        constraint.shortest_rest(state).len(),
+        oracle.shortest_rest().len(),
+        "{}",
+        place()
+    );
     Ok(allowed(&mask))
 }
 
@@ -42,20 +58,40 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
     // A third of the formats each time: the oracle is slow.
     for name in names.iter().skip(case.seed as usize % 3).step_by(3) {
         let program = formats::program(name, case.labels);
-        let written = program.write(&case.text, &case.entities).map(|written| written.text).unwrap_or_default();
+        let written = program
+            .write(&case.text, &case.entities)
+            .map(|written| written.text)
+            .unwrap_or_default();
         for level in [Level::Syntax, Level::Grounded] {
-            let vocabulary = vocabulary(&mut dice, &[written.as_bytes(), case.text.as_str().as_bytes(), program.format().source.as_bytes()], 40);
+            let vocabulary = vocabulary(
+                &mut dice,
+                &[
+                    written.as_bytes(),
+                    case.text.as_str().as_bytes(),
+                    program.format().source.as_bytes(),
+                ],
+                40,
+            );
             let new = Constraint::new(Arc::clone(&program), &case.text, level, Arc::clone(&vocabulary));
             let Ok(mut constraint) = new else { continue };
             let mut oracle = Oracle::new(Arc::clone(&program), &case.text, level, Arc::clone(&vocabulary)).unwrap();
             // Along the gold output, then along a walk.
             let mut state = constraint.start();
-            let fresh = |oracle: &mut Oracle| *oracle = Oracle::new(Arc::clone(&program), &case.text, level, Arc::clone(&vocabulary)).unwrap();
+            let fresh = |oracle: &mut Oracle| {
+                *oracle = Oracle::new(Arc::clone(&program), &case.text, level, Arc::clone(&vocabulary)).unwrap()
+            };
             for (at, byte) in written.bytes().enumerate() {
                 if dice.below(6) == 0 {
-                    compare(&mut constraint, &mut oracle, state, &vocabulary, || format!("{name} {level} behind {:?}", &written.as_bytes()[..at].escape_ascii().to_string()))?;
+                    compare(&mut constraint, &mut oracle, state, &vocabulary, || {
+                        format!(
+                            "{name} {level} behind {:?}",
+                            &written.as_bytes()[..at].escape_ascii().to_string()
+                        )
+                    })?;
                 }
-                let Some(next) = constraint.advance_bytes(state, &[byte]) else { break };
+                let Some(next) = constraint.advance_bytes(state, &[byte]) else {
+                    break;
+                };
                 prop_assert!(oracle.advance(&[byte]));
                 state = next;
             }
@@ -63,7 +99,9 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
             state = constraint.start();
             let mut output: Vec<u8> = Vec::new();
             for _ in 0..12 {
-                let tokens = compare(&mut constraint, &mut oracle, state, &vocabulary, || format!("{name} {level} behind {:?}", output.escape_ascii().to_string()))?;
+                let tokens = compare(&mut constraint, &mut oracle, state, &vocabulary, || {
+                    format!("{name} {level} behind {:?}", output.escape_ascii().to_string())
+                })?;
                 prop_assert!(!tokens.is_empty(), "{} {}", name, level);
                 let token = draw(&mut dice, &vocabulary, &tokens);
                 state = constraint.advance(state, token).expect("an allowed token leads on");

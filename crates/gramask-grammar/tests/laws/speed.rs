@@ -1,5 +1,7 @@
 //! How long masks take: printed, not asserted. `cargo test --release -- speed --nocapture` shows it.
 
+#![allow(clippy::print_stdout)]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,13 +17,25 @@ const SENTENCE: &str = "In unanesthetized, spontaneously hypertensive rats the d
     blood pressure or heart rate.";
 
 const LABELS: [&str; 10] = [
-    "Chemical", "Disease", "Gene_or_protein", "Gene", "Species", "CellLine", "Phenotype", "Genomic_variation", "Factor", "X",
+    "Chemical",
+    "Disease",
+    "Gene_or_protein",
+    "Gene",
+    "Species",
+    "CellLine",
+    "Phenotype",
+    "Genomic_variation",
+    "Factor",
+    "X",
 ];
 
 /// Fifty thousand tokens: bytes, what formats write, and words made of syllables, bare and with a blank before them.
 fn vocabulary() -> Arc<Vocabulary> {
     let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
-    let syntax = ["{\"", "\":\"", "\",\"", "\"}", "},{\"", "\"]", "[]", "[\"", "</", "><", "<", " [", " |", "(B-", "(O)", ") ", " O", "B-", "I-", ", ", "(\"", "\", \"", "\")"];
+    let syntax = [
+        "{\"", "\":\"", "\",\"", "\"}", "},{\"", "\"]", "[]", "[\"", "</", "><", "<", " [", " |", "(B-", "(O)", ") ",
+        " O", "B-", "I-", ", ", "(\"", "\", \"", "\")",
+    ];
     tokens.extend(syntax.iter().map(|text| text.as_bytes().to_vec()));
     let words = SENTENCE.split(' ').chain(LABELS);
     for word in words {
@@ -30,7 +44,10 @@ fn vocabulary() -> Arc<Vocabulary> {
             tokens.push([b" ", &word.as_bytes()[..end]].concat());
         }
     }
-    let syllables: Vec<String> = "bcdfghklmnprst".chars().flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}"))).collect();
+    let syllables: Vec<String> = "bcdfghklmnprst"
+        .chars()
+        .flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}")))
+        .collect();
     let mut dice = Dice(1);
     tokens.extend((0..1000).map(|number| number.to_string().into_bytes()));
     while tokens.len() < 50_000 {
@@ -71,7 +88,12 @@ impl Times {
 impl std::fmt::Display for Times {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mean = self.sum / self.number.max(1);
-        write!(f, "{:>8.1} {:>9.1}", mean.as_secs_f64() * 1e6, self.worst.as_secs_f64() * 1e6)
+        write!(
+            f,
+            "{:>8.1} {:>9.1}",
+            mean.as_secs_f64() * 1e6,
+            self.worst.as_secs_f64() * 1e6
+        )
     }
 }
 
@@ -79,16 +101,26 @@ impl std::fmt::Display for Times {
 fn speed_of_masks() {
     let vocabulary = vocabulary();
     let text = Text::new(SENTENCE);
-    println!("{} tokens, {} words; microseconds, mean and worst", vocabulary.len(), text.words().len());
-    println!("{:<32} {:>8} {:>18} {:>18} {:>18}  states masks", "", "new", "first mask", "step", "finish");
+    println!(
+        "{} tokens, {} words; microseconds, mean and worst",
+        vocabulary.len(),
+        text.words().len()
+    );
+    println!(
+        "{:<32} {:>8} {:>18} {:>18} {:>18}  states masks",
+        "", "new", "first mask", "step", "finish"
+    );
     for name in formats::names() {
         if std::env::var("FORMAT").is_ok_and(|only| only != name) {
             continue;
         }
         for level in [Level::Syntax, Level::Grounded] {
             let program = formats::program(name, &LABELS);
-            let (mut new, mut mask, mut step, mut finish) = (Times::default(), Times::default(), Times::default(), Times::default());
-            let mut constraint = new.time(|| Constraint::new(program, &text, level, Arc::clone(&vocabulary))).unwrap();
+            let (mut new, mut mask, mut step, mut finish) =
+                (Times::default(), Times::default(), Times::default(), Times::default());
+            let mut constraint = new
+                .time(|| Constraint::new(program, &text, level, Arc::clone(&vocabulary)))
+                .unwrap();
             let mut dice = Dice(7);
             let mut left = 150;
             while left > 0 {
@@ -103,7 +135,9 @@ fn speed_of_masks() {
                         println!("slow mask behind {output:?}: {mask}");
                         mask = Times::default();
                     }
-                    state = step.time(|| constraint.advance(state, token)).expect("an allowed token leads on");
+                    state = step
+                        .time(|| constraint.advance(state, token))
+                        .expect("an allowed token leads on");
                     if state != Constraint::ENDED {
                         finish.time(|| constraint.tokens_to_finish(state));
                     }
@@ -111,7 +145,10 @@ fn speed_of_masks() {
             }
             let (states, masks) = constraint.visited();
             let new = new.worst.as_secs_f64() * 1e6;
-            println!("{:<32} {new:>8.0} {mask} {step} {finish}  {states} {masks}", format!("{name} {level}"));
+            println!(
+                "{:<32} {new:>8.0} {mask} {step} {finish}  {states} {masks}",
+                format!("{name} {level}")
+            );
         }
     }
 }

@@ -39,7 +39,12 @@ pub fn vocabulary(dice: &mut Dice, sources: &[&[u8]], pieces: usize) -> Arc<Voca
         tokens.push(Token::new(&source[begin..source.len().min(begin + length)]));
     }
     // A special token that spells what an output may hold, one that writes nothing, and two ways to end.
-    tokens.extend([Token::special("["), Token::new(""), Token::special("<end>"), Token::special("<stop>")]);
+    tokens.extend([
+        Token::special("["),
+        Token::new(""),
+        Token::special("<end>"),
+        Token::special("<stop>"),
+    ]);
     let size = tokens.len() as u32;
     Vocabulary::new(tokens, vec![size - 2, size - 1]).unwrap()
 }
@@ -48,7 +53,9 @@ pub fn vocabulary(dice: &mut Dice, sources: &[&[u8]], pieces: usize) -> Arc<Voca
 pub fn allowed(mask: &[u32]) -> Vec<u32> {
     let bits = |(word, bits): (usize, &u32)| {
         let bits = *bits;
-        (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word as u32 * 32 + bit)
+        (0..32)
+            .filter(move |bit| bits >> bit & 1 == 1)
+            .map(move |bit| word as u32 * 32 + bit)
     };
     mask.iter().enumerate().flat_map(bits).collect()
 }
@@ -58,7 +65,9 @@ pub fn draw(dice: &mut Dice, vocabulary: &Vocabulary, allowed: &[u32]) -> u32 {
     let mut best = *dice.pick(allowed);
     for _ in 0..2 {
         let other = *dice.pick(allowed);
-        if dice.below(3) > 0 && vocabulary.text(other).map_or(0, <[u8]>::len) > vocabulary.text(best).map_or(0, <[u8]>::len) {
+        if dice.below(3) > 0
+            && vocabulary.text(other).map_or(0, <[u8]>::len) > vocabulary.text(best).map_or(0, <[u8]>::len)
+        {
             best = other;
         }
     }
@@ -71,7 +80,11 @@ pub fn output(constraint: &mut Constraint, dice: &mut Dice, steps: usize) -> Vec
     let (mut state, mut output): (State, Vec<u8>) = (constraint.start(), Vec::new());
     for _ in 0..steps {
         let tokens = allowed(constraint.mask(state));
-        assert!(!tokens.is_empty(), "an empty mask behind {:?}", String::from_utf8_lossy(&output));
+        assert!(
+            !tokens.is_empty(),
+            "an empty mask behind {:?}",
+            String::from_utf8_lossy(&output)
+        );
         let token = draw(dice, &vocabulary, &tokens);
         let next = constraint.advance(state, token).expect("an allowed token leads on");
         if next == Constraint::ENDED {
