@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::thread::Free;
+use super::thread::{Free, UNKNOWN};
 use super::{At, Machine, Thread, less};
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
@@ -303,11 +303,17 @@ impl Machine {
             .map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
         let (mut found, mut seen): (Vec<Edge>, FxHashMap<&[u8], bool>) = Default::default();
         let (source, program) = (Arc::clone(&self.source), Arc::clone(&self.program));
+        // An edge that is known names the stretch's.
+        let (known_first, known_last) = (text.current.first, text.current.last);
         for &first in source.starts(prefix) {
-            if first < from {
+            if first < from || known_first != UNKNOWN && first != known_first {
                 continue;
             }
-            let _ = (first..source.len()).try_for_each(|last| {
+            let lasts = match known_last {
+                UNKNOWN => first..source.len(),
+                last => last.max(first)..(last + 1).min(source.len()),
+            };
+            let _ = lasts.into_iter().try_for_each(|last| {
                 let surface = source.surface(first, last);
                 if surface.len() <= prefix.depth as usize {
                     return ControlFlow::Continue(());

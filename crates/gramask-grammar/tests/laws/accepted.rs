@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gramask_grammar::{Constraint, ConstraintError, Level};
 use proptest::prelude::*;
 
-use crate::documents::{Case, case};
+use crate::documents::{self, Case, case};
 use crate::walk::{Dice, output, vocabulary};
 use crate::{formats, independent, truth};
 
@@ -88,7 +88,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::with_cases(documents::cases(150)) })]
 
     #[test]
     fn what_is_accepted_is_read(case in case(12, 4)) {

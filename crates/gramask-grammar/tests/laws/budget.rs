@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gramask_grammar::{Constraint, Level};
 use proptest::prelude::*;
 
-use crate::documents::{Case, case};
+use crate::documents::{self, Case, case};
 use crate::formats;
 use crate::walk::{Dice, allowed, vocabulary};
 
@@ -80,7 +80,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::with_cases(documents::cases(60)) })]
 
     #[test]
     fn a_budget_that_suffices_suffices(case in case(10, 4)) {

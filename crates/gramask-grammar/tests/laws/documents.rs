@@ -20,6 +20,12 @@ pub const SCHEMAS: [&[&str]; 4] = [
     &["Gene", "Gene_or_protein", "X", "Disease"],
 ];
 
+/// How many cases a test tries; `LAWS=20` tries twenty times as many.
+pub fn cases(number: u32) -> u32 {
+    let times = std::env::var("LAWS").ok().and_then(|times| times.parse().ok());
+    number * times.unwrap_or(1)
+}
+
 /// A document with entities and a schema.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gramask_grammar::{Constraint, Level, Oracle, Vocabulary};
 use proptest::prelude::*;
 
-use crate::documents::{Case, case};
+use crate::documents::{self, Case, case};
 use crate::formats;
 use crate::walk::{Dice, allowed, draw, vocabulary};
 
@@ -119,7 +119,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::with_cases(documents::cases(100)) })]
 
     #[test]
     fn masks_are_the_brute_force_masks(case in case(7, 3)) {

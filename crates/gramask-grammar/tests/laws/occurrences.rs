@@ -8,8 +8,8 @@ use gramask_grammar::{Constraint, Level};
 use gramask_ner::{Entity, Text};
 use proptest::prelude::*;
 
-use crate::formats;
 use crate::walk::{Dice, vocabulary};
+use crate::{documents, formats};
 
 /// Every entity that the document can have.
 fn entities(text: &Text, labels: &[&str]) -> Vec<Entity> {
@@ -97,7 +97,7 @@ fn law(words: &[&str], labels: &[&str], seed: u64) -> Result<(), TestCaseError> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(documents::cases(60)) })]
 
     #[test]
     fn lists_are_those_that_some_occurrences_satisfy(

@@ -6,7 +6,7 @@ use gramask_grammar::{Constraint, Level, Program, Reason, WriteError, Written};
 use gramask_ner::{Entity, Text};
 use proptest::prelude::*;
 
-use crate::documents::{Case, case};
+use crate::documents::{self, Case, case};
 use crate::formats;
 use crate::walk::{Dice, vocabulary};
 
@@ -165,7 +165,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::with_cases(250) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::with_cases(documents::cases(250)) })]
 
     #[test]
     fn what_is_written_reads_back_and_is_accepted(case in case(14, 5)) {
