@@ -243,6 +243,7 @@ impl Machine {
                             Thread {
                                 at: At::Free(free),
                                 tail: 0,
+                                cursor: if kind.is_cursor() { 0 } else { thread.cursor },
                                 ..thread
                             },
                         ));

@@ -272,7 +272,11 @@ impl Machine {
             return;
         };
         free.tail = tail;
+        // What the free text knows itself is not kept twice, so that equal threads are equal.
         thread.tail = 0;
+        if kind.is_cursor() {
+            thread.cursor = 0;
+        }
         if free.count == 0 {
             let Some(left) = less(free.left) else { return };
             free.left = left;
