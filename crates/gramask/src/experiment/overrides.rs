@@ -86,6 +86,7 @@ mod tests {
             limit: Some(7),
             device: Some("cuda".into()),
             batch: Some(3),
+            on_problem: Some(OnProblem::Skip),
             corpus: Some("data/my.pubtator".into()),
             model: Some("m.gguf".into()),
         };
@@ -98,5 +99,6 @@ mod tests {
         assert_eq!(changed.corpora[0].name, "my");
         assert_eq!(changed.corpora[0].unit, Unit::Document);
         assert_eq!(changed.corpora[0].limit, Some(7));
+        assert_eq!(changed.corpora[0].on_problem, OnProblem::Skip);
     }
 }
