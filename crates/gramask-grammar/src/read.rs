@@ -285,13 +285,19 @@ impl<'a> Grounder<'a> {
                     return Ok(());
                 };
                 match label {
-                    Some(label) if open.unknown.is_none() => open.label = label as u16,
+                    Some(label)
+                        if open.unknown.is_none() && (open.label == NO_LABEL || usize::from(open.label) == label) =>
+                    {
+                        open.label = label as u16;
+                    }
                     None if open.label == NO_LABEL && open.unknown.as_deref().is_none_or(|known| known == text()) => {
                         open.unknown = Some(text());
                     }
                     _ => {
-                        // Only an unknown label can differ: a known one holds the later ones to it.
-                        let expected = format!("`{}` again", open.unknown.as_deref().unwrap_or_default());
+                        // The matcher binds labels of the schema alone, so that others can differ.
+                        let known = self.program.schema.labels().get(usize::from(open.label));
+                        let first = open.unknown.as_ref().or(known).map_or("", String::as_str);
+                        let expected = format!("`{first}` again");
                         return Err(ReadError::Syntax {
                             offset: begin,
                             found: format!("`{}`", text()),
