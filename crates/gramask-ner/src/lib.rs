@@ -31,7 +31,7 @@
 //! assert_eq!(
 //!     problems[0].to_string(),
 //!     "mine.pubtator:6: document 227508: the annotation says that 85..93 is \"Naloxon\", but the text there is \
-//!      \"Naloxone\"; left out"
+//!      \"Naloxone\"; expected the same text"
 //! );
 //! assert_eq!(corpus.schema.labels(), ["Chemical", "Disease"]);
 //!
