@@ -145,6 +145,15 @@ impl Source {
         (word < self.len()).then_some(word)
     }
 
+    /// The word that the cursor passed last, where an entity may end now: with `copies`, gaps are passed one by one too,
+    /// and an entity may not end behind one.
+    pub fn passed(&self, cursor: u32, copies: bool) -> Option<u32> {
+        if copies {
+            return self.elements[cursor.checked_sub(1)? as usize].word;
+        }
+        self.next_word(cursor).unwrap_or(self.len()).checked_sub(1)
+    }
+
     /// The element of a word, and the cursor behind it and its gap.
     pub fn pass(&self, cursor: u32) -> Option<(Element, u32)> {
         let mut i = cursor as usize;

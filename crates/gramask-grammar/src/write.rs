@@ -411,13 +411,7 @@ impl Writer<'_> {
     }
 
     fn passed(&self, cursor: u32) -> Option<u32> {
-        if self.program.copies {
-            return self.source.elements[cursor.checked_sub(1)? as usize].word;
-        }
-        self.source
-            .next_word(cursor)
-            .unwrap_or(self.source.len())
-            .checked_sub(1)
+        self.source.passed(cursor, self.program.copies)
     }
 }
 

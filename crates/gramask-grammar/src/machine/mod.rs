@@ -400,13 +400,7 @@ impl Machine {
 
     /// The word that the cursor passed last, where an entity may end now.
     fn passed(&self, cursor: u32) -> Option<u32> {
-        if self.program.copies {
-            return self.source.elements[cursor.checked_sub(1)? as usize].word;
-        }
-        self.source
-            .next_word(cursor)
-            .unwrap_or(self.source.len())
-            .checked_sub(1)
+        self.source.passed(cursor, self.program.copies)
     }
 
     /// Entities with the same fragments are nested in schema order.
