@@ -6,7 +6,7 @@ use gramask_decode::{
     Examples, LanguageModel, PromptError, PromptTokenizer, Prompter, Prompting, TokenTable, TransformerModel,
     instruction,
 };
-use gramask_grammar::{Program, Token, Vocabulary};
+use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
@@ -80,16 +80,10 @@ impl Engine {
         tokenizer: Box<dyn PromptTokenizer>,
         chat: Option<ChatTemplate>,
     ) -> Result<Engine, RunError> {
-        let token = |id| Token {
-            bytes: table.bytes(id).to_vec(),
-            special: table.is_special(id),
-        };
-        let tokens = (0..table.len() as u32).map(token).collect();
-        let vocabulary =
-            Vocabulary::new(tokens, table.end_tokens().to_vec()).map_err(|source| RunError::Vocabulary {
-                model: name.clone(),
-                source,
-            })?;
+        let vocabulary = table.vocabulary().map_err(|source| RunError::Vocabulary {
+            model: name.clone(),
+            source,
+        })?;
         Ok(Engine {
             name,
             backbone,
