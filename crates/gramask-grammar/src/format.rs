@@ -5,16 +5,39 @@ use std::path::Path;
 use crate::notation::ast::{ExprKind, Grammar, RuleId, Terminal};
 use crate::notation::{self, FormatError, FormatErrors, Place, Problem};
 
-/// The format files that come with Gramask, by name.
-const BUILTIN: [(&str, &str); 8] = [
-    ("bio-tags", include_str!("../../../grammars/bio-tags.gram")),
-    ("bio-words", include_str!("../../../grammars/bio-words.gram")),
-    ("inline-bracket", include_str!("../../../grammars/inline-bracket.gram")),
-    ("inline-xml", include_str!("../../../grammars/inline-xml.gram")),
-    ("json-grouped", include_str!("../../../grammars/json-grouped.gram")),
-    ("json-list", include_str!("../../../grammars/json-list.gram")),
-    ("json-offsets", include_str!("../../../grammars/json-offsets.gram")),
-    ("tuples", include_str!("../../../grammars/tuples.gram")),
+/// Names with the files of these names.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../grammars/", $name, ".gram")))),*]
+    };
+}
+
+/// The format files that come with Gramask, by name, in alphabetical order.
+const BUILTIN: &[(&str, &str)] = files![
+    "bio-lines",
+    "bio-tags",
+    "bio-words",
+    "code",
+    "csv",
+    "inline-bracket",
+    "inline-mark",
+    "inline-xml",
+    "json-grouped",
+    "json-lines",
+    "json-list",
+    "json-occurrence",
+    "json-offsets",
+    "json-offsets-first",
+    "json-parts",
+    "label-list",
+    "lines",
+    "markdown-table",
+    "offsets",
+    "sel",
+    "sentences",
+    "tuples",
+    "word-index",
+    "yaml",
 ];
 
 /// A language that writes down the entities of a document.

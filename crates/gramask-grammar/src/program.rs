@@ -61,16 +61,17 @@ pub enum CompileError {
         /// The character.
         character: char,
     },
-    /// A label that is written as an XML tag and is no XML name.
-    #[error(
-        "format `{format}`: the label `{label}` is no name of an XML tag: \
-         take letters, digits, `_`, `-` and `.`, a letter or `_` first"
-    )]
+    /// A label that is written as an XML tag or as a Python class, and is no name there.
+    #[error("format `{format}`: the label `{label}` is no {kind}: take {instead}")]
     Name {
         /// The format's name.
         format: String,
         /// The label.
         label: String,
+        /// What it would have to be.
+        kind: &'static str,
+        /// Which labels are.
+        instead: &'static str,
     },
     /// A regular expression that is too large to compile.
     #[error("format `{format}`: /{pattern}/ does not compile within the size limit: {source}")]
@@ -210,19 +211,38 @@ impl Program {
         Delimiters::new(&found)
     }
 
-    /// In XML a label that is written as a tag must be a name.
+    /// In XML a label that is written as a tag must be a name, and in Python one that is written as a class.
     fn check_names(&self) -> Result<(), CompileError> {
-        if self.format.grammar.directives.syntax != Some(Syntax::Xml) {
-            return Ok(());
-        }
         let tag = |pair: &[Op]| match pair {
             [Op::Literal(before), Op::Terminal(Terminal::Label)] => before.ends_with(b"<") || before.ends_with(b"</"),
             _ => false,
         };
-        match self.schema.labels().iter().find(|label| !is_xml_name(label)) {
-            Some(label) if self.ops.windows(2).any(tag) => Err(CompileError::Name {
+        let class = |pair: &[Op]| match pair {
+            [Op::Terminal(Terminal::Label), Op::Literal(behind)] => behind.starts_with(b"("),
+            _ => false,
+        };
+        let (named, is_name, kind, instead): (bool, fn(&str) -> bool, _, _) =
+            match self.format.grammar.directives.syntax {
+                Some(Syntax::Xml) => (
+                    self.ops.windows(2).any(tag),
+                    is_xml_name,
+                    "name of an XML tag",
+                    "letters, digits, `_`, `-` and `.`, a letter or `_` first",
+                ),
+                Some(Syntax::Python) => (
+                    self.ops.windows(2).any(class),
+                    is_python_name,
+                    "Python identifier",
+                    "letters from a to z, digits and `_`, no digit first, and no keyword of Python",
+                ),
+                _ => return Ok(()),
+            };
+        match self.schema.labels().iter().find(|label| !is_name(label)) {
+            Some(label) if named => Err(CompileError::Name {
                 format: self.format.name.clone(),
                 label: label.clone(),
+                kind,
+                instead,
             }),
             _ => Ok(()),
         }
@@ -281,6 +301,15 @@ fn is_xml_name(label: &str) -> bool {
         first(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
     };
     label.starts_with(first) && label.chars().all(later)
+}
+
+/// The ASCII identifiers of Python 3. Others exist, but Python normalises them (NFKC), so that they would be other labels.
+fn is_python_name(label: &str) -> bool {
+    const KEYWORDS: &str = "False None True and as assert async await break class continue def del elif else except \
+        finally for from global if import in is lambda nonlocal not or pass raise return try while with yield __debug__";
+    label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !KEYWORDS.split_whitespace().any(|keyword| keyword == label)
 }
 
 struct Compiler<'p> {

@@ -170,7 +170,7 @@ fn files_that_are_no_format() {
     assert_eq!((format.name.as_str(), format.description.as_str()), ("mine", "Mine."));
 
     let error = Format::named("json-lists").unwrap_err().to_string();
-    let known = "bio-tags, bio-words, inline-bracket, inline-xml, json-grouped, json-list, json-offsets, tuples";
+    let known = Format::builtin().collect::<Vec<_>>().join(", ");
     assert_eq!(
         error,
         format!(

@@ -238,7 +238,12 @@ pub enum Escape {
     Xml,
     /// As inside a quoted CSV field.
     Csv,
-    /// With a backslash before each of these characters and before each backslash.
+    /// As inside a double-quoted YAML string, of version 1.1 or 1.2.
+    Yaml,
+    /// As in a cell of a Markdown table (GitHub Flavored Markdown).
+    Markdown,
+    /// With a backslash before each of these characters and before each backslash. A line feed, a carriage return and a tab
+    /// are written as the letters `n`, `r` and `t` behind it; their letters are then none of these characters.
     Backslash(Vec<char>),
 }
 
@@ -269,7 +274,9 @@ pub enum Syntax {
     Json,
     /// XML content: well-formed between the tags of a root element.
     Xml,
-    /// A Python literal.
+    /// JSON values, one a line.
+    Jsonl,
+    /// A Python literal, or one assigned to a name; calls of classes with keywords count as literals.
     Python,
     /// CSV records.
     Csv,
@@ -282,7 +289,7 @@ pub enum Syntax {
 /// What the `%` lines of a format file say; the default where they say nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Directives {
-    /// `%escape none | json | xml | csv | backslash "CHARACTERS"`.
+    /// `%escape none | json | xml | csv | yaml | markdown | backslash "CHARACTERS"`.
     pub escape: Escape,
     /// `%order document | any`.
     pub order: Order,
@@ -290,6 +297,6 @@ pub struct Directives {
     pub pass_label: bool,
     /// `%boundaries words | characters`.
     pub boundaries: Boundaries,
-    /// `%syntax json | xml | python | csv | yaml | markdown`.
+    /// `%syntax json | jsonl | xml | python | csv | yaml | markdown`.
     pub syntax: Option<Syntax>,
 }

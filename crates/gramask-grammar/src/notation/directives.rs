@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::escape::LETTERS;
+
 use super::ast::{Boundaries, Directives, Escape, Order, Span, Syntax};
 use super::help::DIRECTIVES;
 use super::lexer::{Token, TokenKind};
@@ -74,10 +76,17 @@ fn set(directive: &str, words: &[Word], directives: &mut Directives) -> Result<(
         ("escape", "json") => directives.escape = Escape::Json,
         ("escape", "xml") => directives.escape = Escape::Xml,
         ("escape", "csv") => directives.escape = Escape::Csv,
+        ("escape", "yaml") => directives.escape = Escape::Yaml,
+        ("escape", "markdown") => directives.escape = Escape::Markdown,
         ("escape", "backslash") => {
             let Some(Word::Text(characters)) = words.get(1) else {
                 return Err(1);
             };
+            // `\n` can't be a line feed and an `n`.
+            let twofold = |&(c, letter): &(char, char)| characters.contains(c) && characters.contains(letter);
+            if LETTERS.iter().any(twofold) {
+                return Err(1);
+            }
             directives.escape = Escape::Backslash(characters.chars().filter(|&c| c != '\\').collect());
             taken = 2;
         }
@@ -87,6 +96,7 @@ fn set(directive: &str, words: &[Word], directives: &mut Directives) -> Result<(
         ("boundaries", "words") => directives.boundaries = Boundaries::Words,
         ("boundaries", "characters") => directives.boundaries = Boundaries::Characters,
         ("syntax", "json") => directives.syntax = Some(Syntax::Json),
+        ("syntax", "jsonl") => directives.syntax = Some(Syntax::Jsonl),
         ("syntax", "xml") => directives.syntax = Some(Syntax::Xml),
         ("syntax", "python") => directives.syntax = Some(Syntax::Python),
         ("syntax", "csv") => directives.syntax = Some(Syntax::Csv),

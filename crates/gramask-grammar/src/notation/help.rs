@@ -6,11 +6,17 @@ use super::report::nearest;
 
 /// The directives and what may follow each of them.
 pub(super) const DIRECTIVES: [(&str, &str); 5] = [
-    ("escape", "`none`, `json`, `xml`, `csv` or `backslash \"CHARACTERS\"`"),
+    (
+        "escape",
+        "`none`, `json`, `xml`, `csv`, `yaml`, `markdown` or `backslash \"CHARACTERS\"`",
+    ),
     ("order", "`document` or `any`"),
     ("pass", "`label`"),
     ("boundaries", "`words` or `characters`"),
-    ("syntax", "`json`, `xml`, `python`, `csv`, `yaml` or `markdown`"),
+    (
+        "syntax",
+        "`json`, `jsonl`, `xml`, `python`, `csv`, `yaml` or `markdown`",
+    ),
 ];
 
 /// `rest`, behind "did you mean `x`?" where there is a near name.

@@ -35,5 +35,10 @@ pub fn program(name: &str, labels: &[&str]) -> Arc<Program> {
 
 /// Formats without an escape, in which some text can't be written.
 pub fn is_raw(name: &str) -> bool {
-    matches!(name, "lines" | "at-signs")
+    matches!(name, "raw-lines" | "at-signs")
+}
+
+/// Formats whose escape has no way to write some characters.
+pub fn refuses_some(name: &str) -> bool {
+    matches!(name, "inline-xml" | "markdown-table")
 }

@@ -46,7 +46,7 @@ pub fn roundtrip(program: &Arc<Program>, text: &Text, entities: &[Entity]) -> Re
         Ok(written) => written,
         Err(WriteError::Character { offset, character, .. }) => {
             prop_assert_eq!(text.as_str().chars().nth(offset), Some(character));
-            prop_assert!(name == "inline-xml", "{}", name);
+            prop_assert!(formats::refuses_some(name), "{}", name);
             return Ok(None);
         }
         Err(WriteError::Impossible { entities, .. }) => {

@@ -1,30 +1,5 @@
 // Formats that only tests use, as name and source. The tests inside the crate include this file too.
-const TEST_FORMATS: [(&str, &str); 16] = [
-    (
-        "offsets-first",
-        r###"
-%escape json
-%syntax json
-start:  "[" (entity ("," entity)*)? "]"
-entity: "{\"start\":" @start ",\"end\":" @end ",\"text\":\"" @text "\",\"label\":\"" @label "\"}"
-"###,
-    ),
-    (
-        "word-numbers",
-        r###"
-start:  (entity (";" entity)*)?
-entity: @first "-" @last ":" @label
-"###,
-    ),
-    (
-        "nth",
-        r###"
-%escape json
-%syntax json
-start:  "[" (entity ("," entity)*)? "]"
-entity: "{\"label\":\"" @label "\",\"nth\":" @nth ",\"text\":\"" @text "\"}"
-"###,
-    ),
+const TEST_FORMATS: [(&str, &str); 10] = [
     (
         "nth-if-needed",
         r###"
@@ -41,16 +16,6 @@ entity: "\"" @text "\"" ("#" @nth)? " " @label
 %order any
 start:  "[" (entity ("," entity)*)? "]"
 entity: "{\"text\":\"" @text "\",\"label\":\"" @label "\"}"
-"###,
-    ),
-    (
-        "pass",
-        r###"
-%escape json
-%syntax json
-%pass label
-start:  "[" (entity ("," entity)*)? "]"
-entity: "\"" @text "\""
 "###,
     ),
     (
@@ -72,15 +37,6 @@ entity: "<" @label ":" @copy+ ">"
 "###,
     ),
     (
-        "json-parts",
-        r###"
-%escape json
-%syntax json
-start:  "[" (entity ("," entity)*)? "]"
-entity: "{\"parts\":[\"" @text ("\",\"" @text)* "\"],\"label\":\"" @label "\"}"
-"###,
-    ),
-    (
         "parts-offsets",
         r###"
 %escape json
@@ -90,16 +46,7 @@ part:   "\"" @text "\"@" @start
 "###,
     ),
     (
-        "csv",
-        r###"
-%escape csv
-%syntax csv
-start:  "text,label\n" entity*
-entity: "\"" @text "\",\"" @label "\"\n"
-"###,
-    ),
-    (
-        "lines",
+        "raw-lines",
         r###"
 %escape none
 start:  entity*
