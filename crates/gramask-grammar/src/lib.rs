@@ -61,6 +61,7 @@ mod constraint;
 mod delimiters;
 mod engine;
 mod escape;
+mod expand;
 mod format;
 mod machine;
 mod matcher;
@@ -74,6 +75,9 @@ mod write;
 
 pub use constraint::{Constraint, ConstraintError, Oracle};
 pub use engine::State;
+pub use expand::{
+    Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand,
+};
 pub use format::Format;
 pub use machine::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};

@@ -8,6 +8,7 @@ use regex_automata::{Anchored, Input, util::primitives::StateID, util::start};
 /// A regular expression as an anchored automaton over bytes.
 #[derive(Debug)]
 pub(crate) struct Regex {
+    pub pattern: String,
     pub dfa: dense::DFA<Vec<u32>>,
     pub start: StateID,
     /// The shortest way to a match from each state that has one.
@@ -33,6 +34,7 @@ impl Regex {
             &Input::new(b"").anchored(Anchored::Yes),
         ))?;
         let mut regex = Regex {
+            pattern: pattern.to_owned(),
             dfa,
             start,
             finish: HashMap::new(),
