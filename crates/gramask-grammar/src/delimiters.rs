@@ -37,6 +37,11 @@ impl Delimiters {
         made
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.next.is_empty()
+    }
+
     /// Breadth first: a missing edge goes where the longest proper suffix would go.
     fn link(&mut self) {
         let mut suffix = vec![0usize; self.next.len()];

@@ -51,7 +51,7 @@ impl Naive {
     pub fn live(machine: &mut Machine, mut threads: Vec<Thread>) -> Vec<Thread> {
         threads.sort_unstable();
         threads.dedup();
-        threads.retain(|thread| machine.finish(*thread).is_some());
+        threads.retain(|thread| machine.alive(*thread));
         threads
     }
 }

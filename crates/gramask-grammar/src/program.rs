@@ -6,13 +6,14 @@
 //! that nest need a stack.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gramask_ner::Schema;
 
 use crate::Format;
 use crate::delimiters::Delimiters;
 use crate::escape::Unit;
+use crate::machine::Ease;
 use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Syntax, Terminal};
 use crate::regex::Regex;
 
@@ -122,6 +123,7 @@ pub struct Program {
     pub(crate) skips: bool,
     /// The entity names positions, so that it may close only when they settle it.
     pub(crate) positions: bool,
+    ease: OnceLock<Ease>,
 }
 
 impl Program {
@@ -164,6 +166,7 @@ impl Program {
             copies: false,
             skips: false,
             positions: format.has_positions(),
+            ease: OnceLock::new(),
         };
         Compiler {
             program: &mut program,
@@ -184,6 +187,11 @@ impl Program {
     /// The schema.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// What is known beforehand of where an output can be completed.
+    pub(crate) fn ease(&self) -> &Ease {
+        self.ease.get_or_init(|| Ease::new(self))
     }
 
     pub(crate) fn escape(&self) -> &Escape {

@@ -77,6 +77,49 @@ pub struct Vocabulary {
     nodes: Vec<Node>,
     ids: Vec<u32>,
     depth: usize,
+    kids: Kids,
+}
+
+/// A place in the trie: 0 is the root, `n + 1` is node `n`.
+pub(crate) type Place = u32;
+
+/// The children of each place, for walks that know which few bytes they want.
+#[derive(Debug, Default)]
+struct Kids {
+    /// By place: where its children are in the two lists below, and one more.
+    begin: Vec<u32>,
+    /// Ascending within a place.
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+    /// The root's children by byte; 0 is none.
+    root: Vec<Place>,
+}
+
+impl Kids {
+    fn new(nodes: &[Node]) -> Kids {
+        let mut kids = Kids {
+            begin: vec![0],
+            root: vec![0; 256],
+            ..Kids::default()
+        };
+        for place in 0..=nodes.len() {
+            let end = match place {
+                0 => nodes.len(),
+                _ => nodes[place - 1].next as usize,
+            };
+            let mut at = place;
+            while at < end {
+                kids.bytes.push(nodes[at].byte);
+                kids.places.push(at as Place + 1);
+                at = nodes[at].next as usize;
+            }
+            kids.begin.push(kids.bytes.len() as u32);
+        }
+        for (byte, place) in kids.bytes.iter().zip(&kids.places).take(kids.begin[1] as usize) {
+            kids.root[usize::from(*byte)] = *place;
+        }
+        kids
+    }
 }
 
 impl Vocabulary {
@@ -99,10 +142,12 @@ impl Vocabulary {
             nodes: Vec::new(),
             ids: Vec::new(),
             depth: 0,
+            kids: Kids::default(),
             tokens,
             ends,
         };
         vocabulary.build(&order);
+        vocabulary.kids = Kids::new(&vocabulary.nodes);
         Ok(Arc::new(vocabulary))
     }
 
@@ -187,21 +232,37 @@ impl Vocabulary {
         &self.ids[node.ids.0 as usize..node.ids.1 as usize]
     }
 
+    /// The bytes that lead on from a place, ascending, and where to.
+    pub(crate) fn kids(&self, place: Place) -> (&[u8], &[Place]) {
+        let range = self.kids.begin[place as usize] as usize..self.kids.begin[place as usize + 1] as usize;
+        (&self.kids.bytes[range.clone()], &self.kids.places[range])
+    }
+
+    /// Where a byte leads.
+    pub(crate) fn kid(&self, place: Place, byte: u8) -> Option<Place> {
+        if place == 0 {
+            return Some(self.kids.root[usize::from(byte)]).filter(|kid| *kid != 0);
+        }
+        let (bytes, places) = self.kids(place);
+        bytes.binary_search(&byte).ok().map(|at| places[at])
+    }
+
+    /// The tokens that end at a place, which is not the root.
+    pub(crate) fn ids_at(&self, place: Place) -> &[u32] {
+        self.ids(&self.nodes[place as usize - 1])
+    }
+
     /// The longest token that `bytes` begin with, the lowest id among equals.
     pub fn longest_match(&self, bytes: &[u8]) -> Option<(u32, usize)> {
-        let (mut found, mut at, mut end) = (None, 0usize, self.nodes.len());
+        let (mut found, mut place) = (None, 0);
         for (depth, &byte) in bytes.iter().enumerate() {
-            while at < end && self.nodes[at].byte != byte {
-                at = self.nodes[at].next as usize;
+            match self.kid(place, byte) {
+                Some(kid) => place = kid,
+                None => break,
             }
-            if at >= end {
-                break;
-            }
-            if let Some(&id) = self.ids(&self.nodes[at]).first() {
+            if let Some(&id) = self.ids_at(place).first() {
                 found = Some((id, depth + 1));
             }
-            end = self.nodes[at].next as usize;
-            at += 1;
         }
         found
     }

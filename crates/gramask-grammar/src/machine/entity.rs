@@ -100,6 +100,11 @@ impl Machine {
         })
     }
 
+    /// The entity before, in document order.
+    pub(super) fn past(&self, after: u32) -> Option<&Tuple> {
+        self.pasts.get(after).last()
+    }
+
     /// The first word at which an entity can begin. They come by start: none that begins before the previous one may
     /// follow it.
     pub fn earliest_start(&self, after: u32) -> u32 {

@@ -28,7 +28,7 @@ pub(crate) struct Floor {
     /// Bytes that the cursor has still to write, from each element on.
     left: Vec<u32>,
     /// Words that it has still to pass.
-    words: Vec<u32>,
+    pub(super) words: Vec<u32>,
 }
 
 impl Floor {
@@ -301,7 +301,7 @@ impl Machine {
 
     /// An allowance of free text and of entities that is as good as any larger one for as long as `bytes` more are
     /// written: the bytes may use up one each, and open rules, each of which needs some more to end.
-    fn plenty(&self, thread: &Thread, bytes: u32) -> u32 {
+    pub(super) fn plenty(&self, thread: &Thread, bytes: u32) -> u32 {
         let (mut depth, mut frame) = (1, thread.frame);
         while frame != BOTTOM {
             depth += 1;

@@ -4,9 +4,11 @@
 //! that every thread that comes out stands before or inside an operation that writes a byte, or at [`Op::Accept`].
 //! Threads that can't come to accept any more are left in: [`Machine::finish`] finds out, and matchers drop them.
 
+mod ease;
 mod entity;
 mod finish;
 mod floor;
+mod life;
 #[cfg(test)]
 mod proof;
 mod step;
@@ -15,6 +17,7 @@ mod thread;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+pub(crate) use ease::Ease;
 pub(crate) use entity::Seen;
 use finish::{Finish, FreeWays};
 use floor::Floor;

@@ -137,6 +137,9 @@ fn compare(
                 place(&machine)
             );
         }
+        if let Some(alive) = machine.look(&thread) {
+            assert_eq!(alive, distance.is_some(), "a look: {}", place(&machine));
+        }
         let (found, way) = (machine.finish(thread), machine.way(thread));
         assert_eq!(found, distance, "{}", place(&machine));
         assert_eq!(way.map(|way| way.len() as u32), distance, "{}", place(&machine));

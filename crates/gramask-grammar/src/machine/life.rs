@@ -1,0 +1,239 @@
+//! Whether a thread can still come to accept, without a search where a look is enough.
+//!
+//! [`Machine::look`] answers `Some` only where the answer is certain; the search of [`super::finish`] answers the rest. That
+//! both agree is tested over all threads of small documents. The look goes by three observations.
+//!
+//! - At `syntax` everything can be finished for as long as the allowances last.
+//! - In a format that lists entities, an open entity has a tuple that agrees with all that was written (a thread without one
+//!   is dropped where it is made), so that its remaining views can be written; only a view that is half written must be
+//!   looked at.
+//! - In a cursor format the rest of the document can be copied, once the open entities are closed, each behind a later word
+//!   than the one inside it; that takes some words more, and far from the document's end they are there.
+
+use super::ease::NEVER;
+use super::thread::{Frame, FrameKind, Open, Partial, UNKNOWN};
+use super::{At, BOTTOM, Machine, Thread};
+use crate::notation::ast::Terminal;
+use crate::program::{NO_LABEL, Op, is_free};
+use crate::source::Prefix;
+
+impl Machine {
+    /// Whether a complete output can follow.
+    pub fn alive(&mut self, thread: Thread) -> bool {
+        match self.look(&thread) {
+            Some(alive) => alive,
+            None => self.finish(thread).is_some(),
+        }
+    }
+
+    /// What is certain at a look.
+    pub(super) fn look(&self, thread: &Thread) -> Option<bool> {
+        if self.accepts(thread) {
+            return Some(true);
+        }
+        match (self.grounded(), self.program.cursor) {
+            (false, _) => self.look_at_syntax(thread),
+            _ if !self.program.ease().undelimited || matches!(thread.at, At::Regex(_)) => None,
+            (true, true) => self.look_ahead(thread),
+            (true, false) => self.look_at_list(thread),
+        }
+    }
+
+    fn look_at_syntax(&self, thread: &Thread) -> Option<bool> {
+        let enough = self.plenty(thread, 0);
+        let characters = match thread.at {
+            At::Free(free) => free.left,
+            _ if self.program.cursor => thread.cursor,
+            _ => self.limits.characters,
+        };
+        let begun = match (&self.program.ops[thread.pc as usize], thread.at) {
+            (Op::Terminal(kind), At::Begin) => !is_free(*kind) || thread.tail == 0,
+            (_, At::Free(free)) => free.tail == 0 && free.count == 0,
+            (_, At::Number { .. } | At::Regex(_)) => false,
+            _ => true,
+        };
+        (thread.last >= enough && characters >= enough && begun && self.program.ease().plain).then_some(true)
+    }
+
+    /// Cursor formats at `grounded`.
+    fn look_ahead(&self, thread: &Thread) -> Option<bool> {
+        let ease = self.program.ease();
+        let cursor = thread.cursor as usize;
+        let ahead = match self.program.copies {
+            true => (self.source.elements.len() - cursor) as u32,
+            false => self.floor.words[cursor],
+        };
+        let (mut needed, mut pc, mut frame, mut inside) = (0u32, thread.pc as usize, thread.frame, false);
+        loop {
+            let Frame { kind, below } = self.frames.get(frame);
+            match kind {
+                FrameKind::Open(open) => {
+                    // Two more, to end behind a word and another one than the entity inside.
+                    needed = needed.saturating_add(match ease.inside[pc] {
+                        NEVER if ease.now[pc] && frame == thread.frame && self.may_end(open, thread.cursor) => 0,
+                        NEVER => return None,
+                        moves => moves + 2,
+                    });
+                    inside = true;
+                }
+                FrameKind::Return(back) => {
+                    (pc, inside) = (*back as usize, false);
+                }
+                FrameKind::Bottom => break,
+            }
+            frame = *below;
+        }
+        // Here `inside` says that no call surrounds the outermost entity.
+        needed = needed.saturating_add(if inside { ease.behind } else { ease.outside[pc] });
+        (needed <= ahead).then_some(true)
+    }
+
+    /// Whether an entity may end at the cursor, for all that its words say.
+    fn may_end(&self, open: &Open, cursor: u32) -> bool {
+        open.child.is_none() && self.passed(cursor).is_some_and(|word| word >= open.from)
+    }
+
+    /// List formats at `grounded`.
+    fn look_at_list(&self, thread: &Thread) -> Option<bool> {
+        let ease = self.program.ease();
+        let pc = thread.pc as usize;
+        let Frame { kind, below } = self.frames.get(thread.frame);
+        let open = match kind {
+            FrameKind::Bottom if ease.ends[pc] => return Some(true),
+            FrameKind::Bottom if ease.opens[pc] && ease.ends_behind && ease.settles => {
+                return self.look_for_entity(thread);
+            }
+            FrameKind::Open(open) if *below == BOTTOM => open,
+            _ => return None,
+        };
+        // What `@text` is still to be written must be that of the fragment that is known.
+        let rest = if thread.at == At::Begin { pc } else { pc + 1 };
+        let begun = matches!(thread.at, At::Surface(_));
+        let texts = ease.texts[rest].saturating_add(u32::from(open.current.written) + u32::from(begun));
+        if !(ease.ends_behind && ease.settles && ease.single && texts <= 1) {
+            return None;
+        }
+        match (&self.program.ops[pc], thread.at) {
+            (_, At::Begin | At::Offset(_) | At::Label { .. }) => Some(true),
+            (_, At::Surface(prefix)) => self.look_at_surface(open, thread.last, prefix),
+            (Op::Terminal(kind), At::Number { value, digits }) => {
+                self.look_at_number(open, thread.last, *kind, (value, digits))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether another entity can follow, where one must.
+    fn look_for_entity(&self, thread: &Thread) -> Option<bool> {
+        if !self.program.ease().single {
+            return None;
+        }
+        let open = Open {
+            label: thread.label,
+            done: Vec::new(),
+            current: Partial::NOTHING,
+            from: 0,
+            child: None,
+        };
+        Some(self.possible(&open, thread.last))
+    }
+
+    /// Whether a longer surface than `prefix` can be an entity's.
+    fn look_at_surface(&self, open: &Open, after: u32, prefix: Prefix) -> Option<bool> {
+        let current = &open.current;
+        if let Some((first, last)) = current.settled() {
+            let surface = self.source.surface(first, last);
+            let shared = self.source.shared(prefix);
+            return Some(surface.len() > shared.len() && surface.starts_with(shared));
+        }
+        if !self.program.ordered() || current.last != UNKNOWN || current.nth != 0 || current.surface.is_some() {
+            return None;
+        }
+        let fits = |first: u32| current.first == UNKNOWN || current.first == first;
+        let goes_on = |first: u32| {
+            let reaches = |last| self.reaches(first, last, prefix.depth);
+            fits(first) && self.can_follow(open, after, first, reaches)
+        };
+        Some(self.source.starts(prefix).iter().any(|first| goes_on(*first)))
+    }
+
+    /// Whether the surface of `first..=last` has more than `depth` bytes.
+    fn reaches(&self, first: u32, last: u32, depth: u32) -> bool {
+        self.source.end(last) > self.source.start(first) + depth as usize
+    }
+
+    /// Whether an entity that begins at word `first` and ends at one that `fits`, as all words behind such a one do, may
+    /// follow in document order.
+    fn can_follow(&self, open: &Open, after: u32, first: u32, fits: impl Fn(u32) -> bool) -> bool {
+        let words = self.source.len();
+        if words == 0 {
+            return false;
+        }
+        let Some(before) = self.past(after) else {
+            return fits(words - 1);
+        };
+        let (start, end) = (before.fragments[0].0, before.fragments[before.fragments.len() - 1].1);
+        match first.cmp(&start) {
+            std::cmp::Ordering::Greater => fits(words - 1),
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => {
+                let later_label = match open.label {
+                    NO_LABEL => usize::from(before.label) + 1 < self.program.labels.len(),
+                    label => label > before.label,
+                };
+                end > first && fits(end - 1) || later_label && fits(end)
+            }
+        }
+    }
+
+    /// Whether a number that goes on with more digits can be the entity's.
+    fn look_at_number(&self, open: &Open, after: u32, kind: Terminal, begun: (u32, u8)) -> Option<bool> {
+        let current = &open.current;
+        let goes_on = |number: u32| begins_with(number, begun);
+        if let Some((first, last)) = current.settled() {
+            return Some(goes_on(self.source.view(kind, first, last)));
+        }
+        if !self.program.ordered() || current.surface.is_some() || current.nth != 0 || current.last != UNKNOWN {
+            return None;
+        }
+        let view = |word: u32| self.source.view(kind, word, word);
+        match kind {
+            Terminal::Start | Terminal::First if current.first == UNKNOWN => {
+                let mut words = (self.earliest_start(after)..self.source.len()).rev();
+                Some(words.any(|first| goes_on(view(first)) && self.can_follow(open, after, first, |last| last >= first)))
+            }
+            Terminal::End | Terminal::Last if current.first != UNKNOWN => {
+                let first = current.first;
+                let free = self.past(after).is_none_or(|before| before.fragments[0].0 < first);
+                free.then(|| (first..self.source.len()).any(|last| goes_on(view(last))))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a number's decimal digits go on behind these, of which there are `digits` with the value `value`.
+fn begins_with(mut number: u32, (value, digits): (u32, u8)) -> bool {
+    let length = number.checked_ilog10().map_or(1, |log| log + 1);
+    if digits == 0 {
+        return true;
+    }
+    if length <= u32::from(digits) {
+        return false;
+    }
+    for _ in u32::from(digits)..length {
+        number /= 10;
+    }
+    number == value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begins_with;
+
+    #[test]
+    fn digits_go_on() {
+        assert!(begins_with(120, (12, 2)) && begins_with(120, (1, 1)) && begins_with(7, (0, 0)));
+        assert!(!begins_with(12, (12, 2)) && !begins_with(120, (2, 1)) && !begins_with(0, (0, 1)));
+    }
+}
