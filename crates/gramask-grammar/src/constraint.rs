@@ -6,9 +6,10 @@ use std::sync::Arc;
 use gramask_ner::Text;
 
 use crate::Vocabulary;
-use crate::engine::{Engine, State};
+use crate::engine::{Engine, Mask, State, set};
 use crate::machine::{Level, Limits, Machine};
 use crate::matcher::{Matcher, Naive};
+use crate::notation::ast::Boundaries;
 use crate::program::Program;
 use crate::source::Source;
 
@@ -61,10 +62,9 @@ pub struct Constraint {
     start: State,
     /// Tokens to the end of the output, the end token left out.
     costs: FxHashMap<State, usize>,
-    /// The mask of the last `mask_within`.
-    tight: Vec<u32>,
-    /// The vocabulary has a token for each byte, so that no rest needs more tokens than bytes.
-    every_byte: bool,
+    /// The last bit row that was asked for, and the tokens in it where it was made of a list.
+    row: Vec<u32>,
+    listed: Vec<u32>,
 }
 
 impl Constraint {
@@ -79,23 +79,25 @@ impl Constraint {
         vocabulary: Arc<Vocabulary>,
     ) -> Result<Constraint, ConstraintError> {
         let format = program.format().name.clone();
-        let mut engine = Engine::new(machine(program, text, level)?);
+        let shared = (level == Level::Syntax).then(|| vocabulary.shared(&program));
+        let mut engine = Engine::new(machine(program, text, level)?, shared);
         let start = engine.start();
         if start == Self::ENDED {
             return Err(ConstraintError::NoOutput { format, level });
         }
-        let way = engine.way(&start);
-        if let Err(at) = vocabulary.cut(&way) {
-            return Err(ConstraintError::Byte { format, byte: way[at] });
+        if !vocabulary.has_every_byte() {
+            let way = engine.way(start);
+            if let Err(at) = vocabulary.cut(&way) {
+                return Err(ConstraintError::Byte { format, byte: way[at] });
+            }
         }
-        let every_byte = (0..=255).all(|byte| vocabulary.longest_match(&[byte]).is_some());
         Ok(Constraint {
             engine,
             vocabulary,
             start,
             costs: FxHashMap::default(),
-            tight: Vec::new(),
-            every_byte,
+            row: Vec::new(),
+            listed: Vec::new(),
         })
     }
 
@@ -114,24 +116,42 @@ impl Constraint {
         self.engine.machine().level
     }
 
-    /// The tokens that may follow: bit `i` of word `w` stands for token `32 w + i`. End tokens are in it exactly where
-    /// the output is complete, other special tokens never. Empty only for [`Constraint::ENDED`].
-    pub fn mask(&mut self, state: State) -> &[u32] {
-        self.engine.kept_mask(state, &self.vocabulary)
+    /// The tokens that may follow. End tokens are in it exactly where the output is complete, other special tokens never.
+    /// Empty only for [`Constraint::ENDED`].
+    pub fn allowed(&mut self, state: State) -> Mask<'_> {
+        self.engine.mask(state, &self.vocabulary)
     }
 
-    /// The same mask, shared.
-    pub fn shared_mask(&mut self, state: State) -> Arc<[u32]> {
-        Arc::clone(self.engine.kept_mask(state, &self.vocabulary))
+    /// The same as a bit row: bit `i` of word `w` stands for token `32 w + i`. It is good until the next call.
+    pub fn mask(&mut self, state: State) -> &[u32] {
+        match self.engine.mask(state, &self.vocabulary) {
+            Mask::Row(row) => row,
+            Mask::Few(ids) => {
+                // Only what the list before has set is cleared.
+                if self.row.is_empty() {
+                    self.row.resize(self.vocabulary.words(), 0);
+                }
+                for id in self.listed.drain(..) {
+                    self.row[id as usize / 32] = 0;
+                }
+                ids.iter().for_each(|id| set(&mut self.row, *id));
+                self.listed.extend_from_slice(ids);
+                &self.row
+            }
+        }
+    }
+
+    /// Writes the mask into a bit row of [`Vocabulary::words`] words.
+    pub fn copy_mask(&mut self, state: State, row: &mut [u32]) {
+        self.engine.mask(state, &self.vocabulary).copy_to(row);
     }
 
     /// The state behind a token; `None` if the token may not follow.
     pub fn advance(&mut self, state: State, token: u32) -> Option<State> {
         if self.vocabulary.is_end(token) {
-            return self.engine.accepts(&state).then_some(Self::ENDED);
+            return self.engine.accepts(state).then_some(Self::ENDED);
         }
-        let vocabulary = Arc::clone(&self.vocabulary);
-        self.engine.advance(state, vocabulary.text(token)?)
+        self.engine.advance_token(state, token, self.vocabulary.text(token)?)
     }
 
     /// The state behind these bytes, whatever tokens write them.
@@ -141,7 +161,7 @@ impl Constraint {
 
     /// Whether the output is complete.
     pub fn accepts(&self, state: State) -> bool {
-        self.engine.accepts(&state)
+        self.engine.accepts(state)
     }
 
     /// So many tokens are enough to complete the output and end it, end token included; `usize::MAX` where the
@@ -157,15 +177,14 @@ impl Constraint {
         if let Some(&cost) = self.costs.get(&state) {
             return cost;
         }
-        let way = self.engine.way(&state);
+        let way = self.engine.way(state);
         let Ok(tokens) = self.vocabulary.cut(&way) else {
             self.costs.insert(state, NEVER);
             return NEVER;
         };
         let (mut path, mut at) = (vec![state], state);
         for &token in &tokens {
-            let text = Arc::clone(&self.vocabulary);
-            match text.text(token).and_then(|text| self.engine.advance(at, text)) {
+            match self.advance(at, token) {
                 Some(next) => at = next,
                 None => break,
             }
@@ -187,20 +206,21 @@ impl Constraint {
         let mut behind: Vec<(State, Vec<u32>)> = Vec::new();
         self.engine
             .walk(state, &vocabulary, |ids, next| behind.push((next, ids.to_vec())));
-        let mut mask = vec![0u32; vocabulary.words()];
-        let mut allow = |id: u32| mask[id as usize / 32] |= 1 << (id % 32);
+        self.listed.clear();
+        self.row.clear();
+        self.row.resize(vocabulary.words(), 0);
         for (next, ids) in behind {
             // A byte is at most one token, so that the shorter bound often answers.
             let enough = |tokens: usize| tokens.saturating_add(2) <= budget;
-            if enough(self.engine.finish(next) as usize) && self.every_byte || enough(self.cost(next)) {
-                ids.into_iter().for_each(&mut allow);
+            if vocabulary.has_every_byte() && enough(self.engine.finish(next) as usize) || enough(self.cost(next)) {
+                self.listed.extend(ids);
             }
         }
-        if self.engine.accepts(&state) && budget >= 1 {
-            vocabulary.ends().iter().copied().for_each(&mut allow);
+        if self.engine.accepts(state) && budget >= 1 {
+            self.listed.extend_from_slice(vocabulary.ends());
         }
-        self.tight = mask;
-        &self.tight
+        self.listed.iter().for_each(|id| set(&mut self.row, *id));
+        &self.row
     }
 
     /// The bytes that must follow, where only one continuation is possible; empty where there is a choice.
@@ -215,7 +235,7 @@ impl Constraint {
 
     /// The shortest rest of a complete output, in bytes.
     pub fn shortest_rest(&mut self, state: State) -> Vec<u8> {
-        self.engine.way(&state)
+        self.engine.way(state)
     }
 
     /// How many states were visited and how many masks are kept.
@@ -229,20 +249,30 @@ fn machine(program: Arc<Program>, text: &Text, level: Level) -> Result<Machine, 
         return Err(ConstraintError::NoLevel);
     }
     let directives = &program.format().grammar.directives;
-    let source = Source::new(text, &directives.escape, directives.boundaries);
+    let source = match level {
+        Level::Grounded => Source::new(text, &directives.escape, directives.boundaries),
+        _ => Source::check(text, &directives.escape).map(|()| Source::none()),
+    };
     let source = source.map_err(|(offset, character)| ConstraintError::Character {
         format: program.format().name.clone(),
         offset,
         character,
     })?;
-    let words = source.len();
+    let words = match directives.boundaries {
+        Boundaries::Words => text.words().len() as u32,
+        Boundaries::Characters => text.len() as u32,
+    };
     let limits = Limits {
-        characters: text.len() as u32,
-        units: 2 * words,
-        entities: most_entities(&program, words),
+        characters: (text.len() as u32).saturating_add(SLACK),
+        units: (2 * words).saturating_add(SLACK),
+        entities: most_entities(&program, words).saturating_add(SLACK),
     };
     Ok(Machine::new(program, Arc::new(source), level, limits))
 }
+
+/// What an output at `syntax` may hold beyond its document, so that one token uses up no allowance before the output is far
+/// longer than any that says something of the document: until then all documents have the same masks.
+const SLACK: u32 = 512;
 
 /// As many entities as a document of so many words can have, so that no gold output is too long: one for each label and
 /// stretch of words; where entities have several fragments, a million.

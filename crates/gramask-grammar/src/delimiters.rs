@@ -78,6 +78,9 @@ impl Delimiters {
 
     /// The state behind `text`; `None` where a delimiter is complete in it.
     pub fn run(&self, mut state: u16, text: &[u8]) -> Option<u16> {
+        if self.is_empty() {
+            return Some(0);
+        }
         for &byte in text {
             state = self.step(state, byte)?;
         }

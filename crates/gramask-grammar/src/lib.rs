@@ -74,7 +74,7 @@ mod vocabulary;
 mod write;
 
 pub use constraint::{Constraint, ConstraintError, Oracle};
-pub use engine::State;
+pub use engine::{Mask, State};
 pub use expand::{
     Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand,
 };

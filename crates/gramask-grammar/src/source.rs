@@ -79,6 +79,34 @@ impl Source {
         Ok(source)
     }
 
+    /// Whether the escape can write a text; the error is that of [`Source::new`].
+    pub fn check(text: &Text, escape: &Escape) -> Result<(), (usize, char)> {
+        if *escape == Escape::None {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for (offset, c) in text.as_str().chars().enumerate() {
+            bytes.clear();
+            if !escape.write(c, &mut bytes) {
+                return Err((offset, c));
+            }
+        }
+        Ok(())
+    }
+
+    /// No document: what a machine at level `syntax` needs of it.
+    pub fn none() -> Source {
+        Source {
+            bytes: Vec::new(),
+            at: vec![0],
+            words: Vec::new(),
+            elements: Vec::new(),
+            suffixes: Vec::new(),
+            end_words: vec![NOWHERE],
+            next_words: vec![0],
+        }
+    }
+
     fn cut(&mut self) {
         let mut before = 0;
         for (number, &(start, end)) in self.words.iter().enumerate() {

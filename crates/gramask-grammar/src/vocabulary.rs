@@ -1,6 +1,11 @@
 //! The tokens of a model as byte strings, in a trie that is laid out flat.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::{Automaton, Shared};
+use crate::machine::{Level, Limits, Machine};
+use crate::program::Program;
+use crate::source::Source;
 
 /// What one token id writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,6 @@ pub(crate) struct Node {
 /// assert_eq!(vocabulary.len(), 3);
 /// assert_eq!(vocabulary.words(), 1); // of 32 bits, in a mask
 /// ```
-#[derive(Debug)]
 pub struct Vocabulary {
     tokens: Vec<Token>,
     ends: Vec<u32>,
@@ -78,6 +82,9 @@ pub struct Vocabulary {
     ids: Vec<u32>,
     depth: usize,
     kids: Kids,
+    every_byte: bool,
+    /// What the documents of a program share; kept here, since it is of use for as long as both are.
+    shared: Mutex<Vec<(Arc<Program>, Shared)>>,
 }
 
 /// A place in the trie: 0 is the root, `n + 1` is node `n`.
@@ -122,6 +129,14 @@ impl Kids {
     }
 }
 
+impl std::fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("Vocabulary");
+        debug.field("tokens", &self.tokens.len()).field("ends", &self.ends);
+        debug.finish_non_exhaustive()
+    }
+}
+
 impl Vocabulary {
     /// Sorts the tokens into a trie. `ends` are the ids of which each one ends an output; they are special too.
     pub fn new(tokens: Vec<Token>, ends: Vec<u32>) -> Result<Arc<Vocabulary>, VocabularyError> {
@@ -143,11 +158,14 @@ impl Vocabulary {
             ids: Vec::new(),
             depth: 0,
             kids: Kids::default(),
+            every_byte: false,
+            shared: Mutex::default(),
             tokens,
             ends,
         };
         vocabulary.build(&order);
         vocabulary.kids = Kids::new(&vocabulary.nodes);
+        vocabulary.every_byte = (0..=255).all(|byte| vocabulary.longest_match(&[byte]).is_some());
         Ok(Arc::new(vocabulary))
     }
 
@@ -224,6 +242,11 @@ impl Vocabulary {
         self.depth
     }
 
+    /// Whether there is a token for each byte, so that every text can be written.
+    pub fn has_every_byte(&self) -> bool {
+        self.every_byte
+    }
+
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -250,6 +273,20 @@ impl Vocabulary {
     /// The tokens that end at a place, which is not the root.
     pub(crate) fn ids_at(&self, place: Place) -> &[u32] {
         self.ids(&self.nodes[place as usize - 1])
+    }
+
+    /// The automaton at level `syntax` that all documents of a program share.
+    pub(crate) fn shared(&self, program: &Arc<Program>) -> Shared {
+        let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.iter().find(|(known, _)| Arc::ptr_eq(known, program)) {
+            Some((_, shared)) => Arc::clone(shared),
+            None => {
+                let machine = Machine::new(Arc::clone(program), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
+                let shared: Shared = Arc::new(Mutex::new(Automaton::new(machine)));
+                all.push((Arc::clone(program), Arc::clone(&shared)));
+                shared
+            }
+        }
     }
 
     /// The longest token that `bytes` begin with, the lowest id among equals.

@@ -3,6 +3,7 @@
 //! Whether a thread can still come to accept is decided by a search ([`super::finish`]). Nearly always a look at the
 //! program is enough, and this is what the look needs; [`super::life`] takes it.
 
+use crate::engine::Bytes;
 use crate::escape::Unit;
 use crate::notation::ast::Terminal;
 use crate::program::{Op, Program};
@@ -34,6 +35,8 @@ pub(crate) struct Ease {
     pub settles: bool,
     /// How many `@text` must still be written in the entity.
     pub texts: Vec<u32>,
+    /// The bytes that can be written next once an operation is done, and perhaps some more.
+    pub follow: Vec<Bytes>,
     /// Entities have one fragment.
     pub single: bool,
     /// Some character can be written as free text without coming nearer to a delimiter.
@@ -61,6 +64,7 @@ impl Ease {
             opens: facts.opens(),
             settles: facts.settles(),
             texts: facts.least(&[Terminal::Text]),
+            follow: facts.follow(),
             single: !program.format().discontinuous(),
             plain: has_plain_unit(program),
             outside,
@@ -169,6 +173,22 @@ impl Facts<'_> {
                 return least;
             }
         }
+    }
+
+    fn follow(&self) -> Vec<Bytes> {
+        let first = self.settle(Bytes::default(), |first, pc| {
+            let mut bytes = Bytes::default();
+            match &self.0.ops[pc] {
+                Op::Literal(literal) => literal.first().into_iter().for_each(|byte| bytes.insert(*byte)),
+                Op::Split(targets) => targets.iter().for_each(|target| bytes.union(&first[*target as usize])),
+                Op::Jump(target) => bytes = first[*target as usize],
+                Op::Open | Op::Close | Op::Label(_) => bytes = first[pc + 1],
+                Op::Accept => {}
+                _ => bytes = Bytes::ALL,
+            }
+            bytes
+        });
+        (0..first.len()).map(|pc| first.get(pc + 1).copied().unwrap_or_default()).collect()
     }
 
     /// Whether the views that every entity has are enough to tell it from all others.

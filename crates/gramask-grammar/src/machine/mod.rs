@@ -4,6 +4,7 @@
 //! that every thread that comes out stands before or inside an operation that writes a byte, or at [`Op::Accept`].
 //! Threads that can't come to accept any more are left in: [`Machine::finish`] finds out, and matchers drop them.
 
+mod ahead;
 mod ease;
 mod entity;
 mod finish;
@@ -133,6 +134,8 @@ pub(crate) struct Machine {
     /// What was found for begun free text.
     free_ways: FxHashMap<Free, FreeWays>,
     floor: Arc<Floor>,
+    /// Room for [`Machine::settle`].
+    stack: Vec<Thread>,
     /// For the reader: each thread's way, as a list from its end. Empty in a matcher.
     pub traces: Vec<(u32, Event)>,
     pub tracing: bool,
@@ -147,6 +150,7 @@ impl Machine {
         let floor = Arc::new(Floor::new(&program, &source, level == Level::Grounded));
         Machine {
             floor,
+            stack: Vec::new(),
             program,
             source,
             level,
@@ -239,7 +243,8 @@ impl Machine {
     /// Goes on from `thread`, which begins its operation, through all that writes nothing.
     pub fn settle(&mut self, thread: Thread, out: &mut Vec<Thread>) {
         let program = Arc::clone(&self.program);
-        let mut stack = vec![thread];
+        let mut stack = std::mem::take(&mut self.stack);
+        stack.push(thread);
         while let Some(mut thread) = stack.pop() {
             match &program.ops[thread.pc as usize] {
                 Op::Terminal(Terminal::Skip) => {
@@ -324,6 +329,7 @@ impl Machine {
                 }
             }
         }
+        self.stack = stack;
     }
 
     /// Whether an entity is held to those before it by its tuple.

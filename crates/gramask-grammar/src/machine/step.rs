@@ -15,12 +15,18 @@ const DIGITS: u8 = 6;
 impl Machine {
     /// The threads that `thread` becomes when `byte` is written, in order of preference.
     pub fn step(&mut self, mut thread: Thread, byte: u8, out: &mut Vec<Thread>) {
-        let program = Arc::clone(&self.program);
         if thread.at == At::Begin {
             self.trace(&mut thread, Event::Begin(self.position));
         }
+        if let Op::Literal(bytes) = &self.program.ops[thread.pc as usize] {
+            let (offset, length) = (thread.offset(), bytes.len());
+            if bytes.get(offset) == Some(&byte) {
+                self.passed_one(thread, offset, length, out);
+            }
+            return;
+        }
+        let program = Arc::clone(&self.program);
         match &program.ops[thread.pc as usize] {
-            Op::Literal(bytes) => self.known(thread, bytes, byte, out),
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
                 let state = if let At::Regex(state) = thread.at {
@@ -47,11 +53,10 @@ impl Machine {
             }
             Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if self.grounded() => {
                 if let Some((element, cursor, tail)) = self.next_element(&thread, *kind) {
-                    let source = Arc::clone(&self.source);
-                    let bytes = &source.bytes[element.start as usize..element.end as usize];
-                    let offset = thread.offset();
-                    if bytes.get(offset) == Some(&byte) {
-                        match offset + 1 == bytes.len() {
+                    let bytes = &self.source.bytes[element.start as usize..element.end as usize];
+                    let (offset, length) = (thread.offset(), bytes.len());
+                    if bytes[offset] == byte {
+                        match offset + 1 == length {
                             true => self.leave(Thread { cursor, tail, ..thread }, Some(*kind), out),
                             false => out.push(Thread {
                                 at: At::Offset(offset as u32 + 1),
@@ -83,16 +88,14 @@ impl Machine {
         );
     }
 
-    fn known(&mut self, thread: Thread, bytes: &[u8], byte: u8, out: &mut Vec<Thread>) {
-        let offset = thread.offset();
-        if bytes.get(offset) == Some(&byte) {
-            match offset + 1 == bytes.len() {
-                true => self.leave(thread, None, out),
-                false => out.push(Thread {
-                    at: At::Offset(offset as u32 + 1),
-                    ..thread
-                }),
-            }
+    /// One more byte of a literal of so many.
+    fn passed_one(&mut self, thread: Thread, offset: usize, length: usize, out: &mut Vec<Thread>) {
+        match offset + 1 == length {
+            true => self.leave(thread, None, out),
+            false => out.push(Thread {
+                at: At::Offset(offset as u32 + 1),
+                ..thread
+            }),
         }
     }
 

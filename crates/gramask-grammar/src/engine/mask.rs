@@ -1,0 +1,71 @@
+//! What may follow: a bit row where many tokens may, a list where few may.
+
+use std::sync::Arc;
+
+/// The tokens that may come next.
+#[derive(Clone, Copy, Debug)]
+pub enum Mask<'a> {
+    /// Bit `i` of word `w` stands for token `32 w + i`.
+    Row(&'a [u32]),
+    /// Token ids, each once.
+    Few(&'a [u32]),
+}
+
+impl Mask<'_> {
+    /// Whether a token may come next.
+    pub fn contains(&self, token: u32) -> bool {
+        match self {
+            Mask::Row(row) => row.get(token as usize / 32).is_some_and(|word| word >> (token % 32) & 1 == 1),
+            Mask::Few(ids) => ids.contains(&token),
+        }
+    }
+
+    /// How many tokens may come next.
+    pub fn count(&self) -> usize {
+        match self {
+            Mask::Row(row) => row.iter().map(|word| word.count_ones() as usize).sum(),
+            Mask::Few(ids) => ids.len(),
+        }
+    }
+
+    /// Whether nothing may come next, which is so behind an end token alone.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Mask::Row(row) => row.iter().all(|word| *word == 0),
+            Mask::Few(ids) => ids.is_empty(),
+        }
+    }
+
+    /// Writes the mask into a bit row, which has [`Vocabulary::words`](crate::Vocabulary::words) words.
+    pub fn copy_to(&self, row: &mut [u32]) {
+        match self {
+            Mask::Row(from) => row.copy_from_slice(from),
+            Mask::Few(ids) => {
+                row.fill(0);
+                ids.iter().for_each(|id| set(row, *id));
+            }
+        }
+    }
+}
+
+/// Sets a token's bit.
+pub(crate) fn set(row: &mut [u32], id: u32) {
+    row[id as usize / 32] |= 1 << (id % 32);
+}
+
+/// A mask that is kept.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    /// Shared by all that have the same.
+    Row(Arc<[u32]>),
+    Few(Arc<[u32]>),
+}
+
+impl Kept {
+    pub fn mask(&self) -> Mask<'_> {
+        match self {
+            Kept::Row(row) => Mask::Row(row),
+            Kept::Few(ids) => Mask::Few(ids),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The tokens that may follow where few may: the trie is walked by threads, without an automaton.
+//!
+//! Held to a document, an output can nearly always go on in a handful of ways, and each state is seen once or twice. An
+//! automaton would number every state between two bytes; here threads step from node to node of the trie and are forgotten.
+//! It visits the same nodes and makes the same steps as the automaton, but for two shortcuts, neither of which can be seen in
+//! the result:
+//!
+//! - what all threads must write alike is followed at one go, for as long as no operation ends;
+//! - an operation that could end, or go on, is not ended where no token goes on behind it and going on is possible.
+
+use super::mask::set;
+use crate::Vocabulary;
+use crate::machine::{Machine, Thread};
+use crate::vocabulary::Place;
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bytes([u64; 4]);
+
+impl Bytes {
+    pub const ALL: Bytes = Bytes([u64::MAX; 4]);
+
+    pub fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    pub fn union(&mut self, other: &Bytes) {
+        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a |= b);
+    }
+}
+
+/// Room for the threads on the way from the root to a node.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    arena: Vec<Thread>,
+    fresh: Vec<Thread>,
+    /// What was found.
+    pub found: Vec<u32>,
+}
+
+impl Walk {
+    /// Finds the tokens that live threads can write, in the order of their bytes.
+    pub fn tokens(&mut self, machine: &mut Machine, vocabulary: &Vocabulary, threads: &[Thread]) {
+        self.found.clear();
+        self.arena.clear();
+        self.arena.extend_from_slice(threads);
+        self.visit(machine, vocabulary, 0, 0);
+    }
+
+    /// The threads from `from` on in the arena stand at `place`.
+    fn visit(&mut self, machine: &mut Machine, vocabulary: &Vocabulary, mut place: Place, from: usize) {
+        let until = self.arena.len();
+        let alike = alike(machine, &self.arena[from..]);
+        if alike > 0 {
+            for &byte in machine.known(&self.arena[from]).iter().take(alike) {
+                let Some(kid) = vocabulary.kid(place, byte) else { return };
+                place = kid;
+                self.found.extend_from_slice(vocabulary.ids_at(place));
+            }
+            self.arena[from..].iter_mut().for_each(|thread| machine.pass(thread, alike as u32));
+        }
+        let (bytes, kids) = vocabulary.kids(place);
+        if bytes.is_empty() {
+            return;
+        }
+        let mut next = Bytes::default();
+        self.arena[from..].iter().for_each(|thread| machine.next_bytes(thread, &mut next));
+        for (&byte, &kid) in bytes.iter().zip(kids) {
+            if !next.contains(byte) {
+                continue;
+            }
+            let onward = vocabulary.kids(kid).0;
+            for at in from..until {
+                machine.step_before(self.arena[at], byte, onward, &mut self.fresh);
+                for thread in self.fresh.drain(..) {
+                    if machine.alive(thread) {
+                        self.arena.push(thread);
+                    }
+                }
+            }
+            if self.arena.len() > until {
+                self.found.extend_from_slice(vocabulary.ids_at(kid));
+                if !onward.is_empty() {
+                    self.visit(machine, vocabulary, kid, until);
+                }
+                self.arena.truncate(until);
+            }
+        }
+    }
+
+    /// Steps live threads through `bytes`; what is left of them is in [`Walk::threads`], sorted and each once.
+    pub fn pass(&mut self, machine: &mut Machine, threads: &[Thread], mut bytes: &[u8]) {
+        self.arena.clear();
+        self.arena.extend_from_slice(threads);
+        while !bytes.is_empty() && !self.arena.is_empty() {
+            let alike = alike(machine, &self.arena);
+            if alike > 0 {
+                let known = machine.known(&self.arena[0]);
+                let length = alike.min(bytes.len());
+                if known[..length] != bytes[..length] {
+                    self.arena.clear();
+                    return;
+                }
+                self.arena.iter_mut().for_each(|thread| machine.pass(thread, length as u32));
+                bytes = &bytes[length..];
+                continue;
+            }
+            for at in 0..self.arena.len() {
+                machine.step(self.arena[at], bytes[0], &mut self.fresh);
+            }
+            self.fresh.sort_unstable();
+            self.fresh.dedup();
+            self.fresh.retain(|thread| machine.alive(*thread));
+            std::mem::swap(&mut self.arena, &mut self.fresh);
+            self.fresh.clear();
+            bytes = &bytes[1..];
+        }
+        self.arena.sort_unstable();
+    }
+
+    /// What [`Walk::pass`] left.
+    pub fn threads(&self) -> &[Thread] {
+        &self.arena
+    }
+
+    /// What was found as a bit row, where that is shorter.
+    pub fn row(&self, vocabulary: &Vocabulary) -> Option<Vec<u32>> {
+        (self.found.len() > vocabulary.words()).then(|| {
+            let mut row = vec![0; vocabulary.words()];
+            self.found.iter().for_each(|id| set(&mut row, *id));
+            row
+        })
+    }
+}
+
+/// How many bytes all threads must write alike before any operation ends.
+fn alike(machine: &Machine, threads: &[Thread]) -> usize {
+    let Some((first, others)) = threads.split_first() else { return 0 };
+    let run = machine.known(first);
+    let mut length = run.len();
+    for other in others {
+        let known = machine.known(other);
+        length = length.min(known.len());
+        length = run.iter().zip(known).take(length).take_while(|(a, b)| a == b).count();
+        if length < 2 {
+            break;
+        }
+    }
+    // The last byte of an operation is left to a real step.
+    let shortest = threads.iter().map(|thread| machine.known(thread).len()).min().unwrap_or(0);
+    length.min(shortest.saturating_sub(1))
+}
