@@ -57,6 +57,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod canonical;
 mod constraint;
 mod delimiters;
 mod engine;
@@ -73,6 +74,7 @@ mod source;
 mod vocabulary;
 mod write;
 
+pub use canonical::{BytePairs, Canonical, CanonicalError, Place, Tokenise};
 pub use constraint::{Constraint, ConstraintError, Oracle};
 pub use engine::State;
 pub use expand::{
