@@ -60,6 +60,7 @@
 mod canonical;
 mod constraint;
 mod delimiters;
+pub mod docs;
 mod engine;
 mod escape;
 mod expand;
@@ -80,7 +81,7 @@ pub use engine::State;
 pub use expand::{
     Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand,
 };
-pub use format::Format;
+pub use format::{Expresses, Format, Nested};
 pub use machine::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};
 pub use program::{CompileError, Program};
