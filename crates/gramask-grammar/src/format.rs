@@ -65,6 +65,29 @@ pub struct Format {
     pub grammar: Grammar,
 }
 
+/// What a format can say of entities ([`Format::expresses`]). What it can't is returned by the writer, with a
+/// [`Reason`](crate::Reason).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Expresses {
+    /// Entities inside each other.
+    pub nested: Nested,
+    /// Entities of several fragments.
+    pub discontinuous: bool,
+    /// Which of several occurrences of its text an entity is.
+    pub positions: bool,
+}
+
+/// Which entities can lie inside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Nested {
+    /// None.
+    No,
+    /// Those of different labels: each label has its own pass.
+    OtherLabels,
+    /// All.
+    Yes,
+}
+
 impl Format {
     /// The format of this source; `name` is its name, and how messages name the file.
     ///
@@ -172,6 +195,29 @@ impl Format {
             return false;
         };
         notation::most(&self.grammar, |kind| *kind == ExprKind::Terminal(Terminal::Text))[entity.index()] > 1
+    }
+
+    /// What the head comment's first line says the output is, and the short example behind its colon, if there is one.
+    pub fn summary(&self) -> (&str, Option<&str>) {
+        let line = self.description.lines().next().unwrap_or_default();
+        match line.split_once(": ") {
+            Some((what, example)) => (what, Some(example)),
+            None => (line, None),
+        }
+    }
+
+    /// What the format can say of entities, beside label and text.
+    pub fn expresses(&self) -> Expresses {
+        let cursor = self.is_cursor();
+        Expresses {
+            nested: match (cursor, self.grammar.directives.pass_label) {
+                (true, true) if !self.nests() => Nested::OtherLabels,
+                (true, false) if !self.nests() => Nested::No,
+                _ => Nested::Yes,
+            },
+            discontinuous: self.discontinuous(),
+            positions: cursor || self.has_positions(),
+        }
     }
 
     fn any_terminal(&self, test: impl Fn(Terminal) -> bool) -> bool {

@@ -57,8 +57,10 @@
 //! ```
 #![warn(missing_docs)]
 
+mod canonical;
 mod constraint;
 mod delimiters;
+pub mod docs;
 mod engine;
 mod escape;
 mod expand;
@@ -73,12 +75,13 @@ mod source;
 mod vocabulary;
 mod write;
 
+pub use canonical::{BytePairs, Canonical, CanonicalError, Place, Tokenise};
 pub use constraint::{Constraint, ConstraintError, Oracle};
 pub use engine::{Mask, State};
 pub use expand::{
     Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand,
 };
-pub use format::Format;
+pub use format::{Expresses, Format, Nested};
 pub use machine::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};
 pub use program::{CompileError, Program};

@@ -143,7 +143,8 @@ impl Program {
                     Some(written) => output = Some(written),
                     None => {
                         kept.pop();
-                        unexpressed.push((entities[gold.index].clone(), Reason::Delimiter));
+                        let reason = self.hindrance(&source, &gold.tuple);
+                        unexpressed.push((entities[gold.index].clone(), reason));
                     }
                 }
             }
@@ -164,6 +165,15 @@ impl Program {
             text: String::from_utf8_lossy(&output).into_owned(),
             unexpressed,
         })
+    }
+
+    /// Why this one can't be written: a text holds a delimiter, or the format has not as many parts.
+    fn hindrance(&self, source: &Source, tuple: &Tuple) -> Reason {
+        let holds = |&(first, last): &(u32, u32)| self.delimiters.run(0, source.surface(first, last)).is_none();
+        match tuple.fragments.len() > 1 && !tuple.fragments.iter().any(holds) {
+            true => Reason::Discontinuous,
+            false => Reason::Delimiter,
+        }
     }
 
     /// What can be said, in order, and what can't.

@@ -1,7 +1,7 @@
-//! The eight built-in formats: what their trees say.
+//! The built-in formats: what their trees say.
 
-use gramask_grammar::Format;
 use gramask_grammar::notation::ast::{Boundaries, Escape, Expr, ExprKind, Grammar, Order, Syntax};
+use gramask_grammar::{Expresses, Format, Nested};
 
 fn named(name: &str) -> Format {
     Format::named(name).unwrap_or_else(|errors| panic!("{errors}"))
@@ -109,40 +109,67 @@ fn trees_of_the_list_formats() {
     );
 }
 
+/// What is expected of a built-in format.
+struct Row(&'static str, Escape, Option<Syntax>, Expresses);
+
+fn expected() -> Vec<Row> {
+    use Nested::{No, OtherLabels, Yes};
+    use Syntax::{Csv, Json, Jsonl, Markdown, Python, Xml, Yaml};
+    let back = |characters: &str| Escape::Backslash(characters.chars().collect());
+    let row = |name, escape, syntax, (nested, discontinuous, positions)| {
+        let expresses = Expresses {
+            nested,
+            discontinuous,
+            positions,
+        };
+        Row(name, escape, syntax, expresses)
+    };
+    vec![
+        row("bio-lines", back("\t\n\r"), None, (No, false, true)),
+        row("bio-tags", Escape::None, None, (No, false, true)),
+        row("bio-words", Escape::None, None, (No, false, true)),
+        row("code", Escape::Json, Some(Python), (Yes, false, false)),
+        row("csv", Escape::Csv, Some(Csv), (Yes, false, false)),
+        row("inline-bracket", back("[]|"), None, (Yes, false, true)),
+        row("inline-mark", back("@#"), None, (OtherLabels, false, true)),
+        row("inline-xml", Escape::Xml, Some(Xml), (Yes, false, true)),
+        row("json-grouped", Escape::Json, Some(Json), (Yes, false, false)),
+        row("json-lines", Escape::Json, Some(Jsonl), (Yes, false, false)),
+        row("json-list", Escape::Json, Some(Json), (Yes, false, false)),
+        row("json-occurrence", Escape::Json, Some(Json), (Yes, false, true)),
+        row("json-offsets", Escape::Json, Some(Json), (Yes, false, true)),
+        row("json-offsets-first", Escape::Json, Some(Json), (Yes, false, true)),
+        row("json-parts", Escape::Json, Some(Json), (Yes, true, false)),
+        row("label-list", Escape::Json, Some(Json), (Yes, false, false)),
+        row("lines", back(":\n\r"), None, (Yes, false, false)),
+        row("markdown-table", Escape::Markdown, Some(Markdown), (Yes, false, false)),
+        row("offsets", back("\n\r"), None, (Yes, false, true)),
+        row("sel", back("():"), None, (Yes, false, false)),
+        row("sentences", Escape::Json, None, (Yes, false, false)),
+        row("tuples", Escape::Json, Some(Python), (Yes, false, false)),
+        row("word-index", back("\n\r"), None, (Yes, false, true)),
+        row("yaml", Escape::Yaml, Some(Yaml), (Yes, false, false)),
+    ]
+}
+
 #[test]
 fn directives_and_properties() {
-    let bracket = || Escape::Backslash(vec!['[', ']', '|']);
-    // name, escape, syntax, cursor, nests, positions
-    let expected = [
-        ("bio-tags", Escape::None, None, true, false, false),
-        ("bio-words", Escape::None, None, true, false, false),
-        ("inline-bracket", bracket(), None, true, true, false),
-        ("inline-xml", Escape::Xml, Some(Syntax::Xml), true, true, false),
-        ("json-grouped", Escape::Json, Some(Syntax::Json), false, false, false),
-        ("json-list", Escape::Json, Some(Syntax::Json), false, false, false),
-        ("json-offsets", Escape::Json, Some(Syntax::Json), false, false, true),
-        ("tuples", Escape::Json, Some(Syntax::Python), false, false, false),
-    ];
-    assert_eq!(
-        Format::builtin().collect::<Vec<_>>(),
-        expected.each_ref().map(|row| row.0)
-    );
-    for (name, escape, syntax, cursor, nests, positions) in expected {
+    let rows = expected();
+    assert!(Format::builtin().eq(rows.iter().map(|row| row.0)));
+    for Row(name, escape, syntax, expresses) in rows {
         let format = named(name);
         let directives = &format.grammar.directives;
         assert_eq!((&directives.escape, directives.syntax), (&escape, syntax), "{name}");
+        let defaults = (Order::Document, Boundaries::Words);
+        assert_eq!((directives.order, directives.boundaries), defaults, "{name}");
         assert_eq!(
-            (directives.order, directives.boundaries),
-            (Order::Document, Boundaries::Words),
+            directives.pass_label,
+            matches!(name, "inline-mark" | "label-list"),
             "{name}"
         );
-        assert!(!directives.pass_label, "{name}");
-        assert_eq!(
-            (format.is_cursor(), format.nests(), format.has_positions()),
-            (cursor, nests, positions),
-            "{name}"
-        );
-        assert!(!format.discontinuous(), "{name}");
+        let cursor = name.starts_with("bio-") || name.starts_with("inline-");
+        assert_eq!(format.is_cursor(), cursor, "{name}");
+        assert_eq!(format.expresses(), expresses, "{name}");
         let grammar = &format.grammar;
         assert_eq!(grammar.rule(grammar.start).name, "start", "{name}");
         assert_eq!(
@@ -150,12 +177,35 @@ fn directives_and_properties() {
             Some("entity"),
             "{name}"
         );
-        let (summary, rest) = format
-            .description
-            .split_once('\n')
-            .expect("a description of several lines");
-        assert!(summary.contains(": "), "{name}: the first line shows an output");
-        assert!(rest.contains("Expresses: ") && rest.contains("Not: "), "{name}");
+    }
+}
+
+#[test]
+fn a_format_says_of_itself_what_its_grammar_says() {
+    for name in Format::builtin() {
+        let format = named(name);
+        let (what, example) = format.summary();
+        assert!(
+            !what.is_empty() && example.is_some(),
+            "{name}: the first line shows an output"
+        );
+        let claims = format.description.replace('\n', " ");
+        let (_, claims) = claims.split_once("Expresses: ").expect("what it expresses");
+        let (can, cannot) = claims.split_once("Not: ").expect("what it does not");
+        let Expresses {
+            nested,
+            discontinuous,
+            positions,
+        } = format.expresses();
+        for (word, expressed) in [
+            ("nested", nested != Nested::No),
+            ("discontinuous", discontinuous),
+            ("positions", positions),
+        ] {
+            assert_eq!(can.contains(word), expressed, "{name}: {word}");
+            let both = word == "nested" && nested == Nested::OtherLabels;
+            assert_eq!(cannot.contains(word), !expressed || both, "{name}: {word}");
+        }
     }
 }
 

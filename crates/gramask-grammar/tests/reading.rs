@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gramask_grammar::{
-    CompileError, Constraint, ConstraintError, Format, Level, Problem, Program, ReadError, Token, Vocabulary,
+    CompileError, Constraint, ConstraintError, Format, Level, Problem, Program, ReadError, Reason, Token, Vocabulary,
 };
 use gramask_ner::{Entity, Schema, Text};
 
@@ -143,4 +143,20 @@ fn what_cannot_be_compiled_says_why() {
         constraint("bio-tags", "a", Level::Grounded),
         Err(ConstraintError::Byte { byte: b'O', .. })
     ));
+}
+
+#[test]
+fn more_parts_than_a_format_has_are_not_written() {
+    let text = Text::new("a b c d e f g h i j k l m n o p q r");
+    let parts = |count: usize| {
+        let parts = (0..count).map(|part| gramask_ner::Fragment::new(4 * part, 4 * part + 1));
+        Entity::discontinuous("Chemical", parts.collect())
+    };
+    let written = program("json-parts").write(&text, &[parts(8), parts(9)]).unwrap();
+    assert_eq!(written.unexpressed, [(parts(9), Reason::Discontinuous)]);
+    assert!(
+        written.text.contains("\"a\",\"c\",\"e\",\"g\",\"i\",\"k\",\"m\",\"o\""),
+        "{}",
+        written.text
+    );
 }

@@ -50,7 +50,7 @@ pub struct ExpandLimits {
     pub rules: usize,
     /// At level `syntax` an output has allowances that a plain grammar can only count by having a rule for each number
     /// left: the characters of all copied text, the units that `@skip` passes, the entities. An allowance up to this
-    /// number is counted; a larger one is left out and is one of [`Plain::approximations`].
+    /// number is counted, unless the format nests; a larger one is left out and is one of [`Plain::approximations`].
     pub counted: u32,
 }
 

@@ -95,6 +95,10 @@ impl<'a> Steps<'a> {
         let mut approximations = Vec::new();
         let mut mention = None;
         if level == Level::Syntax {
+            // Where a format nests, what is left of an allowance would have to be known on the way into each entity and on
+            // the way out, which is a rule for each pair of numbers.
+            let nests = program.ops.iter().any(|op| matches!(op, Op::Call(_)));
+            let counted = if nests { 0 } else { counted };
             let mut allow = |used: bool, number: u32, left_out: Approximation| match (used, number <= counted) {
                 (false, _) => None,
                 (true, true) => Some(number),

@@ -247,6 +247,24 @@ pub enum Escape {
     Backslash(Vec<char>),
 }
 
+/// As in a format file, behind `%escape`.
+impl fmt::Display for Escape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Escape::None => "none",
+            Escape::Json => "json",
+            Escape::Xml => "xml",
+            Escape::Csv => "csv",
+            Escape::Yaml => "yaml",
+            Escape::Markdown => "markdown",
+            Escape::Backslash(characters) => {
+                let characters: String = characters.iter().collect();
+                return write!(f, "backslash {characters:?}");
+            }
+        })
+    }
+}
+
 /// `%order`: how the entities of one output follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Order {
@@ -284,6 +302,21 @@ pub enum Syntax {
     Yaml,
     /// A Markdown document.
     Markdown,
+}
+
+impl Syntax {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Syntax::Json => "JSON",
+            Syntax::Jsonl => "JSON Lines",
+            Syntax::Xml => "XML",
+            Syntax::Python => "Python",
+            Syntax::Csv => "CSV",
+            Syntax::Yaml => "YAML",
+            Syntax::Markdown => "Markdown",
+        }
+    }
 }
 
 /// What the `%` lines of a format file say; the default where they say nothing.

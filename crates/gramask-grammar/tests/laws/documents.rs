@@ -5,11 +5,12 @@ use proptest::prelude::*;
 
 /// What texts are made of: plain words, and all that some format could stumble over.
 #[rustfmt::skip]
-const PIECES: [&str; 76] = [
+const PIECES: [&str; 94] = [
     "a", "a", "b", "ab", "the", "IL-2", "naloxone", " ", " ", " ", " ", " ", "  ", "\n", "\t", "\r", "\u{a0}", "\u{3000}",
     "\"", "'", "\\", "\\\"", "\\n", "\\u0041", "[", "]", "|", " | ", "{", "}", "<", ">", "</", "<X>", "</X>", "<Y:", "&", "&amp;", "&#13;",
     "(O)", "(B-", "(I-X)", "O", "B-X", ")", ": ", ":", ", ", "\", \"", "\",\"", "\"}", "\"]", "/", "@", "@@", "#", "##", "=", ";", "-", "_",
     "0", "7", "12", "😀", "👩‍👩‍👧", "e\u{301}", "\u{301}", "\u{200b}", "א", "שלום", "م", "µ", "é", "\u{1}", "\u{7f}",
+    "\0", "\u{85}", "\u{2028}", "\u{feff}", "\u{fffe}", "`", "*", "~", "\\|", "&#10;", "\t", "\\t", "() ", "(", "- ", "---", "https://a_b.c", "\r\n",
 ];
 
 /// The schemas: one label, several, labels that begin alike, and one per `@each`.

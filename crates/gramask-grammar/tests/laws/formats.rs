@@ -24,13 +24,24 @@ pub fn format(name: &str) -> Format {
 
 /// The format compiled for a schema, or for its first label where it takes one a pass.
 pub fn program(name: &str, labels: &[&str]) -> Arc<Program> {
+    passes(name, labels).swap_remove(0)
+}
+
+/// The format compiled for a schema; where it takes one label a pass, for each of them.
+pub fn passes(name: &str, labels: &[&str]) -> Vec<Arc<Program>> {
     let format = format(name);
-    let labels = if format.grammar.directives.pass_label {
-        &labels[..1]
+    let each = if format.grammar.directives.pass_label {
+        1
     } else {
-        labels
+        labels.len()
     };
-    Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap()
+    let compile = |labels: &[&str]| Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap();
+    labels.chunks(each).map(compile).collect()
+}
+
+/// One format in `each`, others for another `seed`.
+pub fn some(seed: u64, each: usize) -> impl Iterator<Item = &'static str> {
+    names().into_iter().skip((seed % each as u64) as usize).step_by(each)
 }
 
 /// Formats without an escape, in which some text can't be written.

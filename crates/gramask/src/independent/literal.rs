@@ -1,9 +1,17 @@
-//! Python literals: lists, tuples, strings and integers, as `ast.literal_eval` reads them.
+//! Python: literals (lists, tuples, strings and integers, as `ast.literal_eval` reads them) and calls with keywords, alone or
+//! assigned to a name.
 
-/// Whether the output is one literal, with nothing behind it but white space.
-pub fn is_literal(output: &str) -> bool {
+/// Whether the output is one expression, or an assignment of one, with nothing behind it but white space.
+pub fn is_python(output: &str) -> bool {
+    // A statement begins in the first column.
     let mut reader = Reader { rest: output, depth: 0 };
-    reader.value().is_some() && reader.skip_space().rest.is_empty()
+    let assigned = reader.name().is_some() && reader.skip_blanks().take('=').is_some();
+    if !assigned {
+        reader.rest = output.trim_start_matches([' ', '\t']);
+    }
+    // What is assigned begins on the same line.
+    let here = !reader.skip_blanks().rest.starts_with(['\n', '\r']);
+    (here || !assigned) && reader.value().is_some() && reader.skip_space().rest.is_empty()
 }
 
 struct Reader<'a> {
@@ -14,7 +22,19 @@ struct Reader<'a> {
 /// Python's own parser gives up at about as many open brackets.
 const DEEPEST: usize = 100;
 
+/// What Python 3 keeps for itself.
+const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+
 impl Reader<'_> {
+    fn skip_blanks(&mut self) -> &mut Self {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+        self
+    }
+
     fn skip_space(&mut self) -> &mut Self {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
         self
@@ -32,8 +52,50 @@ impl Reader<'_> {
             '"' => self.string('"'),
             '\'' => self.string('\''),
             c if c.is_ascii_digit() || c == '-' => self.integer(),
-            _ => None,
+            _ => self.call(),
         }
+    }
+
+    /// An identifier that is no keyword.
+    fn name(&mut self) -> Option<()> {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let length = self.rest.find(|c| !part(c)).unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(length);
+        let first = name.chars().next()?;
+        if !(first.is_alphabetic() || first == '_') || KEYWORDS.contains(&name) {
+            return None;
+        }
+        self.rest = rest;
+        Some(())
+    }
+
+    /// `Name(keyword=value, ...)`.
+    fn call(&mut self) -> Option<()> {
+        self.name()?;
+        self.take('(')?;
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return None;
+        }
+        let mut seen = Vec::new();
+        while self.skip_space().take(')').is_none() {
+            let before = self.rest;
+            self.name()?;
+            let keyword = &before[..before.len() - self.rest.len()];
+            // A keyword that comes twice is an error of syntax.
+            if seen.contains(&keyword) {
+                return None;
+            }
+            seen.push(keyword);
+            self.skip_space().take('=')?;
+            self.value()?;
+            if self.skip_space().take(',').is_none() {
+                self.take(')')?;
+                break;
+            }
+        }
+        self.depth -= 1;
+        Some(())
     }
 
     fn items(&mut self, open: char, close: char) -> Option<()> {
@@ -105,9 +167,9 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    /// Each was given to Python's `ast.literal_eval`.
+    /// Each was given to Python's `ast.parse`.
     #[test]
-    fn literals_are_told_from_what_is_none() {
+    fn python_is_told_from_what_is_none() {
         for good in [
             "[]",
             r#"[("Naloxone", "Chemical"), ("a\"b\\", "Disease")]"#,
@@ -116,8 +178,12 @@ mod tests {
             " [\n]  ",
             "\"α\u{1F9EC}\"",
             "0",
+            "result = []",
+            r#"result = [Chemical(mention="a\n"), _X1(mention="b", label='c',)]"#,
+            "x=(1,)\n",
+            "a = b()",
         ] {
-            assert!(is_literal(good), "{good}");
+            assert!(is_python(good), "{good}");
         }
         for bad in [
             "",
@@ -131,11 +197,22 @@ mod tests {
             "[\"\\U00110000\"]",
             "[007]",
             "[\"a]",
-            "[name]",
+            "[name",
+            "[]\n = 1",
+            "result = ",
+            "result == []",
+            "class = []",
+            "x = [in(a=1)]",
+            "x = [A(a=1, a=2)]",
+            "x = [A(1a=2)]",
+            "x = [A(a=1]",
+            "x = [A(a=)]",
+            "x =\n[]",
+            "1 = 2",
             "-",
         ] {
-            assert!(!is_literal(bad), "{bad}");
+            assert!(!is_python(bad), "{bad}");
         }
-        assert!(!is_literal(&"[".repeat(5000)));
+        assert!(!is_python(&"[".repeat(5000)));
     }
 }

@@ -1,4 +1,4 @@
-//! Tagged words, tag sequences and bracketed text.
+//! Tagged words, tag sequences, and text with brackets or marks in it.
 
 /// Whether the output is `WORD(TAG)` after `WORD(TAG)` with a blank between, and the tags are a BIO sequence; nothing at all
 /// is one, too.
@@ -41,6 +41,41 @@ fn first_tag<'a>(text: &'a str, open: Option<&str>) -> Option<(&'a str, &'a str)
 /// Whether the output is a BIO sequence with blanks between.
 pub fn is_tags(output: &str) -> bool {
     pieces(output).is_some_and(|tags| is_bio(&tags))
+}
+
+/// Whether each line is a word, a tab and a tag, and the tags are a BIO sequence.
+pub fn is_columns(output: &str) -> bool {
+    let tags: Option<Vec<&str>> = match output {
+        "" => Some(Vec::new()),
+        _ => output.split('\n').map(super::lines::tag).collect(),
+    };
+    tags.is_some_and(|tags| is_bio(&tags))
+}
+
+/// Whether the output is text with `@@` before each mention and `##` behind it, with a backslash before every other `@`, `#`
+/// and backslash.
+pub fn is_marked(output: &str) -> bool {
+    // Whether a mention is open, and anything of it was written.
+    let (mut open, mut something) = (false, false);
+    let mut rest = output;
+    while let Some(c) = rest.chars().next() {
+        if let Some(behind) = rest.strip_prefix("@@").filter(|_| !open) {
+            (open, something, rest) = (true, false, behind);
+            continue;
+        }
+        if let Some(behind) = rest.strip_prefix("##").filter(|_| open && something) {
+            (open, rest) = (false, behind);
+            continue;
+        }
+        let length = match c {
+            '\\' if rest[1..].starts_with(['@', '#', '\\']) => 2,
+            '\\' | '@' | '#' => return false,
+            c => c.len_utf8(),
+        };
+        rest = &rest[length..];
+        something = true;
+    }
+    !open
 }
 
 /// The pieces between single blanks; `None` where a blank or another white space is too many.
@@ -151,6 +186,32 @@ mod tests {
         }
         for bad in [" O", "O\nO", "I-Disease", "B", "O B-", "B-A I-B", "BO"] {
             assert!(!is_tags(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn columns_and_marks() {
+        for good in ["", "a\tO", "a\tB-X\nb\tI-X\n\\\\\tO"] {
+            assert!(is_columns(good), "{good}");
+        }
+        for bad in ["a", "a\tO\n", "a O", "a\tI-X", "a\tB-X\n\nb\tO", "\\\tO"] {
+            assert!(!is_columns(bad), "{bad}");
+        }
+        for good in ["", "a", "@@a## b @@c d##@@e##", "a\\@b \\#1 \\\\", "@@\\#a##"] {
+            assert!(is_marked(good), "{good}");
+        }
+        for bad in [
+            "@@a",
+            "a##",
+            "@@##",
+            "@@a@@b####",
+            "a@b",
+            "a #1",
+            "\\a",
+            "a\\",
+            "@@a# #",
+        ] {
+            assert!(!is_marked(bad), "{bad}");
         }
     }
 
