@@ -27,6 +27,7 @@ mod classes;
 mod ebnf;
 mod entity;
 mod lark;
+mod lexemes;
 mod plain;
 mod regex;
 mod steps;
@@ -105,7 +106,9 @@ pub enum ExpandError {
         level: Level,
     },
     /// More rules than allowed.
-    #[error("format `{format}`: the plain grammar has more than {limit} rules; take a shorter document or a higher limit")]
+    #[error(
+        "format `{format}`: the plain grammar has more than {limit} rules; take a shorter document or a higher limit"
+    )]
     Rules {
         /// The format's name.
         format: String,

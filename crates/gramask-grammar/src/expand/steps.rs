@@ -202,7 +202,10 @@ impl<'a> Steps<'a> {
                             false => self.source.next_word(place.cursor).is_none(),
                         };
                     if end {
-                        found.push(Step::End(Place { pc: place.pc, ..self.start() }));
+                        found.push(Step::End(Place {
+                            pc: place.pc,
+                            ..self.start()
+                        }));
                     }
                 }
                 _ => self.write(&place, &mut found),
@@ -238,7 +241,11 @@ impl<'a> Steps<'a> {
             }
             Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if self.grounded => {
                 let next = match kind {
-                    Terminal::Copy => self.source.elements.get(place.cursor as usize).map(|e| (*e, place.cursor + 1)),
+                    Terminal::Copy => self
+                        .source
+                        .elements
+                        .get(place.cursor as usize)
+                        .map(|e| (*e, place.cursor + 1)),
                     _ => self.source.pass(place.cursor),
                 };
                 let Some((element, cursor)) = next else { return };
@@ -255,22 +262,35 @@ impl<'a> Steps<'a> {
                     }
                     return;
                 }
-                let left = if *kind == Terminal::Text { self.mention } else { place.copied };
+                let left = if *kind == Terminal::Text {
+                    self.mention
+                } else {
+                    place.copied
+                };
                 if *kind != Terminal::Text || self.characters > 0 {
                     self.free(place, left, found);
                 }
             }
             Op::Terminal(kind) if self.grounded => {
-                let Some(Open::Referred(entity)) = on.opens.last() else { return };
+                let Some(Open::Referred(entity)) = on.opens.last() else {
+                    return;
+                };
                 let tail = |view: &[u8]| match is_free(*kind) {
                     true => self.program.delimiters.run(place.tail, view),
                     false => Some(0),
                 };
                 for (view, entity) in entity.views(*kind, self.source, &self.program.labels) {
-                    let (Some(tail), Some(entity)) = (tail(&view), entity.prune(&on.past, self.program.ordered())) else {
+                    let (Some(tail), Some(entity)) = (tail(&view), entity.prune(&on.past, self.program.ordered()))
+                    else {
                         continue;
                     };
-                    push(&view, Place { tail, ..on.with_innermost(Open::Referred(entity)) });
+                    push(
+                        &view,
+                        Place {
+                            tail,
+                            ..on.with_innermost(Open::Referred(entity))
+                        },
+                    );
                 }
             }
             // A number without a leading zero.
@@ -438,14 +458,15 @@ fn most_entities(program: &Program, words: u32) -> u32 {
 /// Whether an output can hold more than one entity.
 fn holds_entities(program: &Program) -> bool {
     let grammar = &program.format().grammar;
-    grammar.entity.is_some() && grammar.rules.iter().any(|rule| {
-        let mut found = false;
-        rule.expr.walk(&mut |expr| {
-            found |= match expr.kind {
-                ExprKind::Rule(inner) | ExprKind::Each { rule: inner, .. } => Some(inner) == grammar.entity,
-                _ => false,
-            }
-        });
-        found
-    })
+    grammar.entity.is_some()
+        && grammar.rules.iter().any(|rule| {
+            let mut found = false;
+            rule.expr.walk(&mut |expr| {
+                found |= match expr.kind {
+                    ExprKind::Rule(inner) | ExprKind::Each { rule: inner, .. } => Some(inner) == grammar.entity,
+                    _ => false,
+                }
+            });
+            found
+        })
 }
