@@ -67,10 +67,11 @@ fn kbnf(piece: &Piece) -> String {
     }
 }
 
+/// By number where it could mean something, brackets too: KBNF counts them inside strings.
 fn kbnf_character(c: char) -> String {
     match c {
-        '"' | '\\' => format!("\\{c}"),
-        c if (c as u32) < 0x20 || c as u32 == 0x7f => format!("\\u{{{:x}}}", c as u32),
+        c if c.is_ascii_alphanumeric() || c == ' ' => c.to_string(),
+        c if c.is_ascii() => format!("\\x{:02x}", c as u32),
         c => c.to_string(),
     }
 }
@@ -124,8 +125,8 @@ fn xgrammar_class(class: &Characters) -> String {
 fn xgrammar_character(c: char) -> String {
     match c {
         c if c.is_ascii_alphanumeric() || c == ' ' => c.to_string(),
-        c if c.is_ascii() => format!("\\x{:02x}", c as u32),
-        c if c.is_alphanumeric() => c.to_string(),
+        c if !c.is_ascii() && c.is_alphanumeric() => c.to_string(),
+        // Of so many digits always: `\x` takes all that follow.
         c if (c as u32) < 0x10000 => format!("\\u{:04x}", c as u32),
         c => format!("\\U{:08x}", c as u32),
     }

@@ -22,6 +22,9 @@ enum Style {
 
 impl Plain {
     /// The grammar in Lark's notation, as llguidance reads it.
+    ///
+    /// Terminals name each other as deep as the document is long. llguidance 1.9 follows them by recursion, and some
+    /// thousand of them overflow a thread's stack of two megabytes.
     pub fn to_lark(&self) -> String {
         if self.is_regular()
             && let Some(rules) = acyclic(&self.rules, LARGE)

@@ -256,6 +256,49 @@ fn masks_are_llguidances_for_the_formats_of_tests() {
     compare_all(Level::Grounded, names());
 }
 
+/// Where the allowances of level `syntax` end: behind the longest mention, and behind the last digit.
+#[test]
+fn allowances_end_where_the_plain_grammars_do() {
+    let far = [
+        ("json-list", "a", "[{\"text\":\"", "x", 519),
+        ("offsets", "a", "[0:", "1", 0),
+    ];
+    for (name, text, begin, more, times) in far {
+        let (program, text) = (program(name, &["X"]), Text::new(text));
+        let limits = ExpandLimits { counted, ..LIMITS };
+        let plain = expand(&program, &text, Level::Syntax, limits).unwrap();
+        let entities = |left_out: &Approximation| matches!(left_out, Approximation::Entities(_));
+        assert!(plain.approximations().iter().all(entities), "{name}");
+        let sources = [
+            begin.as_bytes(),
+            more.as_bytes(),
+            b"x x\"xxx\", \"label\" O O B-X B-X O",
+        ];
+        let vocabulary = third_party::vocabulary(&mut Dice(1), &sources, 200);
+        let mut constraint = Constraint::new(program, &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
+        let mut peer = third_party::Peers::new(&vocabulary).start(&plain.to_lark());
+        let mut state = constraint.start();
+        let mut ended = None;
+        let bytes = begin.bytes().chain(more.bytes().cycle().take(700 * more.len()));
+        for (at, byte) in bytes.enumerate() {
+            if at >= times {
+                let theirs = allowed(&peer.mask(vocabulary.len()));
+                assert_eq!(allowed(constraint.mask(state)), theirs, "{name} behind {at} bytes");
+            }
+            match constraint.advance_bytes(state, &[byte]) {
+                Some(next) => state = next,
+                None => {
+                    ended = Some(at);
+                    break;
+                }
+            }
+            peer.advance(vocabulary.longest_match(&[byte]).unwrap().0);
+        }
+        println!("{name}: the allowance ends behind {ended:?} bytes");
+        assert!(ended.is_some(), "{name} goes on without end");
+    }
+}
+
 /// Known to fail: in any order, an entity whose first fragment alone was listed before can't begin.
 #[test]
 #[ignore = "the machine takes a mention that is not yet whole for the entity that was listed"]
