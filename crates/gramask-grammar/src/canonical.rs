@@ -113,7 +113,7 @@ struct Known {
 /// tokens.extend(["[\"", "\"]", "na"].map(Token::new));
 /// tokens.push(Token::special("<end>"));
 /// let vocabulary = Vocabulary::new(tokens, vec![259]).unwrap();
-/// let format = Format::parse("list", "%escape json\nstart: \"[\\\"\" entity \"\\\"]\"\nentity: @text\n")?;
+/// let format = Format::parse("list", "%escape json\nstart: \"[\\\"\" entity \"\\\"]\"\nentity: @text \"=\" @label\n")?;
 /// let program = Program::compile(&format, &Schema::new(["X"]))?;
 /// let constraint = Constraint::new(program, &Text::new("nab"), Level::Grounded, vocabulary.clone())?;
 ///
