@@ -30,6 +30,9 @@ pub enum CliError {
     /// The format.
     #[error(transparent)]
     Format(#[from] gramask_grammar::FormatErrors),
+    /// The page of the formats.
+    #[error(transparent)]
+    Page(#[from] gramask_grammar::docs::PageError),
     /// The format does not go with the labels.
     #[error(transparent)]
     Compile(#[from] gramask_grammar::CompileError),

@@ -65,7 +65,7 @@ hub's SHA-256; HF_ENDPOINT names a mirror of the hub, HF_TOKEN the token for gat
 where it broke. `gramask run` and `gramask decode` pull what they lack.")]
     Pull(PullArgs),
     /// List the formats that come with the program, each with an example
-    Formats,
+    Formats(list::FormatsArgs),
     /// List the devices that --device can name here
     Devices,
 }
@@ -158,7 +158,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Decode(args) => decode::decode(args),
         Command::Pull(args) => pull::pull(args),
-        Command::Formats => list::formats(),
+        Command::Formats(args) => list::formats(&args),
         Command::Devices => list::devices(),
     };
     match done {
