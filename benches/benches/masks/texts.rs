@@ -68,14 +68,8 @@ pub fn lengths() -> Vec<(&'static str, Text)> {
 
 /// The format compiled for a schema, or for its first label where it takes one label a pass.
 pub fn program(format: &Format, schema: &Schema) -> Arc<Program> {
-    let one = Schema::new(schema.labels().iter().take(1).map(String::as_str));
-    let schema = if format.grammar.directives.pass_label {
-        &one
-    } else {
-        schema
-    };
-    match Program::compile(format, schema) {
-        Ok(program) => program,
+    match Program::passes(format, schema) {
+        Ok(mut passes) => passes.swap_remove(0),
         Err(error) => unreachable!("format {} goes with any schema: {error}", format.name),
     }
 }
