@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `notation` | the source of a format file |
 //! | `roundtrip` | choices (format, schema, entities), the document, an output |
-//! | `masks` | choices (format, schema, level, vocabulary, budget, then two a step), the document, tokens (0xfe between) |
+//! | `masks` | choices (format, schema, level, vocabulary, budget, two a step), the document, tokens (0xfe between) |
 
 mod input;
 mod masks;
