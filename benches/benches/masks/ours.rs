@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gramask_grammar::{Constraint, ConstraintError, Format, Level, Program, State, Vocabulary};
+use gramask_grammar::{Constraint, ConstraintError, Format, Level, Mask, Program, State, Vocabulary};
 use gramask_ner::{Schema, Text};
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ const AGAIN: usize = 50;
 pub struct Ours {
     compile: Times,
     cold: Times,
+    /// The same, of lists and of bit rows.
+    sparse: Times,
+    dense: Times,
     borrowed: Times,
     copied: Times,
     advance: Times,
@@ -34,6 +37,8 @@ impl Ours {
         Ours {
             compile: times.clone(),
             cold: times.clone(),
+            sparse: times.clone(),
+            dense: times.clone(),
             borrowed: times.clone(),
             copied: times.clone(),
             advance: times,
@@ -58,19 +63,20 @@ impl Ours {
         let states = self.cold(&mut constraint, tokens, |mask| masks.push(mask.to_vec()));
         let mut row = vec![0u32; vocabulary.words()];
         for &state in &states {
-            self.borrowed.time(|| constraint.mask(state).len());
+            self.borrowed
+                .time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
         }
         for &state in &states {
-            self.copied.time(|| copy(&mut constraint, state, &mut row));
+            self.copied.time(|| constraint.copy_mask(state, &mut row));
         }
         let begin = Instant::now();
         for &state in states.iter().cycle().take(AGAIN * states.len()) {
-            black_box(constraint.mask(black_box(state)));
+            black_box(constraint.allowed(black_box(state)));
         }
         self.borrowed_all.0 += micros(begin.elapsed());
         let begin = Instant::now();
         for &state in states.iter().cycle().take(AGAIN * states.len()) {
-            copy(&mut constraint, black_box(state), &mut row);
+            constraint.copy_mask(black_box(state), &mut row);
             black_box(&mut row);
         }
         self.copied_all.0 += micros(begin.elapsed());
@@ -91,7 +97,12 @@ impl Ours {
         let mut states = Vec::new();
         let mut state = constraint.start();
         for &token in tokens {
-            self.cold.time(|| constraint.mask(state).len());
+            let few = self
+                .cold
+                .time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
+            // A first visit of a state whose mask is dense costs more than one of a sparse one.
+            let times = if few { &mut self.sparse } else { &mut self.dense };
+            times.push(self.cold.last());
             keep(constraint.mask(state));
             states.push(state);
             match constraint.advance(state, token) {
@@ -111,6 +122,7 @@ impl Ours {
         };
         json!({
             "compile": self.compile.summary(), "cold": self.cold.summary(),
+            "sparse": self.sparse.summary(), "dense": self.dense.summary(),
             "warm": with_mean(&self.borrowed, self.borrowed_all), "copied": with_mean(&self.copied, self.copied_all),
             "advance": self.advance.summary(), "documents": self.compile.len(), "states": self.states,
             "different": 0, "notes": [],
@@ -118,19 +130,10 @@ impl Ours {
     }
 }
 
-/// The mask into a caller's row.
-pub fn copy(constraint: &mut Constraint, state: State, row: &mut [u32]) {
-    row.copy_from_slice(constraint.mask(state));
-}
-
 /// How long a format takes to compile, and a document's constraint, by the document's length; milliseconds.
 pub fn compile_times(format: &Format, schema: &Schema, vocabulary: &Arc<Vocabulary>, overhead: f64) -> Value {
-    let one = Schema::new(schema.labels().iter().take(1).map(String::as_str));
-    let schema = if format.grammar.directives.pass_label {
-        &one
-    } else {
-        schema
-    };
+    let program = texts::program(format, schema);
+    let schema = program.schema();
     let mut compile = Times::new(overhead);
     for _ in 0..20 {
         // The file is read anew each time: what is timed is all that a format needs.
@@ -139,7 +142,6 @@ pub fn compile_times(format: &Format, schema: &Schema, vocabulary: &Arc<Vocabula
             format.map(|format| Program::compile(&format, schema).map(drop))
         });
     }
-    let program = texts::program(format, schema);
     let mut documents = serde_json::Map::new();
     for (name, text) in texts::lengths() {
         let mut levels = serde_json::Map::new();

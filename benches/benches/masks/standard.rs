@@ -7,7 +7,6 @@ use std::time::Duration;
 use criterion::Criterion;
 use gramask_grammar::{Constraint, Format, Level, Program, State};
 
-use crate::ours::copy;
 use crate::texts;
 use crate::vocabularies::{NAMES, Named};
 
@@ -45,14 +44,14 @@ pub fn all(criterion: &mut Criterion) {
         group.bench_function("warm walk, borrowed", |bench| {
             bench.iter(|| {
                 for &state in &states {
-                    black_box(constraint.mask(black_box(state)));
+                    black_box(constraint.allowed(black_box(state)));
                 }
             })
         });
         group.bench_function("warm walk, copied", |bench| {
             bench.iter(|| {
                 for &state in &states {
-                    copy(&mut constraint, black_box(state), &mut row);
+                    constraint.copy_mask(black_box(state), &mut row);
                 }
                 black_box(&mut row);
             })
@@ -66,7 +65,7 @@ fn states(constraint: &mut Constraint, tokens: &[u32]) -> Vec<State> {
     let mut states = Vec::new();
     let mut state = constraint.start();
     for &token in tokens {
-        constraint.mask(state);
+        constraint.allowed(state);
         states.push(state);
         match constraint.advance(state, token) {
             Some(next) if next != Constraint::ENDED => state = next,
