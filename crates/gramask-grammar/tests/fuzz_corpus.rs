@@ -40,7 +40,7 @@ fn replay(target: &str, least: usize, body: Body) {
 
 #[test]
 fn notation() {
-    replay("notation", 6, fuzz::notation);
+    replay("notation", 50, fuzz::notation);
     for path in files(&root().join("grammars")) {
         fuzz::notation(&fs::read(path).unwrap());
     }
@@ -48,12 +48,12 @@ fn notation() {
 
 #[test]
 fn roundtrip() {
-    replay("roundtrip", 6, fuzz::roundtrip);
+    replay("roundtrip", 50, fuzz::roundtrip);
 }
 
 #[test]
 fn masks() {
-    replay("masks", 6, fuzz::masks);
+    replay("masks", 50, fuzz::masks);
 }
 
 /// The bodies answer the simplest inputs too; and a byte changed anywhere in a seed breaks nothing.
