@@ -37,7 +37,8 @@ pub(super) struct Known {
     same: u32,
     pub accepts: bool,
     steps: Steps,
-    /// Where tokens lead.
+    /// Where tokens lead: the one that was taken first, and others.
+    token: Option<(u32, u32)>,
     tokens: Vec<(u32, u32)>,
     pub mask: Option<Kept>,
 }
@@ -140,12 +141,16 @@ impl States {
 
     /// Where a token leads, if it was taken before.
     pub fn behind(&self, state: u32, token: u32) -> Option<u32> {
-        let tokens = &self.known[state as usize].tokens;
-        tokens.iter().find(|(known, _)| *known == token).map(|(_, next)| *next)
+        let known = &self.known[state as usize];
+        known.token.iter().chain(&known.tokens).find(|(known, _)| *known == token).map(|(_, next)| *next)
     }
 
     pub fn set_behind(&mut self, state: u32, token: u32, next: u32) {
-        self.known[state as usize].tokens.push((token, next));
+        let known = &mut self.known[state as usize];
+        match known.token {
+            None => known.token = Some((token, next)),
+            Some(_) => known.tokens.push((token, next)),
+        }
     }
 
     /// How many masks are kept.
