@@ -273,6 +273,17 @@ impl Source {
         (word < self.words.len()).then_some(word as u32)
     }
 
+    /// The first word from `from` on whose position is `value` or more; the number of words where there is none.
+    pub fn first_word(&self, kind: Terminal, from: u32, value: u32) -> u32 {
+        let rest = &self.words[(from as usize).min(self.words.len())..];
+        let skipped = match kind {
+            Terminal::Start => rest.partition_point(|word| word.0 < value),
+            Terminal::End => rest.partition_point(|word| word.1 < value),
+            _ => return from.max(value),
+        };
+        from + skipped as u32
+    }
+
     /// A position of a stretch of words.
     pub fn view(&self, kind: Terminal, first: u32, last: u32) -> u32 {
         match kind {

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use std::sync::Arc;
 
+use super::bytes::Bytes;
 use super::mask::Kept;
 use crate::machine::Thread;
 
@@ -28,6 +29,9 @@ enum Steps {
 /// Beyond so many steps a state gets a whole table.
 const FEW: usize = 12;
 
+/// A state that a walk came by so often is worth a closer look.
+const OFTEN: u32 = 64;
+
 /// One state and what was found out about it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -41,6 +45,9 @@ pub(super) struct Known {
     token: Option<(u32, u32)>,
     tokens: Vec<(u32, u32)>,
     pub mask: Option<Kept>,
+    /// How often a walk came by, and then the bytes that lead from the state to itself.
+    seen: u32,
+    loops: Option<Box<Bytes>>,
 }
 
 /// All states of an engine.
@@ -137,6 +144,23 @@ impl States {
                 *steps = Steps::All(table);
             }
         }
+    }
+
+    /// The bytes that lead from a state to itself; `Err` where it is time to find out.
+    pub fn loops(&mut self, state: u32) -> Result<Option<&Bytes>, ()> {
+        let known = &mut self.known[state as usize];
+        match &known.loops {
+            Some(loops) => Ok(Some(loops)),
+            None if known.seen >= OFTEN => Err(()),
+            None => {
+                known.seen += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    pub fn set_loops(&mut self, state: u32, loops: Bytes) {
+        self.known[state as usize].loops = Some(Box::new(loops));
     }
 
     /// Where a token leads, if it was taken before.

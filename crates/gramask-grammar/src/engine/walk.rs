@@ -8,30 +8,11 @@
 //! - what all threads must write alike is followed at one go, for as long as no operation ends;
 //! - an operation that could end, or go on, is not ended where no token goes on behind it and going on is possible.
 
+use super::bytes::Bytes;
 use super::mask::set;
 use crate::Vocabulary;
 use crate::machine::{Follow, Machine, Thread};
 use crate::vocabulary::Place;
-
-/// A set of bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bytes([u64; 4]);
-
-impl Bytes {
-    pub const ALL: Bytes = Bytes([u64::MAX; 4]);
-
-    pub fn insert(&mut self, byte: u8) {
-        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
-    }
-
-    pub fn contains(&self, byte: u8) -> bool {
-        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
-    }
-
-    pub fn union(&mut self, other: &Bytes) {
-        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a |= b);
-    }
-}
 
 /// Room for the threads on the way from the root to a node.
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@
 use std::ops::ControlFlow;
 
 use super::thread::{Frame, FrameKind, Open, Partial, UNKNOWN};
+use super::step::DIGITS;
 use super::{At, BOTTOM, Machine, Thread};
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, is_free};
@@ -235,20 +236,50 @@ impl Machine {
             return None;
         }
         let from = self.earliest_start(after);
-        let known = current.first != UNKNOWN || current.last != UNKNOWN || current.surface.is_some() || current.nth != 0;
-        if !known && matches!(kind, Terminal::Start | Terminal::First) {
-            let view = |word: u32| self.source.view(kind, word, word);
-            let mut words = (from..self.source.len()).rev();
-            return Some(words.any(|first| goes_on(view(first)) && self.can_follow(open, after, first, |last| last >= first)));
-        }
-        if !known {
-            return None;
+        let known = current.last != UNKNOWN || current.surface.is_some() || current.nth != 0;
+        match (kind, current.first) {
+            (Terminal::Start | Terminal::First, UNKNOWN) if !known => {
+                // Any entity that begins at a later word than the one before it may follow.
+                let ends = |first| self.can_follow(open, after, first, |last| last >= first);
+                return Some(self.word_with(kind, from + 1, begun).is_some() || self.goes_on(kind, from, begun) && ends(from));
+            }
+            (Terminal::End | Terminal::Last, first) if !known && first != UNKNOWN => {
+                // If the shortest can't follow, no longer one can.
+                let last = self.word_with(kind, first, begun);
+                return Some(last.is_some_and(|last| self.stretch_follows(open, after, first, last)));
+            }
+            (_, UNKNOWN) if !known => return None,
+            _ => {}
         }
         let flow = self.stretches(current, from, &mut |first, last| {
             let found = goes_on(self.source.view(kind, first, last)) && self.stretch_follows(open, after, first, last);
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         Some(flow.is_break())
+    }
+
+    fn goes_on(&self, kind: Terminal, word: u32, begun: (u32, u8)) -> bool {
+        word < self.source.len() && begins_with(self.source.view(kind, word, word), begun)
+    }
+
+    /// The first word from `from` on whose position goes on with more digits.
+    fn word_with(&self, kind: Terminal, from: u32, begun: (u32, u8)) -> Option<u32> {
+        if begun.1 == 0 {
+            return (from < self.source.len()).then_some(from);
+        }
+        let words = self.source.len();
+        let mut low = begun.0;
+        let mut found = None;
+        // With one more digit, with two, ..: a range of numbers each, and positions ascend.
+        for power in 1..=u32::from(DIGITS.saturating_sub(begun.1)) {
+            low = low.saturating_mul(10);
+            let high = low.saturating_add(10u32.pow(power));
+            let word = self.source.first_word(kind, from, low);
+            if low > 0 && word < words && self.source.view(kind, word, word) < high {
+                found = Some(found.map_or(word, |known: u32| known.min(word)));
+            }
+        }
+        found
     }
 
     /// Whether an entity of one fragment may follow in document order.
