@@ -3,6 +3,7 @@
 //! | | |
 //! |---|---|
 //! | `benches/decode.rs` | criterion: prefill, decoding steps, and what masks add to a step |
+//! | `benches/masks/` | masks beside other engines, and over a whole corpus |
 //! | `examples/decode_speed.rs` | one timed run as a JSON line, for the comparison of engines |
 //! | `examples/bandwidth.rs` | the memory bandwidth that bounds decoding |
 //! | `peers/` | the same runs by other engines; not part of the workspace |
@@ -33,17 +34,28 @@ pub fn prompt() -> Vec<u32> {
 /// SmolLM2-135M-Instruct: `$GRAMASK_MODEL`, else where `gramask pull smollm2-135m-instruct` puts it; `None` where
 /// there is no such file.
 pub fn model_path() -> Option<PathBuf> {
-    const FILE: &str = "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf";
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    let cache = || set("GRAMASK_CACHE").or_else(|| Some(user()?.join("gramask")));
     set("GRAMASK_MODEL")
-        .or_else(|| Some(cache()?.join(FILE)))
+        .or_else(|| in_cache("smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1.gguf"))
         .filter(|path| path.exists())
+}
+
+/// Where `gramask pull` puts a vocabulary of this name; `None` where it is not.
+pub fn vocabulary_path(name: &str) -> Option<PathBuf> {
+    in_cache(name, "tokenizer.json").filter(|path| path.exists())
+}
+
+/// A file of the catalogue's model or vocabulary `name` in the cache of pulled ones.
+fn in_cache(name: &str, file: &str) -> Option<PathBuf> {
+    let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    let cache = set("GRAMASK_CACHE").or_else(|| Some(user()?.join("gramask")))?;
+    Some(cache.join("models").join(name).join(file))
+}
+
+/// A path in an environment variable.
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 /// The id of the largest logit; the first of several that are equal.

@@ -50,10 +50,13 @@ pub fn document(part: &[u8], limit: usize) -> Text {
     Text::new(String::from_utf8_lossy(part).chars().take(limit).collect::<String>())
 }
 
+/// Programs by the numbers of their format and schema.
+type Kept = HashMap<(usize, usize), Arc<Program>>;
+
 /// A built-in format, compiled for a schema: for its first label where it takes one a pass. Kept, so that a run spends
 /// its time on documents.
 pub fn program(choices: &mut Choices<'_>) -> Arc<Program> {
-    static KEPT: Mutex<Option<HashMap<(usize, usize), Arc<Program>>>> = Mutex::new(None);
+    static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
     let names: Vec<&str> = Format::builtin().collect();
     let key = (choices.below(names.len()), choices.below(SCHEMAS.len()));
     let mut kept = KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -1,7 +1,8 @@
 //! The bodies of the fuzz targets.
 //!
-//! Each takes any bytes, and panics where a promise of `gramask-grammar` is broken. They know nothing of a fuzzer, so that
-//! an ordinary test includes this file too and replays what fuzzers found (`crates/gramask-grammar/tests/fuzz_corpus.rs`).
+//! Each takes any bytes, and panics where a promise of `gramask-grammar` is broken. They know nothing of a fuzzer, so
+//! that an ordinary test includes this file too and replays what fuzzers found
+//! (`crates/gramask-grammar/tests/fuzz_corpus.rs`).
 //!
 //! The bytes of `roundtrip` and `masks` are parts with 0xff between them, a byte that no UTF-8 text holds. So a fuzzer
 //! changes a text without moving the choices, and a seed can be written by hand:
@@ -10,7 +11,7 @@
 //! |---|---|
 //! | `notation` | the source of a format file |
 //! | `roundtrip` | choices (format, schema, entities), the document, an output |
-//! | `masks` | choices (format, schema, level, vocabulary, budget, then one a step), the document, tokens with 0xfe between |
+//! | `masks` | choices (format, schema, level, vocabulary, budget, two a step), the document, tokens (0xfe between) |
 
 mod input;
 mod masks;

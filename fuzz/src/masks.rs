@@ -1,11 +1,12 @@
-//! Any document, level, vocabulary and budget, and a model that wants anything: the mask is exact, never empty before the
-//! end, and within the budget the output is complete.
+//! Any document, level, vocabulary and budget, and a model that wants anything: the mask is exact, never empty before
+//! the end, and within the budget the output is complete.
 
 use std::sync::Arc;
 
-use gramask_grammar::{Constraint, ConstraintError, Level, Token, Vocabulary};
+use gramask_grammar::{Constraint, ConstraintError, Level, Program, Token, Vocabulary};
+use gramask_ner::Text;
 
-use super::input;
+use super::input::{self, Choices};
 
 /// The longest document, and the most tokens beside the single bytes.
 const LONGEST: usize = 60;
@@ -13,19 +14,37 @@ const TOKENS: usize = 40;
 /// The longest token.
 const TOKEN: usize = 12;
 
-/// Decodes with the choices as the model.
+/// Decodes with the choices as the model, and then another document with the same vocabulary, since constraints of one
+/// vocabulary share what does not depend on the document.
 pub fn masks(data: &[u8]) {
     let (mut choices, document, tokens) = input::parts(data);
     let program = input::program(&mut choices);
     let level = [Level::Grounded, Level::Syntax][choices.below(2)];
     let kind = choices.byte();
     let more = choices.below(41);
+    let vocabulary = vocabulary(kind, tokens);
     let text = input::document(document, LONGEST);
-    let (vocabulary, every_byte) = vocabulary(kind, tokens);
+    let rest = Text::new(text.as_str().chars().skip(2).collect::<String>());
+    for text in [text, rest] {
+        decode(&program, &text, level, &vocabulary, more, &mut choices);
+    }
+}
+
+/// Decodes one document with `more` tokens than the least.
+fn decode(
+    program: &Arc<Program>,
+    text: &Text,
+    level: Level,
+    vocabulary: &Arc<Vocabulary>,
+    more: usize,
+    choices: &mut Choices<'_>,
+) {
     let name = format!("{} {level}", program.format().name);
-    let mut constraint = match Constraint::new(Arc::clone(&program), &text, level, Arc::clone(&vocabulary)) {
+    let mut constraint = match Constraint::new(Arc::clone(program), text, level, Arc::clone(vocabulary)) {
         Ok(constraint) => constraint,
-        Err(ConstraintError::Byte { .. }) => return assert!(!every_byte, "{name}: every byte has a token"),
+        Err(ConstraintError::Byte { byte, .. }) => {
+            return assert_eq!(vocabulary.longest_match(&[byte]), None, "{name}: the byte has a token");
+        }
         Err(_) => return,
     };
     let mut state = constraint.start();
@@ -71,7 +90,7 @@ pub fn masks(data: &[u8]) {
         constraint.mask(state).iter().all(|word| *word == 0),
         "{name}: something follows the end"
     );
-    let reading = program.read(&text, &output);
+    let reading = program.read(text, &output);
     let reading = reading.unwrap_or_else(|error| panic!("{name}: `{}`: {error}", output.escape_ascii()));
     if level == Level::Grounded {
         assert_eq!(reading.problems, [], "{name}: `{}`", output.escape_ascii());
@@ -79,7 +98,7 @@ pub fn masks(data: &[u8]) {
 }
 
 /// Every byte (or only those of the tokens), the tokens, some of them twice or special, and one or two ends.
-fn vocabulary(kind: usize, part: &[u8]) -> (Arc<Vocabulary>, bool) {
+fn vocabulary(kind: usize, part: &[u8]) -> Arc<Vocabulary> {
     let pieces: Vec<&[u8]> = part
         .split(|&byte| byte == 0xfe)
         .take(TOKENS)
@@ -107,5 +126,5 @@ fn vocabulary(kind: usize, part: &[u8]) -> (Arc<Vocabulary>, bool) {
     } else {
         vec![size - 3]
     };
-    (Vocabulary::new(tokens, ends).expect("there is an end"), every_byte)
+    Vocabulary::new(tokens, ends).expect("there is an end")
 }

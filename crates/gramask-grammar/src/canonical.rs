@@ -1,21 +1,21 @@
 //! Only the tokens that the tokenizer itself would have taken.
 //!
-//! A constraint allows any tokens that write a valid output: `na` `loxone` as well as `nal` `oxone`. In training a model
-//! saw one cut of each text, the *canonical* one, and the others are noise to it (Vieira et al., "Language Models over
-//! Canonical Byte-Pair Encodings", arXiv 2506.07956). [`Canonical`] narrows a constraint to that cut.
+//! A constraint allows any tokens that write a valid output: `na` `loxone` as well as `nal` `oxone`. In training a
+//! model saw one cut of each text, the *canonical* one, and the others are noise to it (Vieira et al., "Language Models
+//! over Canonical Byte-Pair Encodings", arXiv 2506.07956). [`Canonical`] narrows a constraint to that cut.
 //!
 //! In three steps from the obvious:
 //!
 //! 1. A token may follow if *some* valid output's cut begins with the tokens so far and this one. That output is a
 //!    witness, and the proof needs no theory of tokenizers: only their answer for one text.
-//! 2. A good guess at a witness is the shortest rest of the output. Where it fails, because its first bytes melt into the
-//!    token before it, other continuations are tried, breadth first.
-//! 3. A witness proves every place on its way, so each is remembered with the tokens that are left. A place that was once
-//!    allowed has a proven place behind it: the mask is never empty, whatever was searched and however long.
+//! 2. A good guess at a witness is the shortest rest of the output. Where it fails, because its first bytes melt into
+//!    the token before it, other continuations are tried, breadth first.
+//! 3. A witness proves every place on its way, so each is remembered with the tokens that are left. A place that was
+//!    once allowed has a proven place behind it: the mask is never empty, whatever was searched and however long.
 //!
-//! For byte-pair encodings without a pre-tokenizer ([`BytePairs`]) more is known: a sequence is canonical exactly if each
-//! pair of neighbours is, as the paper shows. The history is then one token, the search prunes by pairs, it ends, and
-//! the mask is exact.
+//! For byte-pair encodings without a pre-tokenizer ([`BytePairs`]) more is known: a sequence is canonical exactly if
+//! each pair of neighbours is, as the paper shows. The history is then one token, the search prunes by pairs, it ends,
+//! and the mask is exact.
 
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ pub trait Tokenise {
     /// inside a character.
     fn encode(&mut self, text: &[u8]) -> Vec<u32>;
 
-    /// How many of these tokens, from the first, nothing that follows depends on: whatever text comes, it is cut the same
-    /// behind them as it would be with nothing before it, or, where this leaves a last token, behind that token.
-    /// Fewer is always right, and slower.
+    /// How many of these tokens, from the first, may be forgotten: whatever follows, a text is cut into `tokens` and
+    /// more exactly if its rest is so without the forgotten ones (given that they were the beginning of some text's
+    /// cut, and that neighbours are [`Tokenise::adjacent`]). Fewer is always right, and slower; 0 forgets nothing.
     fn settled(&mut self, tokens: &[u32]) -> usize {
         let _ = tokens;
         0
@@ -55,8 +55,8 @@ impl<F: FnMut(&[u8]) -> Vec<u32>> Tokenise for F {
 pub enum CanonicalError {
     /// No output was found whose cut is made of the vocabulary's tokens.
     #[error(
-        "the tokenizer cuts `{text}`, the shortest output, into tokens {tokens:?}, which write something else or may not \
-         follow; take the vocabulary of this tokenizer, and no normaliser, prefix or mark around a text"
+        "the tokenizer cuts `{text}`, the shortest output, into tokens {tokens:?}, which write something else or may \
+         not follow; take the vocabulary of this tokenizer, and no normaliser, prefix or mark around a text"
     )]
     Foreign {
         /// The shortest output.
@@ -113,7 +113,8 @@ struct Known {
 /// tokens.extend(["[\"", "\"]", "na"].map(Token::new));
 /// tokens.push(Token::special("<end>"));
 /// let vocabulary = Vocabulary::new(tokens, vec![259]).unwrap();
-/// let format = Format::parse("list", "%escape json\nstart: \"[\\\"\" entity \"\\\"]\"\nentity: @text\n")?;
+/// let source = "%escape json\nstart: \"[\\\"\" entity \"\\\"]\"\nentity: @text \"=\" @label\n";
+/// let format = Format::parse("list", source)?;
 /// let program = Program::compile(&format, &Schema::new(["X"]))?;
 /// let constraint = Constraint::new(program, &Text::new("nab"), Level::Grounded, vocabulary.clone())?;
 ///
@@ -132,8 +133,8 @@ pub struct Canonical<T> {
     vocabulary: Arc<Vocabulary>,
     places: Vec<Known>,
     numbers: FxHashMap<(State, Arc<[u32]>), u32>,
-    masks: FxHashMap<Place, Vec<u32>>,
-    tight: Vec<u32>,
+    /// The last mask that was asked for.
+    row: Vec<u32>,
     effort: usize,
 }
 
@@ -148,15 +149,14 @@ impl<T: Tokenise> Canonical<T> {
     /// Narrows a constraint to the cut of its vocabulary's tokenizer.
     ///
     /// # Errors
-    /// Where no output is cut into the vocabulary's tokens: it is another tokenizer's, or this one writes a text otherwise
-    /// than it stands.
+    /// Where no output is cut into the vocabulary's tokens: it is another tokenizer's, or this one writes a text
+    /// otherwise than it stands.
     pub fn new(constraint: Constraint, tokenise: T) -> Result<Self, CanonicalError> {
         let mut canonical = Canonical {
             vocabulary: Arc::clone(constraint.vocabulary()),
             places: Vec::new(),
             numbers: FxHashMap::default(),
-            masks: FxHashMap::default(),
-            tight: Vec::new(),
+            row: Vec::new(),
             effort: EFFORT,
             constraint,
             tokenise,
@@ -172,8 +172,8 @@ impl<T: Tokenise> Canonical<T> {
         Ok(canonical)
     }
 
-    /// Visits so many places in search of a witness before a token is refused. More allows tokens that only rare outputs
-    /// need; with [`BytePairs`] the search mostly ends by itself, and is then exact.
+    /// Visits so many places in search of a witness before a token is refused. More allows tokens that only rare
+    /// outputs need; with [`BytePairs`] the search mostly ends by itself, and is then exact.
     #[must_use]
     pub fn with_effort(mut self, places: usize) -> Self {
         self.effort = places;
@@ -196,19 +196,16 @@ impl<T: Tokenise> Canonical<T> {
     }
 
     /// The tokens that may follow, as in [`Constraint::mask`]: those that some output's own cut goes on with.
-    /// Empty only for [`Canonical::ENDED`].
+    /// Empty only for [`Canonical::ENDED`]. Where every token may follow this asks the tokenizer about each of them.
     pub fn mask(&mut self, place: Place) -> &[u32] {
-        if !self.masks.contains_key(&place) {
-            let mask = self.narrow(place, usize::MAX);
-            self.masks.insert(place, mask);
-        }
-        &self.masks[&place]
+        self.row = self.narrow(place, usize::MAX);
+        &self.row
     }
 
     /// The tokens that may follow and after which `budget - 1` tokens more are enough to finish.
     pub fn mask_within(&mut self, place: Place, budget: usize) -> &[u32] {
-        self.tight = self.narrow(place, budget);
-        &self.tight
+        self.row = self.narrow(place, budget);
+        &self.row
     }
 
     /// The place behind a token; `None` if the token may not follow.
@@ -399,8 +396,8 @@ impl<T: Tokenise> Canonical<T> {
 
 /// Byte-pair encoding without a pre-tokenizer: the bytes' tokens, and the merges in order of their rank.
 ///
-/// With a pre-tokenizer a text is first cut into pieces, and pairs across a border between pieces follow other rules: give
-/// [`Canonical`] the tokenizer's own `encode` then.
+/// With a pre-tokenizer a text is first cut into pieces, and pairs across a border between pieces follow other rules:
+/// give [`Canonical`] the tokenizer's own `encode` then.
 #[derive(Clone, Debug)]
 pub struct BytePairs {
     vocabulary: Arc<Vocabulary>,

@@ -4,7 +4,6 @@
 //! output looks like from the writer. So the page can't drift from what the program does, and a test holds it to that.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use gramask_ner::{Entity, Fragment, Schema, Text};
 
@@ -62,24 +61,20 @@ impl Example {
     /// # Errors
     /// A format that can't be compiled for the example's schema, or has no output about its sentence.
     pub fn write(&self, format: &Format) -> Result<Shown, PageError> {
-        let labels = self.schema.labels();
-        let each = if format.grammar.directives.pass_label {
-            1
-        } else {
-            labels.len()
+        let passes = Program::passes(format, &self.schema)?;
+        let mut shown = Shown {
+            outputs: Vec::new(),
+            unexpressed: Program::unexpressed(&passes, &self.text, &self.entities)?,
         };
-        let mut shown = Shown::default();
-        for pass in labels.chunks(each) {
-            let program: Arc<Program> = Program::compile(format, &Schema::new(pass.iter().map(String::as_str)))?;
-            let written = program.write(&self.text, &self.entities)?;
-            let label = (each < labels.len()).then(|| pass[0].clone());
-            shown.outputs.push((label, written.text));
-            // What is of another label has its own pass.
-            let left_out = written
-                .unexpressed
-                .into_iter()
-                .filter(|(_, reason)| *reason != Reason::Label);
-            shown.unexpressed.extend(left_out);
+        for pass in &passes {
+            let label = format
+                .grammar
+                .directives
+                .pass_label
+                .then(|| pass.schema().labels()[0].clone());
+            shown
+                .outputs
+                .push((label, pass.write(&self.text, &self.entities)?.text));
         }
         Ok(shown)
     }

@@ -68,6 +68,7 @@ mod format;
 mod machine;
 mod matcher;
 pub mod notation;
+mod passes;
 mod program;
 mod read;
 mod regex;

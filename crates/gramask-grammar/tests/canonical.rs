@@ -225,7 +225,7 @@ fn masks_are_the_cuts_of_all_outputs() {
                 let vocabulary = &trained.vocabulary;
                 let end = vocabulary.ends()[0];
                 let new = || constraint(&program, &text, Level::Grounded, vocabulary);
-                let Some(outputs) = outputs(&mut new(), 700) else {
+                let Some(outputs) = outputs(&mut new(), 300) else {
                     continue;
                 };
                 let place = format!("{name} {document:?} {merges}");
@@ -250,7 +250,7 @@ fn masks_are_the_cuts_of_all_outputs() {
         }
     }
     println!("{places} places exact; with pieces {pieces_missing} tokens are missing at {pieces_places} places");
-    assert!(places > 1000 && pieces_places > 1000);
+    assert!(places > 1000 && pieces_places > 1000, "{places}, {pieces_places}");
     assert!(
         pieces_missing * 1000 <= pieces_places,
         "{pieces_missing} of {pieces_places}"
@@ -393,7 +393,7 @@ fn a_real_tokenizer_writes_its_own_tokens() {
             .sum();
         println!(
             "{name}: {steps} tokens, {:.1} ms a token",
-            begin.elapsed().as_secs_f64() * 1e3 / steps as f64
+            begin.elapsed().as_secs_f64() * 1e3 / steps.max(1) as f64
         );
     }
 }

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 #[path = "../../../fuzz/src/lib.rs"]
 mod fuzz;
 
+/// The body of a target.
+type Body = fn(&[u8]);
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -23,7 +26,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs the body on every input of the target; names all that break it.
-fn replay(target: &str, least: usize, body: fn(&[u8])) {
+fn replay(target: &str, least: usize, body: Body) {
     let folders = ["seeds", "corpus", "regressions"].map(|kind| root().join("fuzz").join(kind).join(target));
     let inputs: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder)).collect();
     assert!(inputs.len() >= least, "{} inputs of {target}", inputs.len());
@@ -56,7 +59,7 @@ fn masks() {
 /// The bodies answer the simplest inputs too; and a byte changed anywhere in a seed breaks nothing.
 #[test]
 fn changed_inputs() {
-    let targets: [(&str, fn(&[u8])); 3] = [
+    let targets: [(&str, Body); 3] = [
         ("notation", fuzz::notation),
         ("roundtrip", fuzz::roundtrip),
         ("masks", fuzz::masks),

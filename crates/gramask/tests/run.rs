@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gramask::decode::mock::MockModel;
 use gramask::decode::{LanguageModel, PromptTokenizer};
 use gramask::experiment::{Cell, Experiment, LevelName};
+use gramask::grammar::Format;
 use gramask::run::{Backbone, Engine, Journal, Plan, Record, RunError, Watch, broken_promises, carry_out, rows};
 
 const EXPERIMENT: &str = r#"
 models  = ["mock"]
-formats = ["json-list", "json-grouped", "json-offsets", "tuples", "inline-xml", "inline-bracket", "bio-words", "bio-tags"]
+formats = FORMATS
 levels  = ["none", "syntax", "grounded"]
 budget  = 40
 batch   = 3
@@ -20,6 +21,14 @@ strategies = { unconstrained = {}, masked = {} }
 name  = "mini"
 limit = 4
 "#;
+
+/// Of each kind one: a list, a copy, tags, and one with a pass for each label.
+const SOME: [&str; 4] = ["json-list", "inline-bracket", "bio-tags", "label-list"];
+
+/// The experiment with these formats.
+fn with(formats: &[&str]) -> String {
+    EXPERIMENT.replace("FORMATS", &format!("{formats:?}"))
+}
 
 /// Gives each cell a mock of its own.
 struct Mocks;
@@ -107,11 +116,12 @@ fn sayings(journal: &Journal) -> Vec<String> {
 #[test]
 fn masked_outputs_keep_their_promises_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = plan(EXPERIMENT);
+    let formats: Vec<&str> = Format::builtin().collect();
+    let plan = plan(&with(&formats));
     let (complete, cells, journal) = session(&plan, folder.path(), usize::MAX);
     assert!(complete);
-    assert_eq!(cells.len(), 8 * 3);
-    assert_eq!(journal.records().len(), 8 * 3 * 4);
+    assert_eq!(cells.len(), formats.len() * 3);
+    assert_eq!(journal.records().len(), formats.len() * 3 * 4);
     let broken = broken_promises(journal.records());
     assert!(broken.is_empty(), "{:#?}", broken.first());
     let rows = rows(&plan, &journal);
@@ -137,15 +147,34 @@ fn masked_outputs_keep_their_promises_in_every_format() {
             );
         }
     }
+    // A format with a pass for each label has an output for each.
+    let all = plan.corpora[0].schema.len();
+    for record in journal.records() {
+        let by_label = matches!(record.cell.format.as_str(), "label-list" | "inline-mark");
+        let passes = if by_label { all } else { 0 };
+        assert_eq!(record.passes.len(), passes, "{}", record.cell.format);
+        assert!(passes == 0 || record.output == record.passes.join("\n"));
+    }
+    let labels = |format: &str| {
+        let of_format = journal.records().iter().filter(|record| record.cell.format == format);
+        let mut labels: Vec<&str> = of_format
+            .flat_map(|record| record.entities.iter().map(|entity| entity.label.as_str()))
+            .collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels.len()
+    };
+    assert!(
+        labels("label-list") > 1,
+        "the entities of both passes are in the record"
+    );
     // Random bytes are no JSON: the test can fail.
     assert!(rows.iter().any(|row| row.level == "none" && row.parse_rate == 0.0));
 }
 
 #[test]
 fn a_run_in_pieces_is_the_same_run() {
-    let source = EXPERIMENT.replace("\"json-grouped\", \"json-offsets\", \"tuples\", \"inline-xml\", ", "");
-    let source = source.replace(", \"inline-bracket\", \"bio-words\", \"bio-tags\"", ", \"bio-tags\"");
-    let plan = plan(&source);
+    let plan = plan(&with(&["json-list", "label-list"]));
     let whole = tempfile::tempdir().unwrap();
     let (complete, _, journal) = session(&plan, whole.path(), usize::MAX);
     assert!(complete);
@@ -184,9 +213,9 @@ fn a_run_in_pieces_is_the_same_run() {
 fn the_batch_changes_no_output() {
     let one = tempfile::tempdir().unwrap();
     let three = tempfile::tempdir().unwrap();
-    let (_, _, batch_3) = session(&plan(EXPERIMENT), three.path(), usize::MAX);
+    let (_, _, batch_3) = session(&plan(&with(&SOME)), three.path(), usize::MAX);
     let (_, _, batch_1) = session(
-        &plan(&EXPERIMENT.replace("batch   = 3", "batch = 1")),
+        &plan(&with(&SOME).replace("batch   = 3", "batch = 1")),
         one.path(),
         usize::MAX,
     );
@@ -202,7 +231,7 @@ fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
     let entity = "{\"id\":\"c\",\"text\":\"Aspirin\",\"entities\":[{\"label\":\"Chemical\",\"fragments\":[[0,7]]}]}\n";
     std::fs::write(&corpus, line("a", &"é".repeat(2100)) + &line("b", "short") + entity).unwrap();
     let path = corpus.to_str().unwrap();
-    let source = EXPERIMENT.replace("name  = \"mini\"", &format!("path = '{path}'\nunit = \"document\""));
+    let source = with(&SOME).replace("name  = \"mini\"", &format!("path = '{path}'\nunit = \"document\""));
     let plan = plan(&source);
     let (complete, _, journal) = session(&plan, folder.path(), usize::MAX);
     assert!(complete);

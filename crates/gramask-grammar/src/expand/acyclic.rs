@@ -27,7 +27,10 @@ pub(super) fn acyclic(rules: &Rules, limit: usize) -> Option<Rules> {
     let mut spent = 0;
     for (number, alternatives) in rules.iter().enumerate() {
         let inside = |rule: usize| components[rule] == components[number];
-        if !alternatives.iter().any(|alternative| alternative.next.is_some_and(inside)) {
+        if !alternatives
+            .iter()
+            .any(|alternative| alternative.next.is_some_and(inside))
+        {
             continue;
         }
         // Solved anew for each rule of the loop that something outside needs.
@@ -96,7 +99,9 @@ fn solve(
     limit: usize,
     spent: &mut usize,
 ) -> Option<Vec<Alternative>> {
-    let members: Vec<usize> = (0..rules.len()).filter(|&rule| components[rule] == components[entry]).collect();
+    let members: Vec<usize> = (0..rules.len())
+        .filter(|&rule| components[rule] == components[entry])
+        .collect();
     let inside: HashSet<usize> = members.iter().copied().collect();
     let mut equations: BTreeMap<usize, Equation> = BTreeMap::new();
     for &member in &members {
@@ -114,10 +119,16 @@ fn solve(
     while equations.len() > 1 {
         let uses = |rule: usize| equations.values().filter(|e| e.loops.contains_key(&rule)).count();
         let cost = |rule: &usize| uses(*rule) * (equations[rule].loops.len() + equations[rule].rest.len());
-        let cheapest = equations.keys().copied().filter(|rule| *rule != entry).min_by_key(cost)?;
+        let cheapest = equations
+            .keys()
+            .copied()
+            .filter(|rule| *rule != entry)
+            .min_by_key(cost)?;
         let found = starred(equations.remove(&cheapest)?, cheapest);
         for equation in equations.values_mut() {
-            let Some(before) = equation.loops.remove(&cheapest) else { continue };
+            let Some(before) = equation.loops.remove(&cheapest) else {
+                continue;
+            };
             for (&next, piece) in &found.loops {
                 let piece = sequence(vec![before.clone(), piece.clone()]);
                 *spent += size(&piece);
@@ -152,8 +163,16 @@ fn starred(mut equation: Equation, rule: usize) -> Equation {
     let star = Piece::Repeat(Box::new(body), 0, None);
     let behind = |piece: Piece| sequence(vec![star.clone(), piece]);
     Equation {
-        loops: equation.loops.into_iter().map(|(next, piece)| (next, behind(piece))).collect(),
-        rest: equation.rest.into_iter().map(|(piece, next)| (behind(piece), next)).collect(),
+        loops: equation
+            .loops
+            .into_iter()
+            .map(|(next, piece)| (next, behind(piece)))
+            .collect(),
+        rest: equation
+            .rest
+            .into_iter()
+            .map(|(piece, next)| (behind(piece), next))
+            .collect(),
     }
 }
 

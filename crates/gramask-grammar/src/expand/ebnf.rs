@@ -13,7 +13,10 @@ impl Plain {
         let mut text: String = self.header().iter().map(|line| format!("# {line}\n")).collect();
         text.push_str("root ::= r0\n");
         for (number, alternatives) in self.rules.iter().enumerate() {
-            let written = alternatives.iter().map(xgrammar_alternative).collect::<Result<Vec<_>, _>>()?;
+            let written = alternatives
+                .iter()
+                .map(xgrammar_alternative)
+                .collect::<Result<Vec<_>, _>>()?;
             text.push_str(&format!("r{number} ::= {}\n", written.join(" | ")));
         }
         Ok(text)
@@ -21,7 +24,11 @@ impl Plain {
 
     /// The grammar as KBNF; the start is `start`. What is no literal is a regular expression there.
     pub fn to_kbnf(&self) -> String {
-        let mut text: String = self.header().iter().map(|line| format!("(* {} *)\n", line.replace("*)", "* )"))).collect();
+        let mut text: String = self
+            .header()
+            .iter()
+            .map(|line| format!("(* {} *)\n", line.replace("*)", "* )")))
+            .collect();
         text.push_str("start ::= r0;\n");
         for (number, alternatives) in self.rules.iter().enumerate() {
             // `|` binds closer than what stands side by side: each alternative needs its brackets.
@@ -29,7 +36,11 @@ impl Plain {
                 .iter()
                 .filter(|alternative| !is_empty(alternative))
                 .map(|alternative| {
-                    let pieces = alternative.pieces.iter().map(kbnf).chain(alternative.next.map(|next| format!("r{next}")));
+                    let pieces = alternative
+                        .pieces
+                        .iter()
+                        .map(kbnf)
+                        .chain(alternative.next.map(|next| format!("r{next}")));
                     format!("({})", pieces.collect::<Vec<_>>().join(" "))
                 })
                 .collect();
@@ -56,10 +67,11 @@ fn kbnf(piece: &Piece) -> String {
     }
 }
 
+/// By number where it could mean something, brackets too: KBNF counts them inside strings.
 fn kbnf_character(c: char) -> String {
     match c {
-        '"' | '\\' => format!("\\{c}"),
-        c if (c as u32) < 0x20 || c as u32 == 0x7f => format!("\\u{{{:x}}}", c as u32),
+        c if c.is_ascii_alphanumeric() || c == ' ' => c.to_string(),
+        c if c.is_ascii() => format!("\\x{:02x}", c as u32),
         c => c.to_string(),
     }
 }
@@ -79,7 +91,10 @@ fn xgrammar(piece: &Piece) -> Result<String, PrintError> {
         Ok(format!("({})", parts.join(between)))
     };
     match piece {
-        Piece::Literal(text) => Ok(format!("\"{}\"", text.chars().map(xgrammar_character).collect::<String>())),
+        Piece::Literal(text) => Ok(format!(
+            "\"{}\"",
+            text.chars().map(xgrammar_character).collect::<String>()
+        )),
         Piece::Class(class) => Ok(xgrammar_class(class)),
         Piece::Choice(parts) => list(parts, " | "),
         Piece::Sequence(parts) if parts.is_empty() => Ok("\"\"".into()),
@@ -110,8 +125,8 @@ fn xgrammar_class(class: &Characters) -> String {
 fn xgrammar_character(c: char) -> String {
     match c {
         c if c.is_ascii_alphanumeric() || c == ' ' => c.to_string(),
-        c if c.is_ascii() => format!("\\x{:02x}", c as u32),
-        c if c.is_alphanumeric() => c.to_string(),
+        c if !c.is_ascii() && c.is_alphanumeric() => c.to_string(),
+        // Of so many digits always: `\x` takes all that follow.
         c if (c as u32) < 0x10000 => format!("\\u{:04x}", c as u32),
         c => format!("\\U{:08x}", c as u32),
     }

@@ -64,7 +64,9 @@ impl Referred {
     /// Every stretch of words with every label that the context allows.
     pub fn open(source: &Source, labels: std::ops::Range<u16>, labelled: bool) -> Referred {
         let words = 0..source.len();
-        let all = words.clone().flat_map(|first| (first..words.end).map(move |last| (first, last)));
+        let all = words
+            .clone()
+            .flat_map(|first| (first..words.end).map(move |last| (first, last)));
         let tuples = all.flat_map(|stretch| {
             labels.clone().map(move |label| Tuple {
                 label,
@@ -86,7 +88,9 @@ impl Referred {
         };
         let mut groups: BTreeMap<Vec<u8>, Vec<Tuple>> = BTreeMap::new();
         for tuple in begun {
-            let Some(&(first, last)) = tuple.fragments.last() else { continue };
+            let Some(&(first, last)) = tuple.fragments.last() else {
+                continue;
+            };
             let view = match kind {
                 Terminal::Label => labels[usize::from(tuple.label)].clone(),
                 Terminal::Text => source.surface(first, last).to_vec(),
@@ -125,7 +129,12 @@ impl Referred {
     /// fragments either, which put its end further right and itself earlier.
     pub fn prune(mut self, past: &Past, ordered: bool) -> Option<Referred> {
         if ordered {
-            self.tuples = self.tuples.iter().filter(|tuple| past.admits(tuple, true)).cloned().collect();
+            self.tuples = self
+                .tuples
+                .iter()
+                .filter(|tuple| past.admits(tuple, true))
+                .cloned()
+                .collect();
         }
         (!self.tuples.is_empty()).then_some(self)
     }

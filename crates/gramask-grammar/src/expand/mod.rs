@@ -27,6 +27,7 @@ mod classes;
 mod ebnf;
 mod entity;
 mod lark;
+mod lexemes;
 mod plain;
 mod regex;
 mod steps;
@@ -67,10 +68,10 @@ impl Default for ExpandLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Approximation {
     /// The characters of all copied text together.
-    #[error("copied text may be longer than the document's {0} characters")]
+    #[error("copied text may be longer than {0} characters")]
     Copied(u32),
     /// The characters of one mention, where its delimiters need an automaton.
-    #[error("a mention may be longer than the document's {0} characters")]
+    #[error("a mention may be longer than {0} characters")]
     Mention(u32),
     /// The units that `@skip` passes.
     #[error("there may be more than {0} units")]
@@ -105,7 +106,9 @@ pub enum ExpandError {
         level: Level,
     },
     /// More rules than allowed.
-    #[error("format `{format}`: the plain grammar has more than {limit} rules; take a shorter document or a higher limit")]
+    #[error(
+        "format `{format}`: the plain grammar has more than {limit} rules; take a shorter document or a higher limit"
+    )]
     Rules {
         /// The format's name.
         format: String,

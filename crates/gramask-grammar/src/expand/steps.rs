@@ -16,6 +16,9 @@ use crate::source::Source;
 /// Numbers at level `syntax` have at most so many digits.
 const DIGITS: u32 = 6;
 
+/// An output at level `syntax` may hold so much more than its document, whatever is counted.
+const SLACK: u32 = 512;
+
 /// How much of something may still come; `None` is without bound.
 type Allowance = Option<u32>;
 
@@ -77,7 +80,7 @@ pub(super) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     pub fn new(program: &'a Arc<Program>, source: &'a Source, text: &Text, level: Level, counted: u32) -> Steps<'a> {
-        let (characters, words) = (text.len() as u32, source.len());
+        let (characters, words) = ((text.len() as u32).saturating_add(SLACK), source.len());
         let mut start = Place {
             pc: 0,
             free: None,
@@ -111,8 +114,9 @@ impl<'a> Steps<'a> {
             mention = allow(text && !classes.simple, characters, Approximation::Mention(characters));
             let copied = program.cursor && !program.skips;
             start.copied = allow(copied, characters, Approximation::Copied(characters));
-            start.units = allow(program.skips, 2 * words, Approximation::Units(2 * words));
-            let most = most_entities(program, words);
+            let units = (2 * words).saturating_add(SLACK);
+            start.units = allow(program.skips, units, Approximation::Units(units));
+            let most = most_entities(program, words).saturating_add(SLACK);
             start.entities = allow(holds_entities(program), most, Approximation::Entities(most));
         }
         Steps {
@@ -202,7 +206,10 @@ impl<'a> Steps<'a> {
                             false => self.source.next_word(place.cursor).is_none(),
                         };
                     if end {
-                        found.push(Step::End(Place { pc: place.pc, ..self.start() }));
+                        found.push(Step::End(Place {
+                            pc: place.pc,
+                            ..self.start()
+                        }));
                     }
                 }
                 _ => self.write(&place, &mut found),
@@ -238,7 +245,11 @@ impl<'a> Steps<'a> {
             }
             Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if self.grounded => {
                 let next = match kind {
-                    Terminal::Copy => self.source.elements.get(place.cursor as usize).map(|e| (*e, place.cursor + 1)),
+                    Terminal::Copy => self
+                        .source
+                        .elements
+                        .get(place.cursor as usize)
+                        .map(|e| (*e, place.cursor + 1)),
                     _ => self.source.pass(place.cursor),
                 };
                 let Some((element, cursor)) = next else { return };
@@ -255,22 +266,35 @@ impl<'a> Steps<'a> {
                     }
                     return;
                 }
-                let left = if *kind == Terminal::Text { self.mention } else { place.copied };
+                let left = if *kind == Terminal::Text {
+                    self.mention
+                } else {
+                    place.copied
+                };
                 if *kind != Terminal::Text || self.characters > 0 {
                     self.free(place, left, found);
                 }
             }
             Op::Terminal(kind) if self.grounded => {
-                let Some(Open::Referred(entity)) = on.opens.last() else { return };
+                let Some(Open::Referred(entity)) = on.opens.last() else {
+                    return;
+                };
                 let tail = |view: &[u8]| match is_free(*kind) {
                     true => self.program.delimiters.run(place.tail, view),
                     false => Some(0),
                 };
                 for (view, entity) in entity.views(*kind, self.source, &self.program.labels) {
-                    let (Some(tail), Some(entity)) = (tail(&view), entity.prune(&on.past, self.program.ordered())) else {
+                    let (Some(tail), Some(entity)) = (tail(&view), entity.prune(&on.past, self.program.ordered()))
+                    else {
                         continue;
                     };
-                    push(&view, Place { tail, ..on.with_innermost(Open::Referred(entity)) });
+                    push(
+                        &view,
+                        Place {
+                            tail,
+                            ..on.with_innermost(Open::Referred(entity))
+                        },
+                    );
                 }
             }
             // A number without a leading zero.
@@ -438,14 +462,15 @@ fn most_entities(program: &Program, words: u32) -> u32 {
 /// Whether an output can hold more than one entity.
 fn holds_entities(program: &Program) -> bool {
     let grammar = &program.format().grammar;
-    grammar.entity.is_some() && grammar.rules.iter().any(|rule| {
-        let mut found = false;
-        rule.expr.walk(&mut |expr| {
-            found |= match expr.kind {
-                ExprKind::Rule(inner) | ExprKind::Each { rule: inner, .. } => Some(inner) == grammar.entity,
-                _ => false,
-            }
-        });
-        found
-    })
+    grammar.entity.is_some()
+        && grammar.rules.iter().any(|rule| {
+            let mut found = false;
+            rule.expr.walk(&mut |expr| {
+                found |= match expr.kind {
+                    ExprKind::Rule(inner) | ExprKind::Each { rule: inner, .. } => Some(inner) == grammar.entity,
+                    _ => false,
+                }
+            });
+            found
+        })
 }

@@ -15,18 +15,32 @@ mod walk;
 
 use std::sync::Arc;
 
-use gramask_grammar::{Approximation, Constraint, ExpandError, ExpandLimits, Format, Level, Plain, Program, State, Vocabulary, expand};
-use gramask_ner::{Entity, Text};
+use gramask_grammar::{
+    Approximation, Constraint, ExpandError, ExpandLimits, Format, Level, Plain, Program, State, Vocabulary, expand,
+};
+use gramask_ner::{Entity, Schema, Text};
 use third_party::Peer;
 use walk::{Dice, allowed, draw};
 
+/// What can be expanded and compared in seconds.
+const LIMITS: ExpandLimits = ExpandLimits {
+    rules: 100_000,
+    counted: 64,
+};
+
 /// A document, the labels, and entities as label, first and last character.
-type Document = (&'static str, &'static [&'static str], &'static [(&'static str, usize, usize)]);
+type Document = (
+    &'static str,
+    &'static [&'static str],
+    &'static [(&'static str, usize, usize)],
+);
 
 /// Short, since the plain grammar of a list has a rule for each entity before and each mention that may follow.
 #[rustfmt::skip]
-const DOCUMENTS: [Document; 8] = [
+const DOCUMENTS: [Document; 10] = [
     ("", &["X"], &[]),
+    ("a", &["X"], &[("X", 0, 1)]),
+    ("a b", &["X"], &[("X", 0, 1), ("X", 0, 3)]),
     ("IL-2", &["Gene"], &[("Gene", 0, 4)]),
     ("ab a ab", &["A", "AB"], &[("A", 0, 2), ("AB", 5, 7)]),
     ("a \"b\" <c>", &["X", "Y"], &[("X", 2, 5)]),
@@ -45,6 +59,27 @@ const LONG: [Document; 2] = [
     ("e\u{301}@@😀## a: b\n- c, B-X (O) א \t µ=1; e\u{301}@@😀## a: b\n- c, B-X (O) א \t µ=1; e\u{301}@@😀## a: b\n- c, B-X (O) א \t µ=1", &["X"], &[("X", 0, 2)]),
 ];
 
+/// A format of discontinuous entities in any order, which none of the others is.
+const ANY_PARTS: &str = r#"
+%escape json
+%order any
+start:  "[" (entity ("," entity)*)? "]"
+entity: "{" part ("," part)* "}" @label
+part:   "\"" @text "\""
+"#;
+
+fn program(name: &str, labels: &[&str]) -> Arc<Program> {
+    if name == "any-parts" {
+        let format = Format::parse(name, ANY_PARTS).unwrap();
+        return Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap();
+    }
+    formats::program(name, labels)
+}
+
+fn is_unordered(program: &Program) -> bool {
+    program.format().source.contains("%order any")
+}
+
 struct Case {
     name: String,
     program: Arc<Program>,
@@ -58,14 +93,23 @@ struct Case {
 impl Case {
     fn new(name: &str, document: &Document, level: Level, dice: &mut Dice) -> Option<Case> {
         let (text, labels, entities) = *document;
-        let program = formats::program(name, labels);
+        let program = program(name, labels);
         let text = Text::new(text);
-        let entities: Vec<Entity> = entities.iter().map(|&(label, start, end)| Entity::new(label, start, end)).collect();
-        let gold = program.write(&text, &entities).map(|written| written.text.into_bytes()).unwrap_or_default();
-        let plain = match expand(&program, &text, level, ExpandLimits::default()) {
+        let entities: Vec<Entity> = entities
+            .iter()
+            .map(|&(label, start, end)| Entity::new(label, start, end))
+            .collect();
+        let gold = program
+            .write(&text, &entities)
+            .map(|written| written.text.into_bytes())
+            .unwrap_or_default();
+        let plain = match expand(&program, &text, level, LIMITS) {
             Ok(plain) => plain,
-            // Several fragments have as many tuples as the document has sets of words.
-            Err(ExpandError::Rules { .. }) if program.format().discontinuous() => return None,
+            // Several fragments have as many tuples as the document has sets of words, and without an order each set of
+            // tuples is a place of its own.
+            Err(ExpandError::Rules { .. }) if program.format().discontinuous() || is_unordered(&program) => {
+                return None;
+            }
             Err(error) => {
                 let vocabulary = third_party::vocabulary(dice, &[b"ab"], 1);
                 let constraint = Constraint::new(program, &text, level, vocabulary);
@@ -73,7 +117,11 @@ impl Case {
                 return None;
             }
         };
-        let sources = [gold.as_slice(), text.as_str().as_bytes(), program.format().source.as_bytes()];
+        let sources = [
+            gold.as_slice(),
+            text.as_str().as_bytes(),
+            program.format().source.as_bytes(),
+        ];
         let vocabulary = third_party::vocabulary(dice, &sources, 600);
         Some(Case {
             name: name.to_owned(),
@@ -122,7 +170,12 @@ impl Case {
 
     /// Compares along the gold output and along random walks; gives the number of masks.
     fn run(&self, lark: &str, dice: &mut Dice, walks: usize) -> usize {
-        let new = Constraint::new(Arc::clone(&self.program), &self.text, self.level, Arc::clone(&self.vocabulary));
+        let new = Constraint::new(
+            Arc::clone(&self.program),
+            &self.text,
+            self.level,
+            Arc::clone(&self.vocabulary),
+        );
         let mut constraint = new.expect("what has a plain grammar has a constraint");
         let mut peers = third_party::Peers::new(&self.vocabulary);
         let mut masks = 0;
@@ -166,9 +219,14 @@ fn compare_all(level: Level, names: impl Iterator<Item = &'static str>) {
         let (mut masks, mut rules) = (0, 0);
         let long: &[Document] = if level == Level::Syntax { &LONG } else { &[] };
         for document in DOCUMENTS.iter().chain(long) {
-            let Some(case) = Case::new(name, document, level, &mut dice) else { continue };
+            let Some(case) = Case::new(name, document, level, &mut dice) else {
+                continue;
+            };
             rules += case.plain.rules().len();
-            masks += case.run(&case.plain.to_lark(), &mut dice, 3);
+            masks += case.run(&case.plain.to_lark(), &mut dice, 2);
+            if !case.plain.is_regular() {
+                masks += case.run(&case.plain.to_lark_characters(), &mut dice, 2);
+            }
         }
         println!("{name} {level}: {masks} masks, {rules} rules");
         assert!(masks > 0, "{name} has no output at {level} for any document");
@@ -183,4 +241,67 @@ fn masks_are_llguidances_at_level_grounded() {
 #[test]
 fn masks_are_llguidances_at_level_syntax() {
     compare_all(Level::Syntax, Format::builtin());
+}
+
+/// The rest of the notation: any order, fragments at characters, positions of several fragments, regular expressions,
+/// words in nested entities, no escape.
+#[test]
+fn masks_are_llguidances_for_the_formats_of_tests() {
+    let names = || {
+        formats::names()
+            .into_iter()
+            .filter(|name| Format::builtin().all(|builtin| builtin != *name))
+    };
+    compare_all(Level::Syntax, names().chain(["any-parts"]));
+    compare_all(Level::Grounded, names());
+}
+
+/// Where the allowances of level `syntax` end: behind the longest mention, and behind the last digit.
+#[test]
+fn allowances_end_where_the_plain_grammars_do() {
+    let far = [
+        ("json-list", "a", "[{\"text\":\"", "x", 519),
+        ("offsets", "a", "[0:", "1", 0),
+    ];
+    for (name, text, begin, more, times) in far {
+        let (program, text) = (program(name, &["X"]), Text::new(text));
+        let limits = ExpandLimits { counted: 515, ..LIMITS };
+        let plain = expand(&program, &text, Level::Syntax, limits).unwrap();
+        let entities = |left_out: &Approximation| matches!(left_out, Approximation::Entities(_));
+        assert!(plain.approximations().iter().all(entities), "{name}");
+        let sources = [
+            begin.as_bytes(),
+            more.as_bytes(),
+            b"x x\"xxx\", \"label\" O O B-X B-X O",
+        ];
+        let vocabulary = third_party::vocabulary(&mut Dice(1), &sources, 200);
+        let mut constraint = Constraint::new(program, &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
+        let mut peer = third_party::Peers::new(&vocabulary).start(&plain.to_lark());
+        let mut state = constraint.start();
+        let mut ended = None;
+        let bytes = begin.bytes().chain(more.bytes().cycle().take(700 * more.len()));
+        for (at, byte) in bytes.enumerate() {
+            if at >= times {
+                let theirs = allowed(&peer.mask(vocabulary.len()));
+                assert_eq!(allowed(constraint.mask(state)), theirs, "{name} behind {at} bytes");
+            }
+            match constraint.advance_bytes(state, &[byte]) {
+                Some(next) => state = next,
+                None => {
+                    ended = Some(at);
+                    break;
+                }
+            }
+            peer.advance(vocabulary.longest_match(&[byte]).unwrap().0);
+        }
+        println!("{name}: the allowance ends behind {ended:?} bytes");
+        assert!(ended.is_some(), "{name} goes on without end");
+    }
+}
+
+/// Known to fail: in any order, an entity whose first fragment alone was listed before can't begin.
+#[test]
+#[ignore = "the machine takes a mention that is not yet whole for the entity that was listed"]
+fn a_listed_entity_may_begin_another_one() {
+    compare_all(Level::Grounded, ["any-parts"].into_iter());
 }

@@ -78,7 +78,8 @@ impl Peer {
         let mask = self.0.compute_mask_or_eos().expect("llguidance has a mask");
         (0..size.div_ceil(32))
             .map(|word| {
-                let bit = |bit: usize| u32::from(word * 32 + bit < size && mask.is_allowed((word * 32 + bit) as u32)) << bit;
+                let bit =
+                    |bit: usize| u32::from(word * 32 + bit < size && mask.is_allowed((word * 32 + bit) as u32)) << bit;
                 (0..32).map(bit).sum()
             })
             .collect()

@@ -8,7 +8,7 @@
 //! 5. a budget that suffices at the start suffices (`budget`);
 //! 6. a format without positions accepts exactly the lists that some choice of occurrences satisfies (`occurrences`).
 //!
-//! `corpora` holds real text to laws 1 and 2, and `speed` prints how long masks take.
+//! `corpora` holds real text to laws 1 to 3, and `speed` prints how long masks take.
 
 mod accepted;
 mod budget;

@@ -12,7 +12,7 @@ use super::{BROKEN, CliError, DONE, bars};
 use crate::experiment::{CorpusChoice, LevelName, OnProblem, Unit};
 use crate::mark;
 use crate::pull::Cache;
-use crate::run::{Engine, Judged, OneText, PlannedCorpus, decode_one};
+use crate::run::{Engine, Judged, OneText, Pass, PlannedCorpus, decode_passes};
 
 /// Decodes one text and prints output, entities and the marked text.
 pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
@@ -50,24 +50,27 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
     bar.finish_and_clear();
     let text = Text::new(args.text);
     let bar = bars::waiting("decoding");
-    let decoded = decode_one(&mut engine?, &one, &text);
+    let decoded = decode_passes(&mut engine?, &one, &text);
     bar.finish_and_clear();
-    let (output, judged) = decoded?;
+    let (passes, judged) = decoded?;
 
-    show(&text, &output.text, &judged, &one.schema);
-    let seconds = (output.times.prefill + output.times.decode + output.times.choose + output.times.mask).as_secs_f64();
+    show(&text, &passes, &judged, &one.schema);
     let faint = Style::new().dimmed();
-    anstream::eprintln!(
-        "{faint}{} tokens, {:.1} tokens/s with the prompt in the time, {:.4} ms of mask work per token, ended by {}{faint:#}",
-        output.positions.output,
-        output.positions.output as f64 / seconds.max(1e-9),
-        output.times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,
-        match output.finish {
-            gramask_decode::Finish::End => "an end token",
-            gramask_decode::Finish::Budget => "the budget",
-            gramask_decode::Finish::Context => "the model's context",
-        }
-    );
+    for Pass { output, .. } in &passes {
+        let times = &output.times;
+        let seconds = (times.prefill + times.decode + times.choose + times.mask).as_secs_f64();
+        anstream::eprintln!(
+            "{faint}{} tokens, {:.1} tokens/s with the prompt in the time, {:.4} ms of mask work per token, ended by {}{faint:#}",
+            output.positions.output,
+            output.positions.output as f64 / seconds.max(1e-9),
+            times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,
+            match output.finish {
+                gramask_decode::Finish::End => "an end token",
+                gramask_decode::Finish::Budget => "the budget",
+                gramask_decode::Finish::Context => "the model's context",
+            }
+        );
+    }
     let masked = level != LevelName::None;
     let broken = !judged.parsed
         || judged.independent == Some(false)
@@ -91,9 +94,12 @@ fn from_corpus(name: &str, examples: usize) -> Result<(Schema, Vec<Document>), C
     Ok((corpus.schema, corpus.examples))
 }
 
-fn show(text: &Text, output: &str, judged: &Judged, schema: &Schema) {
+fn show(text: &Text, passes: &[Pass], judged: &Judged, schema: &Schema) {
     let head = Style::new().bold();
-    anstream::println!("{head}output{head:#}\n{output}\n");
+    for Pass { label, output } in passes {
+        let of = label.as_ref().map_or(String::new(), |label| format!(" of {label}"));
+        anstream::println!("{head}output{of}{head:#}\n{}\n", output.text);
+    }
     anstream::println!("{head}entities{head:#}");
     for entity in &judged.entities {
         let fragments: Vec<&str> = entity

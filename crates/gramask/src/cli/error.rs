@@ -30,6 +30,9 @@ pub enum CliError {
     /// The format.
     #[error(transparent)]
     Format(#[from] gramask_grammar::FormatErrors),
+    /// The page of the formats.
+    #[error(transparent)]
+    Page(#[from] gramask_grammar::docs::PageError),
     /// The format does not go with the labels.
     #[error(transparent)]
     Compile(#[from] gramask_grammar::CompileError),
@@ -42,6 +45,20 @@ pub enum CliError {
     /// The text could not be decoded.
     #[error(transparent)]
     One(#[from] OneError),
+    /// There is no plain grammar.
+    #[error(transparent)]
+    Expand(#[from] gramask_grammar::ExpandError),
+    /// The plain grammar can't be printed so.
+    #[error(transparent)]
+    Print(#[from] gramask_grammar::PrintError),
+    /// The file of a document.
+    #[error("cannot read the document {}: {source}", path.display())]
+    Document {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Labels without a name.
     #[error("--labels needs names with commas between, such as Chemical,Disease; an empty one was given")]
     Labels,

@@ -7,6 +7,7 @@
 mod bars;
 mod decode;
 mod error;
+mod grammar;
 mod list;
 mod pull;
 mod run;
@@ -64,8 +65,10 @@ The cache is $GRAMASK_CACHE, else the folder `gramask` in the user's cache folde
 hub's SHA-256; HF_ENDPOINT names a mirror of the hub, HF_TOKEN the token for gated models. A download that broke goes on
 where it broke. `gramask run` and `gramask decode` pull what they lack.")]
     Pull(PullArgs),
+    /// Write a format over one document as a plain grammar, for other engines
+    Grammar(grammar::GrammarArgs),
     /// List the formats that come with the program, each with an example
-    Formats,
+    Formats(list::FormatsArgs),
     /// List the devices that --device can name here
     Devices,
 }
@@ -158,7 +161,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Decode(args) => decode::decode(args),
         Command::Pull(args) => pull::pull(args),
-        Command::Formats => list::formats(),
+        Command::Grammar(args) => grammar::grammar(args),
+        Command::Formats(args) => list::formats(&args),
         Command::Devices => list::devices(),
     };
     match done {

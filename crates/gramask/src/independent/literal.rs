@@ -167,7 +167,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    /// Each was given to Python's `ast.parse`.
+    /// Each was given to Python's `compile`.
     #[test]
     fn python_is_told_from_what_is_none() {
         for good in [

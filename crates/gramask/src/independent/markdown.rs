@@ -70,7 +70,8 @@ fn is_text(cell: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Each was given to cmark-gfm: the good ones are tables of plain text, the bad ones are none, or have markup.
+    /// Each was given to cmark-gfm: the good ones are tables of plain text, the bad ones are none, lose a cell or
+    /// a character, or hold markup.
     #[test]
     fn tables_are_told_from_what_is_none() {
         const HEAD: &str = "| text | label |\n| --- | --- |";

@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use gramask_decode::{
-    Ended, Layout, Masked, Output, PromptTokenizer, Prompter, Request, Settings, Unconstrained, decode,
+    Ended, Layout, Masked, Output, PromptTokenizer, Prompter, Request, Settings, Strategy, Unconstrained, decode,
 };
-use gramask_grammar::{Constraint, Program};
+use gramask_grammar::{Constraint, ConstraintError, Program, Vocabulary};
 use gramask_ner::Document;
 
 use super::engine::{Engine, Prompts};
 use super::error::RunError;
 use super::journal::{Journal, JournalError};
-use super::judge::judge;
+use super::judge::{Judged, judge};
+use super::passes::{self, Gathered, Prepared, Prompted};
 use super::plan::{Plan, PlannedCorpus};
 use super::record::{Fault, FaultKind, Record, Times, Tokens};
 use super::summary::{Row, summarise};
@@ -67,7 +68,7 @@ pub fn carry_out(
             Some(engine) if engine.name == cell.model => engine,
             other => other.insert(open(&cell.model)?),
         };
-        let program = Program::compile(format, &corpus.schema).map_err(|source| RunError::Compile {
+        let programs = Program::passes(format, &corpus.schema).map_err(|source| RunError::Compile {
             format: format.name.clone(),
             source: Box::new(source),
         })?;
@@ -76,7 +77,7 @@ pub fn carry_out(
             plan,
             cell: &cell,
             corpus,
-            program: &program,
+            programs: &programs,
             stop,
         }
         .run(engine, journal, watch)?;
@@ -113,15 +114,9 @@ struct CellRun<'a> {
     plan: &'a Plan,
     cell: &'a Cell,
     corpus: &'a PlannedCorpus,
-    program: &'a Arc<Program>,
+    /// One for each pass.
+    programs: &'a [Arc<Program>],
     stop: &'a AtomicBool,
-}
-
-/// What is known of a document before it is decoded.
-struct Prepared<'a> {
-    document: &'a Document,
-    prompt: Vec<u32>,
-    budget: usize,
 }
 
 impl CellRun<'_> {
@@ -137,14 +132,17 @@ impl CellRun<'_> {
             prompts,
             ..
         } = engine;
-        let prompter = prompts
-            .prompter(self.program, &self.corpus.examples)
+        let prompters = self
+            .programs
+            .iter()
+            .map(|program| prompts.prompter(program, &self.corpus.examples))
+            .collect::<Result<Vec<_>, _>>()
             .map_err(|source| RunError::Prompt {
                 format: self.cell.format.clone(),
                 source,
             })?;
         for document in &self.corpus.documents {
-            match self.prepare(prompts, &prompter, document) {
+            match self.prepare(prompts, &prompters, document) {
                 Ok(ready) => prepared.push(ready),
                 Err(why) => refused.push(self.not_decoded(document, Vec::new(), why)),
             }
@@ -154,59 +152,58 @@ impl CellRun<'_> {
         let mut settings = Settings::new(layout, self.plan.experiment.sampling);
         settings.overlap = self.plan.device != gramask_model::device::DeviceName::Flex;
 
-        let left: HashMap<&str, &Prepared<'_>> = prepared
+        let in_order: Vec<&Prepared<'_>> = prepared
             .iter()
             .filter(|ready| !journal.has(self.cell, &ready.document.id))
-            .map(|ready| (ready.document.id.as_str(), ready))
             .collect();
+        // The document and the pass of each request.
+        let mut left: HashMap<String, (&Prepared<'_>, usize)> = HashMap::new();
+        for ready in &in_order {
+            for pass in 0..ready.passes.len() {
+                left.insert(ready.request_id(&self.corpus.schema, pass), (*ready, pass));
+            }
+        }
         let refused = RefCell::new(refused);
         let compile_us: RefCell<HashMap<String, f64>> = RefCell::default();
-        let in_order = prepared
-            .iter()
-            .filter(|ready| left.contains_key(ready.document.id.as_str()));
-        let requests = in_order.filter_map(|ready| {
+        let requests = in_order.iter().flat_map(|ready| {
             let clock = Instant::now();
-            let request = match self.cell.level {
-                LevelName::None => Ok(self.request(ready, Unconstrained)),
-                level => {
-                    let text = &ready.document.text;
-                    Constraint::new(self.program.clone(), text, level.into(), vocabulary.clone())
-                        .map(|constraint| self.request(ready, Masked::new(constraint)))
-                }
-            };
-            match request {
-                Ok(request) => {
+            match self.requests(ready, vocabulary) {
+                Ok(requests) => {
                     let spent = clock.elapsed().as_secs_f64() * 1e6;
-                    compile_us.borrow_mut().insert(request.id.clone(), spent);
-                    Some(request)
+                    compile_us.borrow_mut().insert(ready.document.id.clone(), spent);
+                    requests
                 }
                 Err(error) => {
-                    let why = error.to_string();
-                    refused
-                        .borrow_mut()
-                        .push(self.not_decoded(ready.document, ready.prompt.clone(), why));
-                    None
+                    let record = self.not_decoded(ready.document, ready.prompt(), error.to_string());
+                    refused.borrow_mut().push(record);
+                    Vec::new()
                 }
             }
         });
 
         let mut failed: Option<JournalError> = None;
+        let mut gathered: HashMap<&str, Gathered> = HashMap::new();
         let mut clock = Instant::now();
         let on_end = |ended: Ended| {
-            let Some(ready) = left.get(ended.id.as_str()) else {
+            let Some(&(ready, pass)) = left.get(ended.id.as_str()) else {
                 return ControlFlow::Continue(());
             };
-            let mut record = match ended.outcome {
-                Ok(output) => self.record(ready, &output),
-                Err(error) => self.not_decoded(ready.document, ready.prompt.clone(), error.to_string()),
-            };
-            record.times.compile_us = compile_us.borrow().get(&ended.id).copied().unwrap_or_default();
-            record.times.wall_s = clock.elapsed().as_secs_f64();
-            clock = Instant::now();
-            watch.record(&record);
-            if let Err(error) = journal.append(record) {
-                failed = Some(error);
-                return ControlFlow::Break(());
+            let id = ready.document.id.as_str();
+            let passes = gathered.entry(id).or_insert_with(|| Gathered::new(ready.passes.len()));
+            if let Some(outcome) = passes.add(pass, ended.outcome) {
+                gathered.remove(id);
+                let mut record = match outcome {
+                    Ok(outputs) => self.record(ready, &outputs),
+                    Err(error) => self.not_decoded(ready.document, ready.prompt(), error.to_string()),
+                };
+                record.times.compile_us = compile_us.borrow().get(id).copied().unwrap_or_default();
+                record.times.wall_s = clock.elapsed().as_secs_f64();
+                clock = Instant::now();
+                watch.record(&record);
+                if let Err(error) = journal.append(record) {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
             }
             match self.stop.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
@@ -227,34 +224,33 @@ impl CellRun<'_> {
         Ok(())
     }
 
-    /// The prompt, and the budget: what the output without entities takes, and the experiment's allowance. A format that
+    /// The prompts, and the budgets: what the output without entities takes, and the experiment's allowance. A format that
     /// copies the document needs more for a long one; the allowance is what entities may add, in every format.
     fn prepare<'a>(
         &self,
         prompts: &Prompts,
-        prompter: &Prompter<'_, dyn PromptTokenizer>,
+        prompters: &[Prompter<'_, dyn PromptTokenizer>],
         document: &'a Document,
     ) -> Result<Prepared<'a>, String> {
-        let shortest = self
-            .program
-            .write(&document.text, &[])
-            .map_err(|error| error.to_string())?;
-        let prompt = prompter
-            .build(document.text.as_str())
-            .map_err(|error| error.to_string())?;
-        let budget = prompts.count(&shortest.text) + 1 + self.plan.experiment.budget;
-        Ok(Prepared {
-            document,
-            prompt: prompt.tokens,
-            budget,
-        })
+        let mut passes = Vec::with_capacity(prompters.len());
+        for (program, prompter) in self.programs.iter().zip(prompters) {
+            let shortest = program.write(&document.text, &[]).map_err(|error| error.to_string())?;
+            let prompt = prompter
+                .build(document.text.as_str())
+                .map_err(|error| error.to_string())?;
+            passes.push(Prompted {
+                prompt: prompt.tokens,
+                budget: prompts.count(&shortest.text) + 1 + self.plan.experiment.budget,
+            });
+        }
+        Ok(Prepared { document, passes })
     }
 
     fn layout(&self, context: usize, prepared: &[Prepared<'_>]) -> Layout {
-        let prompts = prepared.iter().map(|ready| ready.prompt.as_slice());
-        let length = prepared
-            .iter()
-            .map(|ready| ready.prompt.len() + ready.budget)
+        let passes = || prepared.iter().flat_map(|ready| &ready.passes);
+        let prompts = passes().map(|pass| pass.prompt.as_slice());
+        let length = passes()
+            .map(|pass| pass.prompt.len() + pass.budget)
             .max()
             .unwrap_or(1)
             .min(context);
@@ -264,24 +260,53 @@ impl CellRun<'_> {
         layout
     }
 
-    fn request(&self, ready: &Prepared<'_>, strategy: impl gramask_decode::Strategy + 'static) -> Request {
-        Request::new(&ready.document.id, ready.prompt.clone(), Some(ready.budget), strategy)
+    /// A document's requests, one for each pass.
+    fn requests(&self, ready: &Prepared<'_>, vocabulary: &Arc<Vocabulary>) -> Result<Vec<Request>, ConstraintError> {
+        let request = |(pass, (program, prompted)): (usize, (&Arc<Program>, &Prompted))| {
+            let strategy: Box<dyn Strategy> = match self.cell.level {
+                LevelName::None => Box::new(Unconstrained),
+                level => {
+                    let text = &ready.document.text;
+                    let constraint = Constraint::new(program.clone(), text, level.into(), vocabulary.clone())?;
+                    Box::new(Masked::new(constraint))
+                }
+            };
+            Ok(Request {
+                id: ready.request_id(&self.corpus.schema, pass),
+                prompt: prompted.prompt.clone(),
+                budget: Some(prompted.budget),
+                strategy,
+            })
+        };
+        self.programs
+            .iter()
+            .zip(&ready.passes)
+            .enumerate()
+            .map(request)
+            .collect()
     }
 
-    fn record(&self, ready: &Prepared<'_>, output: &Output) -> Record {
-        let judged = judge(self.program, &ready.document.text, &output.text, self.cell.level);
-        let mut record = self.blank(ready.document, &ready.prompt);
-        record.output = output.text.clone();
-        record.entities = judged.entities;
-        record.tokens.output = output.positions.output;
-        if self.cell.level != LevelName::None {
-            record.times.mask_us = output.times.mask.as_secs_f64() * 1e6;
+    fn record(&self, ready: &Prepared<'_>, outputs: &[Output]) -> Record {
+        let text = &ready.document.text;
+        let judge = |(program, output): (_, &Output)| judge(program, text, &output.text, self.cell.level);
+        let judged = Judged::join(self.programs.iter().zip(outputs).map(judge), &self.corpus.schema);
+        let mut record = self.blank(ready.document, &ready.prompt());
+        let texts: Vec<String> = outputs.iter().map(|output| output.text.clone()).collect();
+        record.output = texts.join("\n");
+        if texts.len() > 1 {
+            record.passes = texts;
         }
-        record.finish = Some(output.finish);
+        record.entities = judged.entities;
+        record.tokens.output = outputs.iter().map(|output| output.positions.output).sum();
+        if self.cell.level != LevelName::None {
+            let mask: std::time::Duration = outputs.iter().map(|output| output.times.mask).sum();
+            record.times.mask_us = mask.as_secs_f64() * 1e6;
+        }
+        record.finish = passes::finish(outputs);
         record.parsed = judged.parsed;
         record.errors = judged.faults;
         // Adding 0 keeps a sum of nothing from being written as -0.
-        record.removed = 0.0 - output.log_weight();
+        record.removed = 0.0 - outputs.iter().map(Output::log_weight).sum::<f64>();
         record.independent = judged.independent;
         record
     }
@@ -298,13 +323,14 @@ impl CellRun<'_> {
 
     fn blank(&self, document: &Document, prompt: &[u32]) -> Record {
         let bytes: Vec<u8> = prompt.iter().flat_map(|token| token.to_le_bytes()).collect();
-        let written = self.program.write(&document.text, &document.entities);
-        let inexpressible = written.map_or(document.entities.len(), |written| written.unexpressed.len());
+        let unexpressed = Program::unexpressed(self.programs, &document.text, &document.entities);
+        let inexpressible = unexpressed.map_or(document.entities.len(), |entities| entities.len());
         Record {
             cell: self.cell.clone(),
             document: document.id.clone(),
             prompt: sha256_hex(bytes),
             output: String::new(),
+            passes: Vec::new(),
             entities: Vec::new(),
             gold: document.entities.clone(),
             tokens: Tokens {

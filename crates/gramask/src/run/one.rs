@@ -66,12 +66,41 @@ impl OneText {
     /// When format and labels do not go together, or the sampling is out of its range.
     pub fn check(&self) -> Result<(), OneError> {
         self.sampling.validate()?;
-        Program::compile(&self.format, &self.schema)?;
+        Program::passes(&self.format, &self.schema)?;
         Ok(())
     }
 }
 
-/// Decodes a text, and reads the output.
+/// One pass over a text.
+#[derive(Debug)]
+pub struct Pass {
+    /// Its label, where the format has a pass for each.
+    pub label: Option<String>,
+    /// What the model wrote.
+    pub output: Output,
+}
+
+/// Decodes a text, in as many passes as the format has, and reads the outputs.
+///
+/// # Errors
+/// As [`decode_one`].
+pub fn decode_passes(engine: &mut Engine, how: &OneText, text: &Text) -> Result<(Vec<Pass>, Judged), OneError> {
+    let labelled = how.format.grammar.directives.pass_label;
+    let (mut passes, mut parts) = (Vec::new(), Vec::new());
+    for program in Program::passes(&how.format, &how.schema)? {
+        let one = OneText {
+            schema: program.schema().clone(),
+            ..how.clone()
+        };
+        let (output, judged) = decode_one(engine, &one, text)?;
+        let label = program.schema().labels().first().filter(|_| labelled).cloned();
+        passes.push(Pass { label, output });
+        parts.push(judged);
+    }
+    Ok((passes, Judged::join(parts, &how.schema)))
+}
+
+/// Decodes a text in one pass, and reads the output. A format with a pass for each label takes a schema of one.
 ///
 /// # Errors
 /// When it cannot be decoded: the prompt is longer than the model's context, a character cannot be written, ...

@@ -105,7 +105,7 @@ impl Plan {
         }
         for corpus in &corpora {
             for format in &formats {
-                gramask_grammar::Program::compile(format, &corpus.schema).map_err(|source| PlanError::Compile {
+                gramask_grammar::Program::passes(format, &corpus.schema).map_err(|source| PlanError::Compile {
                     format: format.name.clone(),
                     corpus: corpus.name.clone(),
                     source: Box::new(source),

@@ -14,10 +14,13 @@ pub struct Record {
     pub cell: Cell,
     /// The document's identifier.
     pub document: String,
-    /// The SHA-256 of the prompt's tokens, each as four bytes, the lowest first.
+    /// The SHA-256 of the prompt's tokens, each as four bytes, the lowest first; of all passes, one after the other.
     pub prompt: String,
-    /// What the model wrote.
+    /// What the model wrote; the outputs of several passes with line breaks between.
     pub output: String,
+    /// The outputs one by one, in schema order, where the format has a pass for each label.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub passes: Vec<String>,
     /// The entities that the strict reader found in it.
     pub entities: Vec<Entity>,
     /// The gold entities.
@@ -117,6 +120,7 @@ pub(crate) mod tests {
             document: document.into(),
             prompt: "00".into(),
             output: "[]".into(),
+            passes: Vec::new(),
             entities: Vec::new(),
             gold: Vec::new(),
             tokens: Tokens { prompt: 10, output: 2 },

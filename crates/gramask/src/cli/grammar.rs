@@ -1,0 +1,106 @@
+//! `gramask grammar`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use gramask_grammar::{ExpandLimits, Format, Level, Program, expand};
+use gramask_ner::{Schema, Text};
+
+use super::{CliError, DONE};
+
+/// So many characters may a regular expression have.
+const LONGEST_REGEX: usize = 10_000_000;
+
+#[derive(Debug, Args)]
+pub(super) struct GrammarArgs {
+    #[command(subcommand)]
+    command: GrammarCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GrammarCommand {
+    /// Write a format over one document as a plain grammar, for other engines
+    #[command(after_help = "\
+The grammar has no @terminals and accepts what the format accepts for this document, as far as the comments at its head don't
+say otherwise. At the level `grounded` it grows fast with the document: fit for a sentence without many words.")]
+    Expand(ExpandArgs),
+}
+
+#[derive(Debug, Args)]
+struct ExpandArgs {
+    /// The format: a name (`gramask formats` lists them) or the path of a .gram file
+    #[arg(long, value_name = "FORMAT", default_value = "json-list")]
+    format: String,
+    /// The labels, with commas between
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        alias = "schema",
+        default_value = "Chemical,Disease"
+    )]
+    labels: Vec<String>,
+    /// The document
+    #[arg(long, value_name = "TEXT", required_unless_present = "document_file")]
+    document: Option<String>,
+    /// The file whose whole text is the document
+    #[arg(long, value_name = "PATH", conflicts_with = "document")]
+    document_file: Option<PathBuf>,
+    /// `syntax` (the output parses) or `grounded` (and it is true of the document)
+    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = super::level)]
+    level: Level,
+    /// The notation
+    #[arg(long, value_enum, value_name = "NOTATION", default_value = "lark")]
+    to: Notation,
+    /// At most so many rules, before equal ones are merged
+    #[arg(long, value_name = "N", default_value_t = ExpandLimits::default().rules, value_parser = super::at_least_one)]
+    rules: usize,
+}
+
+/// What other engines read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Notation {
+    /// Lark, as llguidance reads it
+    Lark,
+    /// The EBNF of XGrammar
+    Xgrammar,
+    /// KBNF
+    Kbnf,
+    /// One regular expression, as outlines-core reads it
+    Regex,
+}
+
+/// Prints a plain grammar.
+pub(super) fn grammar(args: GrammarArgs) -> Result<u8, CliError> {
+    let GrammarCommand::Expand(args) = args.command;
+    let format = Format::named(&args.format)?;
+    if args.labels.iter().any(|label| label.trim().is_empty()) {
+        return Err(CliError::Labels);
+    }
+    let schema = Schema::new(args.labels.iter().map(|label| label.trim()));
+    let program = Program::compile(&format, &schema)?;
+    let document = match (args.document, args.document_file) {
+        (Some(document), _) => document,
+        (None, Some(path)) => std::fs::read_to_string(&path).map_err(|source| CliError::Document { path, source })?,
+        (None, None) => String::new(),
+    };
+    let limits = ExpandLimits {
+        rules: args.rules,
+        ..ExpandLimits::default()
+    };
+    let plain = expand(&program, &Text::new(document), args.level, limits)?;
+    let text = match args.to {
+        Notation::Lark => plain.to_lark(),
+        Notation::Xgrammar => plain.to_xgrammar()?,
+        Notation::Kbnf => plain.to_kbnf(),
+        Notation::Regex => {
+            // No comment can stand in it.
+            for left_out in plain.approximations() {
+                anstream::eprintln!("note: {left_out}");
+            }
+            plain.to_regex(LONGEST_REGEX)? + "\n"
+        }
+    };
+    anstream::print!("{text}");
+    Ok(DONE)
+}
