@@ -238,6 +238,11 @@ impl Constraint {
         self.engine.way(state)
     }
 
+    /// How many of the kept masks were made for this document, and not found among those that documents share.
+    pub fn made(&self) -> usize {
+        self.engine.made_masks()
+    }
+
     /// How many states were visited and how many masks are kept.
     pub fn visited(&self) -> (usize, usize) {
         (self.engine.visited(), self.engine.kept_masks())

@@ -22,8 +22,8 @@ pub(crate) struct Element {
 pub(crate) struct Source {
     /// The whole text, escaped.
     pub bytes: Vec<u8>,
-    /// `at[c]` is where character `c` begins in `bytes`; one more for the end.
-    at: Vec<u32>,
+    /// Where each word begins and ends in `bytes`.
+    edges: Vec<(u32, u32)>,
     /// The units that fragments begin and end at, in characters: words, or single characters.
     pub words: Vec<(u32, u32)>,
     pub elements: Vec<Element>,
@@ -67,11 +67,11 @@ impl Source {
         };
         let mut source = Source {
             end_words: vec![NOWHERE; bytes.len() + 1],
+            edges: words.iter().map(|&(start, end)| (at[start as usize], at[end as usize])).collect(),
             elements: Vec::with_capacity(2 * words.len() + 1),
             suffixes: (0..words.len() as u32).collect(),
             next_words: Vec::new(),
             bytes,
-            at,
             words,
         };
         source.cut();
@@ -98,7 +98,7 @@ impl Source {
     pub fn none() -> Source {
         Source {
             bytes: Vec::new(),
-            at: vec![0],
+            edges: Vec::new(),
             words: Vec::new(),
             elements: Vec::new(),
             suffixes: Vec::new(),
@@ -109,8 +109,7 @@ impl Source {
 
     fn cut(&mut self) {
         let mut before = 0;
-        for (number, &(start, end)) in self.words.iter().enumerate() {
-            let (start, end) = (self.at[start as usize], self.at[end as usize]);
+        for (number, &(start, end)) in self.edges.iter().enumerate() {
             if before < start {
                 self.elements.push(Element {
                     start: before,
@@ -149,12 +148,12 @@ impl Source {
 
     /// Where word `word` begins, in escaped bytes.
     pub fn start(&self, word: u32) -> usize {
-        self.at[self.words[word as usize].0 as usize] as usize
+        self.edges[word as usize].0 as usize
     }
 
     /// Where word `word` ends, in escaped bytes.
     pub fn end(&self, word: u32) -> usize {
-        self.at[self.words[word as usize].1 as usize] as usize
+        self.edges[word as usize].1 as usize
     }
 
     /// The escaped surface of the words `first..=last`.
@@ -272,6 +271,17 @@ impl Source {
             _ => value as usize,
         };
         (word < self.words.len()).then_some(word as u32)
+    }
+
+    /// The first word from `from` on whose position is `value` or more; the number of words where there is none.
+    pub fn first_word(&self, kind: Terminal, from: u32, value: u32) -> u32 {
+        let rest = &self.words[(from as usize).min(self.words.len())..];
+        let skipped = match kind {
+            Terminal::Start => rest.partition_point(|word| word.0 < value),
+            Terminal::End => rest.partition_point(|word| word.1 < value),
+            _ => return from.max(value),
+        };
+        from + skipped as u32
     }
 
     /// A position of a stretch of words.

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::engine::{Automaton, Shared};
+use rustc_hash::FxHashMap;
+
+use crate::engine::{Automaton, Bytes, Shared};
 use crate::machine::{Level, Limits, Machine};
 use crate::program::Program;
 use crate::source::Source;
@@ -100,6 +102,9 @@ struct Kids {
     places: Vec<Place>,
     /// The root's children by byte; 0 is none.
     root: Vec<Place>,
+    /// By node: which of `sets` holds the bytes below it.
+    below: Vec<u32>,
+    sets: Vec<Bytes>,
 }
 
 impl Kids {
@@ -125,7 +130,25 @@ impl Kids {
         for (byte, place) in kids.bytes.iter().zip(&kids.places).take(kids.begin[1] as usize) {
             kids.root[usize::from(*byte)] = *place;
         }
+        kids.find_below(nodes.len());
         kids
+    }
+
+    /// Children follow their parents, so that from the end all below a node is known.
+    fn find_below(&mut self, nodes: usize) {
+        let mut numbers: FxHashMap<Bytes, u32> = FxHashMap::default();
+        self.below = vec![0; nodes];
+        for node in (0..nodes).rev() {
+            let mut set = Bytes::default();
+            for at in self.begin[node + 1] as usize..self.begin[node + 2] as usize {
+                set.insert(self.bytes[at]);
+                set.union(&self.sets[self.below[self.places[at] as usize - 1] as usize]);
+            }
+            self.below[node] = *numbers.entry(set).or_insert_with(|| {
+                self.sets.push(set);
+                self.sets.len() as u32 - 1
+            });
+        }
     }
 }
 
@@ -249,6 +272,17 @@ impl Vocabulary {
 
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The bytes below a node, which is numbered as in [`Vocabulary::nodes`].
+    pub(crate) fn below(&self, node: usize) -> &Bytes {
+        &self.kids.sets[self.kids.below[node] as usize]
+    }
+
+    /// The tokens that end at a node or below it.
+    pub(crate) fn subtree(&self, node: &Node) -> &[u32] {
+        let end = self.nodes.get(node.next as usize).map_or(self.ids.len(), |next| next.ids.0 as usize);
+        &self.ids[node.ids.0 as usize..end]
     }
 
     pub(crate) fn ids(&self, node: &Node) -> &[u32] {

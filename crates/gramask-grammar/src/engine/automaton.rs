@@ -2,8 +2,10 @@
 //!
 //! It equals the oracle because it *is* the oracle with its answers kept: a state is the set of live threads, a step that
 //! was never asked is made by the same [`Machine::step`], and a mask is found by walking the trie over those steps, which
-//! tries every token and shares the work of common beginnings.
+//! tries every token and shares the work of common beginnings. Where a state leads to itself by all bytes of a subtree, as
+//! free text mostly does, the subtree is not walked: all its tokens are allowed.
 
+use super::bytes::Bytes;
 use super::mask::{Kept, set};
 use super::states::{ASK, DEAD, States};
 use crate::Vocabulary;
@@ -121,10 +123,30 @@ impl Automaton {
                 continue;
             }
             path[depth] = next;
+            // Where all that is below leads from the state to itself, all tokens below are allowed, and end in it.
+            if node.next as usize > at + 1 && vocabulary.below(at).is_within(&self.loops(next)) {
+                visit(vocabulary.subtree(node), next);
+                at = node.next as usize;
+                continue;
+            }
             if node.ids.0 < node.ids.1 {
                 visit(vocabulary.ids(node), next);
             }
             at += 1;
         }
+    }
+
+    /// The bytes that lead from a state to itself, as far as they are known.
+    fn loops(&mut self, state: u32) -> Bytes {
+        match self.states.loops(state) {
+            Ok(loops) => return loops.copied().unwrap_or_default(),
+            Err(()) => {}
+        }
+        let mut loops = Bytes::default();
+        for byte in (0..=255).filter(|byte| self.next(state, *byte) == state) {
+            loops.insert(byte);
+        }
+        self.states.set_loops(state, loops);
+        loops
     }
 }

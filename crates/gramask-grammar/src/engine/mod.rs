@@ -10,6 +10,7 @@
 //! `docs/mask-engine.md` derives all this from the oracle.
 
 mod automaton;
+mod bytes;
 mod mask;
 mod states;
 mod walk;
@@ -17,10 +18,10 @@ mod walk;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use automaton::Automaton;
+pub(crate) use bytes::Bytes;
 use mask::Kept;
 pub use mask::Mask;
 pub(crate) use mask::set;
-pub(crate) use walk::Bytes;
 use states::DEAD;
 use walk::Walk;
 

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use std::sync::Arc;
 
+use super::bytes::Bytes;
 use super::mask::Kept;
 use crate::machine::Thread;
 
@@ -28,6 +29,9 @@ enum Steps {
 /// Beyond so many steps a state gets a whole table.
 const FEW: usize = 12;
 
+/// A state that a walk came by so often is worth a closer look.
+const OFTEN: u32 = 64;
+
 /// One state and what was found out about it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -37,9 +41,13 @@ pub(super) struct Known {
     same: u32,
     pub accepts: bool,
     steps: Steps,
-    /// Where tokens lead.
+    /// Where tokens lead: the one that was taken first, and others.
+    token: Option<(u32, u32)>,
     tokens: Vec<(u32, u32)>,
     pub mask: Option<Kept>,
+    /// How often a walk came by, and then the bytes that lead from the state to itself.
+    seen: u32,
+    loops: Option<Box<Bytes>>,
 }
 
 /// All states of an engine.
@@ -138,14 +146,35 @@ impl States {
         }
     }
 
+    /// The bytes that lead from a state to itself; `Err` where it is time to find out.
+    pub fn loops(&mut self, state: u32) -> Result<Option<&Bytes>, ()> {
+        let known = &mut self.known[state as usize];
+        match &known.loops {
+            Some(loops) => Ok(Some(loops)),
+            None if known.seen >= OFTEN => Err(()),
+            None => {
+                known.seen += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    pub fn set_loops(&mut self, state: u32, loops: Bytes) {
+        self.known[state as usize].loops = Some(Box::new(loops));
+    }
+
     /// Where a token leads, if it was taken before.
     pub fn behind(&self, state: u32, token: u32) -> Option<u32> {
-        let tokens = &self.known[state as usize].tokens;
-        tokens.iter().find(|(known, _)| *known == token).map(|(_, next)| *next)
+        let known = &self.known[state as usize];
+        known.token.iter().chain(&known.tokens).find(|(known, _)| *known == token).map(|(_, next)| *next)
     }
 
     pub fn set_behind(&mut self, state: u32, token: u32, next: u32) {
-        self.known[state as usize].tokens.push((token, next));
+        let known = &mut self.known[state as usize];
+        match known.token {
+            None => known.token = Some((token, next)),
+            Some(_) => known.tokens.push((token, next)),
+        }
     }
 
     /// How many masks are kept.

@@ -8,36 +8,19 @@
 //! - what all threads must write alike is followed at one go, for as long as no operation ends;
 //! - an operation that could end, or go on, is not ended where no token goes on behind it and going on is possible.
 
+use super::bytes::Bytes;
 use super::mask::set;
 use crate::Vocabulary;
-use crate::machine::{Machine, Thread};
+use crate::machine::{Follow, Machine, Thread};
 use crate::vocabulary::Place;
-
-/// A set of bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bytes([u64; 4]);
-
-impl Bytes {
-    pub const ALL: Bytes = Bytes([u64::MAX; 4]);
-
-    pub fn insert(&mut self, byte: u8) {
-        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
-    }
-
-    pub fn contains(&self, byte: u8) -> bool {
-        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
-    }
-
-    pub fn union(&mut self, other: &Bytes) {
-        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a |= b);
-    }
-}
 
 /// Room for the threads on the way from the root to a node.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     arena: Vec<Thread>,
     fresh: Vec<Thread>,
+    /// What surfaces go on with, on the way: the byte, where it leads, the thread behind.
+    on: Vec<(u8, Place, Thread)>,
     /// What was found.
     pub found: Vec<u32>,
 }
@@ -67,29 +50,64 @@ impl Walk {
         if bytes.is_empty() {
             return;
         }
+        if from + 1 == until && machine.is_surface(&self.arena[from]) {
+            return self.visit_surfaces(machine, vocabulary, place, from);
+        }
         let mut next = Bytes::default();
         self.arena[from..].iter().for_each(|thread| machine.next_bytes(thread, &mut next));
         for (&byte, &kid) in bytes.iter().zip(kids) {
             if !next.contains(byte) {
                 continue;
             }
-            let onward = vocabulary.kids(kid).0;
-            for at in from..until {
-                machine.step_before(self.arena[at], byte, onward, &mut self.fresh);
-                for thread in self.fresh.drain(..) {
-                    if machine.alive(thread) {
-                        self.arena.push(thread);
-                    }
+            self.step_all(machine, from, until, byte);
+            self.behind(machine, vocabulary, kid, until);
+        }
+    }
+
+    /// Steps the threads `from..until` of the arena; those that live are put behind them.
+    fn step_all(&mut self, machine: &mut Machine, from: usize, until: usize, byte: u8) {
+        for at in from..until {
+            machine.step(self.arena[at], byte, &mut self.fresh);
+            for thread in self.fresh.drain(..) {
+                if machine.alive(thread) {
+                    self.arena.push(thread);
                 }
-            }
-            if self.arena.len() > until {
-                self.found.extend_from_slice(vocabulary.ids_at(kid));
-                if !onward.is_empty() {
-                    self.visit(machine, vocabulary, kid, until);
-                }
-                self.arena.truncate(until);
             }
         }
+    }
+
+    /// Goes on from `place` with the threads from `from` on, and drops them.
+    fn behind(&mut self, machine: &mut Machine, vocabulary: &Vocabulary, place: Place, from: usize) {
+        if self.arena.len() > from {
+            self.found.extend_from_slice(vocabulary.ids_at(place));
+            self.visit(machine, vocabulary, place, from);
+            self.arena.truncate(from);
+        }
+    }
+
+    /// The thread `at`, the last of the arena, writes a surface: what it writes next is read off the document.
+    fn visit_surfaces(&mut self, machine: &mut Machine, vocabulary: &Vocabulary, place: Place, at: usize) {
+        let thread = self.arena[at];
+        let begin = self.on.len();
+        machine.surfaces_on(&thread, |byte, on| {
+            if let Some(kid) = vocabulary.kid(place, byte) {
+                self.on.push((byte, kid, on));
+            }
+        });
+        for number in begin..self.on.len() {
+            let (byte, kid, on) = self.on[number];
+            let ends = match machine.follow(&thread) {
+                Follow::Few(bytes) => bytes.iter().any(|byte| vocabulary.kid(kid, *byte).is_some()),
+                Follow::Any => true,
+            };
+            if !ends && machine.look(&on) == Some(true) {
+                self.arena.push(on);
+            } else {
+                self.step_all(machine, at, at + 1, byte);
+            }
+            self.behind(machine, vocabulary, kid, at + 1);
+        }
+        self.on.truncate(begin);
     }
 
     /// Steps live threads through `bytes`; what is left of them is in [`Walk::threads`], sorted and each once.

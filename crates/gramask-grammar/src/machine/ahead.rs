@@ -1,10 +1,12 @@
 //! What a thread writes next: the shortcuts of walks over the trie. None of them says more than [`Machine::step`] would.
 
+use super::ease::Follow;
 use super::thread::{Frame, Open};
 use super::{At, BOTTOM, Machine, Thread, UNLIMITED};
 use crate::engine::Bytes;
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, is_free};
+use crate::source::Prefix;
 
 impl Machine {
     /// The rest of a thread's operation, where it is known beforehand; else nothing.
@@ -65,12 +67,7 @@ impl Machine {
                 bytes.for_each(|byte| next.insert(*byte));
             }
             Op::Terminal(Terminal::Text) if self.grounded() => {
-                let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
-                for &word in self.source.starts(prefix) {
-                    if let Some(&byte) = self.source.bytes.get(self.source.start(word) + prefix.depth as usize) {
-                        next.insert(byte);
-                    }
-                }
+                self.surfaces_on(thread, |byte, _| next.insert(byte));
             }
             Op::Terminal(kind) if is_free(*kind) => *next = Bytes::ALL,
             Op::Terminal(_) => b"0123456789".iter().for_each(|byte| next.insert(*byte)),
@@ -79,23 +76,49 @@ impl Machine {
         }
     }
 
-    /// The same as [`Machine::step`], where only `onward` may be written next and only life and what comes next matter.
-    pub fn step_before(&mut self, thread: Thread, byte: u8, onward: &[u8], out: &mut Vec<Thread>) {
-        if matches!(self.program.ops[thread.pc as usize], Op::Terminal(Terminal::Text)) && self.grounded() {
-            let follow = &self.program.ease().follow[thread.pc as usize];
-            if !onward.iter().any(|byte| follow.contains(*byte)) {
-                let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
-                let Some(prefix) = self.source.narrow(prefix, byte) else { return };
-                let on = Thread {
-                    at: At::Surface(prefix),
-                    ..thread
-                };
-                if self.look(&on) == Some(true) {
-                    return out.push(on);
-                }
+    /// Where a thread that writes a surface of the document can go on with it: each byte, and the thread behind. Nothing for
+    /// other threads.
+    pub fn surfaces_on(&self, thread: &Thread, mut visit: impl FnMut(u8, Thread)) {
+        let Some(prefix) = self.prefix(thread) else { return };
+        let starts = self.source.starts(prefix);
+        let byte_of = |word: u32| self.source.bytes.get(self.source.start(word) + prefix.depth as usize);
+        let mut low = 0;
+        while low < starts.len() {
+            let Some(&byte) = byte_of(starts[low]) else {
+                low += 1;
+                continue;
+            };
+            let mut high = low + 1;
+            while high < starts.len() && byte_of(starts[high]) == Some(&byte) {
+                high += 1;
             }
+            let narrow = Prefix {
+                low: prefix.low + low as u32,
+                high: prefix.low + high as u32,
+                depth: prefix.depth + 1,
+            };
+            let at = At::Surface(narrow);
+            visit(byte, Thread { at, ..*thread });
+            low = high;
         }
-        self.step(thread, byte, out);
+    }
+
+    /// Whether a thread writes a surface of the document.
+    pub fn is_surface(&self, thread: &Thread) -> bool {
+        self.prefix(thread).is_some()
+    }
+
+    fn prefix(&self, thread: &Thread) -> Option<Prefix> {
+        match (&self.program.ops[thread.pc as usize], thread.at) {
+            (Op::Terminal(Terminal::Text), At::Surface(prefix)) => Some(prefix),
+            (Op::Terminal(Terminal::Text), At::Begin) if self.grounded() => Some(self.source.anywhere()),
+            _ => None,
+        }
+    }
+
+    /// What can be written once a thread's operation is done.
+    pub fn follow(&self, thread: &Thread) -> &Follow {
+        &self.program.ease().follow[thread.pc as usize]
     }
 
     /// Whether a thread can write little but what is known.

@@ -9,13 +9,11 @@ use crate::notation::ast::Terminal;
 use crate::program::{Op, Program};
 
 /// No such number.
-pub(super) const NEVER: u32 = u32::MAX;
+const NEVER: u32 = u32::MAX;
 
 /// Facts about each operation of a program, for a level.
 #[derive(Debug)]
 pub(crate) struct Ease {
-    /// No literal bars text: what the document holds can be written as it is.
-    pub undelimited: bool,
     /// Cursor formats, outside all entities: from so many moves of the cursor on, the output can end after exactly as many,
     /// whatever their number, without another entity. [`NEVER`] where that is not so.
     pub outside: Vec<u32>,
@@ -36,7 +34,7 @@ pub(crate) struct Ease {
     /// How many `@text` must still be written in the entity.
     pub texts: Vec<u32>,
     /// The bytes that can be written next once an operation is done, and perhaps some more.
-    pub follow: Vec<Bytes>,
+    pub follow: Vec<Follow>,
     /// Entities have one fragment.
     pub single: bool,
     /// Some character can be written as free text without coming nearer to a delimiter.
@@ -57,7 +55,6 @@ impl Ease {
         let flat = closes().filter(|pc| !matches!(program.ops[*pc + 1], Op::Return));
         let behind = flat.map(|pc| outside[pc + 1]);
         Ease {
-            undelimited: program.delimiters.is_empty(),
             now: inside_sets.first().cloned().unwrap_or_default(),
             behind: behind.max().unwrap_or(0),
             ends_behind: calls().next().is_none() && closes().all(|pc| ends[pc + 1]),
@@ -72,6 +69,13 @@ impl Ease {
             ends,
         }
     }
+}
+
+/// What can be written next.
+#[derive(Debug)]
+pub(crate) enum Follow {
+    Few(Vec<u8>),
+    Any,
 }
 
 struct Facts<'a>(&'a Program);
@@ -175,7 +179,7 @@ impl Facts<'_> {
         }
     }
 
-    fn follow(&self) -> Vec<Bytes> {
+    fn follow(&self) -> Vec<Follow> {
         let first = self.settle(Bytes::default(), |first, pc| {
             let mut bytes = Bytes::default();
             match &self.0.ops[pc] {
@@ -188,7 +192,12 @@ impl Facts<'_> {
             }
             bytes
         });
-        (0..first.len()).map(|pc| first.get(pc + 1).copied().unwrap_or_default()).collect()
+        let follow = |pc: usize| {
+            let bytes = first.get(pc + 1).copied().unwrap_or_default();
+            let listed: Vec<u8> = (0..=255).filter(|byte| bytes.contains(*byte)).collect();
+            if listed.len() < 8 { Follow::Few(listed) } else { Follow::Any }
+        };
+        (0..first.len()).map(follow).collect()
     }
 
     /// Whether the views that every entity has are enough to tell it from all others.

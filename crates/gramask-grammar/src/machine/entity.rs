@@ -17,7 +17,7 @@ type Flow = ControlFlow<()>;
 impl Machine {
     /// Calls `visit` with each stretch of words that agrees with `partial` and begins at word `from` or later, the later
     /// starts first and the shorter stretches first (so that a question for any is answered soon).
-    fn stretches(&self, partial: &Partial, from: u32, visit: &mut dyn FnMut(u32, u32) -> Flow) -> Flow {
+    pub(super) fn stretches(&self, partial: &Partial, from: u32, visit: &mut dyn FnMut(u32, u32) -> Flow) -> Flow {
         let words = self.source.len();
         let agrees = |first: u32, last: u32| {
             (from..=last).contains(&first)
@@ -58,12 +58,19 @@ impl Machine {
 
     /// Calls `visit` with each tuple that agrees with what was written and may follow the entity `after`.
     fn tuples(&self, open: &Open, after: u32, visit: &mut dyn FnMut(&Tuple) -> Flow) -> Flow {
-        let partials: Vec<Partial> = open.done.iter().chain([&open.current]).copied().collect();
+        let several: Vec<Partial>;
+        let partials = match open.done.is_empty() {
+            true => std::slice::from_ref(&open.current),
+            false => {
+                several = open.done.iter().chain([&open.current]).copied().collect();
+                &several
+            }
+        };
         let mut tuple = Tuple {
             fragments: Vec::new(),
             label: NO_LABEL,
         };
-        self.extend(open, after, &partials, &mut tuple, visit)
+        self.extend(open, after, partials, &mut tuple, visit)
     }
 
     fn extend(

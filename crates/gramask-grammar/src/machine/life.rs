@@ -10,8 +10,10 @@
 //! - In a cursor format the rest of the document can be copied, once the open entities are closed, each behind a later word
 //!   than the one inside it; that takes some words more, and far from the document's end they are there.
 
-use super::ease::NEVER;
+use std::ops::ControlFlow;
+
 use super::thread::{Frame, FrameKind, Open, Partial, UNKNOWN};
+use super::step::DIGITS;
 use super::{At, BOTTOM, Machine, Thread};
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, is_free};
@@ -27,13 +29,13 @@ impl Machine {
     }
 
     /// What is certain at a look.
-    pub(super) fn look(&self, thread: &Thread) -> Option<bool> {
+    pub fn look(&self, thread: &Thread) -> Option<bool> {
         if self.accepts(thread) {
             return Some(true);
         }
         match (self.grounded(), self.program.cursor) {
             (false, _) => self.look_at_syntax(thread),
-            _ if !self.program.ease().undelimited || matches!(thread.at, At::Regex(_)) => None,
+            _ if !self.clean || matches!(thread.at, At::Regex(_)) => None,
             (true, true) => self.look_ahead(thread),
             (true, false) => self.look_at_list(thread),
         }
@@ -55,42 +57,60 @@ impl Machine {
         (thread.last >= enough && characters >= enough && begun && self.program.ease().plain).then_some(true)
     }
 
-    /// Cursor formats at `grounded`.
+    /// Cursor formats at `grounded`: each open entity ends where the one inside it did, if that can be seen to be allowed, else
+    /// behind the next word.
     fn look_ahead(&self, thread: &Thread) -> Option<bool> {
         let ease = self.program.ease();
-        let cursor = thread.cursor as usize;
-        let ahead = match self.program.copies {
-            true => (self.source.elements.len() - cursor) as u32,
-            false => self.floor.words[cursor],
-        };
-        let (mut needed, mut pc, mut frame, mut inside) = (0u32, thread.pc as usize, thread.frame, false);
+        let (mut cursor, mut pc, mut frame) = (thread.cursor, thread.pc as usize, thread.frame);
+        // Whether no call surrounds the outermost entity, and where the entity inside the current one began.
+        let (mut flat, mut inner) = (false, None);
         loop {
             let Frame { kind, below } = self.frames.get(frame);
             match kind {
                 FrameKind::Open(open) => {
-                    // Two more, to end behind a word and another one than the entity inside.
-                    needed = needed.saturating_add(match ease.inside[pc] {
-                        NEVER if ease.now[pc] && frame == thread.frame && self.may_end(open, thread.cursor) => 0,
-                        NEVER => return None,
-                        moves => moves + 2,
-                    });
-                    inside = true;
+                    let here = match inner {
+                        None => self.may_end(open, cursor),
+                        Some(from) => from != open.from,
+                    };
+                    if !(here && ease.now[pc]) {
+                        let mut moves = 0;
+                        while moves == 0 || moves < ease.inside[pc] {
+                            let behind = self.behind_word(cursor)?;
+                            moves += if self.program.copies { behind - cursor } else { 1 };
+                            cursor = behind;
+                        }
+                    }
+                    (flat, inner) = (true, Some(open.from));
                 }
-                FrameKind::Return(back) => {
-                    (pc, inside) = (*back as usize, false);
-                }
+                FrameKind::Return(back) => (pc, flat) = (*back as usize, false),
                 FrameKind::Bottom => break,
             }
             frame = *below;
         }
-        // Here `inside` says that no call surrounds the outermost entity.
-        needed = needed.saturating_add(if inside { ease.behind } else { ease.outside[pc] });
+        let ahead = match self.program.copies {
+            true => self.source.elements.len() as u32 - cursor,
+            false => self.floor.words[cursor as usize],
+        };
+        let needed = if flat { ease.behind } else { ease.outside[pc] };
         (needed <= ahead).then_some(true)
     }
 
-    /// Whether an entity may end at the cursor, for all that its words say.
+    /// The cursor behind the next word; with `@copy` not yet behind its gap.
+    fn behind_word(&self, cursor: u32) -> Option<u32> {
+        let (_, behind) = self.source.pass(cursor)?;
+        match self.program.copies {
+            true if self.source.elements[behind as usize - 1].word.is_none() => Some(behind - 1),
+            _ => Some(behind),
+        }
+    }
+
+    /// Whether an entity may end at the cursor, for all that its words and what it holds say.
     fn may_end(&self, open: &Open, cursor: u32) -> bool {
-        open.child.is_none() && self.passed(cursor).is_some_and(|word| word >= open.from)
+        let fits = |word| match open.child {
+            Some((last, inner)) if last == word => open.label != NO_LABEL && open.label < inner,
+            _ => true,
+        };
+        self.passed(cursor).is_some_and(|word| word >= open.from && fits(word))
     }
 
     /// List formats at `grounded`.
@@ -106,17 +126,18 @@ impl Machine {
             FrameKind::Open(open) if *below == BOTTOM => open,
             _ => return None,
         };
-        // What `@text` is still to be written must be that of the fragment that is known.
-        let rest = if thread.at == At::Begin { pc } else { pc + 1 };
-        let begun = matches!(thread.at, At::Surface(_));
-        let texts = ease.texts[rest].saturating_add(u32::from(open.current.written) + u32::from(begun));
-        if !(ease.ends_behind && ease.settles && ease.single && texts <= 1) {
+        if !ease.ends_behind || !ease.settles || !(ease.single || !self.program.positions) {
             return None;
         }
+        let rest = if thread.at == At::Begin { pc } else { pc + 1 };
+        let texts = ease.texts[rest];
         match (&self.program.ops[pc], thread.at) {
-            (_, At::Begin | At::Offset(_) | At::Label { .. }) => Some(true),
-            (_, At::Surface(prefix)) => self.look_at_surface(open, thread.last, prefix),
-            (Op::Terminal(kind), At::Number { value, digits }) => {
+            (_, At::Begin | At::Offset(_) | At::Label { .. }) if texts == 0 || texts == 1 && !open.current.written => {
+                Some(true)
+            }
+            (_, At::Begin | At::Offset(_)) if texts == 1 => Some(self.possible(&self.before_text(open), thread.last)),
+            (_, At::Surface(prefix)) if texts == 0 => self.look_at_surface(open, thread.last, prefix),
+            (Op::Terminal(kind), At::Number { value, digits }) if ease.single && texts <= 1 => {
                 self.look_at_number(open, thread.last, *kind, (value, digits))
             }
             _ => None,
@@ -125,9 +146,6 @@ impl Machine {
 
     /// Whether another entity can follow, where one must.
     fn look_for_entity(&self, thread: &Thread) -> Option<bool> {
-        if !self.program.ease().single {
-            return None;
-        }
         let open = Open {
             label: thread.label,
             done: Vec::new(),
@@ -141,6 +159,9 @@ impl Machine {
     /// Whether a longer surface than `prefix` can be an entity's.
     fn look_at_surface(&self, open: &Open, after: u32, prefix: Prefix) -> Option<bool> {
         let current = &open.current;
+        if current.written {
+            return self.look_at_part(open, after, prefix);
+        }
         if let Some((first, last)) = current.settled() {
             let surface = self.source.surface(first, last);
             let shared = self.source.shared(prefix);
@@ -154,7 +175,25 @@ impl Machine {
             let reaches = |last| self.reaches(first, last, prefix.depth);
             fits(first) && self.can_follow(open, after, first, reaches)
         };
-        Some(self.source.starts(prefix).iter().any(|first| goes_on(*first)))
+        let starts = self.source.starts(prefix);
+        if starts.iter().any(|first| goes_on(*first)) {
+            return Some(true);
+        }
+        // A further fragment could put the entity in its place.
+        let earliest = self.earliest_start(after);
+        (self.program.ease().single || starts.iter().all(|first| *first < earliest)).then_some(false)
+    }
+
+    /// The same for a further fragment.
+    fn look_at_part(&self, open: &Open, after: u32, prefix: Prefix) -> Option<bool> {
+        let first = open.done.first().unwrap_or(&open.current).settled()?.0;
+        let (_, before) = open.current.settled()?;
+        if !self.program.ordered() || self.past(after).is_some_and(|past| past.fragments[0].0 >= first) {
+            return None;
+        }
+        let last = self.source.len() - 1;
+        let goes_on = |start: &u32| *start > before && self.reaches(*start, last, prefix.depth);
+        Some(self.source.starts(prefix).iter().any(goes_on))
     }
 
     /// Whether the surface of `first..=last` has more than `depth` bytes.
@@ -193,22 +232,65 @@ impl Machine {
         if let Some((first, last)) = current.settled() {
             return Some(goes_on(self.source.view(kind, first, last)));
         }
-        if !self.program.ordered() || current.surface.is_some() || current.nth != 0 || current.last != UNKNOWN {
+        if !self.program.ordered() {
             return None;
         }
-        let view = |word: u32| self.source.view(kind, word, word);
-        match kind {
-            Terminal::Start | Terminal::First if current.first == UNKNOWN => {
-                let mut words = (self.earliest_start(after)..self.source.len()).rev();
-                Some(words.any(|first| goes_on(view(first)) && self.can_follow(open, after, first, |last| last >= first)))
+        let from = self.earliest_start(after);
+        let known = current.last != UNKNOWN || current.surface.is_some() || current.nth != 0;
+        match (kind, current.first) {
+            (Terminal::Start | Terminal::First, UNKNOWN) if !known => {
+                // Any entity that begins at a later word than the one before it may follow.
+                let ends = |first| self.can_follow(open, after, first, |last| last >= first);
+                return Some(self.word_with(kind, from + 1, begun).is_some() || self.goes_on(kind, from, begun) && ends(from));
             }
-            Terminal::End | Terminal::Last if current.first != UNKNOWN => {
-                let first = current.first;
-                let free = self.past(after).is_none_or(|before| before.fragments[0].0 < first);
-                free.then(|| (first..self.source.len()).any(|last| goes_on(view(last))))
+            (Terminal::End | Terminal::Last, first) if !known && first != UNKNOWN => {
+                // If the shortest can't follow, no longer one can.
+                let last = self.word_with(kind, first, begun);
+                return Some(last.is_some_and(|last| self.stretch_follows(open, after, first, last)));
             }
-            _ => None,
+            (_, UNKNOWN) if !known => return None,
+            _ => {}
         }
+        let flow = self.stretches(current, from, &mut |first, last| {
+            let found = goes_on(self.source.view(kind, first, last)) && self.stretch_follows(open, after, first, last);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        Some(flow.is_break())
+    }
+
+    fn goes_on(&self, kind: Terminal, word: u32, begun: (u32, u8)) -> bool {
+        word < self.source.len() && begins_with(self.source.view(kind, word, word), begun)
+    }
+
+    /// The first word from `from` on whose position goes on with more digits.
+    fn word_with(&self, kind: Terminal, from: u32, begun: (u32, u8)) -> Option<u32> {
+        if begun.1 == 0 {
+            return (from < self.source.len()).then_some(from);
+        }
+        let words = self.source.len();
+        let mut low = begun.0;
+        let mut found = None;
+        // With one more digit, with two, ..: a range of numbers each, and positions ascend.
+        for power in 1..=u32::from(DIGITS.saturating_sub(begun.1)) {
+            low = low.saturating_mul(10);
+            let high = low.saturating_add(10u32.pow(power));
+            let word = self.source.first_word(kind, from, low);
+            if low > 0 && word < words && self.source.view(kind, word, word) < high {
+                found = Some(found.map_or(word, |known: u32| known.min(word)));
+            }
+        }
+        found
+    }
+
+    /// Whether an entity of one fragment may follow in document order.
+    fn stretch_follows(&self, open: &Open, after: u32, first: u32, last: u32) -> bool {
+        let Some(before) = self.past(after) else { return true };
+        let (start, end) = (before.fragments[0].0, before.fragments[before.fragments.len() - 1].1);
+        let later_label = match open.label {
+            NO_LABEL => usize::from(before.label) + 1 < self.program.labels.len(),
+            label => label > before.label,
+        };
+        first > start || first == start && (last < end || last == end && later_label)
     }
 }
 

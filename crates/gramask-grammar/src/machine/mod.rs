@@ -18,7 +18,7 @@ mod thread;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-pub(crate) use ease::Ease;
+pub(crate) use ease::{Ease, Follow};
 pub(crate) use entity::Seen;
 use finish::{Finish, FreeWays};
 use floor::Floor;
@@ -26,7 +26,7 @@ pub(crate) use thread::{At, BOTTOM, NO_TUPLE, Thread, Tuple};
 
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, Program, is_free};
-use crate::source::Source;
+use crate::source::{Element, Source};
 use thread::{Frame, FrameKind, Free, Interner, Open, Partial};
 
 /// Which part of a format's meaning a constraint holds the output to.
@@ -121,6 +121,33 @@ pub(crate) enum Event {
     End(Terminal, u32),
 }
 
+/// Whether the document can be copied at `grounded` without a thought of delimiters.
+fn is_clean(program: &Program, source: &Source, level: Level) -> bool {
+    let delimiters = &program.delimiters;
+    if delimiters.is_empty() || level != Level::Grounded {
+        return delimiters.is_empty();
+    }
+    // Where words follow each other without a literal between them, or texts are picked, it is not looked into.
+    let apart = |(pc, op): (usize, &Op)| match op {
+        Op::Terminal(Terminal::Word) => matches!(program.ease().follow[pc], Follow::Few(_)),
+        op => !matches!(op, Op::Terminal(Terminal::Text)),
+    };
+    let literals = || program.ops.iter().filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None });
+    let mut tail = 0;
+    let mut holds = |element: &Element| {
+        let bytes = &source.bytes[element.start as usize..element.end as usize];
+        // Behind a literal the text begins anew; that holds less than what goes on from before it.
+        match delimiters.run(if program.copies { tail } else { 0 }, bytes) {
+            Some(behind) => {
+                tail = behind;
+                behind == 0 || !literals().any(|literal| delimiters.clash(behind, literal))
+            }
+            None => false,
+        }
+    };
+    program.ops.iter().enumerate().all(apart) && source.elements.iter().all(&mut holds)
+}
+
 /// A program over a document at a level, with all that its threads refer to.
 pub(crate) struct Machine {
     pub program: Arc<Program>,
@@ -134,6 +161,8 @@ pub(crate) struct Machine {
     /// What was found for begun free text.
     free_ways: FxHashMap<Free, FreeWays>,
     floor: Arc<Floor>,
+    /// No delimiter can come about in what is copied of the document, nor keep a literal from standing behind it.
+    clean: bool,
     /// Room for [`Machine::settle`].
     stack: Vec<Thread>,
     /// For the reader: each thread's way, as a list from its end. Empty in a matcher.
@@ -150,6 +179,7 @@ impl Machine {
         let floor = Arc::new(Floor::new(&program, &source, level == Level::Grounded));
         Machine {
             floor,
+            clean: is_clean(&program, &source, level),
             stack: Vec::new(),
             program,
             source,

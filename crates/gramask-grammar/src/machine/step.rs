@@ -10,7 +10,7 @@ use crate::program::{NO_LABEL, Op, is_free};
 use crate::source::Element;
 
 /// Numbers at level `syntax` have at most so many digits.
-const DIGITS: u8 = 6;
+pub(super) const DIGITS: u8 = 6;
 
 impl Machine {
     /// The threads that `thread` becomes when `byte` is written, in order of preference.
