@@ -87,7 +87,7 @@ impl Constraint {
         }
         if !vocabulary.has_every_byte() {
             let way = engine.way(start);
-            if let Err(at) = vocabulary.cut(&way) {
+            if let Err(at) = vocabulary.fewest(&way) {
                 return Err(ConstraintError::Byte { format, byte: way[at] });
             }
         }
@@ -117,7 +117,8 @@ impl Constraint {
     }
 
     /// The tokens that may follow. End tokens are in it exactly where the output is complete, other special tokens never.
-    /// Empty only for [`Constraint::ENDED`].
+    /// Empty only for [`Constraint::ENDED`], if the vocabulary has a token for each byte; without one for some byte a token may
+    /// lead to where only that byte could follow, which [`Constraint::mask_within`] sees and this does not.
     pub fn allowed(&mut self, state: State) -> Mask<'_> {
         self.engine.mask(state, &self.vocabulary)
     }
@@ -167,7 +168,7 @@ impl Constraint {
     /// So many tokens are enough to complete the output and end it, end token included; `usize::MAX` where the
     /// vocabulary can't.
     ///
-    /// It is the length of one way to the end: the fewest bytes, cut into the longest tokens. Along that way it falls by
+    /// It is the length of one way to the end: the fewest bytes, cut into the fewest tokens. Along that way it falls by
     /// one with each token, so a sequence that once had enough tokens left can always finish.
     pub fn tokens_to_finish(&mut self, state: State) -> usize {
         self.cost(state).saturating_add(1)
@@ -178,7 +179,7 @@ impl Constraint {
             return cost;
         }
         let way = self.engine.way(state);
-        let Ok(tokens) = self.vocabulary.cut(&way) else {
+        let Ok(tokens) = self.vocabulary.fewest(&way) else {
             self.costs.insert(state, NEVER);
             return NEVER;
         };

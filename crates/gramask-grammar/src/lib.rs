@@ -79,9 +79,7 @@ mod write;
 pub use canonical::{BytePairs, Canonical, CanonicalError, Place, Tokenise};
 pub use constraint::{Constraint, ConstraintError, Oracle};
 pub use engine::{Mask, State};
-pub use expand::{
-    Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand,
-};
+pub use expand::{Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand};
 pub use format::{Expresses, Format, Nested};
 pub use machine::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};

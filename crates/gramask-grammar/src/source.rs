@@ -67,7 +67,10 @@ impl Source {
         };
         let mut source = Source {
             end_words: vec![NOWHERE; bytes.len() + 1],
-            edges: words.iter().map(|&(start, end)| (at[start as usize], at[end as usize])).collect(),
+            edges: words
+                .iter()
+                .map(|&(start, end)| (at[start as usize], at[end as usize]))
+                .collect(),
             elements: Vec::with_capacity(2 * words.len() + 1),
             suffixes: (0..words.len() as u32).collect(),
             next_words: Vec::new(),

@@ -281,7 +281,10 @@ impl Vocabulary {
 
     /// The tokens that end at a node or below it.
     pub(crate) fn subtree(&self, node: &Node) -> &[u32] {
-        let end = self.nodes.get(node.next as usize).map_or(self.ids.len(), |next| next.ids.0 as usize);
+        let end = self
+            .nodes
+            .get(node.next as usize)
+            .map_or(self.ids.len(), |next| next.ids.0 as usize);
         &self.ids[node.ids.0 as usize..end]
     }
 
@@ -315,7 +318,12 @@ impl Vocabulary {
         match all.iter().find(|(known, _)| Arc::ptr_eq(known, program)) {
             Some((_, shared)) => Arc::clone(shared),
             None => {
-                let machine = Machine::new(Arc::clone(program), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
+                let machine = Machine::new(
+                    Arc::clone(program),
+                    Arc::new(Source::none()),
+                    Level::Syntax,
+                    Limits::NONE,
+                );
                 let shared: Shared = Arc::new(Mutex::new(Automaton::new(machine)));
                 all.push((Arc::clone(program), Arc::clone(&shared)));
                 shared
@@ -336,6 +344,40 @@ impl Vocabulary {
             }
         }
         found
+    }
+
+    /// Cuts `bytes` into the fewest tokens, and where several cuts have as few, into one that begins with the longest. The
+    /// error is an offset that no cut gets beyond.
+    pub fn fewest(&self, bytes: &[u8]) -> Result<Vec<u32>, usize> {
+        const NEVER: u32 = u32::MAX;
+        // From each offset: the fewest tokens to the end, the first of them and its length.
+        let mut best = vec![(NEVER, 0u32, 0usize); bytes.len() + 1];
+        best[bytes.len()] = (0, 0, 0);
+        for at in (0..bytes.len()).rev() {
+            let mut place = 0;
+            for (length, &byte) in bytes[at..].iter().enumerate() {
+                let Some(kid) = self.kid(place, byte) else { break };
+                place = kid;
+                let rest = best[at + length + 1].0;
+                if rest != NEVER
+                    && rest < best[at].0
+                    && let Some(&id) = self.ids_at(place).first()
+                {
+                    best[at] = (rest + 1, id, length + 1);
+                }
+            }
+        }
+        let (mut tokens, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
+            let (_, id, length) = best[at];
+            if length == 0 {
+                // What can be written from the beginning at all ends here.
+                return Err(self.cut(bytes).err().unwrap_or(at));
+            }
+            tokens.push(id);
+            at += length;
+        }
+        Ok(tokens)
     }
 
     /// Cuts `bytes` into tokens, the longest first at each place. The error is the offset where no token fits.
@@ -398,6 +440,18 @@ mod tests {
         assert_eq!(vocabulary.cut(b"abcabaca"), Ok(vec![4, 0, 1, 2]));
         assert_eq!(vocabulary.cut(b"abd"), Err(2));
         assert_eq!(vocabulary.cut(b"bc"), Err(1));
+    }
+
+    #[test]
+    fn the_fewest_tokens_are_cut() {
+        let tokens = ["a", "b", "c", "ab", "abc", "bcd", "abcde", "de", "cde"].map(Token::new);
+        let vocabulary = Vocabulary::new([tokens.to_vec(), vec![Token::special("")]].concat(), vec![9]).unwrap();
+        // The longest first would be `abc`, and then nothing.
+        assert_eq!(vocabulary.fewest(b"abcd"), Ok(vec![0, 5]));
+        assert_eq!(vocabulary.fewest(b"abcde"), Ok(vec![6]));
+        assert_eq!(vocabulary.fewest(b"ababc"), Ok(vec![3, 4]));
+        assert_eq!(vocabulary.fewest(b""), Ok(vec![]));
+        assert!(vocabulary.fewest(b"abx").is_err());
     }
 
     #[test]

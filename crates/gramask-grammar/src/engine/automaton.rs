@@ -93,9 +93,17 @@ impl Automaton {
         }
         let bits = |(word, bits): (usize, &u32)| {
             let (bits, word) = (*bits, word as u32);
-            (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| 32 * word + bit)
+            (0..32)
+                .filter(move |bit| bits >> bit & 1 == 1)
+                .map(move |bit| 32 * word + bit)
         };
-        Kept::Few(row.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(bits).collect())
+        Kept::Few(
+            row.iter()
+                .enumerate()
+                .filter(|(_, word)| **word != 0)
+                .flat_map(bits)
+                .collect(),
+        )
     }
 
     /// The mask of a state, made at the first visit.

@@ -166,7 +166,12 @@ impl States {
     /// Where a token leads, if it was taken before.
     pub fn behind(&self, state: u32, token: u32) -> Option<u32> {
         let known = &self.known[state as usize];
-        known.token.iter().chain(&known.tokens).find(|(known, _)| *known == token).map(|(_, next)| *next)
+        known
+            .token
+            .iter()
+            .chain(&known.tokens)
+            .find(|(known, _)| *known == token)
+            .map(|(_, next)| *next)
     }
 
     pub fn set_behind(&mut self, state: u32, token: u32, next: u32) {

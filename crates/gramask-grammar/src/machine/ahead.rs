@@ -23,7 +23,9 @@ impl Machine {
             }
             Op::Terminal(Terminal::Label) => match (self.bound_label(thread), thread.at) {
                 (Some(label), At::Begin) => &self.program.labels[usize::from(label)],
-                (Some(label), At::Label { offset, .. }) => &self.program.labels[usize::from(label)][usize::from(offset)..],
+                (Some(label), At::Label { offset, .. }) => {
+                    &self.program.labels[usize::from(label)][usize::from(offset)..]
+                }
                 _ => &[],
             },
             _ => &[],
@@ -34,7 +36,11 @@ impl Machine {
     pub fn pass(&self, thread: &mut Thread, bytes: u32) {
         thread.at = match self.program.ops[thread.pc as usize] {
             Op::Terminal(Terminal::Label) => {
-                let offset = if let At::Label { offset, .. } = thread.at { offset } else { 0 };
+                let offset = if let At::Label { offset, .. } = thread.at {
+                    offset
+                } else {
+                    0
+                };
                 let label = self.bound_label(thread).unwrap_or(NO_LABEL);
                 At::Label {
                     offset: offset + bytes as u16,
@@ -62,7 +68,11 @@ impl Machine {
         }
         match &self.program.ops[thread.pc as usize] {
             Op::Terminal(Terminal::Label) if !self.lenient => {
-                let offset = if let At::Label { offset, .. } = thread.at { usize::from(offset) } else { 0 };
+                let offset = if let At::Label { offset, .. } = thread.at {
+                    usize::from(offset)
+                } else {
+                    0
+                };
                 let bytes = self.program.labels.iter().filter_map(|label| label.get(offset));
                 bytes.for_each(|byte| next.insert(*byte));
             }

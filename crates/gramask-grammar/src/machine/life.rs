@@ -12,8 +12,8 @@
 
 use std::ops::ControlFlow;
 
-use super::thread::{Frame, FrameKind, Open, Partial, UNKNOWN};
 use super::step::DIGITS;
+use super::thread::{Frame, FrameKind, Open, Partial, UNKNOWN};
 use super::{At, BOTTOM, Machine, Thread};
 use crate::notation::ast::Terminal;
 use crate::program::{NO_LABEL, Op, is_free};
@@ -241,7 +241,9 @@ impl Machine {
             (Terminal::Start | Terminal::First, UNKNOWN) if !known => {
                 // Any entity that begins at a later word than the one before it may follow.
                 let ends = |first| self.can_follow(open, after, first, |last| last >= first);
-                return Some(self.word_with(kind, from + 1, begun).is_some() || self.goes_on(kind, from, begun) && ends(from));
+                return Some(
+                    self.word_with(kind, from + 1, begun).is_some() || self.goes_on(kind, from, begun) && ends(from),
+                );
             }
             (Terminal::End | Terminal::Last, first) if !known && first != UNKNOWN => {
                 // If the shortest can't follow, no longer one can.
@@ -253,7 +255,11 @@ impl Machine {
         }
         let flow = self.stretches(current, from, &mut |first, last| {
             let found = goes_on(self.source.view(kind, first, last)) && self.stretch_follows(open, after, first, last);
-            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if found {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         Some(flow.is_break())
     }

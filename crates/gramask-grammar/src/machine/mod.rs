@@ -132,7 +132,12 @@ fn is_clean(program: &Program, source: &Source, level: Level) -> bool {
         Op::Terminal(Terminal::Word) => matches!(program.ease().follow[pc], Follow::Few(_)),
         op => !matches!(op, Op::Terminal(Terminal::Text)),
     };
-    let literals = || program.ops.iter().filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None });
+    let literals = || {
+        program
+            .ops
+            .iter()
+            .filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None })
+    };
     let mut tail = 0;
     let mut holds = |element: &Element| {
         let bytes = &source.bytes[element.start as usize..element.end as usize];
@@ -155,6 +160,10 @@ pub(crate) struct Machine {
     pub level: Level,
     pub limits: Limits,
     frames: Interner<Frame>,
+    /// The frames that calls push, by the place to return to and the stack below.
+    calls: FxHashMap<(u32, u32), u32>,
+    /// The frames of entities that just opened, by label, first word and the stack below.
+    opens: FxHashMap<(u16, u32, u32), u32>,
     /// The entities before: in `%order document` the last one, else all, sorted.
     pasts: Interner<Vec<Tuple>>,
     finishes: FxHashMap<Thread, Option<Finish>>,
@@ -189,6 +198,8 @@ impl Machine {
                 kind: FrameKind::Bottom,
                 below: BOTTOM,
             }),
+            calls: FxHashMap::default(),
+            opens: FxHashMap::default(),
             pasts: Interner::new(Vec::new()),
             finishes: FxHashMap::default(),
             free_ways: FxHashMap::default(),
@@ -301,7 +312,7 @@ impl Machine {
                 Op::Split(targets) => stack.extend(targets.iter().rev().map(|&pc| Thread { pc, ..thread })),
                 Op::Jump(pc) => stack.push(Thread { pc: *pc, ..thread }),
                 Op::Call(pc) => {
-                    let frame = self.push(FrameKind::Return(thread.pc + 1), thread.frame);
+                    let frame = self.push_return(thread.pc + 1, thread.frame);
                     stack.push(Thread {
                         pc: *pc,
                         frame,
@@ -309,11 +320,14 @@ impl Machine {
                     });
                 }
                 Op::Return => {
-                    let Frame { kind, below } = self.frames.get(thread.frame).clone();
-                    if let FrameKind::Return(pc) = kind {
+                    if let Frame {
+                        kind: FrameKind::Return(pc),
+                        below,
+                    } = self.frames.get(thread.frame)
+                    {
                         stack.push(Thread {
-                            pc,
-                            frame: below,
+                            pc: *pc,
+                            frame: *below,
                             ..thread
                         });
                     }
@@ -371,6 +385,25 @@ impl Machine {
         self.frames.number(Frame { kind, below })
     }
 
+    fn push_return(&mut self, pc: u32, below: u32) -> u32 {
+        if let Some(&frame) = self.calls.get(&(pc, below)) {
+            return frame;
+        }
+        let frame = self.push(FrameKind::Return(pc), below);
+        self.calls.insert((pc, below), frame);
+        frame
+    }
+
+    fn push_open(&mut self, open: Open, below: u32) -> u32 {
+        let key = (open.label, open.from, below);
+        if let Some(&frame) = self.opens.get(&key) {
+            return frame;
+        }
+        let frame = self.push(FrameKind::Open(open), below);
+        self.opens.insert(key, frame);
+        frame
+    }
+
     fn open(&mut self, thread: Thread) -> Option<Thread> {
         let mut open = Open {
             label: thread.label,
@@ -392,7 +425,7 @@ impl Machine {
         } else if self.grounded() && !self.possible(&open, last) {
             return None;
         }
-        let frame = self.push(FrameKind::Open(open), thread.frame);
+        let frame = self.push_open(open, thread.frame);
         Some(Thread {
             pc: thread.pc + 1,
             frame,
