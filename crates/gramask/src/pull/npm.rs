@@ -25,8 +25,8 @@ pub struct Package {
     pub sha256: &'static str,
 }
 
-/// How `npm` may be called, the first that starts is taken.
-const NPM: &[&str] = &["npm", "npm.cmd"];
+/// How `npm` may be called, the first that starts is taken: on Windows it is a script.
+const NPM: &[&str] = if cfg!(windows) { &["npm.cmd", "npm"] } else { &["npm"] };
 
 /// The folder that all files of a package are in.
 const ROOT: &str = "package";
