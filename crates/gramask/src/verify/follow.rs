@@ -59,7 +59,12 @@ impl<'a> Follower<'a> {
         for (at, compare) in compared.into_iter().enumerate() {
             self.look(compare, dice);
             let Some(&token) = tokens.get(at) else { break };
+            let before = self.found.tally.differences;
             if !self.step(token) {
+                // Behind a difference the two are no longer in the same place.
+                if before < self.found.tally.differences {
+                    break;
+                }
                 if walk == Walk::Gold {
                     self.tell(What::Gold);
                 }
@@ -205,4 +210,72 @@ fn allowed(mask: &[u32]) -> Vec<u32> {
         set.map(move |bit| word as u32 * 32 + bit)
     };
     mask.iter().enumerate().flat_map(bits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Difference;
+    use super::*;
+    use crate::pull::NamedVocabulary;
+    use gramask_grammar::{Format, Level, Program};
+    use gramask_ner::{Document, Entity, Schema};
+
+    /// A constraint beside the oracle of another document: whatever differs between the two must be told.
+    fn against(other: &str, masks: usize) -> Found {
+        let program = Program::compile(&Format::named("json-list").unwrap(), &Schema::new(["Chemical"])).unwrap();
+        let vocabulary = NamedVocabulary::bytes().unwrap();
+        let entities = vec![Entity::new("Chemical", 0, 3)];
+        let case = |document| Case {
+            program: &program,
+            document,
+            level: Level::Grounded,
+            vocabulary: &vocabulary,
+        };
+        let (document, other) = (Document::new("d", "IL2 x"), Document::new("o", other));
+        let document = document.with_entities(entities);
+        let (case, other) = (case(&document), case(&other));
+        let mut follower = Follower::new(&case).unwrap();
+        follower.oracle = oracle(&other).unwrap();
+        let written = program.write(&document.text, &document.entities).unwrap();
+        let gold = vocabulary.tokens(&written.text);
+        follower.along(Walk::Gold, &gold, masks, &mut Dice::of(0, &[]));
+        follower.found
+    }
+
+    #[test]
+    fn differences_are_told() {
+        let same = against("IL2 x", usize::MAX);
+        assert_eq!(same.tally.differences, 0, "{:?}", same.differences);
+        assert_eq!(same.tally.masks, same.tally.states);
+
+        // The mask shows it before the token does.
+        let masks = against("IL2 y", usize::MAX);
+        let Difference { written, what, .. } = &masks.differences[0];
+        let What::Mask {
+            only_constraint,
+            only_oracle,
+        } = what
+        else {
+            panic!("{what:?}")
+        };
+        assert_eq!(written, r#"[{\"text\":\""#);
+        assert_eq!(
+            (only_constraint.as_slice(), only_oracle.as_slice()),
+            (&["120 `x`".into()][..], &["121 `y`".into()][..])
+        );
+        let shown = masks.differences[0].to_string();
+        assert!(
+            shown.contains("document d, the gold output") && shown.contains("only the oracle allows 121 `y`"),
+            "{shown}"
+        );
+
+        // Without masks the next token that only one of them takes.
+        let steps = against("CD4 x", 0);
+        let next = What::Next {
+            bytes: "I".into(),
+            constraint: true,
+        };
+        assert_eq!((steps.tally.differences, &steps.differences[0].what), (1, &next));
+        assert_eq!(steps.tally.masks, 0);
+    }
 }
