@@ -15,7 +15,8 @@
 //! | [`decode`] | the batch loop, the sampler and the strategies |
 //! | [`experiment`] | experiment files |
 //! | [`run`] | carrying out experiments |
-//! | [`pull`] | models by name |
+//! | [`pull`] | models and vocabularies by name |
+//! | [`verify`] | constraints held against the oracle |
 //! | [`independent`] | parsers that check the outputs and share no code with the grammars |
 //! | [`mark`] | texts with their entities marked |
 //!
@@ -54,6 +55,7 @@ pub mod independent;
 pub mod mark;
 pub mod pull;
 pub mod run;
+pub mod verify;
 
 pub use gramask_decode as decode;
 pub use gramask_grammar as grammar;

@@ -45,6 +45,43 @@ pub enum CliError {
     /// The text could not be decoded.
     #[error(transparent)]
     One(#[from] OneError),
+    /// The vocabulary.
+    #[error(transparent)]
+    Vocabulary(#[from] crate::pull::VocabularyFault),
+    /// There is no constraint for the text.
+    #[error(transparent)]
+    Constraint(#[from] gramask_grammar::ConstraintError),
+    /// Level `none` where a constraint is shown or compared.
+    #[error("level `none` has no mask: take `syntax` or `grounded`")]
+    NoConstraint,
+    /// An output that is not the beginning of one.
+    #[error("--after leaves the format at byte {offset}, `{byte}`: behind `{good}` there could be {could}")]
+    After {
+        /// The byte, from 0.
+        offset: usize,
+        /// What it is.
+        byte: String,
+        /// What is before it.
+        good: String,
+        /// What would be right.
+        could: String,
+    },
+    /// The records of a run.
+    #[error("{}:{line}: {reason}", path.display())]
+    Records {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The line, from 1; 0 for the file itself.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A table that can't be written as CSV.
+    #[error("cannot write CSV: {0}")]
+    Csv(#[from] csv::Error),
+    /// A table that can't be written as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// There is no plain grammar.
     #[error(transparent)]
     Expand(#[from] gramask_grammar::ExpandError),

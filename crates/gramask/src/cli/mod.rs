@@ -9,8 +9,10 @@ mod decode;
 mod error;
 mod grammar;
 mod list;
+mod mask;
 mod pull;
 mod run;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,7 +61,17 @@ a folder holds one run, and other settings are refused.")]
     #[command(after_help = "\
 The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.")]
     Decode(DecodeArgs),
-    /// Bring a model to the cache
+    /// Show which tokens may follow behind the beginning of an output
+    #[command(after_help = "\
+Without --after the output has not begun. The level `grounded` holds all that refers to the text against it.")]
+    Mask(mask::MaskArgs),
+    /// Compare masks with those of the oracle, which tries every token byte by byte
+    #[command(after_help = "\
+At each state of the gold outputs, of walks drawn at random through the mask and, with --model or --records, of a model's
+outputs, constraint and oracle must agree. A whole mask of the oracle takes as long as the vocabulary is large, so that whole
+masks are compared at a sample of the states, unless --all-states is given. Exits with 1 where anything differs.")]
+    Verify(verify::VerifyArgs),
+    /// Bring a model, or a vocabulary without one, to the cache
     #[command(after_help = "\
 The cache is $GRAMASK_CACHE, else the folder `gramask` in the user's cache folder. A model of the hub is checked against the
 hub's SHA-256; HF_ENDPOINT names a mirror of the hub, HF_TOKEN the token for gated models. A download that broke goes on
@@ -160,6 +172,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Decode(args) => decode::decode(args),
+        Command::Mask(args) => mask::mask(args),
+        Command::Verify(args) => verify::verify(args),
         Command::Pull(args) => pull::pull(args),
         Command::Grammar(args) => grammar::grammar(args),
         Command::Formats(args) => list::formats(&args),

