@@ -14,10 +14,10 @@ use std::ops::ControlFlow;
 
 use super::step::DIGITS;
 use super::thread::{Frame, FrameKind, Open, Partial, UNKNOWN};
-use super::{At, BOTTOM, Machine, Thread};
+use super::{At, BOTTOM, Follow, Level, Machine, Thread};
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, is_free};
-use crate::source::Prefix;
+use crate::program::{NO_LABEL, Op, Program, is_free};
+use crate::source::{Element, Prefix, Source};
 
 impl Machine {
     /// Whether a complete output can follow.
@@ -298,6 +298,38 @@ impl Machine {
         };
         first > start || first == start && (last < end || last == end && later_label)
     }
+}
+
+/// Whether the document can be copied at `grounded` without a thought of delimiters.
+pub(super) fn is_clean(program: &Program, source: &Source, level: Level) -> bool {
+    let delimiters = &program.delimiters;
+    if delimiters.is_empty() || level != Level::Grounded {
+        return delimiters.is_empty();
+    }
+    // Where words follow each other without a literal between them, or texts are picked, it is not looked into.
+    let apart = |(pc, op): (usize, &Op)| match op {
+        Op::Terminal(Terminal::Word) => matches!(program.ease().follow[pc], Follow::Few(_)),
+        op => !matches!(op, Op::Terminal(Terminal::Text)),
+    };
+    let literals = || {
+        program
+            .ops
+            .iter()
+            .filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None })
+    };
+    let mut tail = 0;
+    let mut holds = |element: &Element| {
+        let bytes = &source.bytes[element.start as usize..element.end as usize];
+        // Behind a literal the text begins anew; that holds less than what goes on from before it.
+        match delimiters.run(if program.copies { tail } else { 0 }, bytes) {
+            Some(behind) => {
+                tail = behind;
+                behind == 0 || !literals().any(|literal| delimiters.clash(behind, literal))
+            }
+            None => false,
+        }
+    };
+    program.ops.iter().enumerate().all(apart) && source.elements.iter().all(&mut holds)
 }
 
 /// Whether a number's decimal digits go on behind these, of which there are `digits` with the value `value`.

@@ -12,6 +12,7 @@ mod floor;
 mod life;
 #[cfg(test)]
 mod proof;
+mod settle;
 mod step;
 mod thread;
 
@@ -25,9 +26,9 @@ use floor::Floor;
 pub(crate) use thread::{At, BOTTOM, NO_TUPLE, Thread, Tuple};
 
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, Program, is_free};
-use crate::source::{Element, Source};
-use thread::{Frame, FrameKind, Free, Interner, Open, Partial};
+use crate::program::{NO_LABEL, Op, Program};
+use crate::source::Source;
+use thread::{Frame, FrameKind, Free, Interner, Open};
 
 /// Which part of a format's meaning a constraint holds the output to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,38 +122,6 @@ pub(crate) enum Event {
     End(Terminal, u32),
 }
 
-/// Whether the document can be copied at `grounded` without a thought of delimiters.
-fn is_clean(program: &Program, source: &Source, level: Level) -> bool {
-    let delimiters = &program.delimiters;
-    if delimiters.is_empty() || level != Level::Grounded {
-        return delimiters.is_empty();
-    }
-    // Where words follow each other without a literal between them, or texts are picked, it is not looked into.
-    let apart = |(pc, op): (usize, &Op)| match op {
-        Op::Terminal(Terminal::Word) => matches!(program.ease().follow[pc], Follow::Few(_)),
-        op => !matches!(op, Op::Terminal(Terminal::Text)),
-    };
-    let literals = || {
-        program
-            .ops
-            .iter()
-            .filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None })
-    };
-    let mut tail = 0;
-    let mut holds = |element: &Element| {
-        let bytes = &source.bytes[element.start as usize..element.end as usize];
-        // Behind a literal the text begins anew; that holds less than what goes on from before it.
-        match delimiters.run(if program.copies { tail } else { 0 }, bytes) {
-            Some(behind) => {
-                tail = behind;
-                behind == 0 || !literals().any(|literal| delimiters.clash(behind, literal))
-            }
-            None => false,
-        }
-    };
-    program.ops.iter().enumerate().all(apart) && source.elements.iter().all(&mut holds)
-}
-
 /// A program over a document at a level, with all that its threads refer to.
 pub(crate) struct Machine {
     pub program: Arc<Program>,
@@ -188,7 +157,7 @@ impl Machine {
         let floor = Arc::new(Floor::new(&program, &source, level == Level::Grounded));
         Machine {
             floor,
-            clean: is_clean(&program, &source, level),
+            clean: life::is_clean(&program, &source, level),
             stack: Vec::new(),
             program,
             source,
@@ -278,225 +247,6 @@ impl Machine {
         if self.tracing {
             self.traces.push((thread.trace, event));
             thread.trace = self.traces.len() as u32 - 1;
-        }
-    }
-
-    /// Goes on from `thread`, which begins its operation, through all that writes nothing.
-    pub fn settle(&mut self, thread: Thread, out: &mut Vec<Thread>) {
-        let program = Arc::clone(&self.program);
-        let mut stack = std::mem::take(&mut self.stack);
-        stack.push(thread);
-        while let Some(mut thread) = stack.pop() {
-            match &program.ops[thread.pc as usize] {
-                Op::Terminal(Terminal::Skip) => {
-                    let passed = match self.grounded() {
-                        true => self.source.pass(thread.cursor).map(|(_, behind)| behind),
-                        false => less(thread.cursor),
-                    };
-                    if let Some(cursor) = passed {
-                        self.trace(&mut thread, Event::Skip);
-                        stack.push(Thread {
-                            cursor,
-                            pc: thread.pc + 1,
-                            ..thread
-                        });
-                    }
-                }
-                Op::Literal(bytes) => {
-                    if !program.delimiters.clash(thread.tail, bytes) {
-                        out.push(Thread { tail: 0, ..thread });
-                    }
-                }
-                Op::Terminal(kind) if is_free(*kind) => out.push(thread),
-                Op::Regex(_) | Op::Terminal(_) => out.push(Thread { tail: 0, ..thread }),
-                Op::Split(targets) => stack.extend(targets.iter().rev().map(|&pc| Thread { pc, ..thread })),
-                Op::Jump(pc) => stack.push(Thread { pc: *pc, ..thread }),
-                Op::Call(pc) => {
-                    let frame = self.push_return(thread.pc + 1, thread.frame);
-                    stack.push(Thread {
-                        pc: *pc,
-                        frame,
-                        ..thread
-                    });
-                }
-                Op::Return => {
-                    if let Frame {
-                        kind: FrameKind::Return(pc),
-                        below,
-                    } = self.frames.get(thread.frame)
-                    {
-                        stack.push(Thread {
-                            pc: *pc,
-                            frame: *below,
-                            ..thread
-                        });
-                    }
-                }
-                Op::Label(label) => {
-                    let last = if self.listed() { NO_TUPLE } else { thread.last };
-                    self.trace(&mut thread, Event::Label(*label));
-                    stack.push(Thread {
-                        pc: thread.pc + 1,
-                        label: *label,
-                        last,
-                        ..thread
-                    });
-                }
-                Op::Open => {
-                    if let Some(mut opened) = self.open(thread) {
-                        self.trace(&mut opened, Event::Open);
-                        stack.push(opened);
-                    }
-                }
-                Op::Close => {
-                    if let Some(mut closed) = self.close(thread) {
-                        self.trace(&mut closed, Event::Close);
-                        stack.push(closed);
-                    }
-                }
-                Op::Accept => {
-                    let end = match (self.grounded() && program.cursor, program.copies) {
-                        (false, _) => true,
-                        (true, true) => thread.cursor as usize == self.source.elements.len(),
-                        (true, false) => self.source.next_word(thread.cursor).is_none(),
-                    };
-                    if end {
-                        // All complete outputs are alike.
-                        out.push(Thread {
-                            cursor: 0,
-                            last: 0,
-                            tail: 0,
-                            label: NO_LABEL,
-                            ..thread
-                        });
-                    }
-                }
-            }
-        }
-        self.stack = stack;
-    }
-
-    /// Whether an entity is held to those before it by its tuple.
-    fn listed(&self) -> bool {
-        self.grounded() && !self.program.cursor
-    }
-
-    fn push(&mut self, kind: FrameKind, below: u32) -> u32 {
-        self.frames.number(Frame { kind, below })
-    }
-
-    fn push_return(&mut self, pc: u32, below: u32) -> u32 {
-        if let Some(&frame) = self.calls.get(&(pc, below)) {
-            return frame;
-        }
-        let frame = self.push(FrameKind::Return(pc), below);
-        self.calls.insert((pc, below), frame);
-        frame
-    }
-
-    fn push_open(&mut self, open: Open, below: u32) -> u32 {
-        let key = (open.label, open.from, below);
-        if let Some(&frame) = self.opens.get(&key) {
-            return frame;
-        }
-        let frame = self.push(FrameKind::Open(open), below);
-        self.opens.insert(key, frame);
-        frame
-    }
-
-    fn open(&mut self, thread: Thread) -> Option<Thread> {
-        let mut open = Open {
-            label: thread.label,
-            done: Vec::new(),
-            current: Partial::NOTHING,
-            from: 0,
-            child: None,
-        };
-        let last = if self.grounded() {
-            thread.last
-        } else {
-            less(thread.last)?
-        };
-        if self.grounded() && self.program.cursor {
-            open.from = self.source.next_word(thread.cursor)?;
-            if self.program.copies && self.source.elements[thread.cursor as usize].word.is_none() {
-                return None;
-            }
-        } else if self.grounded() && !self.possible(&open, last) {
-            return None;
-        }
-        let frame = self.push_open(open, thread.frame);
-        Some(Thread {
-            pc: thread.pc + 1,
-            frame,
-            last,
-            ..thread
-        })
-    }
-
-    fn close(&mut self, thread: Thread) -> Option<Thread> {
-        let Frame {
-            kind: FrameKind::Open(open),
-            below,
-        } = self.frames.get(thread.frame).clone()
-        else {
-            return None;
-        };
-        let closed = Thread {
-            pc: thread.pc + 1,
-            frame: below,
-            ..thread
-        };
-        if !self.grounded() {
-            return Some(closed);
-        }
-        if open.label == NO_LABEL {
-            return None;
-        }
-        if self.program.cursor {
-            let word = self.passed(thread.cursor).filter(|word| *word >= open.from)?;
-            if !self.fits_outside(&open, word, open.label) {
-                return None;
-            }
-            let frame = self.adopt(below, open.from, (word, open.label));
-            return Some(Thread { frame, ..closed });
-        }
-        let settled = |partial: &Partial| partial.settled().is_some();
-        if self.program.positions && !(open.done.iter().all(settled) && settled(&open.current)) {
-            return None;
-        }
-        let tuple = self.earliest(&open, thread.last)?;
-        let last = self.behind(thread.last, tuple);
-        Some(Thread { last, ..closed })
-    }
-
-    /// The word that the cursor passed last, where an entity may end now.
-    fn passed(&self, cursor: u32) -> Option<u32> {
-        self.source.passed(cursor, self.program.copies)
-    }
-
-    /// Entities with the same fragments are nested in schema order.
-    fn fits_outside(&self, open: &Open, word: u32, label: u16) -> bool {
-        open.child.is_none_or(|(last, inner)| last != word || label < inner)
-    }
-
-    /// Tells the nearest open entity below that one inside it closed, if both began at the same word.
-    fn adopt(&mut self, frame: u32, from: u32, child: (u32, u16)) -> u32 {
-        let Frame { kind, below } = self.frames.get(frame).clone();
-        match kind {
-            FrameKind::Bottom => frame,
-            FrameKind::Return(pc) => {
-                let below = self.adopt(below, from, child);
-                self.push(FrameKind::Return(pc), below)
-            }
-            FrameKind::Open(open) if open.from == from => self.push(
-                FrameKind::Open(Open {
-                    child: Some(child),
-                    ..open
-                }),
-                below,
-            ),
-            FrameKind::Open(_) => frame,
         }
     }
 
