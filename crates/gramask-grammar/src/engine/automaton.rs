@@ -146,9 +146,8 @@ impl Automaton {
 
     /// The bytes that lead from a state to itself, as far as they are known.
     fn loops(&mut self, state: u32) -> Bytes {
-        match self.states.loops(state) {
-            Ok(loops) => return loops.copied().unwrap_or_default(),
-            Err(()) => {}
+        if let Ok(loops) = self.states.loops(state) {
+            return loops.copied().unwrap_or_default();
         }
         let mut loops = Bytes::default();
         for byte in (0..=255).filter(|byte| self.next(state, *byte) == state) {

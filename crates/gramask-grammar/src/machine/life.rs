@@ -126,7 +126,7 @@ impl Machine {
             FrameKind::Open(open) if *below == BOTTOM => open,
             _ => return None,
         };
-        if !ease.ends_behind || !ease.settles || !(ease.single || !self.program.positions) {
+        if !ease.ends_behind || !ease.settles || !ease.single && self.program.positions {
             return None;
         }
         let rest = if thread.at == At::Begin { pc } else { pc + 1 };

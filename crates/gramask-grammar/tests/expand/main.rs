@@ -5,6 +5,8 @@
 //! the tokenizer's own cuts only. Masks are compared whole, token by token, at every state of gold outputs and of random
 //! walks, at both levels.
 
+#![allow(clippy::print_stdout)]
+
 #[path = "../laws/formats.rs"]
 #[allow(dead_code)]
 mod formats;
