@@ -143,8 +143,15 @@ impl Machine {
         self.pasts.number(past)
     }
 
+    /// Whether entities can grow out of others: then an open one is not held to those before it until it closes, since it may
+    /// begin as one of them does.
+    pub(super) fn grows(&self) -> bool {
+        !self.program.ordered() && !self.program.ease().single
+    }
+
     /// Whether any tuple agrees.
     pub fn possible(&self, open: &Open, after: u32) -> bool {
+        let after = if self.grows() { NO_TUPLE } else { after };
         self.tuples(open, after, &mut |_| Flow::Break(())).is_break()
     }
 
@@ -165,6 +172,7 @@ impl Machine {
     /// A fragment that is the same in all tuples is settled. Without positions that matters to nobody, and is done only
     /// where it is cheap.
     pub fn normalise(&self, mut open: Open, after: u32) -> Option<Open> {
+        let after = if self.grows() { NO_TUPLE } else { after };
         let several = !open.done.is_empty();
         let all_settled = open
             .done
@@ -248,6 +256,7 @@ impl Machine {
 
     /// The values that a position can have, ascending.
     pub fn values(&self, open: &Open, after: u32, kind: Terminal) -> Vec<u32> {
+        let after = if self.grows() { NO_TUPLE } else { after };
         let unknown = open.current.settled().is_none() && open.current.surface.is_none() && open.current.nth == 0;
         let words = 0..self.source.len();
         let bound = |first: Option<u32>, last: Option<u32>| {

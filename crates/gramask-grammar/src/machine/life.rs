@@ -120,6 +120,7 @@ impl Machine {
         let Frame { kind, below } = self.frames.get(thread.frame);
         let open = match kind {
             FrameKind::Bottom if ease.ends[pc] => return Some(true),
+            _ if self.grows() => return None,
             FrameKind::Bottom if ease.opens[pc] && ease.ends_behind && ease.settles => {
                 return self.look_for_entity(thread);
             }
