@@ -80,6 +80,17 @@ fn constraints_are_the_oracles() {
 }
 
 #[test]
+fn help_and_the_list_of_vocabularies() {
+    for command in ["verify", "mask"] {
+        assert!(printed(&[command, "--help"]).contains("--vocabulary"));
+    }
+    let listed = printed(&["pull"]);
+    for name in ["llama-3.1-vocabulary", "qwen3-vocabulary"] {
+        assert!(listed.contains(name), "{listed}");
+    }
+}
+
+#[test]
 fn every_state_and_every_pass() {
     let args = [
         "verify",
