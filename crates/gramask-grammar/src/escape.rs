@@ -189,6 +189,37 @@ impl Escape {
         !special && byte.is_ascii() && self.unit(&[byte]) == Unit::Whole(char::from(byte))
     }
 
+    /// Bytes beyond ASCII that may stand in the same places, as ranges: where UTF-8 forbids none of them it allows all, and no
+    /// character that begins or goes on with one of them is written otherwise.
+    pub fn alike_beyond_ascii(&self) -> &'static [(u8, u8)] {
+        const UTF8: &[(u8, u8)] = &[
+            (0x80, 0x8f),
+            (0x90, 0x9f),
+            (0xa0, 0xbf),
+            (0xc2, 0xdf),
+            (0xe1, 0xec),
+            (0xee, 0xef),
+            (0xf1, 0xf3),
+            (0xf5, 0xff),
+        ];
+        // U+FFFE and U+FFFF, which are EF BF BE and EF BF BF, are no XML.
+        const XML: &[(u8, u8)] = &[
+            (0x80, 0x8f),
+            (0x90, 0x9f),
+            (0xa0, 0xbd),
+            (0xc2, 0xdf),
+            (0xe1, 0xec),
+            (0xf1, 0xf3),
+            (0xf5, 0xff),
+        ];
+        match self {
+            Escape::Yaml => &[],
+            Escape::Xml => XML,
+            Escape::Backslash(special) if !special.iter().all(char::is_ascii) => &[],
+            Escape::None | Escape::Json | Escape::Csv | Escape::Markdown | Escape::Backslash(_) => UTF8,
+        }
+    }
+
     /// What this escape writes by number.
     fn coded(&self) -> Coded {
         if *self == Escape::Yaml { YAML_CODED } else { JSON_CODED }

@@ -62,25 +62,38 @@ impl Machine {
     fn look_ahead(&self, thread: &Thread) -> Option<bool> {
         let ease = self.program.ease();
         let (mut cursor, mut pc, mut frame) = (thread.cursor, thread.pc as usize, thread.frame);
-        // Whether no call surrounds the outermost entity, and where the entity inside the current one began.
+        let labels = self.program.labels.len() as u16;
+        // Whether no call surrounds the outermost entity; where the entity inside the current one began, and its label, if it
+        // ends at the cursor too.
         let (mut flat, mut inner) = (false, None);
         loop {
             let Frame { kind, below } = self.frames.get(frame);
             match kind {
                 FrameKind::Open(open) => {
-                    let here = match inner {
-                        None => self.may_end(open, cursor),
-                        Some(from) => from != open.from,
+                    // Entities with the same fragments have rising labels from the outside in.
+                    let limit = match inner {
+                        None => self.may_end(open, cursor).then(|| self.inner_label(open, cursor)),
+                        Some((from, label)) => Some(if from == open.from { label } else { labels }),
                     };
-                    if !(here && ease.now[pc]) {
+                    let half = matches!(thread.at, At::Label { .. }) && frame == thread.frame;
+                    let label = limit.filter(|_| ease.now[pc]).and_then(|limit| match open.label {
+                        // Which one is half written is not looked into.
+                        NO_LABEL if half => (limit == labels).then_some(0),
+                        NO_LABEL => limit.checked_sub(1),
+                        label => (label < limit).then_some(label),
+                    });
+                    inner = Some((open.from, label.unwrap_or(labels)));
+                    if label.is_none() {
                         let mut moves = 0;
                         while moves == 0 || moves < ease.inside[pc] {
                             let behind = self.behind_word(cursor)?;
                             moves += if self.program.copies { behind - cursor } else { 1 };
                             cursor = behind;
                         }
+                        let last = if half { 0 } else { labels - 1 };
+                        inner = Some((open.from, if open.label == NO_LABEL { last } else { open.label }));
                     }
-                    (flat, inner) = (true, Some(open.from));
+                    flat = true;
                 }
                 FrameKind::Return(back) => (pc, flat) = (*back as usize, false),
                 FrameKind::Bottom => break,
@@ -104,13 +117,17 @@ impl Machine {
         }
     }
 
-    /// Whether an entity may end at the cursor, for all that its words and what it holds say.
+    /// Whether an entity may end at the cursor, for all that its words say.
     fn may_end(&self, open: &Open, cursor: u32) -> bool {
-        let fits = |word| match open.child {
-            Some((last, inner)) if last == word => open.label != NO_LABEL && open.label < inner,
-            _ => true,
-        };
-        self.passed(cursor).is_some_and(|word| word >= open.from && fits(word))
+        self.passed(cursor).is_some_and(|word| word >= open.from)
+    }
+
+    /// The label that an entity must stay below to end at the cursor: that of the one inside with the same fragments.
+    fn inner_label(&self, open: &Open, cursor: u32) -> u16 {
+        match open.child {
+            Some((last, label)) if self.passed(cursor) == Some(last) => label,
+            _ => self.program.labels.len() as u16,
+        }
     }
 
     /// List formats at `grounded`.

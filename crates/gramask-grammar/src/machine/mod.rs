@@ -235,6 +235,12 @@ impl Machine {
                 .filter(plain)
                 .for_each(|byte| alike[usize::from(byte)] = first);
         }
+        // Of bytes in UTF-8 sequences only where they may stand matters.
+        if !named[128..].contains(&true) {
+            for &(first, last) in self.program.escape().alike_beyond_ascii() {
+                (first..=last).for_each(|byte| alike[usize::from(byte)] = first);
+            }
+        }
         alike
     }
 

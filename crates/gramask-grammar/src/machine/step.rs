@@ -305,7 +305,20 @@ impl Machine {
                 }
                 let cursor = if kind.is_cursor() { free.left } else { thread.cursor };
                 let tail = if kind == Terminal::Label { 0 } else { tail };
+                let behind = out.len();
                 self.leave(Thread { cursor, tail, ..thread }, Some(kind), out);
+                // What begins the same free text anew writes no more than what goes on with it. (A reader tells them apart.)
+                if free.left > 0 && !self.tracing {
+                    let mut at = behind;
+                    while at < out.len() {
+                        let anew = out[at].pc == thread.pc && out[at].at == At::Begin && out[at].frame == thread.frame;
+                        if anew {
+                            out.swap_remove(at);
+                        } else {
+                            at += 1;
+                        }
+                    }
+                }
             }
         }
     }
