@@ -13,7 +13,7 @@ pub fn is_table(output: &str) -> bool {
         let cell = cell.strip_suffix(':').unwrap_or(cell);
         !cell.is_empty() && cell.bytes().all(|byte| byte == b'-')
     };
-    let ruled = rule.len() == head.len() && rule.iter().all(|cell| dashes(cell));
+    let ruled = rule.len() == head.len() && rule.iter().all(dashes);
     let row = |cells: &Vec<&str>| cells.len() == head.len() && cells.iter().all(|cell| is_text(cell));
     ruled && row(&head) && lines.all(|line| cells(line).as_ref().is_some_and(row))
 }
