@@ -315,6 +315,8 @@ impl Vocabulary {
     /// The automaton at level `syntax` that all documents of a program share.
     pub(crate) fn shared(&self, program: &Arc<Program>) -> Shared {
         let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a program that nobody else has any more only this list and the automaton know.
+        all.retain(|(known, shared)| Arc::strong_count(shared) > 1 || Arc::strong_count(known) > 2);
         match all.iter().find(|(known, _)| Arc::ptr_eq(known, program)) {
             Some((_, shared)) => Arc::clone(shared),
             None => {
@@ -452,6 +454,31 @@ mod tests {
         assert_eq!(vocabulary.fewest(b"ababc"), Ok(vec![3, 4]));
         assert_eq!(vocabulary.fewest(b""), Ok(vec![]));
         assert!(vocabulary.fewest(b"abx").is_err());
+    }
+
+    #[test]
+    fn what_programs_share_goes_with_them() {
+        use crate::{Constraint, Format};
+        let bytes = (0..=255u8).map(|byte| Token::new([byte]));
+        let vocabulary = Vocabulary::new(bytes.chain([Token::special("")]).collect(), vec![256]).unwrap();
+        let shared = |vocabulary: &Vocabulary| vocabulary.shared.lock().unwrap().len();
+        let text = gramask_ner::Text::new("a b");
+        let program = || {
+            let format = Format::named("json-list").unwrap();
+            Program::compile(&format, &gramask_ner::Schema::new(["X"])).unwrap()
+        };
+        let (first, second) = (program(), program());
+        for program in [&first, &second, &first] {
+            Constraint::new(Arc::clone(program), &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
+        }
+        assert_eq!(shared(&vocabulary), 2);
+        drop(first);
+        let kept = Constraint::new(second, &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
+        assert_eq!(shared(&vocabulary), 1);
+        // A constraint keeps what it uses.
+        Constraint::new(program(), &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
+        assert_eq!(shared(&vocabulary), 2);
+        drop(kept);
     }
 
     #[test]
