@@ -42,6 +42,11 @@ impl Delimiters {
         self.next.is_empty()
     }
 
+    /// Whether no delimiter has a character beyond ASCII, so that each such character ends what was begun of one.
+    pub fn is_ascii(&self) -> bool {
+        self.next.iter().all(|row| row[128..].iter().all(|next| *next == 0))
+    }
+
     /// Breadth first: a missing edge goes where the longest proper suffix would go.
     fn link(&mut self) {
         let mut suffix = vec![0usize; self.next.len()];

@@ -39,6 +39,9 @@ pub(crate) struct Ease {
     pub single: bool,
     /// Some character can be written as free text without coming nearer to a delimiter.
     pub plain: bool,
+    /// A character that was begun with this byte or a greater one can always be completed; with any where there is no
+    /// delimiter, with one beyond ASCII where delimiters are ASCII.
+    pub completes: Option<u8>,
 }
 
 impl Ease {
@@ -64,6 +67,11 @@ impl Ease {
             follow: facts.follow(),
             single: !program.format().discontinuous(),
             plain: has_plain_unit(program),
+            completes: match (program.delimiters.is_empty(), program.delimiters.is_ascii()) {
+                (true, _) => Some(0),
+                (false, true) => Some(0x80),
+                (false, false) => None,
+            },
             outside,
             inside,
             ends,

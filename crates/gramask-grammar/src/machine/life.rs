@@ -42,6 +42,7 @@ impl Machine {
     }
 
     fn look_at_syntax(&self, thread: &Thread) -> Option<bool> {
+        let ease = self.program.ease();
         let enough = self.plenty(thread, 0);
         let characters = match thread.at {
             At::Free(free) => free.left,
@@ -50,11 +51,12 @@ impl Machine {
         };
         let begun = match (&self.program.ops[thread.pc as usize], thread.at) {
             (Op::Terminal(kind), At::Begin) => !is_free(*kind) || thread.tail == 0,
-            (_, At::Free(free)) => free.tail == 0 && free.count == 0,
+            (_, At::Free(free)) if free.count == 0 => free.tail == 0,
+            (_, At::Free(free)) => ease.completes.is_some_and(|least| free.pending[0] >= least),
             (_, At::Number { .. } | At::Regex(_)) => false,
             _ => true,
         };
-        (thread.last >= enough && characters >= enough && begun && self.program.ease().plain).then_some(true)
+        (thread.last >= enough && characters >= enough && begun && ease.plain).then_some(true)
     }
 
     /// Cursor formats at `grounded`: each open entity ends where the one inside it did, if that can be seen to be allowed, else
