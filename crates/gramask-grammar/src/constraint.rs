@@ -71,6 +71,11 @@ impl Constraint {
     /// Where a sequence is once an end token was written: nothing may follow.
     pub const ENDED: State = State(0);
 
+    /// What an output at `syntax` may hold beyond its document in a constraint from [`Constraint::new`]: so much that one token
+    /// uses up no allowance before the output is far longer than any that says something of the document. Until then all
+    /// documents have the same masks.
+    pub const SLACK: u32 = 512;
+
     /// Compiles the constraint of a document.
     pub fn new(
         program: Arc<Program>,
@@ -78,9 +83,20 @@ impl Constraint {
         level: Level,
         vocabulary: Arc<Vocabulary>,
     ) -> Result<Constraint, ConstraintError> {
+        Constraint::with_slack(program, text, level, vocabulary, Self::SLACK)
+    }
+
+    /// The same, where an output at `syntax` may hold `slack` characters of text, units and entities more than its document.
+    pub fn with_slack(
+        program: Arc<Program>,
+        text: &Text,
+        level: Level,
+        vocabulary: Arc<Vocabulary>,
+        slack: u32,
+    ) -> Result<Constraint, ConstraintError> {
         let format = program.format().name.clone();
         let shared = (level == Level::Syntax).then(|| vocabulary.shared(&program));
-        let mut engine = Engine::new(machine(program, text, level)?, shared);
+        let mut engine = Engine::new(machine(program, text, level, slack)?, shared);
         let start = engine.start();
         if start == Self::ENDED {
             return Err(ConstraintError::NoOutput { format, level });
@@ -250,7 +266,7 @@ impl Constraint {
     }
 }
 
-fn machine(program: Arc<Program>, text: &Text, level: Level) -> Result<Machine, ConstraintError> {
+fn machine(program: Arc<Program>, text: &Text, level: Level, slack: u32) -> Result<Machine, ConstraintError> {
     if level == Level::None {
         return Err(ConstraintError::NoLevel);
     }
@@ -269,16 +285,12 @@ fn machine(program: Arc<Program>, text: &Text, level: Level) -> Result<Machine, 
         Boundaries::Characters => text.len() as u32,
     };
     let limits = Limits {
-        characters: (text.len() as u32).saturating_add(SLACK),
-        units: (2 * words).saturating_add(SLACK),
-        entities: most_entities(&program, words).saturating_add(SLACK),
+        characters: (text.len() as u32).saturating_add(slack),
+        units: (2 * words).saturating_add(slack),
+        entities: most_entities(&program, words).saturating_add(slack),
     };
     Ok(Machine::new(program, Arc::new(source), level, limits))
 }
-
-/// What an output at `syntax` may hold beyond its document, so that one token uses up no allowance before the output is far
-/// longer than any that says something of the document: until then all documents have the same masks.
-const SLACK: u32 = 512;
 
 /// As many entities as a document of so many words can have, so that no gold output is too long: one for each label and
 /// stretch of words; where entities have several fragments, a million.
@@ -309,7 +321,18 @@ impl Oracle {
         level: Level,
         vocabulary: Arc<Vocabulary>,
     ) -> Result<Oracle, ConstraintError> {
-        let mut naive = Naive(machine(program, text, level)?);
+        Oracle::with_slack(program, text, level, vocabulary, Constraint::SLACK)
+    }
+
+    /// The oracle of a [`Constraint::with_slack`].
+    pub fn with_slack(
+        program: Arc<Program>,
+        text: &Text,
+        level: Level,
+        vocabulary: Arc<Vocabulary>,
+        slack: u32,
+    ) -> Result<Oracle, ConstraintError> {
+        let mut naive = Naive(machine(program, text, level, slack)?);
         let state = naive.start();
         Ok(Oracle {
             naive,

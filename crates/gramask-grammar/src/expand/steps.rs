@@ -8,6 +8,7 @@ use super::Approximation;
 use super::classes::Classes;
 use super::entity::{Passed, Past, Referred};
 use super::plain::{Characters, Piece};
+use crate::Constraint;
 use crate::machine::Level;
 use crate::notation::ast::{ExprKind, Terminal};
 use crate::program::{NO_LABEL, Op, Pc, Program, is_free};
@@ -15,9 +16,6 @@ use crate::source::Source;
 
 /// Numbers at level `syntax` have at most so many digits.
 const DIGITS: u32 = 6;
-
-/// An output at level `syntax` may hold so much more than its document, whatever is counted.
-const SLACK: u32 = 512;
 
 /// How much of something may still come; `None` is without bound.
 type Allowance = Option<u32>;
@@ -80,7 +78,7 @@ pub(super) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     pub fn new(program: &'a Arc<Program>, source: &'a Source, text: &Text, level: Level, counted: u32) -> Steps<'a> {
-        let (characters, words) = ((text.len() as u32).saturating_add(SLACK), source.len());
+        let (characters, words) = ((text.len() as u32).saturating_add(Constraint::SLACK), source.len());
         let mut start = Place {
             pc: 0,
             free: None,
@@ -114,9 +112,9 @@ impl<'a> Steps<'a> {
             mention = allow(text && !classes.simple, characters, Approximation::Mention(characters));
             let copied = program.cursor && !program.skips;
             start.copied = allow(copied, characters, Approximation::Copied(characters));
-            let units = (2 * words).saturating_add(SLACK);
+            let units = (2 * words).saturating_add(Constraint::SLACK);
             start.units = allow(program.skips, units, Approximation::Units(units));
-            let most = most_entities(program, words).saturating_add(SLACK);
+            let most = most_entities(program, words).saturating_add(Constraint::SLACK);
             start.entities = allow(holds_entities(program), most, Approximation::Entities(most));
         }
         Steps {
