@@ -178,7 +178,7 @@ fn files_that_are_no_format() {
         )
     );
     let error = Format::named("sonnet").unwrap_err().to_string();
-    assert!(error.contains("help: the formats are bio-tags, "), "{error}");
+    assert!(error.contains("help: the formats are bio-lines, "), "{error}");
 }
 
 /// Pieces of which bad files are made: every token, whole rules, and what breaks them.
