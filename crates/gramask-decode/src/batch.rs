@@ -1,7 +1,8 @@
 //! The batch loop: several documents at once, each in a slot of the cache, refilled as they end.
 //!
-//! A slot takes the next request, gets the shared prefix, computes the rest of its prompt, and from then on is one row of
-//! each forward pass until its strategy or its budget ends it. What a document's output is depends on its prompt, its
+//! A slot takes the next request, gets the shared prefix, computes the rest of its prompt in the next forward pass, beside the
+//! others' tokens, and from then on is one row of each pass until its strategy or its budget ends it. (A strategy of several
+//! lanes has as many slots of the cache, and rows.) What a document's output is depends on its prompt, its
 //! strategy and its draws, and on nothing that the batch does.
 
 use std::ops::ControlFlow;
@@ -15,7 +16,7 @@ use crate::model::{LanguageModel, LanguageModelError, Row, Select};
 use crate::output::{Ended, Request};
 use crate::sampler::Sampler;
 use crate::sampling::{Sampling, SamplingError};
-use crate::sequence::Sequence;
+use crate::sequence::{Edit, Feed, Sequence};
 use crate::vocabulary::TokenTable;
 
 /// The settings of a run's decoding.
@@ -125,13 +126,6 @@ pub fn decode<M: LanguageModel + ?Sized>(
     Ok(batch.summary)
 }
 
-/// Whether a pass is over prompts or over outputs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Prefill,
-    Decode,
-}
-
 struct Batch<'a, M: ?Sized, I, F> {
     model: &'a mut M,
     tokens: &'a TokenTable,
@@ -153,14 +147,19 @@ where
     F: FnMut(Ended) -> ControlFlow<()>,
 {
     fn run(&mut self) -> Result<(), DecodeError> {
-        let Layout { slots, length, prefix } = &self.settings.layout;
+        let Layout {
+            slots,
+            lanes,
+            length,
+            prefix,
+        } = &self.settings.layout;
         // The prefix has a slot of its own behind the others.
-        let opened = slots + usize::from(!prefix.is_empty());
+        let opened = slots * lanes + usize::from(!prefix.is_empty());
         self.model.open(opened, *length).map_err(|source| self.failed(source))?;
         if !prefix.is_empty() {
             let clock = Instant::now();
             let rows = [Row {
-                slot: *slots,
+                slot: slots * lanes,
                 tokens: prefix,
             }];
             self.model
@@ -170,38 +169,28 @@ where
             self.summary.passes += 1;
         }
         loop {
-            let new = self.refill()?;
-            if !new.is_empty() {
-                self.pass(&new, Phase::Prefill)?;
-            }
-            // A document may end with its first token; then its slot is filled again before the next pass.
-            if self.summary.stopped || (new.is_empty() && self.slots.iter().all(Option::is_none)) {
-                return Ok(());
-            }
-            if self.slots.iter().any(Option::is_none) && !new.is_empty() {
-                continue;
-            }
+            self.refill()?;
             let active: Vec<usize> = (0..self.slots.len())
                 .filter(|&slot| self.slots[slot].is_some())
                 .collect();
-            self.pass(&active, Phase::Decode)?;
-            if self.summary.stopped {
+            if active.is_empty() || self.summary.stopped {
                 return Ok(());
             }
+            self.pass(&active)?;
         }
     }
 
-    /// Fills the free slots from the requests and returns which; hands on requests that cannot be decoded.
-    fn refill(&mut self) -> Result<Vec<usize>, DecodeError> {
-        let mut new = Vec::new();
+    /// Fills the free slots from the requests; hands on requests that cannot be decoded.
+    fn refill(&mut self) -> Result<(), DecodeError> {
         for slot in 0..self.slots.len() {
             while self.slots[slot].is_none() && !self.summary.stopped {
                 let Some((index, request)) = self.requests.next() else {
-                    return Ok(new);
+                    return Ok(());
                 };
-                let (length, context) = (self.settings.layout.length, self.model.context());
+                let Layout { lanes, length, .. } = self.settings.layout;
+                let context = self.model.context();
                 let id = request.id.clone();
-                match Sequence::admit(index, request, length, context, self.model.vocabulary()) {
+                match Sequence::admit(index, request, [lanes, length], context, self.model.vocabulary()) {
                     Err(error) => self.hand_on(Ended {
                         index,
                         id,
@@ -210,22 +199,24 @@ where
                     Ok(mut sequence) => {
                         self.share(slot, &mut sequence)?;
                         self.slots[slot] = Some(sequence);
-                        new.push(slot);
                     }
                 }
             }
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Puts into a slot what its prompt shares with the prefix.
     fn share(&mut self, slot: usize, sequence: &mut Sequence) -> Result<(), DecodeError> {
-        let Layout { slots, prefix, .. } = &self.settings.layout;
-        let shared = common_prefix(prefix, sequence.pending()).min(sequence.pending().len() - 1);
+        let Layout {
+            slots, lanes, prefix, ..
+        } = &self.settings.layout;
+        let prompt = sequence.prompt();
+        let shared = common_prefix(prefix, prompt).min(prompt.len() - 1);
         let done = if shared <= self.kept[slot] {
-            self.model.truncate(slot, shared)
+            self.model.truncate(slot * lanes, shared)
         } else {
-            self.model.copy(*slots, slot, shared)
+            self.model.copy(slots * lanes, slot * lanes, shared)
         };
         done.map_err(|source| DecodeError::Model {
             documents: vec![sequence.id().to_owned()],
@@ -237,20 +228,28 @@ where
     }
 
     /// One forward pass over some slots, and the next move of each.
-    fn pass(&mut self, slots: &[usize], phase: Phase) -> Result<(), DecodeError> {
+    fn pass(&mut self, slots: &[usize]) -> Result<(), DecodeError> {
         let (clock, overlap) = (Instant::now(), self.settings.overlap);
+        let lanes = self.settings.layout.lanes;
         let mut sequences: Vec<Sequence> = slots.iter().filter_map(|&slot| self.slots[slot].take()).collect();
-        let select = if sequences.iter().any(|sequence| sequence.select() == Select::All) {
-            Select::All
-        } else {
-            Select::Last
+        let new: Vec<bool> = sequences.iter().map(Sequence::is_new).collect();
+        let fed: Vec<Vec<Feed>> = sequences.iter_mut().map(Sequence::feed).collect();
+        let mut rows = Vec::new();
+        let mut tails = Vec::new();
+        for (&slot, feeds) in slots.iter().zip(&fed) {
+            for feed in feeds {
+                rows.push(Row {
+                    slot: slot * lanes + feed.slot,
+                    tokens: &feed.tokens,
+                });
+                tails.push(feed.rows);
+            }
+        }
+        let wanted: usize = tails.iter().sum();
+        let select = match tails.iter().all(|&tail| tail == 1) {
+            true => Select::Last,
+            false => Select::Tails(tails),
         };
-        let fed: Vec<Vec<u32>> = sequences.iter_mut().map(Sequence::feed).collect();
-        let rows: Vec<Row<'_>> = slots
-            .iter()
-            .zip(&fed)
-            .map(|(&slot, tokens)| Row { slot, tokens })
-            .collect();
         let logits = if overlap {
             rayon::in_place_scope(|scope| {
                 let sequences = &mut sequences;
@@ -267,54 +266,50 @@ where
         })?;
         let spent = clock.elapsed();
         self.summary.passes += 1;
-        match phase {
-            Phase::Prefill => self.summary.prefill += spent,
-            Phase::Decode => self.summary.decode += spent,
-        }
 
-        // Each sequence's rows of the logits.
+        // Each lane's rows of the logits.
         let clock = Instant::now();
         let width = logits.width();
-        let mut parts = Vec::with_capacity(sequences.len());
+        let mut parts: Vec<Vec<(usize, &[f32])>> = Vec::with_capacity(sequences.len());
         let mut row = 0;
-        for tokens in &fed {
-            let rows = if select == Select::All { tokens.len() } else { 1 };
-            parts.extend(logits.slice(row, row + rows));
-            row += rows;
+        for feeds in &fed {
+            let mut part = Vec::with_capacity(feeds.len());
+            for feed in feeds {
+                part.extend(logits.slice(row, row + feed.rows).map(|rows| (feed.lane, rows)));
+                row += feed.rows;
+            }
+            parts.push(part);
         }
-        if parts.len() != sequences.len() || row != logits.rows() || width != self.model.vocabulary() {
+        if wanted != logits.rows() || width != self.model.vocabulary() {
             let source = LanguageModelError::Rows {
                 given: logits.rows(),
-                wanted: row,
+                wanted,
             };
             return Err(DecodeError::Model {
                 documents: names(&sequences),
                 source,
             });
         }
-        let share = spent / sequences.len().max(1) as u32;
+        // A pass over prompts and outputs is divided by their tokens.
+        let tokens = |feeds: &[Feed]| feeds.iter().map(|feed| feed.tokens.len()).sum::<usize>();
+        let all: usize = fed.iter().map(|feeds| tokens(feeds)).sum();
+        for ((sequence, feeds), &new) in sequences.iter_mut().zip(&fed).zip(&new) {
+            let share = spent.mul_f64(tokens(feeds) as f64 / all.max(1) as f64);
+            sequence.count(new, share);
+            match new {
+                true => self.summary.prefill += share,
+                false => self.summary.decode += share,
+            }
+        }
         let end_tokens = self.tokens.end_tokens();
-        let work = |(sequence, sampler, part): (&mut Sequence, &mut Sampler, &[f32])| {
-            sequence.count(phase == Phase::Prefill, share);
-            sequence.step(part, width, sampler, end_tokens);
+        let samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
+        let work = |((sequence, sampler), part): ((&mut Sequence, &mut Sampler), Vec<(usize, &[f32])>)| {
+            sequence.step(&part, width, sampler, end_tokens);
         };
-        let mut samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
         if sequences.len() == 1 {
-            let samplers = samplers.iter_mut().map(|sampler| &mut **sampler);
-            sequences
-                .iter_mut()
-                .zip(samplers)
-                .zip(parts)
-                .map(|((a, b), c)| (a, b, c))
-                .for_each(work);
+            sequences.iter_mut().zip(samplers).zip(parts).for_each(work);
         } else {
-            let samplers = samplers.par_iter_mut().map(|sampler| &mut **sampler);
-            sequences
-                .par_iter_mut()
-                .zip(samplers)
-                .zip(parts)
-                .map(|((a, b), c)| (a, b, c))
-                .for_each(work);
+            sequences.par_iter_mut().zip(samplers).zip(parts).for_each(work);
         }
         self.summary.choose += clock.elapsed();
 
@@ -322,15 +317,31 @@ where
             match sequence.take_outcome(self.tokens) {
                 Some(ended) => self.hand_on(ended),
                 None => {
-                    if let Some(length) = sequence.take_cut() {
-                        let documents = vec![sequence.id().to_owned()];
-                        self.model
-                            .truncate(slot, length)
-                            .map_err(|source| DecodeError::Model { documents, source })?;
-                    }
+                    self.edit(slot, &mut sequence)?;
                     self.slots[slot] = Some(sequence);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Changes a document's slots of the cache as its last move wants.
+    fn edit(&mut self, slot: usize, sequence: &mut Sequence) -> Result<(), DecodeError> {
+        let first = slot * self.settings.layout.lanes;
+        for edit in sequence.take_edits() {
+            let done = match edit {
+                Edit::Fork {
+                    from,
+                    to,
+                    shared,
+                    length,
+                } => self.model.fork(first + from, first + to, shared, length),
+                Edit::Cut { slot, length } => self.model.truncate(first + slot, length),
+            };
+            done.map_err(|source| DecodeError::Model {
+                documents: vec![sequence.id().to_owned()],
+                source,
+            })?;
         }
         Ok(())
     }

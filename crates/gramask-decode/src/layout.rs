@@ -5,8 +5,11 @@ use thiserror::Error;
 /// The slots of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// How many sequences are decoded at once, at least 1.
+    /// How many documents are decoded at once, at least 1.
     pub slots: usize,
+    /// How many versions of its output each of them may follow at once, at least 1: see
+    /// [`Strategy::lanes`](crate::Strategy::lanes).
+    pub lanes: usize,
     /// How many positions each slot has, at most the model's context. Memory is allocated for all of them.
     pub length: usize,
     /// Tokens with which the prompts begin. They are computed once, in a slot of their own, and copied; a prompt that shares
@@ -18,8 +21,13 @@ pub struct Layout {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LayoutError {
     /// No slot.
-    #[error("the batch has 0 slots; it needs at least 1")]
-    NoSlots,
+    #[error("the batch has {slots} slots of {lanes} lanes; it needs at least 1 of each")]
+    NoSlots {
+        /// The slots asked for.
+        slots: usize,
+        /// The lanes asked for.
+        lanes: usize,
+    },
     /// Slots beyond the context, or empty ones.
     #[error("slots of {length} positions were asked for; the model's context allows 1 to {context}")]
     Length {
@@ -67,9 +75,15 @@ impl Layout {
         let prefix = &prefix[..prefix.len().min(length - 1)];
         Layout {
             slots: slots.min(count.max(1)),
+            lanes: 1,
             length,
             prefix: prefix.to_vec(),
         }
+    }
+
+    /// The same with so many lanes for each document.
+    pub fn with_lanes(self, lanes: usize) -> Self {
+        Layout { lanes, ..self }
     }
 
     /// Checks the layout against a model's context.
@@ -77,8 +91,9 @@ impl Layout {
     /// # Errors
     /// What is wrong with it.
     pub fn validate(&self, context: usize) -> Result<(), LayoutError> {
-        if self.slots == 0 {
-            return Err(LayoutError::NoSlots);
+        if self.slots == 0 || self.lanes == 0 {
+            let Layout { slots, lanes, .. } = *self;
+            return Err(LayoutError::NoSlots { slots, lanes });
         }
         if self.length == 0 || self.length > context {
             return Err(LayoutError::Length {
@@ -113,6 +128,7 @@ mod tests {
             plan,
             Layout {
                 slots: 3,
+                lanes: 1,
                 length: 15,
                 prefix: vec![1, 2]
             }
@@ -135,6 +151,7 @@ mod tests {
     fn impossible_layouts_are_refused_with_numbers() {
         let layout = Layout {
             slots: 2,
+            lanes: 1,
             length: 10,
             prefix: vec![1],
         };
@@ -146,7 +163,7 @@ mod tests {
                 ..layout.clone()
             }
             .validate(10),
-            Err(LayoutError::NoSlots)
+            Err(LayoutError::NoSlots { slots: 0, lanes: 1 })
         );
         let long = Layout {
             prefix: vec![1; 10],

@@ -20,7 +20,7 @@
 //!   it and above, [`Masked`] always ends with an end token where the constraint accepts. How, and why the distribution is
 //!   exactly that of the tight mask, is derived in the documentation of the module's source.
 //! - **What the mask costs the model is recorded.** Each token has its log-probability under the model and the logarithm of
-//!   the mass that the mask left ([`TokenRecord::kept_log_mass`]); their sum is the output's importance weight.
+//!   the mass that the mask left ([`MaskScores::kept_log_mass`]); their sum is the output's importance weight.
 //!
 //! # Example
 //! A model that knows nothing, and a constraint that accepts two texts:
@@ -44,7 +44,7 @@
 //! let summary = decode(&mut model, &table, &settings, requests, |ended| {
 //!     let output = ended.outcome.expect("a budget of 4 suffices for y, e, s and the end");
 //!     assert!(output.text == "yes" || output.text == "no");
-//!     assert!(output.tokens.iter().all(|token| token.removed_mass() > 0.5));
+//!     assert!(output.tokens.iter().all(|token| token.removed_mass().unwrap() > 0.5));
 //!     ControlFlow::Continue(())
 //! }).unwrap();
 //! assert_eq!((summary.outputs, summary.errors), (2, 0));
@@ -52,17 +52,19 @@
 
 mod batch;
 mod constraint;
+mod guide;
 mod layout;
-mod masked;
 pub mod mock;
 mod model;
 mod numeric;
 mod output;
 mod prompt;
 mod random;
+mod record;
 mod sampler;
 mod sampling;
 mod sequence;
+mod strategies;
 mod strategy;
 mod transformer;
 mod vocabulary;
@@ -70,13 +72,14 @@ mod vocabulary;
 pub use batch::{DecodeError, Settings, Summary, decode};
 pub use constraint::TokenConstraint;
 pub use layout::{Layout, LayoutError, common_prefix};
-pub use masked::Masked;
 pub use model::{LanguageModel, LanguageModelError, Logits, Row, Select};
-pub use output::{Chosen, Ended, Finish, Output, Positions, Request, RequestError, Times, TokenRecord};
+pub use output::{Ended, Finish, Output, Positions, Request, RequestError, Times};
 pub use prompt::{Example, Examples, Prompt, PromptError, PromptTokenizer, Prompter, Prompting, instruction};
 pub use random::{Draw, digest, document_number};
+pub use record::{Chosen, MaskScores, Scores, TokenRecord};
 pub use sampler::{Basis, Choice, NoChoice, Sampler};
 pub use sampling::{Sampling, SamplingError};
-pub use strategy::{Move, Step, StepError, Strategy, Unconstrained};
+pub use strategies::{Lazy, Masked, Unconstrained};
+pub use strategy::{Effort, Ending, Lane, LaneMove, Move, Step, StepError, Strategy};
 pub use transformer::TransformerModel;
 pub use vocabulary::{TokenTable, TokenTableError};

@@ -177,7 +177,15 @@ impl LanguageModel for MockModel {
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
         self.calls += 1;
         let mut values = Vec::new();
-        for row in rows {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.tokens.len()).collect();
+        let counts = select.counts(&lengths).ok_or_else(|| LanguageModelError::Tails {
+            tails: match &select {
+                Select::Tails(tails) => tails.clone(),
+                Select::Last | Select::All => Vec::new(),
+            },
+            lengths,
+        })?;
+        for (row, count) in rows.iter().zip(counts) {
             let (length, vocabulary) = (self.length, self.vocabulary());
             let slot = self.slot(row.slot)?;
             if row.tokens.is_empty() {
@@ -186,7 +194,6 @@ impl LanguageModel for MockModel {
             if let Some(&token) = row.tokens.iter().find(|&&token| token as usize >= vocabulary) {
                 return Err(LanguageModelError::Token { token, vocabulary });
             }
-            let held = slot.len();
             slot.extend_from_slice(row.tokens);
             if slot.len() > length {
                 return Err(LanguageModelError::Full {
@@ -196,7 +203,7 @@ impl LanguageModel for MockModel {
                 });
             }
             let tokens = slot.clone();
-            let first = if select == Select::All { held } else { tokens.len() - 1 };
+            let first = tokens.len() - count;
             values.extend((first..tokens.len()).flat_map(|last| (self.next)(&tokens[..=last])));
             self.appended += row.tokens.len();
         }

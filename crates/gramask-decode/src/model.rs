@@ -121,6 +121,16 @@ pub enum LanguageModelError {
         /// How many were asked for.
         wanted: usize,
     },
+    /// Logits of more tokens than a row has.
+    #[error(
+        "logits were asked for the last {tails:?} tokens of rows of {lengths:?}: one number is needed for each row"
+    )]
+    Tails {
+        /// How many were asked for.
+        tails: Vec<usize>,
+        /// How many tokens the rows have.
+        lengths: Vec<usize>,
+    },
     /// What the model itself reports.
     #[error("the model failed: {0}")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -143,7 +153,8 @@ pub trait LanguageModel {
     fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError>;
 
     /// Appends tokens to slots, each slot at most once, and returns logits on the host:
-    /// `[rows.len(), vocabulary]` with [`Select::Last`], `[sum of the rows' lengths, vocabulary]` with [`Select::All`].
+    /// `[rows.len(), vocabulary]` with [`Select::Last`], `[sum of the rows' lengths, vocabulary]` with [`Select::All`],
+    /// `[sum of the tails, vocabulary]` with [`Select::Tails`].
     ///
     /// # Errors
     /// Where a slot, a token or the room for it does not exist, or the device fails.
@@ -160,6 +171,16 @@ pub trait LanguageModel {
     /// # Errors
     /// Where a slot does not exist or `from` holds fewer.
     fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError>;
+
+    /// The same where the caller knows that slot `to` already holds the first `shared` of these tokens: a fork of sequences
+    /// that share their prompt need not copy it again.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::copy`]; also where `to` holds fewer than `shared`.
+    fn fork(&mut self, from: usize, to: usize, shared: usize, length: usize) -> Result<(), LanguageModelError> {
+        let _ = shared;
+        self.copy(from, to, length)
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::sampler::Choice;
-use crate::strategy::{StepError, Strategy};
+use crate::record::{Chosen, TokenRecord};
+use crate::strategy::{Effort, StepError, Strategy};
 
 /// A document to decode.
 pub struct Request {
@@ -34,50 +34,6 @@ impl Request {
             budget,
             strategy: Box::new(strategy),
         }
-    }
-}
-
-/// How a token came into an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Chosen {
-    /// Chosen from the model's logits.
-    Sampled,
-    /// The only text that the constraint allowed, appended without asking the model.
-    Forced,
-    /// Proposed without the model, and confirmed by it.
-    Drafted,
-}
-
-/// One token of an output.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TokenRecord {
-    /// The token.
-    pub token: u32,
-    /// How it came in.
-    pub chosen: Chosen,
-    /// The natural logarithm of its probability under the model, before mask, temperature and filters.
-    pub log_probability: f64,
-    /// The natural logarithm of the probability that the model gave to the allowed tokens together; 0 without a mask.
-    ///
-    /// The logarithm is kept, since a removed mass of nearly 1 would lose it; see [`TokenRecord::removed_mass`].
-    pub kept_log_mass: f64,
-}
-
-impl TokenRecord {
-    /// The record of a choice.
-    pub fn new(choice: Choice, chosen: Chosen) -> Self {
-        TokenRecord {
-            token: choice.token,
-            chosen,
-            log_probability: choice.log_probability,
-            kept_log_mass: choice.kept_log_mass,
-        }
-    }
-
-    /// The probability mass that the mask removed at this step, from 0 to 1.
-    pub fn removed_mass(&self) -> f64 {
-        -self.kept_log_mass.exp_m1()
     }
 }
 
@@ -129,12 +85,16 @@ pub struct Output {
     pub strategy: &'static str,
     /// The tokens, the end token included.
     pub tokens: Vec<TokenRecord>,
-    /// The text of the tokens, without the end token.
+    /// The text of the answer: of the tokens from [`Effort::answer_from`] on, without the end token.
     pub text: String,
+    /// The text before the answer; empty but for strategies that allow free text there.
+    pub preamble: String,
     /// Whether the tokens' bytes were not UTF-8, so that `text` holds replacement characters.
     pub lossy: bool,
     /// Why it ended.
     pub finish: Finish,
+    /// What the strategy did beyond these tokens.
+    pub effort: Effort,
     /// Where the time went.
     pub times: Times,
     /// How many positions it took.
@@ -142,15 +102,24 @@ pub struct Output {
 }
 
 impl Output {
-    /// The natural logarithm of the output's probability under the model.
-    pub fn log_probability(&self) -> f64 {
-        self.tokens.iter().map(|token| token.log_probability).sum()
+    /// The natural logarithm of the output's probability under the model; `None` where it was not asked about some token.
+    pub fn log_probability(&self) -> Option<f64> {
+        self.tokens
+            .iter()
+            .map(|token| Some(token.scores?.log_probability))
+            .sum()
     }
 
     /// The natural logarithm of the output's importance weight: the sum of the masses kept. Under masked sampling at
-    /// temperature 1 without filters, the model's probability of the output is that of the draw times this weight.
-    pub fn log_weight(&self) -> f64 {
-        self.tokens.iter().map(|token| token.kept_log_mass).sum()
+    /// temperature 1 without filters, the model's probability of the output is that of the draw times this weight. `None`
+    /// where the mass is not known of some token.
+    pub fn log_weight(&self) -> Option<f64> {
+        self.tokens.iter().map(|token| Some(token.mask()?.kept_log_mass)).sum()
+    }
+
+    /// How many tokens came in so.
+    pub fn count(&self, chosen: Chosen) -> usize {
+        self.tokens.iter().filter(|token| token.chosen == chosen).count()
     }
 }
 
@@ -175,6 +144,18 @@ pub enum RequestError {
         budget: usize,
         /// The tokens that suffice.
         needed: usize,
+    },
+    /// A strategy of more lanes than the layout has for a document.
+    #[error("document {id}: strategy {strategy} follows {lanes} lanes, but the layout has {layout} for each document")]
+    Lanes {
+        /// The document.
+        id: String,
+        /// The strategy.
+        strategy: &'static str,
+        /// Its lanes.
+        lanes: usize,
+        /// The layout's.
+        layout: usize,
     },
     /// Prompt and budget do not fit into a slot.
     #[error(

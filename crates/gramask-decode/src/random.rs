@@ -30,7 +30,7 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 pub struct Draw {
     /// A number that stands for the document; see [`document_number`].
     pub document: u64,
-    /// The number of tokens of the output that come before.
+    /// The number of tokens of the output that come before, below 2^32.
     pub position: u64,
 }
 
@@ -39,6 +39,22 @@ impl Draw {
     pub fn again(self) -> Draw {
         Draw {
             position: self.position | 1 << 63,
+            ..self
+        }
+    }
+
+    /// The draw of the same position in another lane, of 65,536; lane 0 is this one.
+    pub fn lane(self, lane: usize) -> Draw {
+        Draw {
+            position: self.position | (lane as u64 & 0xFFFF) << 32,
+            ..self
+        }
+    }
+
+    /// The draw of the same position in another attempt at the output, of 16,384; attempt 0 is this one.
+    pub fn attempt(self, attempt: usize) -> Draw {
+        Draw {
+            position: self.position | (attempt as u64 & 0x3FFF) << 48,
             ..self
         }
     }
@@ -150,6 +166,10 @@ mod tests {
         assert_ne!(draw.uniform(1), draw.uniform(2));
         assert_ne!(draw.uniform(1), draw.uniform(1 << 32));
         assert_ne!(draw.uniform(1), draw.again().uniform(1));
+        assert_eq!(draw.lane(0).attempt(0), draw);
+        assert_ne!(draw.uniform(1), draw.lane(1).uniform(1));
+        assert_ne!(draw.lane(1).uniform(1), draw.attempt(1).uniform(1));
+        assert_ne!(draw.attempt(1).uniform(1), draw.attempt(2).uniform(1));
         assert_ne!(
             draw.uniform(1),
             Draw {

@@ -9,8 +9,9 @@ use std::cmp::Ordering;
 
 use thiserror::Error;
 
-use crate::numeric::{maximum, sum_of_exponentials, weight};
+use crate::numeric::{Moments, count_above, maximum, moments, weight};
 use crate::random::Draw;
+use crate::record::{MaskScores, Scores};
 use crate::sampling::Sampling;
 
 /// A [`Sampler::basis`] of more tokens than this is not listed.
@@ -21,10 +22,8 @@ const BASIS_LIMIT: usize = 256;
 pub struct Choice {
     /// The token.
     pub token: u32,
-    /// The natural logarithm of its probability under the model, before mask, temperature and filters.
-    pub log_probability: f64,
-    /// The natural logarithm of the probability that the model gave to all allowed tokens together; 0 without a mask.
-    pub kept_log_mass: f64,
+    /// What the model thought of it, and what the mask did; all before temperature and filters.
+    pub scores: Scores,
 }
 
 /// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
@@ -80,7 +79,8 @@ fn likeliest_first(a: &Candidate, b: &Candidate) -> Ordering {
 /// let choice = sampler.choose(&logits, Some(&[0b0101]), draw).unwrap();
 /// assert_eq!(choice.token, 2);
 /// let (e1, e2, e3) = (1f64.exp(), 2f64.exp(), 3f64.exp());
-/// assert!((choice.kept_log_mass.exp() - (e1 + e2) / (e1 + e2 + e3)).abs() < 1e-6);
+/// let mask = choice.scores.mask.unwrap();
+/// assert!((mask.kept_log_mass.exp() - (e1 + e2) / (e1 + e2 + e3)).abs() < 1e-6);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sampler {
@@ -127,27 +127,26 @@ impl Sampler {
     pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Choice, NoChoice> {
         self.basis.clear();
         self.basis_kind = Kind::Tokens;
-        let max = maximum(logits);
-        let log_sum = sum_of_exponentials(logits, max).ln();
+        let row = Whole::of(logits);
         let Some(mask) = allowed else {
-            if max == f32::NEG_INFINITY {
+            if row.max == f32::NEG_INFINITY {
                 return Err(no_choice(logits, None));
             }
             let token = if self.sampling.is_greedy() {
-                logits.iter().position(|&logit| logit == max).unwrap_or(0) as u32
+                let token = logits.iter().position(|&logit| logit == row.max).unwrap_or(0) as u32;
+                self.basis.push(token);
+                token
             } else {
-                self.fill(
-                    logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit)),
-                    max,
-                );
-                self.sample(draw, false)
+                let all = logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit));
+                self.fill(all, row.max);
+                self.sample(draw)
             };
-            let log_probability = log_ratio(logits[token as usize], max) - log_sum;
-            return Ok(Choice {
-                token,
-                log_probability,
+            let mask = MaskScores {
                 kept_log_mass: 0.0,
-            });
+                entropy: row.moments.entropy(),
+                changed_best: false,
+            };
+            return Ok(row.choice(logits, token, mask));
         };
 
         self.gather(logits, mask);
@@ -155,7 +154,7 @@ impl Sampler {
         if best == f32::NEG_INFINITY {
             return Err(no_choice(logits, Some(mask)));
         }
-        let kept_log_mass = log_ratio(best, max) + sum_of_exponentials(&self.logits, best).ln() - log_sum;
+        let kept = moments(&self.logits, best);
         let token = if self.sampling.is_greedy() {
             let index = self.logits.iter().position(|&logit| logit == best).unwrap_or(0);
             self.basis.push(self.tokens[index]);
@@ -164,18 +163,43 @@ impl Sampler {
             let (tokens, values) = (std::mem::take(&mut self.tokens), std::mem::take(&mut self.logits));
             self.fill(tokens.iter().copied().zip(values.iter().copied()), best);
             (self.tokens, self.logits) = (tokens, values);
-            self.sample(draw, true)
+            self.sample(draw)
         };
-        let log_probability = log_ratio(logits[token as usize], max) - log_sum;
-        // Rounding may put the part a hair above the whole.
-        Ok(Choice {
-            token,
-            log_probability,
-            kept_log_mass: kept_log_mass.min(0.0),
-        })
+        let mask = MaskScores {
+            // Rounding may put the part a hair above the whole.
+            kept_log_mass: (log_ratio(best, row.max) + (kept.sum.ln() - row.moments.sum.ln())).min(0.0),
+            entropy: kept.entropy(),
+            changed_best: best < row.max,
+        };
+        Ok(row.choice(logits, token, mask))
     }
 
-    /// What the last choice under a mask rested on.
+    /// Scores a token that something else than a draw decided on, under a mask or not: forced text, a hypothesis of a beam.
+    ///
+    /// # Errors
+    /// [`NoChoice`] where no allowed token has a logit above `-inf`.
+    pub fn score(&mut self, logits: &[f32], allowed: Option<&[u32]>, token: u32) -> Result<Choice, NoChoice> {
+        let row = Whole::of(logits);
+        let (best, kept) = match allowed {
+            None => (row.max, row.moments),
+            Some(mask) => {
+                self.gather(logits, mask);
+                let best = maximum(&self.logits);
+                (best, moments(&self.logits, best))
+            }
+        };
+        if best == f32::NEG_INFINITY {
+            return Err(no_choice(logits, allowed));
+        }
+        let mask = MaskScores {
+            kept_log_mass: (log_ratio(best, row.max) + (kept.sum.ln() - row.moments.sum.ln())).min(0.0),
+            entropy: kept.entropy(),
+            changed_best: best < row.max,
+        };
+        Ok(row.choice(logits, token, mask))
+    }
+
+    /// What the last choice rested on.
     ///
     /// - A greedy choice rests on its token.
     /// - Top-p keeps the shortest head of the sorted candidates that reaches `p` of their total. Taking other candidates
@@ -228,8 +252,8 @@ impl Sampler {
         );
     }
 
-    /// Filters the candidates, which are in order of tokens and not empty, and draws one. Notes the basis if `noting`.
-    fn sample(&mut self, draw: Draw, noting: bool) -> u32 {
+    /// Filters the candidates, which are in order of tokens and not empty, draws one, and notes the basis.
+    fn sample(&mut self, draw: Draw) -> u32 {
         let Sampling {
             top_k,
             top_p,
@@ -250,29 +274,20 @@ impl Sampler {
                 .min_by(|a, b| likeliest_first(a, b))
                 .map(|candidate| candidate.token)
         };
-        let likeliest = if noting && from_all && min_p > 0.0 {
-            likeliest()
-        } else {
-            None
-        };
+        let likeliest = if from_all && min_p > 0.0 { likeliest() } else { None };
         let mut head = 0;
         if top_p < 1.0 {
             let kept;
             (kept, head) = sort_top_p(candidates, f64::from(top_p));
-            if noting {
-                self.basis.extend(
-                    candidates[..head.min(BASIS_LIMIT)]
-                        .iter()
-                        .map(|candidate| candidate.token),
-                );
-            }
+            let basis = &candidates[..head.min(BASIS_LIMIT)];
+            self.basis.extend(basis.iter().map(|candidate| candidate.token));
             candidates.truncate(kept);
         }
         if min_p > 0.0 {
             // The likeliest candidate has weight 1, and no filter before has taken it away.
             candidates.retain(|candidate| candidate.weight >= min_p);
         }
-        if noting && cut && top_p >= 1.0 {
+        if cut && top_p >= 1.0 {
             head = candidates.len();
             self.basis
                 .extend(candidates.iter().take(BASIS_LIMIT).map(|candidate| candidate.token));
@@ -290,7 +305,7 @@ impl Sampler {
                 break;
             }
         }
-        if noting && from_all {
+        if from_all {
             self.basis.push(drawn);
             self.basis.extend(likeliest);
             self.basis_kind = Kind::Drawn;
@@ -333,6 +348,32 @@ fn sort_top_p(candidates: &mut [Candidate], top_p: f64) -> (usize, usize) {
         wanted *= 4;
     }
     (kept.map_or(candidates.len(), |(kept, _)| kept), candidates.len())
+}
+
+/// What is known of a whole row of logits.
+struct Whole {
+    max: f32,
+    moments: Moments,
+}
+
+impl Whole {
+    fn of(logits: &[f32]) -> Self {
+        let max = maximum(logits);
+        let moments = moments(logits, max);
+        Whole { max, moments }
+    }
+
+    /// The scores of a token of the row.
+    fn choice(&self, logits: &[f32], token: u32, mask: MaskScores) -> Choice {
+        let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        let scores = Scores {
+            log_probability: log_ratio(logit, self.max) - self.moments.sum.ln(),
+            entropy: self.moments.entropy(),
+            rank: count_above(logits, logit),
+            mask: Some(mask),
+        };
+        Choice { token, scores }
+    }
 }
 
 /// `logit - max`, where two infinities of one sign are equal.

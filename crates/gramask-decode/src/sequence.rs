@@ -1,12 +1,12 @@
-//! One document in its slot: what is still to be computed, what has been chosen, what it cost.
+//! One document in its slots: what is still to be computed, what has been chosen, what it cost.
 
 use std::time::{Duration, Instant};
 
-use crate::model::Select;
-use crate::output::{Ended, Finish, Output, Positions, Request, RequestError, Times, TokenRecord};
-use crate::random::{Draw, document_number};
+use crate::output::{Ended, Finish, Output, Positions, Request, RequestError, Times};
+use crate::random::document_number;
+use crate::record::TokenRecord;
 use crate::sampler::Sampler;
-use crate::strategy::{Move, Step, StepError, Strategy};
+use crate::strategy::{Ending, Lane, LaneMove, Move, Step, StepError, Strategy};
 use crate::vocabulary::TokenTable;
 
 /// A document being decoded.
@@ -20,21 +20,55 @@ pub(crate) struct Sequence {
     budget: usize,
     /// Whether the request set no budget, so that the slot's room is the budget.
     open_ended: bool,
-    /// Tokens that the cache does not hold yet.
-    pending: Vec<u32>,
-    /// How many tokens the cache holds.
-    cached: usize,
-    select: Select,
-    /// How many of the records the last move appended.
-    latest: usize,
-    records: Vec<TokenRecord>,
+    prompt: usize,
+    lanes: Vec<Version>,
+    /// Which of the document's slots hold its prompt.
+    prompted: Vec<bool>,
+    /// What is to be done to the slots before the next pass.
+    edits: Vec<Edit>,
     /// Whether the work before the next choice is done.
     prepared: bool,
-    /// The length to which the slot is to be cut.
-    cut: Option<usize>,
-    finish: Option<Result<Finish, StepError>>,
+    /// How many tokens the first lane had at the last step.
+    position: usize,
+    finish: Option<Result<(Vec<TokenRecord>, Finish), StepError>>,
     times: Times,
     positions: Positions,
+}
+
+/// One version of the output.
+struct Version {
+    /// Which of the document's slots it is in.
+    slot: usize,
+    records: Vec<TokenRecord>,
+    /// Tokens that the cache does not hold yet.
+    pending: Vec<u32>,
+    /// Of how many of them, the last ones, the logits are wanted.
+    rows: usize,
+    /// How many tokens the cache holds.
+    cached: usize,
+}
+
+/// A change of the cache. The slots are the document's own, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edit {
+    /// Slot `to` becomes the first `length` tokens of `from`, of which it holds the first `shared` already.
+    Fork {
+        from: usize,
+        to: usize,
+        shared: usize,
+        length: usize,
+    },
+    /// The slot is cut to so many tokens.
+    Cut { slot: usize, length: usize },
+}
+
+/// Tokens to be appended to one of the document's slots.
+pub(crate) struct Feed {
+    pub lane: usize,
+    pub slot: usize,
+    pub tokens: Vec<u32>,
+    /// Of how many of them, the last ones, the logits are wanted.
+    pub rows: usize,
 }
 
 impl Sequence {
@@ -42,7 +76,7 @@ impl Sequence {
     pub fn admit(
         index: usize,
         request: Request,
-        length: usize,
+        [lanes, length]: [usize; 2],
         context: usize,
         vocabulary: usize,
     ) -> Result<Self, RequestError> {
@@ -76,6 +110,14 @@ impl Sequence {
                 context,
             });
         }
+        if strategy.lanes() > lanes {
+            return Err(RequestError::Lanes {
+                id,
+                strategy: strategy.name(),
+                lanes: strategy.lanes(),
+                layout: lanes,
+            });
+        }
         let open_ended = budget.is_none();
         let budget = budget.unwrap_or(length - prompt.len());
         let clock = Instant::now();
@@ -98,13 +140,18 @@ impl Sequence {
             strategy,
             budget,
             open_ended,
-            pending: prompt,
-            cached: 0,
-            select: Select::Last,
-            latest: 0,
-            records: Vec::new(),
+            prompt: prompt.len(),
+            lanes: vec![Version {
+                slot: 0,
+                records: Vec::new(),
+                pending: prompt,
+                rows: 1,
+                cached: 0,
+            }],
+            prompted: vec![false; lanes],
+            edits: Vec::new(),
             prepared: false,
-            cut: None,
+            position: 0,
             finish: None,
             times,
             positions,
@@ -116,28 +163,41 @@ impl Sequence {
         &self.id
     }
 
-    /// The tokens that the cache does not hold yet; at first, the prompt.
-    pub fn pending(&self) -> &[u32] {
-        &self.pending
+    /// The prompt, before anything is fed.
+    pub fn prompt(&self) -> &[u32] {
+        &self.lanes[0].pending
+    }
+
+    /// Whether the next pass is over its prompt.
+    pub fn is_new(&self) -> bool {
+        !self.prompted[0]
     }
 
     /// Notes that the first `shared` tokens of the prompt are in the cache.
     pub fn take_over(&mut self, shared: usize) {
-        self.pending.drain(..shared);
-        self.cached = shared;
+        self.lanes[0].pending.drain(..shared);
+        self.lanes[0].cached = shared;
         self.positions.shared = shared;
     }
 
-    /// Of which of the pending tokens the logits are wanted.
-    pub fn select(&self) -> Select {
-        self.select
-    }
-
-    /// The pending tokens, which the caller is about to append to the slot.
-    pub fn feed(&mut self) -> Vec<u32> {
-        self.cached += self.pending.len();
-        self.positions.computed += self.pending.len();
-        std::mem::take(&mut self.pending)
+    /// The pending tokens, which the caller is about to append to the slots.
+    pub fn feed(&mut self) -> Vec<Feed> {
+        let mut all = Vec::with_capacity(self.lanes.len());
+        for (lane, version) in self.lanes.iter_mut().enumerate() {
+            if version.pending.is_empty() {
+                continue;
+            }
+            version.cached += version.pending.len();
+            self.positions.computed += version.pending.len();
+            self.prompted[version.slot] = true;
+            all.push(Feed {
+                lane,
+                slot: version.slot,
+                tokens: std::mem::take(&mut version.pending),
+                rows: version.rows,
+            });
+        }
+        all
     }
 
     /// Counts the document's share of a forward pass.
@@ -155,35 +215,38 @@ impl Sequence {
             return;
         }
         let clock = Instant::now();
-        if let Err(error) = self.strategy.prepare(self.budget - self.records.len()) {
+        if let Err(error) = self.strategy.prepare() {
             self.finish = Some(Err(error));
         }
         self.times.mask += clock.elapsed();
         self.prepared = true;
     }
 
-    /// Lets the strategy move, given the logits `[rows, width]` behind the tokens fed last.
-    pub fn step(&mut self, logits: &[f32], width: usize, sampler: &mut Sampler, end_tokens: &[u32]) {
+    /// Lets the strategy move, given for each lane that was fed the logits `[rows, width]` that it asked for.
+    pub fn step(&mut self, logits: &[(usize, &[f32])], width: usize, sampler: &mut Sampler, end_tokens: &[u32]) {
         self.prepare();
         if self.finish.is_some() {
             return;
         }
-        // Where other documents asked for all logits, this one may have got more than it asked for.
-        let logits = match self.select {
-            Select::All => logits,
-            Select::Last => &logits[logits.len().saturating_sub(width)..],
-        };
+        let mut lanes: Vec<Lane<'_>> = self
+            .lanes
+            .iter()
+            .map(|version| Lane {
+                logits: &[],
+                tokens: &version.records,
+            })
+            .collect();
+        for &(lane, rows) in logits {
+            lanes[lane].logits = rows;
+        }
+        self.position = lanes[0].tokens.len();
         let (clock, mut mask_time) = (Instant::now(), Duration::ZERO);
         let made = self.strategy.choose(Step {
-            logits,
+            lanes: &lanes,
             width,
-            tokens: &self.records,
-            remaining: self.budget - self.records.len(),
+            budget: self.budget,
             end_tokens,
-            draw: Draw {
-                document: self.number,
-                position: self.records.len() as u64,
-            },
+            document: self.number,
             sampler,
             mask_time: &mut mask_time,
         });
@@ -195,64 +258,122 @@ impl Sequence {
         self.times.choose += clock.elapsed().saturating_sub(mask_time);
     }
 
-    /// Takes tokens back and appends others.
+    /// Makes the lanes of a move of those that there are.
     fn apply(&mut self, made: Move) -> Result<(), StepError> {
-        if made.withdraw > self.latest {
-            return Err(StepError::Withdraw {
-                withdraw: made.withdraw,
-                appended: self.latest,
+        let most = self.strategy.lanes();
+        let there = self.lanes.len();
+        let ends_with = match &made.ending {
+            Some(Ending::Lane(lane)) => *lane,
+            _ => 0,
+        };
+        let highest = made.lanes.iter().map(|lane| lane.from).max().unwrap_or(0);
+        if made.lanes.is_empty() || made.lanes.len() > most || highest >= there || ends_with >= made.lanes.len() {
+            return Err(StepError::Lanes {
+                lanes: made.lanes.len(),
+                from: highest.max(ends_with),
+                there,
+                most,
             });
         }
-        if made.withdraw > 0 {
-            self.records.truncate(self.records.len() - made.withdraw);
-            self.cached -= made.withdraw;
-            self.cut = Some(self.cached);
+        let mut takers = vec![0usize; there];
+        made.lanes.iter().for_each(|lane| takers[lane.from] += 1);
+        let kept = |slot: usize| self.lanes.iter().zip(&takers).any(|(v, &n)| v.slot == slot && n > 0);
+        let mut free: Vec<usize> = (0..most).rev().filter(|&slot| !kept(slot)).collect();
+
+        // All forks come before the cuts, which could take away what is copied.
+        let (mut forks, mut cuts) = (Vec::new(), Vec::new());
+        let mut taken = vec![false; there];
+        let mut lanes = Vec::with_capacity(made.lanes.len());
+        for lane in made.lanes {
+            let (from, withdraw) = (lane.from, lane.withdraw);
+            takers[from] -= 1;
+            let source = &mut self.lanes[from];
+            let records = match takers[from] {
+                0 => std::mem::take(&mut source.records),
+                _ => source.records.clone(),
+            };
+            let mut version = Version {
+                slot: source.slot,
+                records,
+                pending: Vec::new(),
+                rows: lane.rows,
+                cached: source.cached.saturating_sub(withdraw),
+            };
+            let source_slot = source.slot;
+            version.change(lane, self.budget)?;
+            if std::mem::replace(&mut taken[from], true) {
+                // Never empty: there are at most as many lanes as slots.
+                let to = free.pop().unwrap_or(source_slot);
+                let shared = if self.prompted[to] { self.prompt } else { 0 };
+                version.slot = to;
+                self.prompted[to] = true;
+                forks.push(Edit::Fork {
+                    from: source_slot,
+                    to,
+                    shared,
+                    length: version.cached,
+                });
+            } else if withdraw > 0 {
+                cuts.push(Edit::Cut {
+                    slot: source_slot,
+                    length: version.cached,
+                });
+            }
+            lanes.push(version);
         }
-        let remaining = self.budget - self.records.len();
-        if made.append.is_empty() || made.append.len() > remaining {
-            return Err(StepError::Append {
-                append: made.append.len(),
-                remaining,
-            });
-        }
-        self.latest = made.append.len();
-        self.select = made.select;
-        self.pending.extend(made.append.iter().map(|record| record.token));
-        self.records.extend(made.append);
-        if made.ended {
-            self.finish = Some(Ok(Finish::End));
-        } else if self.records.len() == self.budget {
-            self.finish = Some(Ok(if self.open_ended {
-                Finish::Context
-            } else {
-                Finish::Budget
-            }));
-        }
+        self.edits = forks;
+        self.edits.append(&mut cuts);
+        self.lanes = lanes;
+        self.finish = self.ending(made.ending).map(Ok);
         Ok(())
     }
 
-    /// The length to which the slot is to be cut before the next pass, if it is.
-    pub fn take_cut(&mut self) -> Option<usize> {
-        self.cut.take()
+    /// The output's tokens and why it ended, if it did.
+    fn ending(&mut self, ending: Option<Ending>) -> Option<(Vec<TokenRecord>, Finish)> {
+        let cut_off = match self.open_ended {
+            true => Finish::Context,
+            false => Finish::Budget,
+        };
+        match ending {
+            Some(Ending::Lane(lane)) => Some((std::mem::take(&mut self.lanes[lane].records), Finish::End)),
+            Some(Ending::Tokens(tokens, complete)) => Some((tokens, if complete { Finish::End } else { cut_off })),
+            None => {
+                for version in &mut self.lanes {
+                    if version.records.len() >= self.budget {
+                        version.pending.clear();
+                    }
+                }
+                let goes_on = self.lanes.iter().any(|version| !version.pending.is_empty());
+                (!goes_on).then(|| (std::mem::take(&mut self.lanes[0].records), cut_off))
+            }
+        }
+    }
+
+    /// What is to be done to the slots before the next pass.
+    pub fn take_edits(&mut self) -> Vec<Edit> {
+        std::mem::take(&mut self.edits)
     }
 
     /// The result, where the document has ended.
     pub fn take_outcome(&mut self, table: &TokenTable) -> Option<Ended> {
         let finish = self.finish.take()?;
-        let tokens = std::mem::take(&mut self.records);
         let (index, id) = (self.index, std::mem::take(&mut self.id));
-        let finish = match finish {
+        let (tokens, finish) = match finish {
             Ok(finish) => finish,
             Err(source) => {
+                let step = self.position;
                 let outcome = Err(RequestError::Step {
                     id: id.clone(),
-                    step: tokens.len(),
+                    step,
                     source,
                 });
                 return Some(Ended { index, id, outcome });
             }
         };
-        let (text, lossy) = table.text(tokens.iter().map(|record| record.token));
+        let effort = self.strategy.effort();
+        let (free, answer) = tokens.split_at(effort.answer_from.min(tokens.len()));
+        let (preamble, _) = table.text(free.iter().map(|record| record.token));
+        let (text, lossy) = table.text(answer.iter().map(|record| record.token));
         let positions = Positions {
             output: tokens.len(),
             ..self.positions
@@ -265,11 +386,46 @@ impl Sequence {
                 strategy,
                 tokens,
                 text,
+                preamble,
                 lossy,
                 finish,
+                effort,
                 times: self.times,
                 positions,
             }),
         })
+    }
+}
+
+impl Version {
+    /// Confirms, takes back and appends as a move says.
+    fn change(&mut self, lane: LaneMove, budget: usize) -> Result<(), StepError> {
+        if let Some((from, confirmed)) = lane.confirm {
+            let to = from + confirmed.len();
+            let there = self.records.get_mut(from..to);
+            let tokens = |records: &[TokenRecord]| records.iter().map(|record| record.token).collect::<Vec<_>>();
+            match there {
+                Some(there) if tokens(there) == tokens(&confirmed) => there.copy_from_slice(&confirmed),
+                _ => return Err(StepError::Confirm { from, to }),
+            }
+        }
+        let Some(left) = self.records.len().checked_sub(lane.withdraw) else {
+            return Err(StepError::Withdraw {
+                withdraw: lane.withdraw,
+                tokens: self.records.len(),
+            });
+        };
+        self.records.truncate(left);
+        let (append, remaining) = (lane.append.len(), budget - left);
+        if append > remaining {
+            return Err(StepError::Append { append, remaining });
+        }
+        if append > 0 && !(1..=append).contains(&lane.rows) {
+            let rows = lane.rows;
+            return Err(StepError::Rows { rows, append });
+        }
+        self.pending = lane.append.iter().map(|record| record.token).collect();
+        self.records.extend(lane.append);
+        Ok(())
     }
 }

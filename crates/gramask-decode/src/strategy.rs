@@ -4,43 +4,64 @@
 //! every append, gets the logits, and answers with a [`Move`]. Strategies share the model, the cache, the sampler and the
 //! constraint, so that a comparison compares only the strategy.
 //!
-//! The interface is wider than [`Unconstrained`] and [`crate::Masked`] need. A move may append several tokens (text that the
-//! constraint forces, or a draft), ask for the logits of all of them, and withdraw those that turned out wrong.
+//! # Lanes
+//! A **lane** is one version of the document's output, in a slot of its own. Most strategies have one. A strategy that follows
+//! several ([`Strategy::lanes`]) begins with one lane, the prompt's, and says in each move which lanes there are next and
+//! from which lane each goes on: a lane named twice is forked, one not named is given up. Of each lane it can take tokens
+//! back, append others, or let it rest.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::Select;
-use crate::output::{Chosen, TokenRecord};
 use crate::random::Draw;
+use crate::record::{Chosen, TokenRecord};
 use crate::sampler::{Choice, NoChoice, Sampler};
+
+/// One version of the output, as a strategy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Lane<'a> {
+    /// The logits behind its tokens appended last, `[rows, vocabulary]`: as many rows as the last move asked for; none where
+    /// the lane rested.
+    pub logits: &'a [f32],
+    /// Its tokens so far, those that may yet be withdrawn among them.
+    pub tokens: &'a [TokenRecord],
+}
 
 /// What a strategy gets to see at a step.
 pub struct Step<'a> {
-    /// The logits behind the tokens appended last, `[rows, vocabulary]`: one row, or one for each of them where the last
-    /// move asked for [`Select::All`].
-    pub logits: &'a [f32],
+    /// The lanes, as the last move made them; at first one, behind the prompt. Never empty.
+    pub lanes: &'a [Lane<'a>],
     /// The size of the vocabulary.
     pub width: usize,
-    /// The output so far, with tokens that may yet be withdrawn.
-    pub tokens: &'a [TokenRecord],
-    /// How many tokens may still come, the end token included; at least 1.
-    pub remaining: usize,
+    /// The most tokens of an output, the end token included.
+    pub budget: usize,
     /// The tokens that end an output.
     pub end_tokens: &'a [u32],
-    /// The random number of this document and position.
-    pub draw: Draw,
+    /// The document's number in draws; see [`Draw`].
+    pub document: u64,
     /// Chooses tokens.
     pub sampler: &'a mut Sampler,
     /// Where the strategy adds the time that its constraint took.
     pub mask_time: &'a mut Duration,
 }
 
-impl Step<'_> {
-    /// The logits behind the very last token: `[vocabulary]`.
-    pub fn last(&self) -> &[f32] {
-        &self.logits[self.logits.len().saturating_sub(self.width)..]
+impl<'a> Step<'a> {
+    /// The first lane: the only one of most strategies.
+    pub fn lane(&self) -> Lane<'a> {
+        self.lanes[0]
+    }
+
+    /// The logits behind the very last token of a lane: `[vocabulary]`.
+    pub fn last(&self, lane: usize) -> &'a [f32] {
+        let logits = self.lanes[lane].logits;
+        &logits[logits.len().saturating_sub(self.width)..]
+    }
+
+    /// How many tokens may still come in the first lane, the end token included; at least 1.
+    pub fn remaining(&self) -> usize {
+        self.budget - self.lane().tokens.len()
     }
 
     /// Whether a token ends the output.
@@ -48,37 +69,87 @@ impl Step<'_> {
         self.end_tokens.contains(&token)
     }
 
-    /// Chooses from the last row, under a mask or not.
+    /// The random number of the first lane's next token.
+    pub fn draw(&self) -> Draw {
+        Draw {
+            document: self.document,
+            position: self.lane().tokens.len() as u64,
+        }
+    }
+
+    /// Chooses the first lane's next token, under a mask or not.
     ///
     /// # Errors
     /// Where no allowed token has a usable logit.
     pub fn choose(&mut self, mask: Option<&[u32]>) -> Result<Choice, StepError> {
-        let last = &self.logits[self.logits.len().saturating_sub(self.width)..];
-        Ok(self.sampler.choose(last, mask, self.draw)?)
+        let (last, draw) = (self.last(0), self.draw());
+        Ok(self.sampler.choose(last, mask, draw)?)
     }
+}
+
+/// What becomes of a lane.
+#[derive(Clone, Debug)]
+pub struct LaneMove {
+    /// The lane that it goes on from.
+    pub from: usize,
+    /// Records in place of those from a position on, of the same tokens: what has been learnt of drafted or forced ones.
+    pub confirm: Option<(usize, Vec<TokenRecord>)>,
+    /// How many tokens are then taken back, up to all of the output.
+    pub withdraw: usize,
+    /// The tokens that are then appended. None: the lane rests until a later move.
+    pub append: Vec<TokenRecord>,
+    /// Of how many of the appended tokens, the last ones, the logits are wanted; at least 1 where there are any.
+    pub rows: usize,
+}
+
+impl LaneMove {
+    /// A lane that goes on with these tokens.
+    pub fn append(from: usize, append: Vec<TokenRecord>) -> Self {
+        LaneMove {
+            from,
+            confirm: None,
+            withdraw: 0,
+            append,
+            rows: 1,
+        }
+    }
+}
+
+/// How an output ends.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// With the tokens of this lane of the move, its appended ones among them; the output is complete.
+    Lane(usize),
+    /// With these tokens, complete or not.
+    Tokens(Vec<TokenRecord>, bool),
 }
 
 /// What a strategy wants done.
 #[derive(Clone, Debug)]
 pub struct Move {
-    /// How many of the tokens appended by the last move are taken back.
-    pub withdraw: usize,
-    /// The tokens to append, at least one.
-    pub append: Vec<TokenRecord>,
-    /// Whether the output is complete with them.
-    pub ended: bool,
-    /// Of which of them the logits are wanted.
-    pub select: Select,
+    /// The lanes from now on: at least one, at most as many as [`Strategy::lanes`].
+    pub lanes: Vec<LaneMove>,
+    /// Whether the output is there. Where it is not, and no lane has tokens appended to which others could follow within the
+    /// budget, the output is cut off, and is what the first lane has.
+    pub ending: Option<Ending>,
 }
 
 impl Move {
     /// One sampled token.
     pub fn sampled(choice: Choice, ended: bool) -> Self {
+        Move::append(vec![TokenRecord::new(choice, Chosen::Sampled)], ended)
+    }
+
+    /// Tokens for the only lane, of the last of which the logits are wanted.
+    pub fn append(tokens: Vec<TokenRecord>, ended: bool) -> Self {
+        Move::one(LaneMove::append(0, tokens), ended)
+    }
+
+    /// A move of the only lane.
+    pub fn one(lane: LaneMove, ended: bool) -> Self {
         Move {
-            withdraw: 0,
-            append: vec![TokenRecord::new(choice, Chosen::Sampled)],
-            ended,
-            select: Select::Last,
+            lanes: vec![lane],
+            ending: ended.then_some(Ending::Lane(0)),
         }
     }
 }
@@ -102,21 +173,78 @@ pub enum StepError {
         token: u32,
     },
     /// The move does not fit into the budget.
-    #[error("the strategy wanted to append {append} tokens where between 1 and {remaining} were possible")]
+    #[error("the strategy wanted to append {append} tokens where {remaining} remained")]
     Append {
         /// How many tokens the move has.
         append: usize,
         /// How many fit.
         remaining: usize,
     },
-    /// The move takes back more than was appended last.
-    #[error("the strategy wanted to take back {withdraw} tokens of the {appended} appended last")]
+    /// The move takes back more than the output has.
+    #[error("the strategy wanted to take back {withdraw} tokens of the {tokens} that the output has")]
     Withdraw {
         /// How many tokens the move takes back.
         withdraw: usize,
         /// How many there are to take.
-        appended: usize,
+        tokens: usize,
     },
+    /// The move confirms other tokens than there are.
+    #[error("the strategy confirmed tokens {from} to {to} of the output, which has others there, or none")]
+    Confirm {
+        /// The first.
+        from: usize,
+        /// Behind the last.
+        to: usize,
+    },
+    /// More logits than appended tokens, or none.
+    #[error("the strategy wanted the logits of {rows} of {append} appended tokens: it must be 1 to {append}")]
+    Rows {
+        /// How many rows.
+        rows: usize,
+        /// How many tokens.
+        append: usize,
+    },
+    /// Lanes that do not exist.
+    #[error(
+        "the strategy wanted {lanes} lanes, one of them from lane {from}: there are {there}, and it may have {most}"
+    )]
+    Lanes {
+        /// The lanes of the move.
+        lanes: usize,
+        /// The highest lane that one of them goes on from, or ends with.
+        from: usize,
+        /// The lanes that there are.
+        there: usize,
+        /// The most lanes of this strategy.
+        most: usize,
+    },
+}
+
+/// What a strategy has to say of its way to an output, beyond the output's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// How many outputs were tried: samples drawn again, iterations, particles.
+    pub attempts: usize,
+    /// Tokens that were chosen for outputs, or parts of them, that were then given up.
+    pub discarded: usize,
+    /// Tokens proposed without the model that it did not confirm.
+    pub refused_drafts: usize,
+    /// Where the answer begins among the output's tokens: behind free text, where the strategy allows it.
+    pub answer_from: usize,
+    /// An estimate of the logarithm of the probability that an unconstrained sample is valid, where the strategy makes one.
+    pub log_valid: Option<f64>,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Effort {
+            attempts: 1,
+            discarded: 0,
+            refused_drafts: 0,
+            answer_from: 0,
+            log_valid: None,
+        }
+    }
 }
 
 /// One document's decoding: decides, at each step, which tokens follow.
@@ -124,18 +252,21 @@ pub trait Strategy: Send {
     /// The strategy's name, as in experiment files and reports.
     fn name(&self) -> &'static str;
 
+    /// How many lanes it follows at most; at least 1.
+    fn lanes(&self) -> usize {
+        1
+    }
+
     /// The smallest budget with which this document can be decoded. Asked once, before anything is computed.
     fn least_budget(&mut self) -> usize {
         1
     }
 
-    /// Does the work of the next step that needs no logits. Called before each [`Strategy::choose`] with the same
-    /// `remaining`, and, where the run says so, while the device computes.
+    /// Does the work of the next step that needs no logits. Called before each [`Strategy::choose`] and, where the run says so, while the device computes.
     ///
     /// # Errors
     /// Where the document cannot go on.
-    fn prepare(&mut self, remaining: usize) -> Result<(), StepError> {
-        let _ = remaining;
+    fn prepare(&mut self) -> Result<(), StepError> {
         Ok(())
     }
 
@@ -144,37 +275,9 @@ pub trait Strategy: Send {
     /// # Errors
     /// Where the document cannot go on.
     fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError>;
-}
 
-/// Plain decoding: every token of the vocabulary may follow, until an end token comes or the budget is used up.
-///
-/// The mock model of the example likes the bytes of `ab` and then the end token:
-///
-/// ```
-/// use std::ops::ControlFlow;
-/// use gramask_decode::{decode, mock::MockModel, Layout, Request, Sampling, Settings, Unconstrained};
-/// let mut model = MockModel::scripted(b"ab", 64);
-/// let request = Request::new("doc-1", vec![b'?' as u32], Some(8), Unconstrained);
-/// let settings = Settings::new(Layout { slots: 1, length: 16, prefix: vec![] }, Sampling::greedy());
-/// let table = model.table().clone();
-/// let mut texts = Vec::new();
-/// decode(&mut model, &table, &settings, [request], |ended| {
-///     texts.extend(ended.outcome.map(|output| output.text));
-///     ControlFlow::Continue(())
-/// }).unwrap();
-/// assert_eq!(texts, ["ab"]);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unconstrained;
-
-impl Strategy for Unconstrained {
-    fn name(&self) -> &'static str {
-        "unconstrained"
-    }
-
-    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        let choice = step.choose(None)?;
-        let ended = step.is_end(choice.token);
-        Ok(Move::sampled(choice, ended))
+    /// What it did beyond the tokens of the output. Asked once, when the output is there.
+    fn effort(&self) -> Effort {
+        Effort::default()
     }
 }

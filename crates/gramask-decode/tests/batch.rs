@@ -156,6 +156,7 @@ fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
         let settings = Settings::new(
             Layout {
                 slots: 1,
+                lanes: 1,
                 length: 6,
                 prefix: vec![],
             },
@@ -176,6 +177,7 @@ fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
     let settings = Settings::new(
         Layout {
             slots: 1,
+            lanes: 1,
             length: 5,
             prefix: vec![],
         },
@@ -188,7 +190,7 @@ fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
         output
             .tokens
             .iter()
-            .all(|record| record.kept_log_mass == 0.0 && record.removed_mass() == 0.0)
+            .all(|record| record.mask().unwrap().kept_log_mass == 0.0 && record.removed_mass() == Some(0.0))
     );
 }
 
@@ -226,6 +228,7 @@ fn the_prefix_is_computed_once() {
         plan,
         Layout {
             slots: 3,
+            lanes: 1,
             length: 24,
             prefix: bytes("a long instruction ")
         }
@@ -308,7 +311,10 @@ fn impossible_settings_are_refused() {
         },
         ..good.clone()
     };
-    assert!(matches!(try_with(none), Err(DecodeError::Layout(LayoutError::NoSlots))));
+    assert!(matches!(
+        try_with(none),
+        Err(DecodeError::Layout(LayoutError::NoSlots { slots: 0, lanes: 1 }))
+    ));
     let long = Settings {
         layout: Layout {
             length: 65,

@@ -128,6 +128,7 @@ fn every_masked_output_reads_at_every_budget() {
         let settings = Settings::new(
             Layout {
                 slots: 6,
+                lanes: 1,
                 length: 1024,
                 prefix: prompt.clone(),
             },
@@ -170,6 +171,7 @@ fn below_the_shortest_output_there_is_an_error_first() {
     let settings = Settings::new(
         Layout {
             slots: 4,
+            lanes: 1,
             length: 1024,
             prefix: vec![],
         },
@@ -204,6 +206,7 @@ fn unconstrained_outputs_of_the_same_model_do_not_read() {
     let settings = Settings::new(
         Layout {
             slots: 4,
+            lanes: 1,
             length: 1024,
             prefix: vec![],
         },

@@ -1,7 +1,11 @@
 //! The sampler against a naive reference, exact probabilities and hostile numbers.
 
-use gramask_decode::{Basis, Draw, NoChoice, Sampler, Sampling};
+use gramask_decode::{Basis, Choice, Draw, NoChoice, Sampler, Sampling};
 use proptest::prelude::*;
+
+fn kept(choice: &Choice) -> f64 {
+    choice.scores.mask.unwrap().kept_log_mass
+}
 
 fn draw(position: u64) -> Draw {
     Draw { document: 99, position }
@@ -111,10 +115,27 @@ proptest! {
         }
 
         let all: f64 = logits.iter().filter(|l| !l.is_nan()).map(|&l| f64::from(l).exp()).sum();
-        let kept: f64 = (0..logits.len()).filter(|&t| allowed[t] && !logits[t].is_nan()).map(|t| f64::from(logits[t]).exp()).sum();
-        prop_assert!((chosen.log_probability - (f64::from(logits[chosen.token as usize]) - all.ln())).abs() < 1e-5);
-        prop_assert!((chosen.kept_log_mass - (kept / all).ln()).abs() < 1e-5);
-        prop_assert!(chosen.kept_log_mass <= 0.0);
+        let kept_sum: f64 = (0..logits.len()).filter(|&t| allowed[t] && !logits[t].is_nan()).map(|t| f64::from(logits[t]).exp()).sum();
+        prop_assert!((chosen.scores.log_probability - (f64::from(logits[chosen.token as usize]) - all.ln())).abs() < 1e-5);
+        prop_assert!((kept(&chosen) - (kept_sum / all).ln()).abs() < 1e-5);
+        prop_assert!(kept(&chosen) <= 0.0);
+        // The other scores, by their definitions.
+        let usable = |t: &usize| logits[*t] > f32::NEG_INFINITY;
+        let entropy = |tokens: Vec<usize>, total: f64| -> f64 {
+            let p = |t: usize| f64::from(logits[t]).exp() / total;
+            tokens.into_iter().filter(usable).map(p).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum()
+        };
+        let scores = chosen.scores;
+        let mask_scores = scores.mask.unwrap();
+        prop_assert!((scores.entropy - entropy((0..logits.len()).collect(), all)).abs() < 1e-4);
+        let inside = (0..logits.len()).filter(|&t| allowed[t]).collect();
+        prop_assert!((mask_scores.entropy - entropy(inside, kept_sum)).abs() < 1e-4);
+        let logit = logits[chosen.token as usize];
+        prop_assert_eq!(scores.rank as usize, logits.iter().filter(|&&other| other > logit).count());
+        let best = |of: &dyn Fn(usize) -> bool| {
+            (0..logits.len()).filter(|&t| of(t)).map(|t| logits[t]).fold(f32::NEG_INFINITY, f32::max)
+        };
+        prop_assert_eq!(mask_scores.changed_best, best(&|t| allowed[t]) < best(&|_| true));
 
         // A mask that allows all is no mask.
         if !masked {
@@ -320,15 +341,15 @@ fn infinite_logits_share_the_mass() {
     let choice = sampler
         .choose(&[f32::INFINITY, 0.0, f32::INFINITY], None, draw(0))
         .unwrap();
-    assert!((choice.log_probability - 0.5f64.ln()).abs() < 1e-12);
+    assert!((choice.scores.log_probability - 0.5f64.ln()).abs() < 1e-12);
     let masked = sampler
         .choose(&[f32::INFINITY, 0.0, f32::INFINITY], Some(&[0b011]), draw(0))
         .unwrap();
     assert_eq!(masked.token, 0);
-    assert!((masked.kept_log_mass - 0.5f64.ln()).abs() < 1e-12);
+    assert!((kept(&masked) - 0.5f64.ln()).abs() < 1e-12);
     let impossible = sampler.choose(&[f32::INFINITY, 0.0], Some(&[0b10]), draw(0)).unwrap();
     assert_eq!(
-        (impossible.log_probability, impossible.kept_log_mass),
+        (impossible.scores.log_probability, kept(&impossible)),
         (f64::NEG_INFINITY, f64::NEG_INFINITY)
     );
 }
@@ -340,11 +361,11 @@ fn probabilities_by_hand() {
     let logits = [0.0, std::f32::consts::LN_2, 0.0];
     let choice = sampler.choose(&logits, Some(&[0b101]), draw(0)).unwrap();
     assert_eq!(choice.token, 0);
-    assert!((choice.log_probability.exp() - 0.25).abs() < 1e-7);
-    assert!((choice.kept_log_mass.exp() - 0.5).abs() < 1e-7);
+    assert!((choice.scores.log_probability.exp() - 0.25).abs() < 1e-7);
+    assert!((kept(&choice).exp() - 0.5).abs() < 1e-7);
     // A removed mass beyond the reach of 1 - p in any float keeps its logarithm.
     let far = sampler.choose(&[-80.0, 120.0], Some(&[0b01]), draw(0)).unwrap();
-    assert!((far.kept_log_mass + 200.0).abs() < 1e-9);
+    assert!((kept(&far) + 200.0).abs() < 1e-9);
 }
 
 /// With a wide vocabulary top-p sorts only a part; it must keep the same tokens.

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{bytes, collect, settings};
-use gramask_decode::mock::MockModel;
+use gramask_decode::mock::{MockModel, table};
 use gramask_decode::{
-    Chosen, Move, Request, RequestError, Sampling, Select, Step, StepError, Strategy, TokenRecord, Unconstrained,
+    Chosen, LaneMove, Move, Request, RequestError, Sampling, Step, StepError, Strategy, TokenRecord, Unconstrained,
 };
 
 /// A strategy that appends several tokens, checks all their logits, and withdraws what the model would not have chosen.
@@ -20,45 +20,48 @@ impl Strategy for Drafting {
     }
 
     fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
-        let rows: Vec<&[f32]> = step.logits.chunks(step.width).collect();
-        let appended = &step.tokens[step.tokens.len() - self.fed..];
+        let lane = step.lane();
+        let rows: Vec<&[f32]> = lane.logits.chunks(step.width).collect();
+        let first = lane.tokens.len() - self.fed;
         // Row i stands behind appended token i (the first is certain); the tokens after it are drafts.
-        let mut confirmed = rows.len() - 1;
-        for (i, draft) in appended.iter().enumerate().skip(1) {
-            let choice = step.sampler.choose(rows[i - 1], None, step.draw)?;
-            if choice.token != draft.token {
-                confirmed = i - 1;
+        let mut choices = Vec::new();
+        for (i, row) in rows.iter().enumerate() {
+            let choice = step.sampler.choose(row, None, step.draw())?;
+            let confirmed = lane
+                .tokens
+                .get(first + i + 1)
+                .is_some_and(|draft| draft.token == choice.token);
+            choices.push(TokenRecord::new(
+                choice,
+                if confirmed { Chosen::Drafted } else { Chosen::Sampled },
+            ));
+            if !confirmed {
                 break;
             }
         }
-        let withdraw = self.fed.saturating_sub(confirmed + 1);
-        let choice = step.sampler.choose(rows[confirmed], None, step.draw)?;
-        let mut append = vec![TokenRecord::new(choice, Chosen::Sampled)];
-        let ended = step.is_end(choice.token);
+        let new = choices.pop().unwrap();
+        let withdraw = self.fed.saturating_sub(choices.len() + 1);
+        let room = step.budget - (lane.tokens.len() - withdraw) - 1;
+        let ended = step.is_end(new.token);
+        let mut append = vec![new];
         if !ended {
-            let room = step.remaining + withdraw - 1;
-            for token in self
-                .proposals
-                .pop()
-                .unwrap_or_default()
-                .into_iter()
-                .take(room.saturating_sub(1))
-            {
-                append.push(TokenRecord {
-                    token,
-                    chosen: Chosen::Drafted,
-                    log_probability: 0.0,
-                    kept_log_mass: 0.0,
-                });
-            }
+            let proposal = self.proposals.pop().unwrap_or_default();
+            append.extend(
+                proposal
+                    .into_iter()
+                    .take(room)
+                    .map(|token| TokenRecord::unscored(token, Chosen::Drafted)),
+            );
         }
         self.fed = append.len();
-        Ok(Move {
+        let lane = LaneMove {
+            from: 0,
+            confirm: Some((first + usize::from(!choices.is_empty()), choices)),
             withdraw,
+            rows: append.len(),
             append,
-            ended,
-            select: Select::All,
-        })
+        };
+        Ok(Move::one(lane, ended))
     }
 }
 
@@ -87,47 +90,160 @@ fn tokens_can_be_drafted_verified_and_withdrawn() {
 
 #[test]
 fn a_strategy_that_oversteps_is_stopped() {
-    struct Greedy(usize, usize);
-    impl Strategy for Greedy {
+    #[derive(Clone, Copy)]
+    struct Oversteps {
+        append: usize,
+        withdraw: usize,
+        rows: usize,
+        from: usize,
+        lanes: usize,
+    }
+    impl Strategy for Oversteps {
         fn name(&self) -> &'static str {
-            "greedy"
+            "oversteps"
         }
         fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
             let record = TokenRecord::new(step.choose(None)?, Chosen::Forced);
+            let mut made = LaneMove::append(self.from, vec![record; self.append]);
+            (made.withdraw, made.rows) = (self.withdraw, self.rows);
             Ok(Move {
-                withdraw: self.1,
-                append: vec![record; self.0],
-                ended: false,
-                select: Select::Last,
+                lanes: vec![made; self.lanes],
+                ending: None,
             })
         }
     }
-    let mut model = MockModel::uniform(64);
-    let all = [(0, 0), (6, 0), (1, 1)].map(|(a, w)| Request::new("d", bytes("p"), Some(5), Greedy(a, w)));
-    let (all, _) = collect(&mut model, &settings(2, &[], Sampling::greedy()), all.into());
-    let is = |index: usize, check: fn(&StepError) -> bool| match &all[&index] {
-        Err(RequestError::Step { source, .. }) => check(source),
-        _ => false,
+    let fine = Oversteps {
+        append: 1,
+        withdraw: 0,
+        rows: 1,
+        from: 0,
+        lanes: 1,
     };
-    assert!(is(0, |e| matches!(
-        e,
-        StepError::Append {
-            append: 0,
-            remaining: 5
+    let mut model = MockModel::uniform(64);
+    let cases: [(Oversteps, fn(&StepError) -> bool); 6] = [
+        (Oversteps { append: 6, ..fine }, |e| {
+            matches!(
+                e,
+                StepError::Append {
+                    append: 6,
+                    remaining: 5
+                }
+            )
+        }),
+        (Oversteps { withdraw: 1, ..fine }, |e| {
+            matches!(e, StepError::Withdraw { withdraw: 1, tokens: 0 })
+        }),
+        (Oversteps { rows: 2, ..fine }, |e| {
+            matches!(e, StepError::Rows { rows: 2, append: 1 })
+        }),
+        (Oversteps { rows: 0, ..fine }, |e| {
+            matches!(e, StepError::Rows { rows: 0, append: 1 })
+        }),
+        (Oversteps { from: 1, ..fine }, |e| {
+            matches!(e, StepError::Lanes { from: 1, there: 1, .. })
+        }),
+        (Oversteps { lanes: 2, ..fine }, |e| {
+            matches!(e, StepError::Lanes { lanes: 2, most: 1, .. })
+        }),
+    ];
+    for (strategy, is_right) in cases {
+        let request = Request::new("d", bytes("p"), Some(5), strategy);
+        let (all, _) = collect(&mut model, &settings(2, &[], Sampling::greedy()), vec![request]);
+        match &all[&0] {
+            Err(RequestError::Step { source, .. }) => assert!(is_right(source), "{source}"),
+            other => panic!("{other:?}"),
         }
-    )));
-    assert!(is(1, |e| matches!(
-        e,
-        StepError::Append {
-            append: 6,
-            remaining: 5
+    }
+}
+
+/// The byte of a rank among the 256, the likeliest first.
+fn ranked(row: &[f32], rank: usize) -> u32 {
+    let mut tokens: Vec<u32> = (0..256).collect();
+    tokens.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]).then(a.cmp(&b)));
+    tokens[rank]
+}
+
+/// Forks, lets lanes change places, rest and take tokens back; from the fifth step on it is greedy.
+struct Forking {
+    step: usize,
+}
+
+impl Strategy for Forking {
+    fn name(&self) -> &'static str {
+        "forking"
+    }
+
+    fn lanes(&self) -> usize {
+        3
+    }
+
+    fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
+        let lane = |from: usize, rank: usize| {
+            let token = ranked(step.last(from), rank);
+            LaneMove::append(from, vec![TokenRecord::unscored(token, Chosen::Sampled)])
+        };
+        self.step += 1;
+        let lanes = match self.step {
+            1 => vec![lane(0, 0), lane(0, 1), lane(0, 2)],
+            // Lane 1 is given up, and lane 2 forked into its slot.
+            2 => vec![lane(2, 0), lane(0, 0), lane(2, 1)],
+            3 => vec![lane(0, 0), LaneMove::append(1, Vec::new()), lane(2, 0)],
+            // Lane 2 takes back two of its three tokens, and goes on with a token of lane 0's logits.
+            4 => vec![LaneMove {
+                withdraw: 2,
+                append: lane(0, 5).append,
+                ..lane(2, 0)
+            }],
+            _ => vec![lane(0, 0)],
+        };
+        Ok(Move { lanes, ending: None })
+    }
+}
+
+#[test]
+fn lanes_fork_change_places_rest_and_take_back() {
+    let mut model = MockModel::hashed(table(&[]), 64);
+    let prompts: Vec<Vec<u32>> = ["prompt a", "prompt bb", "pro"].map(bytes).into();
+    for (slots, prefix) in [(1, ""), (2, "prompt "), (3, "pr")] {
+        let mut settings = settings(slots, &bytes(prefix), Sampling::greedy());
+        settings.layout.lanes = 3;
+        let requests = prompts
+            .iter()
+            .enumerate()
+            .map(|(i, prompt)| Request::new(format!("d{i}"), prompt.clone(), Some(7), Forking { step: 0 }));
+        let (all, _) = collect(&mut model, &settings, requests.collect());
+        for (i, prompt) in prompts.iter().enumerate() {
+            let next = |after: &[u32], rank| ranked(&model.logits(&[prompt, after].concat()), rank);
+            let first = next(&[], 2);
+            let lane_0 = [first, next(&[first], 0)];
+            let lane_0 = [&lane_0[..], &[next(&lane_0, 0)]].concat();
+            let mut wanted = vec![first, next(&lane_0, 5)];
+            while wanted.len() < 7 {
+                wanted.push(next(&wanted, 0));
+            }
+            let got: Vec<u32> = all[&i]
+                .as_ref()
+                .unwrap()
+                .tokens
+                .iter()
+                .map(|record| record.token)
+                .collect();
+            assert_eq!(got, wanted);
         }
-    )));
-    assert!(is(2, |e| matches!(
-        e,
-        StepError::Withdraw {
-            withdraw: 1,
-            appended: 0
-        }
-    )));
+    }
+}
+
+#[test]
+fn a_layout_with_too_few_lanes_is_refused() {
+    let request = Request::new("d", bytes("p"), Some(7), Forking { step: 0 });
+    let (all, _) = collect(
+        &mut MockModel::uniform(64),
+        &settings(1, &[], Sampling::greedy()),
+        vec![request],
+    );
+    let error = all[&0].as_ref().unwrap_err().to_string();
+    assert!(
+        error.contains("forking follows 3 lanes, but the layout has 1"),
+        "{error}"
+    );
 }

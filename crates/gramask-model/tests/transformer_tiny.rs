@@ -216,6 +216,28 @@ fn last_is_the_last_of_all() {
         .copied()
         .collect();
     assert_close(&last, &wanted, ROUNDING);
+
+    // Two of the first row's, one of the second's; then none of the first row's.
+    for (tails, tokens) in [(vec![2, 1], vec![1, 2, 4]), (vec![0, 2], vec![3, 4])] {
+        let some = numbers(
+            model
+                .forward(&mut cache(&model, 2), &rows, Select::Tails(tails))
+                .unwrap(),
+        );
+        let wanted: Vec<f32> = tokens
+            .into_iter()
+            .flat_map(|row| &all[row * vocabulary..][..vocabulary])
+            .copied()
+            .collect();
+        assert_close(&some, &wanted, ROUNDING);
+    }
+    for tails in [vec![4, 1], vec![1], vec![0, 0]] {
+        let mut cache = cache(&model, 2);
+        let refused = model.forward(&mut cache, &rows, Select::Tails(tails.clone()));
+        let lengths = vec![3, 2];
+        assert_eq!(refused.unwrap_err(), ModelError::Tails { tails, lengths });
+        assert!(cache.is_empty(), "a refused pass writes nothing");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub fn settings(slots: usize, prefix: &[u32], sampling: Sampling) -> Settings {
     Settings::new(
         Layout {
             slots,
+            lanes: 1,
             length: 64,
             prefix: prefix.to_vec(),
         },

@@ -27,6 +27,17 @@ pub enum ModelError {
         /// What the cache says.
         error: CacheError,
     },
+    /// The logits asked for do not go with the rows.
+    #[error(
+        "logits were asked for the last {tails:?} tokens of rows of {lengths:?} tokens: one number is needed for each row, \
+         none above the row's length, and not all 0"
+    )]
+    Tails {
+        /// How many were asked for, row by row.
+        tails: Vec<usize>,
+        /// How many tokens the rows have.
+        lengths: Vec<usize>,
+    },
     /// Two rows write to one slot, so that neither could know where.
     #[error("rows {first} and {second} both write to slot {slot}: give a slot's new tokens in one row")]
     SlotTwice {

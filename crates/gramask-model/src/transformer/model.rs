@@ -74,7 +74,7 @@ impl Transformer {
     ///
     /// # Shapes
     /// [`Select::Last`]: `[rows, vocabulary]`, in the order of `rows`. [`Select::All`]: `[tokens, vocabulary]`, the
-    /// tokens of the first row, then of the second, and so on.
+    /// tokens of the first row, then of the second, and so on. [`Select::Tails`]: likewise, the last tokens of each row.
     ///
     /// # Errors
     /// A [`ModelError`] when a slot or a token does not exist, a row is empty, a slot is named twice, a slot has no
@@ -85,6 +85,7 @@ impl Transformer {
             return Err(ModelError::CacheOnAnotherDevice { cache, model });
         }
         let step = Step::new(&self.config, cache, rows, &self.frequencies)?;
+        let wanted = select.of(&step.spans)?;
         let plan = self.plan(step, cache.capacity());
         let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as i32).collect();
         let mut x = self.embedding.rows(self.upload(ids)); // [tokens, width]
@@ -96,14 +97,8 @@ impl Transformer {
         for span in &plan.step.spans {
             cache.grow(span.slot, span.tokens);
         }
-        if select == Select::Last && plan.step.tokens() > rows.len() {
-            let last: Vec<_> = plan
-                .step
-                .spans
-                .iter()
-                .map(|s| (s.first + s.tokens - 1) as i32)
-                .collect();
-            x = x.select(0, self.upload(last)); // [rows, width]
+        if let Some(wanted) = wanted {
+            x = x.select(0, self.upload(wanted)); // [wanted, width]
         }
         Ok(self
             .head

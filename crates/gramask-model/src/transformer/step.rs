@@ -18,12 +18,50 @@ pub struct Row<'a> {
 }
 
 /// For which tokens a forward pass gives logits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Select {
     /// For the last token of each row: what decoding needs.
     Last,
-    /// For every token of every row: what scoring and verification need.
+    /// For every token of every row: what scoring needs.
     All,
+    /// For so many of the last tokens of each row, one number per row: prompts beside drafts that are to be verified.
+    Tails(Vec<usize>),
+}
+
+impl Select {
+    /// How many logit rows each row gives, in a pass over rows of these lengths; `None` where the numbers do not fit them.
+    pub fn counts(&self, lengths: &[usize]) -> Option<Vec<usize>> {
+        match self {
+            Select::Last => Some(vec![1; lengths.len()]),
+            Select::All => Some(lengths.to_vec()),
+            Select::Tails(tails) => {
+                let fits = tails.len() == lengths.len()
+                    && tails.iter().zip(lengths).all(|(tail, length)| tail <= length)
+                    && tails.iter().any(|&tail| tail > 0);
+                fits.then(|| tails.clone())
+            }
+        }
+    }
+
+    /// The numbers of the wanted tokens in the pass; `None` for all.
+    pub(crate) fn of(&self, spans: &[Span]) -> Result<Option<Vec<i32>>, ModelError> {
+        let lengths: Vec<usize> = spans.iter().map(|span| span.tokens).collect();
+        let counts = self.counts(&lengths).ok_or_else(|| ModelError::Tails {
+            tails: match self {
+                Select::Tails(tails) => tails.clone(),
+                Select::Last | Select::All => Vec::new(),
+            },
+            lengths: lengths.clone(),
+        })?;
+        if counts == lengths {
+            return Ok(None);
+        }
+        let wanted = spans.iter().zip(counts).flat_map(|(span, count)| {
+            let end = span.first + span.tokens;
+            end - count..end
+        });
+        Ok(Some(wanted.map(|token| token as i32).collect()))
+    }
 }
 
 /// A row's place: `tokens` new tokens from number `first` of the pass on, at positions from `start` on of its slot.

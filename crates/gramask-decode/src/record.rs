@@ -1,0 +1,91 @@
+//! What is recorded of each token of an output.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sampler::Choice;
+
+/// How a token came into an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chosen {
+    /// Chosen from the model's logits.
+    Sampled,
+    /// The only text that was possible, appended without asking the model.
+    Forced,
+    /// Proposed without the model, and confirmed by it.
+    Drafted,
+}
+
+/// What the model thought of a token, before mask, temperature and filters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// The natural logarithm of its probability.
+    pub log_probability: f64,
+    /// The entropy of the model's distribution at this step, in nats.
+    pub entropy: f64,
+    /// How many tokens the model thought likelier; 0 for the likeliest.
+    pub rank: u32,
+    /// What the mask did at this step; `None` where no mask was computed, because the token was checked alone.
+    pub mask: Option<MaskScores>,
+}
+
+/// What a mask did to the model's distribution at one step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MaskScores {
+    /// The natural logarithm of the probability that the model gave to the allowed tokens together; 0 without a mask.
+    ///
+    /// The logarithm is kept, since a removed mass of nearly 1 would lose it; see [`MaskScores::removed_mass`].
+    pub kept_log_mass: f64,
+    /// The entropy of the model's distribution over the allowed tokens, in nats.
+    pub entropy: f64,
+    /// Whether the model's likeliest token was refused, so that greedy decoding takes another.
+    pub changed_best: bool,
+}
+
+impl MaskScores {
+    /// The probability mass that the mask removed, from 0 to 1.
+    pub fn removed_mass(&self) -> f64 {
+        -self.kept_log_mass.exp_m1()
+    }
+}
+
+/// One token of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The token.
+    pub token: u32,
+    /// How it came in.
+    pub chosen: Chosen,
+    /// What the model thought of it; `None` for forced text, of which the model was not asked.
+    pub scores: Option<Scores>,
+}
+
+impl TokenRecord {
+    /// The record of a choice.
+    pub fn new(choice: Choice, chosen: Chosen) -> Self {
+        TokenRecord {
+            token: choice.token,
+            chosen,
+            scores: Some(choice.scores),
+        }
+    }
+
+    /// A token of which the model has not been asked, or not yet.
+    pub fn unscored(token: u32, chosen: Chosen) -> Self {
+        TokenRecord {
+            token,
+            chosen,
+            scores: None,
+        }
+    }
+
+    /// What the mask did at its step, where that is known.
+    pub fn mask(&self) -> Option<&MaskScores> {
+        self.scores.as_ref()?.mask.as_ref()
+    }
+
+    /// The probability mass that the mask removed at its step, where that is known.
+    pub fn removed_mass(&self) -> Option<f64> {
+        self.mask().map(MaskScores::removed_mass)
+    }
+}

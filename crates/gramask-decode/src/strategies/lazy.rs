@@ -1,0 +1,43 @@
+//! Lazy masking: check the one token, and compute the mask only when it is refused.
+
+use crate::constraint::TokenConstraint;
+use crate::guide::{Asked, Guide};
+use crate::strategy::{Move, Step, StepError, Strategy};
+
+/// The strategy `lazy`: chooses among all tokens, and anew under the mask where the choice is refused.
+///
+/// It has exactly the distribution of [`Masked`](crate::Masked), and greedily the same tokens: the documentation of the
+/// module `guide` derives it. What it saves are masks; what it cannot tell is the probability that a mask would have removed,
+/// where none was computed.
+#[derive(Debug)]
+pub struct Lazy<C: TokenConstraint> {
+    guide: Guide<C>,
+    state: C::State,
+}
+
+impl<C: TokenConstraint> Lazy<C> {
+    /// Decodes under a constraint, from its start.
+    pub fn new(constraint: C) -> Self {
+        let state = constraint.start();
+        Lazy {
+            guide: Guide { constraint },
+            state,
+        }
+    }
+}
+
+impl<C: TokenConstraint> Strategy for Lazy<C> {
+    fn name(&self) -> &'static str {
+        "lazy"
+    }
+
+    fn least_budget(&mut self) -> usize {
+        self.guide.constraint.tokens_to_finish(self.state)
+    }
+
+    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
+        let (choice, next) = self.guide.choose_lazily(self.state, Asked::next(&mut step))?;
+        self.state = next;
+        Ok(Move::sampled(choice, step.is_end(choice.token)))
+    }
+}

@@ -1,0 +1,48 @@
+//! Masked decoding: at each step only the tokens that the constraint allows.
+
+use crate::constraint::TokenConstraint;
+use crate::guide::{Asked, Guide};
+use crate::strategy::{Move, Step, StepError, Strategy};
+
+/// The strategy `masked`: chooses among the tokens that the constraint allows, and always completes its output.
+///
+/// The distribution is that of the model, at each step renormalised over the allowed tokens after which the output can still
+/// be completed within its budget.
+#[derive(Debug)]
+pub struct Masked<C: TokenConstraint> {
+    guide: Guide<C>,
+    state: C::State,
+}
+
+impl<C: TokenConstraint> Masked<C> {
+    /// Decodes under a constraint, from its start.
+    pub fn new(constraint: C) -> Self {
+        let state = constraint.start();
+        Masked {
+            guide: Guide { constraint },
+            state,
+        }
+    }
+}
+
+impl<C: TokenConstraint> Strategy for Masked<C> {
+    fn name(&self) -> &'static str {
+        "masked"
+    }
+
+    fn least_budget(&mut self) -> usize {
+        self.guide.constraint.tokens_to_finish(self.state)
+    }
+
+    fn prepare(&mut self) -> Result<(), StepError> {
+        // The constraint keeps the mask, so that asking again costs nothing.
+        self.guide.constraint.mask(self.state);
+        Ok(())
+    }
+
+    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
+        let (choice, next) = self.guide.choose(self.state, Asked::next(&mut step))?;
+        self.state = next;
+        Ok(Move::sampled(choice, step.is_end(choice.token)))
+    }
+}

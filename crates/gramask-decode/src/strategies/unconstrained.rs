@@ -1,0 +1,36 @@
+//! Plain decoding.
+
+use crate::strategy::{Move, Step, StepError, Strategy};
+
+/// Plain decoding: every token of the vocabulary may follow, until an end token comes or the budget is used up.
+///
+/// The mock model of the example likes the bytes of `ab` and then the end token:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use gramask_decode::{decode, mock::MockModel, Layout, Request, Sampling, Settings, Unconstrained};
+/// let mut model = MockModel::scripted(b"ab", 64);
+/// let request = Request::new("doc-1", vec![b'?' as u32], Some(8), Unconstrained);
+/// let settings = Settings::new(Layout { slots: 1, lanes: 1, length: 16, prefix: vec![] }, Sampling::greedy());
+/// let table = model.table().clone();
+/// let mut texts = Vec::new();
+/// decode(&mut model, &table, &settings, [request], |ended| {
+///     texts.extend(ended.outcome.map(|output| output.text));
+///     ControlFlow::Continue(())
+/// }).unwrap();
+/// assert_eq!(texts, ["ab"]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unconstrained;
+
+impl Strategy for Unconstrained {
+    fn name(&self) -> &'static str {
+        "unconstrained"
+    }
+
+    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
+        let choice = step.choose(None)?;
+        let ended = step.is_end(choice.token);
+        Ok(Move::sampled(choice, ended))
+    }
+}
