@@ -177,6 +177,7 @@ impl Masks {
         let length = prompt.len() + 48;
         let layout = Layout {
             slots: batch,
+            lanes: 1,
             length,
             prefix: Vec::new(),
         };

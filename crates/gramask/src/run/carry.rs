@@ -306,7 +306,7 @@ impl CellRun<'_> {
         record.parsed = judged.parsed;
         record.errors = judged.faults;
         // Adding 0 keeps a sum of nothing from being written as -0.
-        record.removed = 0.0 - outputs.iter().map(Output::log_weight).sum::<f64>();
+        record.removed = 0.0 - outputs.iter().filter_map(Output::log_weight).sum::<f64>();
         record.independent = judged.independent;
         record
     }
