@@ -25,6 +25,9 @@ pub trait TokenConstraint: Send {
     /// The state after a token; `None` where it is not allowed.
     fn advance(&mut self, state: Self::State, token: u32) -> Option<Self::State>;
 
+    /// The bytes that may follow, each with the state behind it.
+    fn next_bytes(&mut self, state: Self::State) -> Vec<(u8, Self::State)>;
+
     /// Whether the output may end here.
     fn accepts(&self, state: Self::State) -> bool;
 
@@ -49,6 +52,10 @@ impl TokenConstraint for Constraint {
 
     fn advance(&mut self, state: State, token: u32) -> Option<State> {
         Constraint::advance(self, state, token)
+    }
+
+    fn next_bytes(&mut self, state: State) -> Vec<(u8, State)> {
+        Constraint::next_bytes(self, state)
     }
 
     fn accepts(&self, state: State) -> bool {

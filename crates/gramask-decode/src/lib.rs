@@ -52,7 +52,9 @@
 
 mod batch;
 mod constraint;
+mod cutter;
 mod guide;
+mod habits;
 mod layout;
 pub mod mock;
 mod model;
@@ -71,6 +73,8 @@ mod vocabulary;
 
 pub use batch::{DecodeError, Settings, Summary, decode};
 pub use constraint::TokenConstraint;
+pub use cutter::Cutter;
+pub use habits::Habits;
 pub use layout::{Layout, LayoutError, common_prefix};
 pub use model::{LanguageModel, LanguageModelError, Logits, Row, Select};
 pub use output::{Ended, Finish, Output, Positions, Request, RequestError, Times};
@@ -79,7 +83,7 @@ pub use random::{Draw, digest, document_number};
 pub use record::{Chosen, MaskScores, Scores, TokenRecord};
 pub use sampler::{Basis, Choice, NoChoice, Sampler};
 pub use sampling::{Sampling, SamplingError};
-pub use strategies::{Lazy, Masked, Unconstrained};
+pub use strategies::{Draft, Drafts, FreeThenMasked, Jump, Lazy, Masked, Unconstrained};
 pub use strategy::{Effort, Ending, Lane, LaneMove, Move, Step, StepError, Strategy};
 pub use transformer::TransformerModel;
 pub use vocabulary::{TokenTable, TokenTableError};

@@ -56,6 +56,42 @@ impl PromptTokenizer for MockTokenizer {
     }
 }
 
+/// A tokenizer that cuts a text into the longest tokens of a table, from the left.
+#[derive(Clone, Debug)]
+pub struct LongestMatch {
+    table: TokenTable,
+}
+
+impl LongestMatch {
+    /// Cuts into the tokens of this table, which has every byte.
+    pub fn new(table: TokenTable) -> Self {
+        LongestMatch { table }
+    }
+}
+
+impl PromptTokenizer for LongestMatch {
+    fn encode(&self, text: &str, _parse_special: bool) -> Vec<u32> {
+        let (mut tokens, mut rest) = (Vec::new(), text.as_bytes());
+        while let [first, ..] = rest {
+            let all = 0..self.table.len() as u32;
+            let fits = all.filter(|&token| !self.table.is_special(token) && rest.starts_with(self.table.bytes(token)));
+            let longest = fits.max_by_key(|&token| self.table.bytes(token).len());
+            let token = longest.unwrap_or(u32::from(*first));
+            tokens.push(token);
+            rest = &rest[self.table.bytes(token).len().max(1)..];
+        }
+        tokens
+    }
+
+    fn is_special(&self, token: u32) -> bool {
+        self.table.is_special(token)
+    }
+
+    fn opening(&self) -> Option<u32> {
+        None
+    }
+}
+
 /// The logits of the next token after these: `[vocabulary]`.
 type Next = dyn Fn(&[u32]) -> Vec<f32> + Send + Sync;
 
@@ -344,6 +380,12 @@ impl TokenConstraint for MockConstraint {
             _ if self.table.end_tokens().contains(&token) => self.accepts(state).then_some(ENDED),
             _ => self.walk(state, token),
         }
+    }
+
+    fn next_bytes(&mut self, state: usize) -> Vec<(u8, usize)> {
+        let mut next = self.nodes.get(state).map_or(Vec::new(), |node| node.children.clone());
+        next.sort_unstable();
+        next
     }
 
     fn accepts(&self, state: usize) -> bool {

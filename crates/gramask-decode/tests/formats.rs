@@ -1,106 +1,14 @@
 //! The built-in formats under masked decoding of a model that wants nonsense: every output reads, at every budget.
 
+#[path = "common/formats.rs"]
+mod formats;
+
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use gramask_decode::mock::{MockModel, table};
-use gramask_decode::{
-    Finish, Layout, Masked, Request, RequestError, Sampling, Settings, TokenConstraint, TokenTable, Unconstrained,
-    decode,
-};
-use gramask_grammar::{Constraint, Format, Level, Program, Vocabulary};
-use gramask_ner::{Schema, Text};
-
-const DOCUMENTS: [&str; 5] = [
-    "Aspirin causes asthma.",
-    "No entity here",
-    "",
-    "[<b>\"α\"\\ {1},\n(B-D)] &amp; \u{1F9EC}",
-    "a a a a, a",
-];
-
-/// Bytes, and tokens that straddle what a format and a document write.
-fn tokens() -> TokenTable {
-    table(&[
-        "[{",
-        "\"text\":\"",
-        "\",\"",
-        "\"label\":\"",
-        "\"}",
-        "\"}]",
-        "]",
-        "Chemical",
-        "Disease",
-        "Chem",
-        "(B-",
-        ")",
-        "(O) ",
-        "Asp",
-        "irin",
-        " causes",
-        " asthma",
-        "</Disease>",
-        "<Disease>",
-        " a",
-        "a,",
-        " a a",
-        "},{",
-        "[]",
-    ])
-}
-
-struct Case {
-    program: Arc<Program>,
-    text: Text,
-    level: Level,
-    vocabulary: Arc<Vocabulary>,
-    id: String,
-}
-
-impl Case {
-    fn constraint(&self) -> Constraint {
-        Constraint::new(
-            Arc::clone(&self.program),
-            &self.text,
-            self.level,
-            Arc::clone(&self.vocabulary),
-        )
-        .unwrap()
-    }
-
-    fn least(&self) -> usize {
-        let mut constraint = self.constraint();
-        let start = TokenConstraint::start(&constraint);
-        TokenConstraint::tokens_to_finish(&mut constraint, start)
-    }
-}
-
-fn cases() -> Vec<Case> {
-    let schema = Schema::new(["Chemical", "Disease"]);
-    let vocabulary = tokens().vocabulary().unwrap();
-    let mut cases = Vec::new();
-    for name in Format::builtin() {
-        // Of a format with a pass for each label the first pass.
-        let program = Program::passes(&Format::named(name).unwrap(), &schema)
-            .unwrap()
-            .swap_remove(0);
-        for (number, document) in DOCUMENTS.iter().enumerate() {
-            for level in [Level::Syntax, Level::Grounded] {
-                let id = format!("{name} {level} {number}");
-                let text = Text::new(*document);
-                let (program, vocabulary) = (Arc::clone(&program), Arc::clone(&vocabulary));
-                cases.push(Case {
-                    program,
-                    text,
-                    level,
-                    vocabulary,
-                    id,
-                });
-            }
-        }
-    }
-    cases
-}
+use formats::{Case, cases, tokens};
+use gramask_decode::mock::MockModel;
+use gramask_decode::{Finish, Layout, Masked, Request, RequestError, Sampling, Settings, Unconstrained, decode};
+use gramask_grammar::Level;
 
 #[test]
 fn every_masked_output_reads_at_every_budget() {

@@ -250,6 +250,17 @@ impl Constraint {
         bytes
     }
 
+    /// The bytes that may follow, each with the state behind it, in ascending order. Whether the output may also end here is
+    /// [`Constraint::accepts`].
+    pub fn next_bytes(&mut self, state: State) -> Vec<(u8, State)> {
+        let mut all = Vec::new();
+        self.engine.followers(state, |byte, next| {
+            all.push((byte, next));
+            true
+        });
+        all
+    }
+
     /// The shortest rest of a complete output, in bytes.
     pub fn shortest_rest(&mut self, state: State) -> Vec<u8> {
         self.engine.way(state)

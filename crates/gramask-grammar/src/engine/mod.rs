@@ -190,20 +190,27 @@ impl Engine {
         if self.accepts(state) {
             return None;
         }
+        let mut only = None;
+        self.followers(state, |byte, next| {
+            let first = only.is_none();
+            only = Some((byte, next));
+            first
+        })
+        .then_some(only)?
+    }
+
+    /// Calls `visit` with each byte that can follow and the state behind it, until it returns false; whether it never did.
+    pub fn followers(&mut self, state: State, mut visit: impl FnMut(u8, State) -> bool) -> bool {
         let mut next = Bytes::default();
         for thread in self.automaton.states.threads(state.0) {
             self.automaton.machine.next_bytes(thread, &mut next);
         }
-        let mut only = None;
         for byte in (0..=255).filter(|byte| next.contains(*byte)) {
             let next = self.automaton.next(state.0, byte);
-            if next != DEAD {
-                if only.is_some() {
-                    return None;
-                }
-                only = Some((byte, State(next)));
+            if next != DEAD && !visit(byte, State(next)) {
+                return false;
             }
         }
-        only
+        true
     }
 }

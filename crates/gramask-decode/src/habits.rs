@@ -1,0 +1,212 @@
+//! What usually comes next in the outputs of a format: guesses for drafts.
+//!
+//! A guess costs little and needs not be right: the model confirms or refuses it. So the means are simple, and look at
+//! bytes, not at tokens. Where the constraint leaves one byte only, nothing is guessed. Elsewhere one of the bytes that it
+//! allows is picked, by
+//!
+//! - **the text before** (`recall`): where the end of the text written so far occurs earlier, in the prompt with
+//!   its examples and its document or in the output itself, what followed there may follow here. This copies the document,
+//!   and repeats labels (Saxena, "Prompt lookup decoding", 2023);
+//! - **the shape** (`expect`): counts of what followed a context in earlier outputs, where all letters and digits
+//!   are one, and a run of them is as good as a single one. So a tag is expected to be closed, and a word to be followed by
+//!   a blank, whatever their letters.
+//!
+//! How often guesses of a kind came true is counted, and a draft ends where it is more likely wrong than worth its time.
+
+use std::collections::HashMap;
+
+/// The longest context of shapes.
+const ORDER: usize = 8;
+/// A recalled context of so many bytes is believed before any shape.
+const BELIEVED: usize = 6;
+/// Contexts are compared so far.
+const LONGEST: usize = 32;
+
+/// One choice among allowed bytes, and from what it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Guess {
+    /// The byte; `None`: the output ends.
+    pub byte: Option<u8>,
+    pub ground: Ground,
+}
+
+/// What a guess rests on; guesses of one ground are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ground {
+    /// Text that is forced: only its cut into tokens is a guess.
+    Forced,
+    /// A context of so many bytes (as a power of two) that occurred before, and how many bytes were allowed.
+    Recalled(u32, u32),
+    /// A shape whose share among what followed its context was so many tenths.
+    Expected(u32),
+}
+
+/// Counts from the outputs seen so far; shared by all documents of a format.
+#[derive(Clone, Debug, Default)]
+pub struct Habits {
+    /// How often each class followed a context of classes.
+    shapes: HashMap<Vec<u8>, HashMap<u8, u32>>,
+    /// How many guesses of each ground came true, of how many.
+    kept: HashMap<Ground, (u32, u32)>,
+}
+
+/// All letters, digits and bytes beyond ASCII are one class.
+const WORD: u8 = b'a';
+/// The class of the end of an output.
+const END: u8 = 0;
+
+fn class(byte: u8) -> u8 {
+    match byte.is_ascii_alphanumeric() || byte >= 0x80 {
+        true => WORD,
+        false => byte,
+    }
+}
+
+/// The last classes of a text, runs of words as one.
+fn shape(text: &[u8]) -> Vec<u8> {
+    let mut shape = Vec::with_capacity(ORDER);
+    for &byte in text.iter().rev() {
+        let class = class(byte);
+        if class == WORD && shape.last() == Some(&WORD) {
+            continue;
+        }
+        if shape.len() == ORDER {
+            break;
+        }
+        shape.push(class);
+    }
+    shape.reverse();
+    shape
+}
+
+impl Habits {
+    /// Begins with the outputs of a prompt's examples.
+    pub fn new<'a>(outputs: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut habits = Habits::default();
+        outputs.into_iter().for_each(|output| habits.learn(output));
+        habits
+    }
+
+    /// Takes note of a whole output.
+    pub fn learn(&mut self, output: &[u8]) {
+        for at in 0..=output.len() {
+            let next = output.get(at).map_or(END, |&byte| class(byte));
+            let before = shape(&output[..at]);
+            if next == WORD && before.last() == Some(&WORD) {
+                continue;
+            }
+            for from in 0..=before.len() {
+                let counts = self.shapes.entry(before[from..].to_vec()).or_default();
+                *counts.entry(next).or_default() += 1;
+            }
+        }
+    }
+
+    /// Takes note of whether a guess came true.
+    pub(crate) fn judge(&mut self, ground: Ground, kept: bool) {
+        let (yes, all) = self.kept.entry(ground).or_default();
+        *yes += u32::from(kept);
+        *all += 1;
+        // The recent past counts more.
+        if *all == 256 {
+            (*yes, *all) = (*yes / 2, *all / 2);
+        }
+    }
+
+    /// The share of guesses of this ground that came true, with an optimistic beginning.
+    pub(crate) fn trust(&self, ground: Ground) -> f64 {
+        let (yes, all) = self.kept.get(&ground).copied().unwrap_or_default();
+        let (hits, tries) = match ground {
+            Ground::Forced => (9.0, 10.0),
+            Ground::Recalled(length, _) => (f64::from(length.min(5)), 5.0),
+            Ground::Expected(tenths) => (f64::from(tenths) / 2.0, 5.0),
+        };
+        (f64::from(yes) + hits) / (f64::from(all) + tries)
+    }
+
+    /// Picks one of the allowed bytes, in ascending order, or the end where the output may end; `None` without any ground.
+    ///
+    /// `history` is what may be recalled, `text` what was written so far.
+    pub(crate) fn guess(&self, history: &[u8], text: &[u8], allowed: &[u8], may_end: bool) -> Option<Guess> {
+        let recalled = recall(history, text, allowed);
+        if let Some((length, guess)) = recalled
+            && length >= BELIEVED
+        {
+            return Some(guess);
+        }
+        self.expect(history, text, allowed, may_end)
+            .or(recalled.map(|(_, guess)| guess))
+    }
+
+    /// The likeliest shape, where the allowed bytes leave no doubt of which byte it is, or recalling settles it.
+    fn expect(&self, history: &[u8], text: &[u8], allowed: &[u8], may_end: bool) -> Option<Guess> {
+        let before = shape(text);
+        let is_allowed = |next: u8| match next {
+            END => may_end,
+            next => allowed.iter().any(|&byte| class(byte) == next),
+        };
+        let counts = (0..=before.len()).find_map(|from| {
+            let counts = self.shapes.get(&before[from..])?;
+            counts.keys().any(|&next| is_allowed(next)).then_some(counts)
+        })?;
+        let possible = counts.iter().filter(|(next, _)| is_allowed(**next));
+        let all: u32 = possible.clone().map(|(_, &count)| count).sum();
+        // Of equal counts the lower class, so that the order of the table does not matter.
+        let (&next, &count) = possible.max_by_key(|&(&next, &count)| (count, u8::MAX - next))?;
+        let ground = Ground::Expected(10 * count / all.max(1));
+        if next == END {
+            return Some(Guess { byte: None, ground });
+        }
+        let bytes: Vec<u8> = allowed.iter().copied().filter(|&byte| class(byte) == next).collect();
+        match bytes[..] {
+            [byte] => Some(Guess {
+                byte: Some(byte),
+                ground,
+            }),
+            _ => recall(history, text, &bytes).map(|(_, guess)| guess),
+        }
+    }
+}
+
+/// The byte, of those allowed, that followed the longest earlier occurrence of the text's end, of equally long ones the
+/// latest; and how many bytes that is, at least one.
+fn recall(history: &[u8], text: &[u8], allowed: &[u8]) -> Option<(usize, Guess)> {
+    let common = |before: &[u8]| {
+        let pairs = before.iter().rev().zip(text.iter().rev()).take(LONGEST);
+        pairs.take_while(|(a, b)| a == b).count()
+    };
+    let mut best: Option<(usize, u8)> = None;
+    for (source, end) in [(history, history.len()), (text, text.len().saturating_sub(1))] {
+        for at in 1..=end.min(source.len().saturating_sub(1)) {
+            let byte = source[at];
+            if !allowed.contains(&byte) {
+                continue;
+            }
+            let length = common(&source[..at]);
+            if length > 0 && best.is_none_or(|(longest, _)| length >= longest) {
+                best = Some((length, byte));
+            }
+        }
+    }
+    let (length, byte) = best?;
+    let ground = Ground::Recalled(length.ilog2(), allowed.len().ilog2());
+    Some((
+        length,
+        Guess {
+            byte: Some(byte),
+            ground,
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_short() {
+        assert_eq!(shape(b"<Disease>heart failure</Disease>"), b">a a</a>");
+        assert_eq!(shape("été 12".as_bytes()), b"a a");
+        assert_eq!(shape(b""), b"");
+    }
+}

@@ -1,0 +1,245 @@
+//! Drafted decoding: several tokens are proposed, and one forward pass verifies them.
+//!
+//! After each token that the model chose, a draft is made of what the constraint forces and of guesses where it leaves a
+//! choice ([`Habits`]). Token and draft are appended together, and the logits behind all of them are fetched. Then each draft
+//! token is compared with what masked decoding chooses from the logits before it; from the first one that differs, the rest is
+//! taken back.
+//!
+//! **The output is that of [`Masked`](crate::Masked), token by token.** The chooser, the mask and the random number of a
+//! position are the same; a draft only says for which tokens logits are computed in advance. (This is stronger than what
+//! speculative sampling promises, which keeps the distribution; Leviathan, Kalman and Matias, "Fast inference from
+//! transformers via speculative decoding", ICML 2023. It holds up to the rounding of the device's matrix products, which
+//! may differ with the number of rows.)
+//!
+//! A refused token cost a row of a forward pass; a confirmed one saved a pass. Where a pass of few rows is bound by
+//! memory, a row more costs little, so that a draft goes on as long as it is likely enough to be confirmed as a whole.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::constraint::TokenConstraint;
+use crate::cutter::Cutter;
+use crate::guide::{Asked, Guide};
+use crate::habits::{Ground, Habits};
+use crate::record::{Chosen, TokenRecord};
+use crate::strategy::{Effort, LaneMove, Move, Step, StepError, Strategy};
+
+/// How long drafts are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drafts {
+    /// At most so many tokens are drafted at once.
+    pub most: usize,
+    /// A draft goes on while it is confirmed as a whole with at least this estimated probability.
+    pub least_probability: f64,
+}
+
+impl Default for Drafts {
+    fn default() -> Self {
+        Drafts {
+            most: 16,
+            least_probability: 0.3,
+        }
+    }
+}
+
+/// The strategy `draft`: masked decoding, of which several steps are verified in one forward pass.
+#[derive(Debug)]
+pub struct Draft<C: TokenConstraint> {
+    guide: Guide<C>,
+    /// Behind the last token that is certain.
+    state: C::State,
+    cutter: Cutter,
+    drafts: Drafts,
+    /// The prompt's text, which guesses may recall.
+    history: Arc<[u8]>,
+    habits: Arc<Mutex<Habits>>,
+    /// The bytes of the tokens that are certain.
+    text: Vec<u8>,
+    /// The tokens drafted last, each with the least sure guess in it.
+    draft: Vec<(u32, Ground)>,
+    refused: usize,
+}
+
+impl<C: TokenConstraint> Draft<C> {
+    /// Decodes under a constraint, from its start. `history` is the prompt's text; `habits` may be shared by all documents
+    /// of a format.
+    pub fn new(
+        constraint: C,
+        cutter: Cutter,
+        drafts: Drafts,
+        history: impl Into<Arc<[u8]>>,
+        habits: Arc<Mutex<Habits>>,
+    ) -> Self {
+        let state = constraint.start();
+        Draft {
+            guide: Guide { constraint },
+            state,
+            cutter,
+            drafts,
+            history: history.into(),
+            habits,
+            text: Vec::new(),
+            draft: Vec::new(),
+            refused: 0,
+        }
+    }
+
+    /// What is likely to follow the state: tokens, at most `most` of them, and the ground of each.
+    fn propose(&mut self, most: usize, end_tokens: &[u32]) -> Vec<(u32, Ground)> {
+        let Draft { guide, habits, .. } = self;
+        let constraint = &mut guide.constraint;
+        let habits = habits.lock().unwrap_or_else(PoisonError::into_inner);
+        // The bytes, the ground of each, and the estimated probability that all up to it are confirmed.
+        let (mut bytes, mut grounds) = (Vec::new(), Vec::new());
+        let (mut state, mut probability, mut ends) = (self.state, 1.0, false);
+        let mut text = self.text.clone();
+        // No vocabulary has so long tokens that more bytes would be needed.
+        while bytes.len() < 16 * most {
+            let next = constraint.next_bytes(state);
+            let may_end = constraint.accepts(state);
+            let (byte, ground) = match next[..] {
+                [(byte, _)] if !may_end => (Some(byte), Ground::Forced),
+                [] => (None, Ground::Forced),
+                _ => {
+                    let allowed: Vec<u8> = next.iter().map(|&(byte, _)| byte).collect();
+                    match habits.guess(&self.history, &text, &allowed, may_end) {
+                        Some(guess) => (guess.byte, guess.ground),
+                        None => break,
+                    }
+                }
+            };
+            if ground != Ground::Forced {
+                probability *= habits.trust(ground);
+            }
+            if probability < self.drafts.least_probability {
+                break;
+            }
+            let Some(byte) = byte else {
+                ends = true;
+                grounds.push(ground);
+                break;
+            };
+            let Some(&(_, behind)) = next.iter().find(|(other, _)| *other == byte) else {
+                break;
+            };
+            bytes.push(byte);
+            grounds.push(ground);
+            text.push(byte);
+            state = behind;
+        }
+        drop(habits);
+        // A character that is not whole can't be cut.
+        let whole = (0..=bytes.len())
+            .rev()
+            .take(4)
+            .find(|&end| std::str::from_utf8(&text[..self.text.len() + end]).is_ok());
+        let Some(whole) = whole else { return Vec::new() };
+        ends &= whole == bytes.len();
+        bytes.truncate(whole);
+        let cut = self
+            .cutter
+            .cut(&self.text, &bytes)
+            .or_else(|| self.cutter.cut(&[], &bytes));
+        let (mut draft, mut at) = (Vec::new(), 0);
+        for token in cut.unwrap_or_default() {
+            let length = self.cutter.table().bytes(token).len();
+            let grounds = &grounds[at..at + length];
+            let ground = grounds.iter().copied().find(|ground| *ground != Ground::Forced);
+            draft.push((token, ground.unwrap_or(Ground::Forced)));
+            at += length;
+        }
+        if ends && let (Some(&end), Some(&ground)) = (end_tokens.first(), grounds.last()) {
+            draft.push((end, ground));
+        }
+        draft.truncate(most);
+        draft
+    }
+}
+
+impl<C: TokenConstraint> Strategy for Draft<C> {
+    fn name(&self) -> &'static str {
+        "draft"
+    }
+
+    fn least_budget(&mut self) -> usize {
+        self.guide.constraint.tokens_to_finish(self.state)
+    }
+
+    fn prepare(&mut self) -> Result<(), StepError> {
+        self.guide.constraint.mask(self.state);
+        Ok(())
+    }
+
+    fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
+        let lane = step.lane();
+        let draft = std::mem::take(&mut self.draft);
+        let first = lane.tokens.len() - draft.len();
+        let mut confirmed = Vec::with_capacity(draft.len());
+        let mut new = None;
+        let mut ended = false;
+        // Row i stands behind draft token i - 1; row 0 behind the token before the draft.
+        for (i, row) in lane.logits.chunks_exact(step.width).enumerate() {
+            let mut draw = step.draw();
+            draw.position = (first + i) as u64;
+            let asked = Asked {
+                logits: row,
+                draw,
+                remaining: step.budget - (first + i),
+                end_tokens: step.end_tokens,
+                sampler: step.sampler,
+                mask_time: step.mask_time,
+            };
+            let (choice, next) = self.guide.choose(self.state, asked)?;
+            self.state = next;
+            ended = step.end_tokens.contains(&choice.token);
+            if !ended {
+                self.text.extend_from_slice(self.cutter.table().bytes(choice.token));
+            }
+            let proposed = draft.get(i);
+            let is_confirmed = proposed.is_some_and(|(token, _)| *token == choice.token);
+            if let Some(&(_, ground)) = proposed {
+                let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
+                habits.judge(ground, is_confirmed);
+            }
+            if !is_confirmed {
+                new = Some(TokenRecord::new(choice, Chosen::Sampled));
+                break;
+            }
+            confirmed.push(TokenRecord::new(choice, Chosen::Drafted));
+            if ended {
+                break;
+            }
+        }
+        let withdraw = draft.len() - confirmed.len();
+        self.refused += withdraw;
+        let certain = first + confirmed.len() + usize::from(new.is_some());
+        let mut append: Vec<TokenRecord> = new.into_iter().collect();
+        if ended {
+            let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
+            habits.learn(&self.text);
+        } else {
+            let clock = Instant::now();
+            // The token behind the draft needs room, too.
+            let room = step.budget.saturating_sub(certain + 1);
+            self.draft = self.propose(self.drafts.most.min(room), step.end_tokens);
+            *step.mask_time += clock.elapsed();
+            let drafted = self.draft.iter();
+            append.extend(drafted.map(|&(token, _)| TokenRecord::unscored(token, Chosen::Drafted)));
+        }
+        let lane = LaneMove {
+            from: 0,
+            confirm: (!confirmed.is_empty()).then_some((first, confirmed)),
+            withdraw,
+            rows: append.len(),
+            append,
+        };
+        Ok(Move::one(lane, ended))
+    }
+
+    fn effort(&self) -> Effort {
+        Effort {
+            refused_drafts: self.refused,
+            ..Effort::default()
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Free text first, then the constraint.
+//!
+//! Forcing a format from the first token on keeps a model from reasoning in words (Tam et al., "Let me speak freely?", 2024).
+//! Here it writes freely until it has written a trigger, such as `Answer:`, and is masked behind it (Banerjee et al., "CRANE:
+//! reasoning with constrained LLM generation", arXiv 2502.09061; arXiv 2601.07525). Where the trigger does not come, because
+//! the free text's allowance is used up or the model would end, it is appended, so that an answer always follows.
+
+use crate::constraint::TokenConstraint;
+use crate::cutter::Cutter;
+use crate::guide::{Asked, Guide};
+use crate::record::{Chosen, TokenRecord};
+use crate::strategy::{Effort, Move, Step, StepError, Strategy};
+
+/// The strategy `free-then-masked`: unconstrained until a trigger, masked behind it.
+#[derive(Debug)]
+pub struct FreeThenMasked<C: TokenConstraint> {
+    guide: Guide<C>,
+    state: C::State,
+    cutter: Cutter,
+    trigger: Vec<u8>,
+    /// The trigger's tokens, where it has to be appended.
+    appended: Vec<u32>,
+    /// The most tokens of free text.
+    free: usize,
+    /// The free text so far.
+    text: Vec<u8>,
+    /// Where the answer begins, once the trigger is there.
+    answer_from: Option<usize>,
+}
+
+impl<C: TokenConstraint> FreeThenMasked<C> {
+    /// Free text of at most `free` tokens up to `trigger`, then the constraint from its start. The part of a token that
+    /// stands behind the trigger belongs to the free text.
+    pub fn new(constraint: C, cutter: Cutter, trigger: &str, free: usize) -> Self {
+        let state = constraint.start();
+        FreeThenMasked {
+            guide: Guide { constraint },
+            state,
+            trigger: trigger.as_bytes().to_vec(),
+            appended: cutter.cut(&[], trigger.as_bytes()).unwrap_or_default(),
+            cutter,
+            free,
+            text: Vec::new(),
+            answer_from: None,
+        }
+    }
+
+    /// The tokens that the answer needs at least, and those of the trigger.
+    fn reserve(&mut self) -> usize {
+        self.appended.len() + self.guide.constraint.tokens_to_finish(self.state)
+    }
+}
+
+impl<C: TokenConstraint> Strategy for FreeThenMasked<C> {
+    fn name(&self) -> &'static str {
+        "free-then-masked"
+    }
+
+    fn least_budget(&mut self) -> usize {
+        self.reserve()
+    }
+
+    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
+        if self.answer_from.is_some() {
+            let (choice, next) = self.guide.choose(self.state, Asked::next(&mut step))?;
+            self.state = next;
+            return Ok(Move::sampled(choice, step.is_end(choice.token)));
+        }
+        let written = step.lane().tokens.len();
+        let has_room = written < self.free && step.remaining() > self.reserve();
+        let choice = match has_room {
+            true => Some(step.choose(None)?).filter(|choice| !step.is_end(choice.token)),
+            false => None,
+        };
+        let Some(choice) = choice else {
+            self.answer_from = Some(written + self.appended.len());
+            let trigger = self.appended.iter();
+            let trigger = trigger.map(|&token| TokenRecord::unscored(token, Chosen::Forced));
+            return match self.appended.is_empty() {
+                // An empty trigger: the answer begins here.
+                true => self.choose(step),
+                false => Ok(Move::append(trigger.collect(), false)),
+            };
+        };
+        let seen = (self.text.len() + 1).saturating_sub(self.trigger.len());
+        self.text.extend_from_slice(self.cutter.table().bytes(choice.token));
+        let mut windows = self.text[seen..].windows(self.trigger.len().max(1));
+        if windows.any(|window| window == self.trigger) {
+            self.answer_from = Some(written + 1);
+        }
+        Ok(Move::sampled(choice, false))
+    }
+
+    fn effort(&self) -> Effort {
+        Effort {
+            answer_from: self.answer_from.unwrap_or(0),
+            ..Effort::default()
+        }
+    }
+}

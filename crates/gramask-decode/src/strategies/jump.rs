@@ -1,0 +1,220 @@
+//! Jump-forward decoding: text that the constraint forces is appended without asking the model.
+//!
+//! After each chosen token the constraint is asked which bytes must follow. These are cut into tokens as the tokenizer would
+//! cut them, and appended with the chosen token, so that one forward pass computes them all. At the seams:
+//!
+//! - **on the left**, the tokenizer may cut the chosen token and the forced text together in another way (`"` and `text` may
+//!   be one token): then its cut takes the chosen token's place, which has not been computed yet. The text is the same;
+//! - **on the right**, the last forced token is left to the model where the mask allows a longer token that begins with it:
+//!   the forced text's end may be the beginning of a token that the model would rather write.
+//!
+//! What the model thinks of later text can depend on how earlier text was cut, and unforced masked decoding may cut forced text
+//! in other ways. So the output of `jump` can differ from that of `masked`. It is valid all the same, and summaries count the
+//! documents whose entities differ.
+
+use std::time::Instant;
+
+use crate::constraint::TokenConstraint;
+use crate::cutter::Cutter;
+use crate::guide::{Asked, Guide};
+use crate::record::{Chosen, TokenRecord};
+use crate::strategy::{LaneMove, Move, Step, StepError, Strategy};
+
+/// The strategy `jump`: masked decoding, and forced text is appended in one forward pass.
+#[derive(Debug)]
+pub struct Jump<C: TokenConstraint> {
+    guide: Guide<C>,
+    state: C::State,
+    cutter: Cutter,
+    /// The bytes of the output so far.
+    text: Vec<u8>,
+    /// Whether forced tokens are scored, too.
+    scored: bool,
+    /// The forced tokens of the last move, with the state before each.
+    unscored: Vec<(C::State, u32)>,
+}
+
+impl<C: TokenConstraint> Jump<C> {
+    /// Decodes under a constraint, from its start. Forced text is cut by `cutter`.
+    pub fn new(constraint: C, cutter: Cutter) -> Self {
+        let state = constraint.start();
+        Jump {
+            guide: Guide { constraint },
+            state,
+            cutter,
+            text: Vec::new(),
+            scored: false,
+            unscored: Vec::new(),
+        }
+    }
+
+    /// Scores forced tokens, too: of each its logits are fetched, which takes time, so that the importance weight of the
+    /// output is known.
+    pub fn scored(self, scored: bool) -> Self {
+        Jump { scored, ..self }
+    }
+
+    /// The forced tokens behind a state, in place of and behind the token chosen before it: `None` where nothing is gained.
+    fn forced(&mut self, before: C::State, token: u32, end_tokens: &[u32]) -> Option<Forced<C::State>> {
+        let constraint = &mut self.guide.constraint;
+        let after = constraint.advance(before, token)?;
+        let (bytes, end) = forced_bytes(constraint, after);
+        // A score of the end token needs the logits before it: then the model is asked.
+        let ends = !self.scored && constraint.accepts(end) && constraint.next_bytes(end).is_empty();
+        if bytes.is_empty() && !ends {
+            return None;
+        }
+        let chosen = self.cutter.table().bytes(token);
+        let both = [chosen, &bytes].concat();
+        let mut tokens = match self.cutter.cut(&self.text, &both) {
+            _ if bytes.is_empty() => vec![token],
+            Some(tokens) => tokens,
+            // The tokenizer's cut does not fall where the chosen token begins: keep that token, at least.
+            None => {
+                let behind = self.cutter.cut(&[&self.text[..], chosen].concat(), &bytes);
+                let rest = behind.or_else(|| self.cutter.cut(&[], &bytes))?;
+                [vec![token], rest].concat()
+            }
+        };
+        // The states before each token and behind the last; `None` would be a token that the constraint refuses.
+        let mut states = vec![before];
+        for &token in &tokens {
+            states.push(constraint.advance(*states.last()?, token)?);
+        }
+        match ends {
+            true => {
+                let end = *end_tokens.first()?;
+                states.push(constraint.advance(*states.last()?, end)?);
+                tokens.push(end);
+            }
+            false => {
+                // Healing on the right.
+                let (&last, &state) = (tokens.last()?, states.get(tokens.len() - 1)?);
+                let length = self.cutter.table().bytes(last).len();
+                let longer = |token: u32| self.cutter.table().bytes(token).len() > length;
+                if tokens.len() > 1 && tokens_of(constraint.mask(state)).any(longer) {
+                    tokens.pop();
+                    states.pop();
+                }
+            }
+        }
+        (tokens.len() > 1 || tokens[0] != token).then_some(Forced { tokens, states, ends })
+    }
+
+    /// The records of the last move's forced tokens, scored with the logits behind those before them.
+    fn score(&mut self, step: &mut Step<'_>) -> Result<Option<(usize, Vec<TokenRecord>)>, StepError> {
+        let lane = step.lane();
+        let forced = std::mem::take(&mut self.unscored);
+        if forced.is_empty() {
+            return Ok(None);
+        }
+        let from = lane.tokens.len() - forced.len();
+        let rows = lane.logits.chunks_exact(step.width);
+        let mut records = Vec::with_capacity(forced.len());
+        for (row, (state, token)) in rows.zip(forced) {
+            let mask = self.guide.constraint.mask(state);
+            let choice = step.sampler.score(row, Some(mask), token)?;
+            records.push(TokenRecord::new(choice, Chosen::Forced));
+        }
+        Ok(Some((from, records)))
+    }
+}
+
+/// Tokens that are appended together.
+struct Forced<S> {
+    /// The first is the chosen one, or what healing put in its place.
+    tokens: Vec<u32>,
+    /// The state before each, and behind the last.
+    states: Vec<S>,
+    /// Whether the last is an end token.
+    ends: bool,
+}
+
+/// The bytes that must follow a state, and the state behind them.
+pub(crate) fn forced_bytes<C: TokenConstraint>(constraint: &mut C, mut state: C::State) -> (Vec<u8>, C::State) {
+    let mut bytes = Vec::new();
+    while !constraint.accepts(state) {
+        let next = constraint.next_bytes(state);
+        let [(byte, behind)] = next[..] else { break };
+        bytes.push(byte);
+        state = behind;
+    }
+    (bytes, state)
+}
+
+/// The tokens of a bit row.
+fn tokens_of(mask: &[u32]) -> impl Iterator<Item = u32> {
+    mask.iter().enumerate().flat_map(|(word, &bits)| {
+        let ones = |bits: u32| std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
+        ones(bits)
+            .take_while(|&bits| bits != 0)
+            .map(move |bits| 32 * word as u32 + bits.trailing_zeros())
+    })
+}
+
+impl<C: TokenConstraint> Strategy for Jump<C> {
+    fn name(&self) -> &'static str {
+        "jump"
+    }
+
+    fn least_budget(&mut self) -> usize {
+        self.guide.constraint.tokens_to_finish(self.state)
+    }
+
+    fn prepare(&mut self) -> Result<(), StepError> {
+        self.guide.constraint.mask(self.state);
+        Ok(())
+    }
+
+    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
+        let confirm = self.score(&mut step)?;
+        let remaining = step.remaining();
+        let before = self.state;
+        let (choice, after) = self.guide.choose(before, Asked::next(&mut step))?;
+        let clock = Instant::now();
+        let jumped = match step.is_end(choice.token) {
+            true => None,
+            false => self.forced(before, choice.token, step.end_tokens),
+        };
+        // A cut that is longer than the shortest may be too long for what remains of the budget.
+        let jumped = jumped.filter(|forced| {
+            let left = remaining.checked_sub(forced.tokens.len());
+            let behind = forced.states[forced.tokens.len()];
+            left.is_some_and(|left| forced.ends || self.guide.constraint.tokens_to_finish(behind) <= left)
+        });
+        *step.mask_time += clock.elapsed();
+
+        let chosen = TokenRecord::new(choice, Chosen::Sampled);
+        let (append, behind, ends) = match jumped {
+            None => (vec![chosen], after, step.is_end(choice.token)),
+            Some(Forced { tokens, states, ends }) => {
+                let first = match tokens[0] == choice.token {
+                    true => chosen,
+                    // What healing put in its place has its score from the same logits.
+                    false => {
+                        let mask = self.guide.constraint.mask(before);
+                        let healed = step.sampler.score(step.last(0), Some(mask), tokens[0])?;
+                        TokenRecord::new(healed, Chosen::Forced)
+                    }
+                };
+                let mut records = vec![first];
+                let rest = tokens[1..].iter();
+                records.extend(rest.map(|&token| TokenRecord::unscored(token, Chosen::Forced)));
+                if self.scored {
+                    self.unscored = states[1..].iter().copied().zip(tokens[1..].iter().copied()).collect();
+                }
+                (records, states[tokens.len()], ends)
+            }
+        };
+        for record in &append {
+            self.text.extend_from_slice(self.cutter.table().bytes(record.token));
+        }
+        self.state = behind;
+        let lane = LaneMove {
+            confirm,
+            rows: self.unscored.len() + 1,
+            ..LaneMove::append(0, append)
+        };
+        Ok(Move::one(lane, ends))
+    }
+}
