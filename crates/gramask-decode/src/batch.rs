@@ -189,8 +189,9 @@ where
                 };
                 let Layout { lanes, length, .. } = self.settings.layout;
                 let context = self.model.context();
+                let known = (self.model.vocabulary(), self.tokens.end_tokens());
                 let id = request.id.clone();
-                match Sequence::admit(index, request, [lanes, length], context, self.model.vocabulary()) {
+                match Sequence::admit(index, request, [lanes, length], context, known) {
                     Err(error) => self.hand_on(Ended {
                         index,
                         id,

@@ -84,6 +84,6 @@ pub use record::{Chosen, MaskScores, Scores, TokenRecord};
 pub use sampler::{Basis, Choice, NoChoice, Sampler};
 pub use sampling::{Sampling, SamplingError};
 pub use strategies::{Draft, Drafts, FreeThenMasked, Jump, Lazy, Masked, Unconstrained};
-pub use strategy::{Effort, Ending, Lane, LaneMove, Move, Step, StepError, Strategy};
+pub use strategy::{Effort, Ending, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
 pub use transformer::TransformerModel;
 pub use vocabulary::{TokenTable, TokenTableError};

@@ -6,7 +6,7 @@ use crate::output::{Ended, Finish, Output, Positions, Request, RequestError, Tim
 use crate::random::document_number;
 use crate::record::TokenRecord;
 use crate::sampler::Sampler;
-use crate::strategy::{Ending, Lane, LaneMove, Move, Step, StepError, Strategy};
+use crate::strategy::{Ending, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
 use crate::vocabulary::TokenTable;
 
 /// A document being decoded.
@@ -78,7 +78,7 @@ impl Sequence {
         request: Request,
         [lanes, length]: [usize; 2],
         context: usize,
-        vocabulary: usize,
+        (vocabulary, end_tokens): (usize, &[u32]),
     ) -> Result<Self, RequestError> {
         let Request {
             id,
@@ -122,13 +122,15 @@ impl Sequence {
         let budget = budget.unwrap_or(length - prompt.len());
         let clock = Instant::now();
         let needed = strategy.least_budget();
+        if needed > budget {
+            return Err(RequestError::BudgetTooSmall { id, budget, needed });
+        }
+        let Opening { mut tokens, all_rows } = strategy.opening(budget, end_tokens);
+        tokens.truncate(budget - 1);
         let times = Times {
             mask: clock.elapsed(),
             ..Times::default()
         };
-        if needed > budget {
-            return Err(RequestError::BudgetTooSmall { id, budget, needed });
-        }
         let positions = Positions {
             prompt: prompt.len(),
             ..Positions::default()
@@ -143,9 +145,12 @@ impl Sequence {
             prompt: prompt.len(),
             lanes: vec![Version {
                 slot: 0,
-                records: Vec::new(),
-                pending: prompt,
-                rows: 1,
+                rows: if all_rows { 1 + tokens.len() } else { 1 },
+                pending: prompt
+                    .into_iter()
+                    .chain(tokens.iter().map(|record| record.token))
+                    .collect(),
+                records: tokens,
                 cached: 0,
             }],
             prompted: vec![false; lanes],
@@ -165,7 +170,7 @@ impl Sequence {
 
     /// The prompt, before anything is fed.
     pub fn prompt(&self) -> &[u32] {
-        &self.lanes[0].pending
+        &self.lanes[0].pending[..self.prompt]
     }
 
     /// Whether the next pass is over its prompt.

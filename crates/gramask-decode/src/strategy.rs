@@ -115,6 +115,15 @@ impl LaneMove {
     }
 }
 
+/// Tokens that are appended to a prompt and computed with it: forced text, or a draft.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// The tokens, fewer than the budget.
+    pub tokens: Vec<TokenRecord>,
+    /// Whether the logits behind the prompt and behind all of these are wanted in the first step, and not only the last.
+    pub all_rows: bool,
+}
+
 /// How an output ends.
 #[derive(Clone, Debug)]
 pub enum Ending {
@@ -260,6 +269,12 @@ pub trait Strategy: Send {
     /// The smallest budget with which this document can be decoded. Asked once, before anything is computed.
     fn least_budget(&mut self) -> usize {
         1
+    }
+
+    /// What is appended to the prompt before the model is first asked, within a budget; nothing by default.
+    fn opening(&mut self, budget: usize, end_tokens: &[u32]) -> Opening {
+        let _ = (budget, end_tokens);
+        Opening::default()
     }
 
     /// Does the work of the next step that needs no logits. Called before each [`Strategy::choose`] and, where the run says so, while the device computes.

@@ -1,6 +1,6 @@
 //! Drafted decoding: several tokens are proposed, and one forward pass verifies them.
 //!
-//! After each token that the model chose, a draft is made of what the constraint forces and of guesses where it leaves a
+//! Behind the prompt, and after each token that the model chose, a draft is made of what the constraint forces and of guesses where it leaves a
 //! choice ([`Habits`]). Token and draft are appended together, and the logits behind all of them are fetched. Then each draft
 //! token is compared with what masked decoding chooses from the logits before it; from the first one that differs, the rest is
 //! taken back.
@@ -22,7 +22,7 @@ use crate::cutter::Cutter;
 use crate::guide::{Asked, Guide};
 use crate::habits::{Ground, Habits};
 use crate::record::{Chosen, TokenRecord};
-use crate::strategy::{Effort, LaneMove, Move, Step, StepError, Strategy};
+use crate::strategy::{Effort, LaneMove, Move, Opening, Step, StepError, Strategy};
 
 /// How long drafts are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,6 +82,12 @@ impl<C: TokenConstraint> Draft<C> {
             draft: Vec::new(),
             refused: 0,
         }
+    }
+
+    /// The draft as tokens that the model has not seen yet.
+    fn drafted(&self) -> impl Iterator<Item = TokenRecord> {
+        let tokens = self.draft.iter();
+        tokens.map(|&(token, _)| TokenRecord::unscored(token, Chosen::Drafted))
     }
 
     /// What is likely to follow the state: tokens, at most `most` of them, and the ground of each.
@@ -165,6 +171,14 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
         self.guide.constraint.tokens_to_finish(self.state)
     }
 
+    fn opening(&mut self, budget: usize, end_tokens: &[u32]) -> Opening {
+        self.draft = self.propose(self.drafts.most.min(budget - 1), end_tokens);
+        Opening {
+            tokens: self.drafted().collect(),
+            all_rows: true,
+        }
+    }
+
     fn prepare(&mut self) -> Result<(), StepError> {
         self.guide.constraint.mask(self.state);
         Ok(())
@@ -223,8 +237,7 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
             let room = step.budget.saturating_sub(certain + 1);
             self.draft = self.propose(self.drafts.most.min(room), step.end_tokens);
             *step.mask_time += clock.elapsed();
-            let drafted = self.draft.iter();
-            append.extend(drafted.map(|&(token, _)| TokenRecord::unscored(token, Chosen::Drafted)));
+            append.extend(self.drafted());
         }
         let lane = LaneMove {
             from: 0,

@@ -1,6 +1,6 @@
 //! Jump-forward decoding: text that the constraint forces is appended without asking the model.
 //!
-//! After each chosen token the constraint is asked which bytes must follow. These are cut into tokens as the tokenizer would
+//! Before the first token, and after each chosen one, the constraint is asked which bytes must follow. These are cut into tokens as the tokenizer would
 //! cut them, and appended with the chosen token, so that one forward pass computes them all. At the seams:
 //!
 //! - **on the left**, the tokenizer may cut the chosen token and the forced text together in another way (`"` and `text` may
@@ -18,7 +18,7 @@ use crate::constraint::TokenConstraint;
 use crate::cutter::Cutter;
 use crate::guide::{Asked, Guide};
 use crate::record::{Chosen, TokenRecord};
-use crate::strategy::{LaneMove, Move, Step, StepError, Strategy};
+use crate::strategy::{LaneMove, Move, Opening, Step, StepError, Strategy};
 
 /// The strategy `jump`: masked decoding, and forced text is appended in one forward pass.
 #[derive(Debug)]
@@ -54,6 +54,12 @@ impl<C: TokenConstraint> Jump<C> {
         Jump { scored, ..self }
     }
 
+    fn append(&mut self, tokens: &[u32]) {
+        for &token in tokens {
+            self.text.extend_from_slice(self.cutter.table().bytes(token));
+        }
+    }
+
     /// The forced tokens behind a state, in place of and behind the token chosen before it: `None` where nothing is gained.
     fn forced(&mut self, before: C::State, token: u32, end_tokens: &[u32]) -> Option<Forced<C::State>> {
         let constraint = &mut self.guide.constraint;
@@ -87,18 +93,23 @@ impl<C: TokenConstraint> Jump<C> {
                 states.push(constraint.advance(*states.last()?, end)?);
                 tokens.push(end);
             }
-            false => {
-                // Healing on the right.
-                let (&last, &state) = (tokens.last()?, states.get(tokens.len() - 1)?);
-                let length = self.cutter.table().bytes(last).len();
-                let longer = |token: u32| self.cutter.table().bytes(token).len() > length;
-                if tokens.len() > 1 && tokens_of(constraint.mask(state)).any(longer) {
-                    tokens.pop();
-                    states.pop();
-                }
-            }
+            false => self.heal(&mut tokens, &mut states, 1),
         }
         (tokens.len() > 1 || tokens[0] != token).then_some(Forced { tokens, states, ends })
+    }
+
+    /// Takes back the last of several forced tokens where the model may want to write a longer one that begins with it.
+    fn heal(&mut self, tokens: &mut Vec<u32>, states: &mut Vec<C::State>, least: usize) {
+        let (Some(&last), Some(&state)) = (tokens.last(), states.iter().rev().nth(1)) else {
+            return;
+        };
+        let table = self.cutter.table();
+        let length = table.bytes(last).len();
+        let longer = |token: u32| table.bytes(token).len() > length;
+        if tokens.len() > least && tokens_of(self.guide.constraint.mask(state)).any(longer) {
+            tokens.pop();
+            states.pop();
+        }
     }
 
     /// The records of the last move's forced tokens, scored with the logits behind those before them.
@@ -161,6 +172,36 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
         self.guide.constraint.tokens_to_finish(self.state)
     }
 
+    fn opening(&mut self, budget: usize, _end_tokens: &[u32]) -> Opening {
+        let constraint = &mut self.guide.constraint;
+        let (bytes, _) = forced_bytes(constraint, self.state);
+        let mut tokens = self.cutter.cut(&[], &bytes).unwrap_or_default();
+        let mut states = vec![self.state];
+        for &token in &tokens {
+            let Some(next) = constraint.advance(states[states.len() - 1], token) else {
+                return Opening::default();
+            };
+            states.push(next);
+        }
+        self.heal(&mut tokens, &mut states, 0);
+        let behind = states[tokens.len()];
+        if budget.saturating_sub(tokens.len()) < self.guide.constraint.tokens_to_finish(behind) {
+            return Opening::default();
+        }
+        self.state = behind;
+        self.append(&tokens);
+        if self.scored {
+            self.unscored = states.into_iter().zip(tokens.iter().copied()).collect();
+        }
+        let tokens = tokens.into_iter();
+        Opening {
+            tokens: tokens
+                .map(|token| TokenRecord::unscored(token, Chosen::Forced))
+                .collect(),
+            all_rows: self.scored,
+        }
+    }
+
     fn prepare(&mut self) -> Result<(), StepError> {
         self.guide.constraint.mask(self.state);
         Ok(())
@@ -206,9 +247,7 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
                 (records, states[tokens.len()], ends)
             }
         };
-        for record in &append {
-            self.text.extend_from_slice(self.cutter.table().bytes(record.token));
-        }
+        self.append(&append.iter().map(|record| record.token).collect::<Vec<_>>());
         self.state = behind;
         let lane = LaneMove {
             confirm,
