@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("level", "grounded"),
         ("budget", "128"),
         ("most", "16"),
-        ("least", "0.3"),
+        ("least", "0.2"),
     ]);
     for pair in given.chunks(2) {
         match pair {

@@ -37,7 +37,7 @@ impl Default for Drafts {
     fn default() -> Self {
         Drafts {
             most: 16,
-            least_probability: 0.3,
+            least_probability: 0.2,
         }
     }
 }
