@@ -15,6 +15,7 @@ mod attention;
 mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod panel;
 mod parallel;
 mod scalar;
 mod simd;
@@ -27,7 +28,8 @@ pub use level::Level;
 
 use crate::error::KernelError;
 use half::f16;
-use simd::{Element, Padded};
+use panel::{Panels, Turned};
+use simd::{Element, Matrix, Padded, Plain};
 use tile::Job;
 
 /// The values of a weight matrix `[out, in]`, row after row.
@@ -72,8 +74,15 @@ pub fn linear_at(
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let padded = Padded::new(x, m, k);
     let shape = [m, n, k];
+    if panel::is_better(level, m) {
+        match weight {
+            Values::F32(values) => many(level, x, Plain::new(values, k), shape, y),
+            Values::F16(values) => many(level, x, Plain::new(values, k), shape, y),
+        }
+        return Ok(());
+    }
+    let padded = Padded::new(x, m, k);
     match weight {
         Values::F32(values) => run(level, &padded, values, shape, y),
         Values::F16(values) => run(level, &padded, values, shape, y),
@@ -104,4 +113,21 @@ fn run<W: Element>(level: Level, x: &Padded, weight: &[W], [m, n, k]: [usize; 3]
         // pieces are disjoint, so no two threads write the same element of `y`. The level is supported (checked).
         unsafe { job.run(level, rows) }
     });
+}
+
+/// The same for many activation rows. The caller has checked all lengths.
+fn many<X: Matrix>(level: Level, x: &[f32], weight: X, [m, n, k]: [usize; 3], y: &mut [f32]) {
+    let passes = m.div_ceil(panel::MOST_ROWS);
+    let rows = m.div_ceil(passes).next_multiple_of(level.lanes());
+    for first in (0..m).step_by(rows) {
+        let m = rows.min(m - first);
+        let turned = Turned::new(&x[first * k..][..m * k], m, k, level);
+        let panels = Panels::new(&turned, weight, [m, n, k], y[first * n..].as_mut_ptr());
+        let plan = parallel::Plan::new(m, n, k * size_of::<f32>());
+        parallel::for_pieces(plan.pieces, plan.helpers, move |piece| {
+            let rows = plan.rows(piece, n);
+            // SAFETY: as in `run`; the activations were turned for this level.
+            unsafe { panels.run(level, rows) }
+        });
+    }
 }

@@ -5,8 +5,8 @@ use super::simd::{Element, MAX_LANES, Padded, Simd};
 use std::ops::Range;
 
 /// Weight rows that are passed over for all activation rows before the next ones are touched, so that they are still
-/// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4).
-pub(crate) const BLOCK: usize = 12;
+/// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4, and a panel's 24).
+pub(crate) const BLOCK: usize = 24;
 
 /// How much of the first-level cache (32 KB and more) a tile's activations may take; the weights pass through the
 /// rest.
