@@ -31,12 +31,12 @@ unsafe impl<W: Sync> Sync for Job<W> {}
 
 impl<W: Element> Job<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
-    pub fn new(x: &Padded, w: &[W], [m, n, k]: [usize; 3], y: &mut [f32]) -> Self {
+    pub fn new(x: &Padded, w: &[W], [m, n, k]: [usize; 3], y: *mut f32) -> Self {
         Job {
             x: x.as_ptr(),
             x_stride: x.stride,
             w: w.as_ptr(),
-            y: y.as_mut_ptr(),
+            y,
             m,
             n,
             k,

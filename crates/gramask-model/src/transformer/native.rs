@@ -14,13 +14,10 @@ use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
-use rayon::prelude::*;
+use gramask_kernels::cpu::each_chunk;
 
 use super::simd::{dot, exp, fma, softmax, widest};
 use super::step::{Place, Step};
-
-/// Below this many multiply-adds a second thread costs more than it brings.
-const PARALLEL: usize = 1 << 15;
 
 /// The native operations; see the functions below for what each does.
 #[backend_extension(Flex)]
@@ -160,15 +157,6 @@ fn softmax_body<const FMA: bool>(scores: &mut [f32], seen: usize) {
     hidden.fill(0.0);
 }
 widest!(fn softmax_row = softmax_body(scores: &mut [f32], seen: usize));
-
-/// `work` on each chunk of `out`, on several threads when there is enough of it.
-fn each_chunk(out: &mut [f32], chunk: usize, work: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
-    if work < PARALLEL {
-        out.chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
-    } else {
-        out.par_chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
-    }
-}
 
 impl NativeOps for Flex {
     fn rms_norm(x: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
