@@ -100,13 +100,23 @@ impl LinearOps for Flex {
             DType::F16 => Values::F16(weight.storage::<f16>()),
             _ => Values::F32(weight.storage::<f32>()),
         };
-        let mut y = vec![0.0f32; m * n];
-        if let Err(error) = cpu::linear_at(Level::best(), x.storage::<f32>(), values, [m, n, k], &mut y) {
+        let y = product(x.storage::<f32>(), values, [m, n, k]);
+        FlexTensor::from_data(TensorData::new(y, [m, n]))
+    }
+}
+
+/// The product of contiguous operands, on this processor.
+fn product(x: &[f32], weight: Values<'_>, [m, n, k]: [usize; 3]) -> Vec<f32> {
+    let mut y: Vec<f32> = Vec::with_capacity(m * n);
+    // SAFETY: there is room for `m * n` values, and all of them have been written if there was no error.
+    unsafe {
+        if let Err(error) = cpu::linear_into(Level::best(), x, weight, [m, n, k], y.as_mut_ptr()) {
             // Unreachable: contiguous tensors are as long as their shapes say, and the level is this processor's own.
             panic!("linear: {error}");
         }
-        FlexTensor::from_data(TensorData::new(y, [m, n]))
+        y.set_len(m * n);
     }
+    y
 }
 
 #[cfg(feature = "gpu")]

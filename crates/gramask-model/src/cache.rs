@@ -3,14 +3,18 @@
 //! A cache has a fixed number of **slots**; a slot holds the keys and values of one sequence, and each slot has a length
 //! of its own. All that decoding does to a sequence is a change of these lengths, or a copy between slots:
 //! [`truncate`](Cache::truncate) takes tokens back (speculation refused, a beam pruned), [`copy`](Cache::copy) shares a
-//! prompt's prefix, [`clear`](Cache::clear) makes the slot free for the next document.
+//! prompt's prefix, [`copy_range`](Cache::copy_range) what two sequences have in common beyond such a prefix (a beam
+//! forks), [`clear`](Cache::clear) makes the slot free for the next document.
 //!
 //! Burn writes in place only while nobody else holds a handle on the tensor (a slice is such a handle on the CPU). So
 //! the tensors are *taken out* for the time of a write and put back, and views are never kept.
 
+use std::ops::Range;
+
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::checkpoint::ModelConfig;
+use crate::transformer::{Transformer, copy_positions};
 
 /// Why a cache could not do what it was told. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +52,14 @@ pub enum CacheError {
         capacity: usize,
         /// What the model was made for.
         context: usize,
+    },
+    /// A range of positions that ends before it starts.
+    #[error("positions {start}..{end} end before they start")]
+    Backwards {
+        /// The first position asked for.
+        start: usize,
+        /// One past the last.
+        end: usize,
     },
 }
 
@@ -184,31 +196,62 @@ impl Cache {
     /// # Errors
     /// [`CacheError::NoSuchSlot`]; [`CacheError::TooShort`] when `from` holds fewer.
     pub fn copy(&mut self, from: usize, to: usize, len: usize) -> Result<(), CacheError> {
-        let held = self.len(from)?;
-        self.len(to)?;
-        if len > held {
-            return Err(CacheError::TooShort {
-                slot: from,
-                held,
-                wanted: len,
-            });
+        self.copy_range(from, to, 0..len)
+    }
+
+    /// Makes slot `to` hold the first `range.end` tokens of slot `from`, where its first `range.start` tokens are those
+    /// of `from` already: only the positions of `range` are copied. That they are the same is the caller's promise.
+    ///
+    /// ```
+    /// # use burn::tensor::Device;
+    /// # use gramask_model::{cache::Cache, checkpoint::Checkpoint};
+    /// # use gramask_model::transformer::{Row, Select, Transformer, WeightType};
+    /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-llama");
+    /// # let device = Device::flex();
+    /// # let model = Transformer::load(&Checkpoint::open(folder.as_ref())?, &device, WeightType::F32)?;
+    /// let mut cache = Cache::new(model.config(), 2, 16, &device)?;
+    /// model.forward(&mut cache, &[Row { slot: 0, tokens: &[1, 2, 3] }], Select::Last)?;
+    /// cache.copy(0, 1, 3)?; // both begin with the prompt
+    /// model.forward(&mut cache, &[Row { slot: 0, tokens: &[4, 5] }], Select::Last)?;
+    /// cache.copy_range(0, 1, 3..5)?; // the second goes on as the first
+    /// assert_eq!(cache.len(1), Ok(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CacheError::NoSuchSlot`]; [`CacheError::TooShort`] when `from` holds fewer than `range.end` tokens or `to`
+    /// fewer than `range.start`; [`CacheError::Backwards`].
+    pub fn copy_range(&mut self, from: usize, to: usize, range: Range<usize>) -> Result<(), CacheError> {
+        let Range { start, end } = range;
+        for (slot, wanted) in [(from, end), (to, start)] {
+            let held = self.len(slot)?;
+            if wanted > held {
+                return Err(CacheError::TooShort { slot, held, wanted });
+            }
         }
-        if from != to && len > 0 {
+        if start > end {
+            return Err(CacheError::Backwards { start, end });
+        }
+        if from != to && start < end {
+            let native = Transformer::has_native_code(&self.device);
             let [_, heads, _, width] = self.shape;
             let move_over = |all: Tensor<4>| {
+                if native {
+                    return copy_positions(all, [from, to], start..end);
+                }
                 // The product has memory of its own, which a slice has not: without it the write below would find a
                 // second handle alive and copy the whole cache.
                 let part = all
                     .clone()
-                    .slice([from..from + 1, 0..heads, 0..len, 0..width])
+                    .slice([from..from + 1, 0..heads, start..end, 0..width])
                     .mul_scalar(1.0);
-                all.slice_assign([to..to + 1, 0..heads, 0..len, 0..width], part) // [1, kv_heads, len, head_width]
+                all.slice_assign([to..to + 1, 0..heads, start..end, 0..width], part) // [1, kv_heads, end - start, head_width]
             };
             for layer in &mut self.layers {
                 layer.update(|keys, values| (move_over(keys), move_over(values)));
             }
         }
-        self.lengths[to] = len;
+        self.lengths[to] = end;
         Ok(())
     }
 
@@ -233,6 +276,7 @@ impl Cache {
 #[cfg(test)]
 pub(crate) mod tests {
     use burn::backend::{BackendTensor, DispatchTensorKind};
+    use burn::tensor::Distribution;
 
     use super::*;
     use crate::checkpoint::Family;
@@ -286,10 +330,68 @@ pub(crate) mod tests {
         cache.copy(0, 1, 3).unwrap();
         cache.truncate(0, 4).unwrap();
         assert_eq!((cache.len(0), cache.len(1)), (Ok(4), Ok(3)));
+        assert_eq!(cache.copy_range(0, 1, 2..5), short(0, 4, 5));
+        assert_eq!(cache.copy_range(0, 1, 4..4), short(1, 3, 4));
+        let (start, end) = (3, 2);
+        assert_eq!(
+            cache.copy_range(0, 1, start..end),
+            Err(CacheError::Backwards { start, end })
+        );
+        cache.copy_range(0, 1, 2..4).unwrap();
+        assert_eq!((cache.len(0), cache.len(1)), (Ok(4), Ok(4)));
+        cache.copy_range(0, 1, 3..3).unwrap();
+        assert_eq!((cache.len(0), cache.len(1)), (Ok(4), Ok(3)));
         // Copying a slot onto itself is truncation.
         cache.copy(0, 0, 2).unwrap();
         cache.clear(1).unwrap();
         assert_eq!((cache.len(0), cache.len(1)), (Ok(2), Ok(0)));
+    }
+
+    /// Every layer's keys, or values, as one list.
+    fn contents(cache: &Cache) -> Vec<f32> {
+        let list = |tensor: &Option<Tensor<4>>| tensor.clone().unwrap().into_data().try_to_vec::<f32>().unwrap();
+        cache
+            .layers
+            .iter()
+            .flat_map(|layer| [list(&layer.keys), list(&layer.values)])
+            .flatten()
+            .collect()
+    }
+
+    #[test]
+    fn only_the_positions_asked_for_are_copied_and_in_place() {
+        let mut cache = Cache::new(&config(), 3, 16, &Device::flex()).unwrap();
+        let random = || {
+            Some(Tensor::<4>::random(
+                [3, 2, 16, 4],
+                Distribution::Default,
+                &Device::flex(),
+            ))
+        };
+        for layer in &mut cache.layers {
+            (layer.keys, layer.values) = (random(), random());
+        }
+        (0..3).for_each(|slot| cache.grow(slot, 12));
+        for (from, to, range) in [(2, 0, 3..9), (0, 1, 0..9), (1, 2, 8..9), (1, 1, 0..5)] {
+            let (before, places) = (contents(&cache), addresses(&cache));
+            cache.copy_range(from, to, range.clone()).unwrap();
+            assert_eq!(addresses(&cache), places);
+            assert_eq!(cache.len(to), Ok(range.end));
+            for (i, value) in contents(&cache).into_iter().enumerate() {
+                let (slot, position) = (i / (2 * 16 * 4) % 3, i / 4 % 16);
+                // As far behind as `to` is behind `from`.
+                let copied = slot == to && range.contains(&position);
+                let source = if copied {
+                    i + from * 2 * 16 * 4 - to * 2 * 16 * 4
+                } else {
+                    i
+                };
+                assert_eq!(
+                    value, before[source],
+                    "{from} -> {to}, {range:?}: slot {slot}, position {position}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -36,6 +36,15 @@ impl Level {
         }
     }
 
+    /// 32-bit floats in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Level::Avx512 => 16,
+            Level::Avx2 | Level::Scalar => 8,
+            Level::Neon => 4,
+        }
+    }
+
     /// The fastest level that this processor has.
     pub fn best() -> Level {
         Level::ALL

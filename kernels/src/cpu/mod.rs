@@ -15,6 +15,7 @@ mod attention;
 mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod panel;
 mod parallel;
 mod scalar;
 mod simd;
@@ -24,10 +25,12 @@ mod x86;
 
 pub use attention::{CacheShape, Span, decode_attention_at};
 pub use level::Level;
+pub use parallel::each_chunk;
 
 use crate::error::KernelError;
 use half::f16;
-use simd::{Element, Padded};
+use panel::{Panels, Turned};
+use simd::{Element, Matrix, Padded, Plain};
 use tile::Job;
 
 /// The values of a weight matrix `[out, in]`, row after row.
@@ -63,17 +66,43 @@ pub fn linear_at(
     [m, n, k]: [usize; 3],
     y: &mut [f32],
 ) -> Result<(), KernelError> {
+    check("x", x.len(), m, k)?;
+    check("y", y.len(), m, n)?;
+    // SAFETY: `y` has `m * n` places.
+    unsafe { linear_into(level, x, weight, [m, n, k], y.as_mut_ptr()) }
+}
+
+/// The same into memory that need not have been written before; all of it is.
+///
+/// # Errors
+/// As for [`linear_at`]; then nothing has been written.
+///
+/// # Safety
+/// `y` is good for `m * n` values, and nobody else uses them meanwhile.
+pub(crate) unsafe fn linear_into(
+    level: Level,
+    x: &[f32],
+    weight: Values<'_>,
+    [m, n, k]: [usize; 3],
+    y: *mut f32,
+) -> Result<(), KernelError> {
     if !level.is_supported() {
         return Err(KernelError::Level { level });
     }
     check("x", x.len(), m, k)?;
     check("weight", weight.len(), n, k)?;
-    check("y", y.len(), m, n)?;
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let padded = Padded::new(x, m, k);
     let shape = [m, n, k];
+    if panel::is_better(level, m) {
+        match weight {
+            Values::F32(values) => many(level, x, Plain::new(values, k), shape, y),
+            Values::F16(values) => many(level, x, Plain::new(values, k), shape, y),
+        }
+        return Ok(());
+    }
+    let padded = Padded::new(x, m, k);
     match weight {
         Values::F32(values) => run(level, &padded, values, shape, y),
         Values::F16(values) => run(level, &padded, values, shape, y),
@@ -94,7 +123,7 @@ fn check(name: &'static str, len: usize, rows: usize, columns: usize) -> Result<
 }
 
 /// Cuts the weight rows into pieces and computes them on all cores. The caller has checked all lengths.
-fn run<W: Element>(level: Level, x: &Padded, weight: &[W], [m, n, k]: [usize; 3], y: &mut [f32]) {
+fn run<W: Element>(level: Level, x: &Padded, weight: &[W], [m, n, k]: [usize; 3], y: *mut f32) {
     let job = Job::new(x, weight, [m, n, k], y);
     let plan = parallel::Plan::new(m, n, k * size_of::<W>());
     parallel::for_pieces(plan.pieces, plan.helpers, move |piece| {
@@ -104,4 +133,21 @@ fn run<W: Element>(level: Level, x: &Padded, weight: &[W], [m, n, k]: [usize; 3]
         // pieces are disjoint, so no two threads write the same element of `y`. The level is supported (checked).
         unsafe { job.run(level, rows) }
     });
+}
+
+/// The same for many activation rows. The caller has checked all lengths.
+fn many<X: Matrix>(level: Level, x: &[f32], weight: X, [m, n, k]: [usize; 3], y: *mut f32) {
+    let passes = m.div_ceil(panel::MOST_ROWS);
+    let rows = m.div_ceil(passes).next_multiple_of(level.lanes());
+    for first in (0..m).step_by(rows) {
+        let m = rows.min(m - first);
+        let turned = Turned::new(&x[first * k..][..m * k], m, k, level);
+        let panels = Panels::new(&turned, weight, [m, n, k], y.wrapping_add(first * n));
+        let plan = parallel::Plan::new(m, n, k * size_of::<f32>());
+        parallel::for_pieces(plan.pieces, plan.helpers, move |piece| {
+            let rows = plan.rows(piece, n);
+            // SAFETY: as in `run`; the activations were turned for this level.
+            unsafe { panels.run(level, rows) }
+        });
+    }
 }

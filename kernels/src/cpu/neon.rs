@@ -1,7 +1,8 @@
 //! NEON, which every 64-bit ARM processor has.
 
 use super::attention;
-use super::simd::{Element, Simd};
+use super::panel::Panels;
+use super::simd::{Element, Matrix, Simd};
 use super::tile::Job;
 use half::f16;
 use std::arch::aarch64::*;
@@ -16,6 +17,8 @@ impl Simd for Neon {
     type V = float32x4_t;
     const LANES: usize = 4;
     const MAX_M: usize = 8;
+    const PANEL_OF_ONE: [usize; 2] = [24, 1];
+    const PANEL: [usize; 2] = [8, 3];
 
     #[inline(always)]
     unsafe fn zero() -> float32x4_t {
@@ -70,6 +73,8 @@ impl Simd for Neon {
     unsafe fn prefetch(_at: *const u8) {
         // The intrinsic is unstable; these processors prefetch plain streams well.
     }
+    #[inline(always)]
+    unsafe fn prefetch_later(_at: *const u8) {}
 }
 
 /// [`Job::run`] at `Level::Neon`.
@@ -90,4 +95,14 @@ pub(crate) unsafe fn run_neon<W: Element>(job: &Job<W>, rows: Range<usize>) {
 pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Neon>(scores, values, shape, output) }
+}
+
+/// [`Panels::run`] at `Level::Neon`.
+///
+/// # Safety
+/// As for [`Panels::run`], and the processor has NEON.
+#[target_feature(enable = "neon")]
+pub(crate) unsafe fn panels_neon<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+    // SAFETY: the caller's promise.
+    unsafe { panels.walk::<Neon>(rows) }
 }

@@ -92,6 +92,77 @@ pub(crate) fn for_pieces<F: Fn(usize) + Send + Sync + 'static>(pieces: usize, he
     }
 }
 
+/// Calls `f` with the number and the place of each chunk of `out` (what is left behind the last whole chunk stays as it
+/// is), on several threads when there is enough to do: `work` is the number of multiplications in all, about.
+///
+/// Unlike rayon's own loops it does not put the calling thread to sleep, which for loops of a few microseconds takes
+/// longer than the work.
+pub fn each_chunk<F: Fn(usize, &mut [f32]) + Sync>(out: &mut [f32], chunk: usize, work: usize, f: F) {
+    if chunk == 0 {
+        return;
+    }
+    let chunks = out.len() / chunk;
+    let threads = threads_for(work.saturating_mul(2)).min(chunks);
+    if threads <= 1 {
+        out.chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
+        return;
+    }
+    let together = chunks.div_ceil(threads * PIECES_PER_THREAD);
+    let borrowed = Borrowed::<F> {
+        f: &raw const f,
+        out: out.as_mut_ptr(),
+    };
+    let borrowed = borrowed.erase();
+    for_pieces(chunks.div_ceil(together), threads - 1, move |piece| {
+        for number in piece * together..chunks.min((piece + 1) * together) {
+            // SAFETY: `f` and `out` outlive this call, because `for_pieces` returns only when no thread is inside its
+            // task; no two numbers have a place in common, and each number is in one piece.
+            unsafe { borrowed.call(number, chunk) }
+        }
+    });
+}
+
+/// A function and a slice that are borrowed for the time of a loop.
+struct Borrowed<F> {
+    f: *const F,
+    out: *mut f32,
+}
+
+/// The same without its lifetime.
+struct Erased {
+    f: *const (),
+    out: *mut f32,
+    call: unsafe fn(*const (), usize, &mut [f32]),
+}
+
+// SAFETY: made from a function that may be shared, and a slice of which no two threads get the same part.
+unsafe impl Send for Erased {}
+// SAFETY: as above.
+unsafe impl Sync for Erased {}
+
+impl<F: Fn(usize, &mut [f32]) + Sync> Borrowed<F> {
+    fn erase(self) -> Erased {
+        Erased {
+            f: self.f.cast(),
+            out: self.out,
+            // SAFETY: `Erased::call` passes on the pointer above, whose target it promises is alive.
+            call: |f, number, place| unsafe { (*f.cast::<F>())(number, place) },
+        }
+    }
+}
+
+impl Erased {
+    /// # Safety
+    /// The function and the slice are alive, the slice has the chunk, and nobody else uses that chunk meanwhile.
+    unsafe fn call(&self, number: usize, chunk: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let place = std::slice::from_raw_parts_mut(self.out.add(number * chunk), chunk);
+            (self.call)(self.f, number, place);
+        }
+    }
+}
+
 struct Loop<F> {
     task: F,
     pieces: usize,
@@ -198,6 +269,25 @@ mod tests {
     impl Drop for Leave<'_> {
         fn drop(&mut self) {
             self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn every_chunk_is_visited_once_and_the_rest_is_left() {
+        for length in [0, 1, 7, 100, 1003] {
+            for chunk in [1, 3, 50] {
+                for work in [0, 1 << 30] {
+                    let mut out = vec![0.5f32; length];
+                    each_chunk(&mut out, chunk, work, |number, place| {
+                        place.iter_mut().for_each(|value| *value += number as f32);
+                    });
+                    for (i, value) in out.iter().enumerate() {
+                        let whole = i < length / chunk * chunk;
+                        let expected = if whole { (i / chunk) as f32 } else { 0.0 } + 0.5;
+                        assert_eq!(*value, expected, "{length} {chunk} {work} at {i}");
+                    }
+                }
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Plain Rust for any processor, written in groups of eight so that the compiler can use what the target has.
 
 use super::attention;
-use super::simd::{Element, Simd};
+use super::panel::Panels;
+use super::simd::{Element, Matrix, Simd};
 use super::tile::Job;
 use half::f16;
 use std::array;
@@ -15,6 +16,8 @@ impl Simd for Scalar {
     type V = [f32; 8];
     const LANES: usize = 8;
     const MAX_M: usize = 4;
+    const PANEL_OF_ONE: [usize; 2] = [4, 1];
+    const PANEL: [usize; 2] = [4, 1];
 
     #[inline(always)]
     unsafe fn zero() -> [f32; 8] {
@@ -50,6 +53,8 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     unsafe fn prefetch(_at: *const u8) {}
+    #[inline(always)]
+    unsafe fn prefetch_later(_at: *const u8) {}
 }
 
 /// [`Job::run`] at `Level::Scalar`.
@@ -68,4 +73,13 @@ pub(crate) unsafe fn run_scalar<W: Element>(job: &Job<W>, rows: Range<usize>) {
 pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Scalar>(scores, values, shape, output) }
+}
+
+/// [`Panels::run`] at `Level::Scalar`.
+///
+/// # Safety
+/// As for [`Panels::run`].
+pub(crate) unsafe fn panels_scalar<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+    // SAFETY: the caller's promise.
+    unsafe { panels.walk::<Scalar>(rows) }
 }

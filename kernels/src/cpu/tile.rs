@@ -5,8 +5,8 @@ use super::simd::{Element, MAX_LANES, Padded, Simd};
 use std::ops::Range;
 
 /// Weight rows that are passed over for all activation rows before the next ones are touched, so that they are still
-/// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4).
-pub(crate) const BLOCK: usize = 12;
+/// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4, and a panel's 24).
+pub(crate) const BLOCK: usize = 24;
 
 /// How much of the first-level cache (32 KB and more) a tile's activations may take; the weights pass through the
 /// rest.
@@ -31,12 +31,12 @@ unsafe impl<W: Sync> Sync for Job<W> {}
 
 impl<W: Element> Job<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
-    pub fn new(x: &Padded, w: &[W], [m, n, k]: [usize; 3], y: &mut [f32]) -> Self {
+    pub fn new(x: &Padded, w: &[W], [m, n, k]: [usize; 3], y: *mut f32) -> Self {
         Job {
             x: x.as_ptr(),
             x_stride: x.stride,
             w: w.as_ptr(),
-            y: y.as_mut_ptr(),
+            y,
             m,
             n,
             k,

@@ -1,9 +1,11 @@
 //! AVX-512 and AVX2.
 
 use super::attention;
-use super::simd::{Element, Simd};
+use super::panel::Panels;
+use super::simd::{Element, Matrix, Simd};
 use super::tile::Job;
 use half::f16;
+use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -16,6 +18,8 @@ impl Simd for Avx512 {
     type V = __m512;
     const LANES: usize = 16;
     const MAX_M: usize = 8;
+    const PANEL_OF_ONE: [usize; 2] = [24, 1];
+    const PANEL: [usize; 2] = [12, 2];
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
@@ -30,7 +34,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load_f16(from: *const f16) -> __m512 {
         // SAFETY: as above, and `from` is good for 16 elements.
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+        unsafe { widen_16(from) }
     }
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, vector: __m512) {
@@ -68,6 +72,32 @@ impl Simd for Avx512 {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
+    #[inline(always)]
+    unsafe fn prefetch_later(at: *const u8) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+}
+
+/// Sixteen 16-bit floats, widened. Written out because the intrinsic first loads and then converts from a register, which
+/// takes the port that every other multiplication needs.
+///
+/// # Safety
+/// The processor has AVX-512F, and `from` is good for 16 elements.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn widen_16(from: *const f16) -> __m512 {
+    let wide: __m512;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "vcvtph2ps {wide}, ymmword ptr [{from}]",
+            wide = out(zmm_reg) wide,
+            from = in(reg) from,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    wide
 }
 
 /// AVX2 with FMA and F16C: 8 lanes, 16 registers.
@@ -79,6 +109,8 @@ impl Simd for Avx2 {
     type V = __m256;
     const LANES: usize = 8;
     const MAX_M: usize = 4;
+    const PANEL_OF_ONE: [usize; 2] = [12, 1];
+    const PANEL: [usize; 2] = [6, 2];
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
@@ -124,6 +156,11 @@ impl Simd for Avx2 {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
+    #[inline(always)]
+    unsafe fn prefetch_later(at: *const u8) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
 }
 
 /// [`Job::run`] at `Level::Avx512`.
@@ -164,4 +201,24 @@ pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: &[f32], shape: [usiz
 pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Avx2>(scores, values, shape, output) }
+}
+
+/// [`Panels::run`] at `Level::Avx512`.
+///
+/// # Safety
+/// As for [`Panels::run`], and the processor has AVX-512F.
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn panels_avx512<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+    // SAFETY: the caller's promise.
+    unsafe { panels.walk::<Avx512>(rows) }
+}
+
+/// [`Panels::run`] at `Level::Avx2`.
+///
+/// # Safety
+/// As for [`Panels::run`], and the processor has AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) unsafe fn panels_avx2<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+    // SAFETY: the caller's promise.
+    unsafe { panels.walk::<Avx2>(rows) }
 }

@@ -42,4 +42,5 @@ pub use error::{LoadError, ModelError};
 pub use gramask_kernels::WeightType;
 pub use load::Progress;
 pub use model::Transformer;
+pub(crate) use native::copy_positions;
 pub use step::{Row, Select};

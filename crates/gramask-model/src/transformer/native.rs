@@ -7,19 +7,17 @@
 //!
 //! Inputs may be slices of a wider matrix (queries, keys and values come out of one product): rows are found by stride.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
-use rayon::prelude::*;
+use gramask_kernels::cpu::each_chunk;
 
 use super::simd::{dot, exp, fma, softmax, widest};
 use super::step::{Place, Step};
-
-/// Below this many multiply-adds a second thread costs more than it brings.
-const PARALLEL: usize = 1 << 15;
 
 /// The native operations; see the functions below for what each does.
 #[backend_extension(Flex)]
@@ -29,6 +27,7 @@ pub(crate) trait NativeOps: Backend {
     fn store(cache: FloatTensor<Self>, x: FloatTensor<Self>, rotate: bool, step: Arc<Step>) -> FloatTensor<Self>;
     fn rotate(x: FloatTensor<Self>, heads: usize, step: Arc<Step>) -> FloatTensor<Self>;
     fn causal_softmax(scores: FloatTensor<Self>, queries: usize, start: usize) -> FloatTensor<Self>;
+    fn copy_positions(cache: FloatTensor<Self>, slots: [usize; 2], positions: Range<usize>) -> FloatTensor<Self>;
 }
 
 /// Each row of `x` over its root mean square, times `weight`.
@@ -69,6 +68,14 @@ pub(crate) fn rotate(x: Tensor<2>, heads: usize, step: Arc<Step>) -> Tensor<3> {
 /// `scores` `[kv_heads, group * queries, keys]`, the queries innermost -> the same
 pub(crate) fn causal_softmax(scores: Tensor<3>, queries: usize, start: usize) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::causal_softmax(scores.into_dispatch(), queries, start))
+}
+
+/// Copies these positions of every head from the first slot to the second, in place when `cache` is the only handle.
+///
+/// # Shapes
+/// `cache` `[slots, kv_heads, capacity, head_width]` -> the same
+pub(crate) fn copy_positions(cache: Tensor<4>, slots: [usize; 2], positions: Range<usize>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::copy_positions(cache.into_dispatch(), slots, positions))
 }
 
 /// A matrix whose rows are contiguous, however far apart.
@@ -151,15 +158,6 @@ fn softmax_body<const FMA: bool>(scores: &mut [f32], seen: usize) {
 }
 widest!(fn softmax_row = softmax_body(scores: &mut [f32], seen: usize));
 
-/// `work` on each chunk of `out`, on several threads when there is enough of it.
-fn each_chunk(out: &mut [f32], chunk: usize, work: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
-    if work < PARALLEL {
-        out.chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
-    } else {
-        out.par_chunks_exact_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
-    }
-}
-
 impl NativeOps for Flex {
     fn rms_norm(x: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
         let (x, weight) = (with_rows(x), contiguous(weight));
@@ -227,5 +225,18 @@ impl NativeOps for Flex {
             softmax_row(row, (start + r % queries + 1).min(keys))
         });
         scores
+    }
+
+    fn copy_positions(cache: FlexTensor, [from, to]: [usize; 2], positions: Range<usize>) -> FlexTensor {
+        let mut cache = contiguous(cache);
+        let shape = cache.layout().shape();
+        let (heads, capacity, width) = (shape[1], shape[2], shape[3]);
+        let data: &mut [f32] = cache.storage_mut();
+        for head in 0..heads {
+            let at = |slot: usize, position: usize| ((slot * heads + head) * capacity + position) * width;
+            let part = at(from, positions.start)..at(from, positions.end);
+            data.copy_within(part, at(to, positions.start));
+        }
+        cache
     }
 }
