@@ -67,6 +67,10 @@ impl LanguageModel for TransformerModel<'_> {
     fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError> {
         Ok(self.cache(from)?.copy(from, to, length)?)
     }
+
+    fn fork(&mut self, from: usize, to: usize, shared: usize, length: usize) -> Result<(), LanguageModelError> {
+        Ok(self.cache(from)?.copy_range(from, to, shared..length)?)
+    }
 }
 
 impl From<ModelError> for LanguageModelError {

@@ -126,6 +126,30 @@ fn a_cache_of_slots() {
     );
 }
 
+/// A fork that does not copy the prompt again continues as its source, in a slot that went another way before.
+#[test]
+fn forked_lanes_go_on_from_their_source() {
+    let (_, transformer) = tiny();
+    let mut model = TransformerModel::new(&transformer);
+    model.open(3, 16).unwrap();
+    let mut last = |tokens: &[(usize, &[u32])], before: &dyn Fn(&mut TransformerModel<'_>)| {
+        before(&mut model);
+        let rows: Vec<Row<'_>> = tokens.iter().map(|&(slot, tokens)| Row { slot, tokens }).collect();
+        let logits = model.append(&rows, Select::Last).unwrap();
+        (0..rows.len())
+            .map(|row| logits.row(row).unwrap().to_vec())
+            .collect::<Vec<_>>()
+    };
+    last(&[(0, &[5, 6, 7])], &|_| {});
+    last(&[(0, &[1]), (1, &[2])], &|model| model.fork(0, 1, 0, 3).unwrap());
+    last(&[(0, &[3, 3]), (1, &[4])], &|_| {});
+    // Slot 1 gives up its own two tokens for slot 0's three.
+    let forked = last(&[(0, &[8]), (1, &[9])], &|model| model.fork(0, 1, 3, 6).unwrap());
+    let whole = last(&[(2, &[5, 6, 7, 1, 3, 3, 9])], &|_| {});
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+    assert!(close(&forked[1], &whole[0]) && !close(&forked[0], &whole[0]));
+}
+
 /// With random weights no two logits are near enough for rounding to turn a choice.
 #[test]
 fn the_batch_changes_nothing_over_a_tiny_transformer() {
