@@ -1,0 +1,189 @@
+//! Mentions to entities: where a mention stands in the document, or most nearly stands.
+
+use std::sync::Arc;
+
+use gramask_ner::{Entity, Fragment};
+use rustc_hash::FxHashMap;
+
+use super::Edits;
+use super::collect::{Mention, Part};
+use super::distance::{Haystack, Place};
+use crate::machine::{Machine, NO_TUPLE, Seen};
+use crate::notation::ast::Terminal;
+use crate::program::{NO_LABEL, Program};
+
+/// Places mentions one after the other.
+pub(super) struct Placer<'a> {
+    pub program: &'a Arc<Program>,
+    /// The document at level `grounded`.
+    pub machine: Machine,
+    /// The units that fragments begin and end at.
+    pub units: &'a [Fragment],
+    pub haystack: &'a Haystack,
+    /// The entity before, interned in `machine`.
+    last: u32,
+    /// What was found for texts that are not in the document.
+    near: FxHashMap<String, Vec<Place>>,
+    entities: Vec<Entity>,
+}
+
+impl<'a> Placer<'a> {
+    pub fn new(program: &'a Arc<Program>, machine: Machine, units: &'a [Fragment], haystack: &'a Haystack) -> Self {
+        Placer {
+            program,
+            machine,
+            units,
+            haystack,
+            last: NO_TUPLE,
+            near: FxHashMap::default(),
+            entities: Vec::new(),
+        }
+    }
+
+    /// The entities of mentions that refer to the document by text or by number.
+    pub fn place(mut self, mentions: &[Mention], edits: &mut Edits) -> Vec<Entity> {
+        for mention in mentions {
+            if mention.fresh {
+                self.last = NO_TUPLE;
+            }
+            match self.one(mention, edits) {
+                Some(entity) => self.entities.push(entity),
+                None => edits.lost += 1,
+            }
+        }
+        self.entities
+    }
+
+    fn one(&mut self, mention: &Mention, edits: &mut Edits) -> Option<Entity> {
+        if mention.lost || mention.label == NO_LABEL {
+            return None;
+        }
+        let label = self.program.schema.labels().get(usize::from(mention.label))?.clone();
+        if mention.vague {
+            // Only a text that stands in one place needs no number.
+            let [Part { text: Some(text), .. }] = &mention.parts[..] else {
+                return None;
+            };
+            if self.exactly(text).len() != 1 {
+                return None;
+            }
+        } else {
+            let seen: Option<Vec<Seen>> = mention.parts.iter().map(|part| part.seen(self.program)).collect();
+            if let Some((fragments, last)) = self.machine.locate(mention.label, &seen?, self.last) {
+                let fragments = fragments
+                    .into_iter()
+                    .map(|(start, end)| Fragment::new(start, end))
+                    .collect();
+                let entity = Entity::discontinuous(&label, fragments);
+                if !self.entities.contains(&entity) {
+                    self.last = last;
+                    return Some(entity);
+                }
+            }
+        }
+        let entity = match &mention.parts[..] {
+            [part] => self
+                .near(part, &label)
+                .map(|found| Entity::discontinuous(&label, vec![found])),
+            parts => self.parts(parts).map(|found| Entity::discontinuous(&label, found)),
+        };
+        let entity = entity.filter(|entity| !self.entities.contains(entity))?;
+        edits.realigned += 1;
+        Some(entity)
+    }
+
+    /// Where a text stands as it is, left to right.
+    fn exactly(&self, text: &str) -> Vec<Fragment> {
+        let Ok(written) = self.program.escape().escape(text) else {
+            return Vec::new();
+        };
+        if written.is_empty() {
+            return Vec::new();
+        }
+        let found = self.machine.source.find(&written);
+        let fragment = |&(first, last): &(u32, u32)| {
+            Fragment::new(self.units[first as usize].start, self.units[last as usize].end)
+        };
+        found.iter().map(fragment).collect()
+    }
+
+    /// Where a text stands as it is, else where it most nearly stands.
+    fn candidates(&mut self, text: &str) -> Vec<Fragment> {
+        let exact = self.exactly(text);
+        if !exact.is_empty() {
+            return exact;
+        }
+        let marks = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '*' | '“' | '”' | '-' | '•' | ',' | ';');
+        let bare = text.trim_matches(marks);
+        if !self.near.contains_key(bare) {
+            let places = self.haystack.places(bare);
+            self.near.insert(bare.to_owned(), places);
+        }
+        self.near[bare].iter().map(|place| place.fragment).collect()
+    }
+
+    /// One fragment: the text's place that is nearest to the numbers, or what the numbers alone say.
+    fn near(&mut self, part: &Part, label: &str) -> Option<Fragment> {
+        let number = |kind| {
+            part.positions
+                .iter()
+                .find(|(known, _)| *known == kind)
+                .map(|(_, value)| *value as usize)
+        };
+        let Some(text) = &part.text else {
+            return self.snapped(
+                number(Terminal::Start).or_else(|| Some(self.units.get(number(Terminal::First)?)?.start)),
+                number(Terminal::End).or_else(|| {
+                    let last = number(Terminal::Last)?.min(self.units.len().checked_sub(1)?);
+                    Some(self.units[last].end)
+                }),
+            );
+        };
+        let candidates = self.candidates(text);
+        let new = |place: &&Fragment| !self.entities.contains(&Entity::new(label, place.start, place.end));
+        let stated = number(Terminal::Start)
+            .or_else(|| Some(self.units.get(number(Terminal::First)?)?.start))
+            .or_else(|| number(Terminal::End)?.checked_sub(text.chars().count()))
+            .or_else(|| Some(self.units.get(number(Terminal::Last)?)?.start));
+        if let Some(stated) = stated {
+            return candidates
+                .iter()
+                .filter(new)
+                .min_by_key(|place| place.start.abs_diff(stated))
+                .copied();
+        }
+        if let Some(nth) = number(Terminal::Nth) {
+            let wanted = nth.saturating_sub(1).min(candidates.len().saturating_sub(1));
+            let wanted = candidates.get(wanted).filter(|place| new(place));
+            return wanted.or_else(|| candidates.iter().find(new)).copied();
+        }
+        let from = self.entities.last().map_or(0, Entity::start);
+        let behind = candidates.iter().filter(new).find(|place| place.start >= from);
+        behind.or_else(|| candidates.iter().find(new)).copied()
+    }
+
+    /// The whole words that a stretch of characters touches; `None` where it touches none.
+    fn snapped(&self, start: Option<usize>, end: Option<usize>) -> Option<Fragment> {
+        let (start, end) = (start?, end?);
+        let first = self.units.partition_point(|unit| unit.end <= start);
+        let last = self.units.partition_point(|unit| unit.start < end).checked_sub(1)?;
+        (first <= last).then(|| Fragment::new(self.units[first].start, self.units[last].end))
+    }
+
+    /// Several fragments, each to the right of the one before.
+    fn parts(&mut self, parts: &[Part]) -> Option<Vec<Fragment>> {
+        let mut places = Vec::new();
+        for part in parts {
+            places.push(self.candidates(part.text.as_deref()?));
+        }
+        let (first, rest) = places.split_first()?;
+        first.iter().find_map(|first| {
+            let mut found = vec![*first];
+            for candidates in rest {
+                let from = found[found.len() - 1].end;
+                found.push(*candidates.iter().find(|place| place.start >= from)?);
+            }
+            Some(found)
+        })
+    }
+}

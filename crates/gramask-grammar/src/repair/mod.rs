@@ -1,0 +1,219 @@
+//! The best that can be made of an output that was written without a mask: the strategy `repair`.
+//!
+//! A fair comparison of masks with plain decoding gives plain decoding all that can be had afterwards. [`Program::repair`]
+//! takes any bytes. What the strict reader reads without a problem comes back as it is; of everything else the mending is,
+//! in order:
+//!
+//! 1. what chat models put around an answer is taken off (`strip`: code fences, thoughts, names of special tokens);
+//! 2. the cheapest way is found to read the rest as an output of the format (`search`: error-correcting recognition over
+//!    the format's own program, with the prices of `costs`; labels in other dress in `label`, other escapes in `unit`);
+//! 3. what this way says is collected, without what the output's end cuts (`collect`);
+//! 4. mentions that are not in the document are placed where they most nearly stand (`mentions`, `distance`), and copies of
+//!    the document are aligned with it (`copy`);
+//! 5. the entities are written anew, so that the result is an output like any other.
+//!
+//! Nothing here knows a format: a new format file is repaired as well as those that come with Gramask. `docs/repair.md`
+//! says what is mended and what is not.
+
+mod collect;
+mod copy;
+mod costs;
+mod distance;
+mod label;
+mod mentions;
+mod search;
+mod strip;
+mod unit;
+
+use std::sync::Arc;
+
+use gramask_ner::{Entity, Fragment, Text};
+use rustc_hash::FxHashSet;
+
+use crate::machine::{Level, Limits, Machine};
+use crate::program::Program;
+use crate::source::Source;
+
+/// Outputs are read up to here, in bytes. The rest is left out.
+const LONGEST: usize = 1 << 15;
+
+/// An output that was mended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// An output that the strict reader reads as [`Repaired::entities`], without a problem. Empty, with no entity, where the
+    /// document has no output in the format at all.
+    pub text: String,
+    /// What it says, in the order of the output.
+    pub entities: Vec<Entity>,
+    /// What was mended.
+    pub edits: Edits,
+}
+
+/// What was mended, counted by kind. All zero where the output came back as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Literals that were completed or put in at the output's end.
+    pub closed: usize,
+    /// Bytes of literals that were put in elsewhere.
+    pub inserted: usize,
+    /// Bytes that were left out, blanks between the format's own characters not counted.
+    pub dropped: usize,
+    /// Characters that stood for others: single quotes for double ones, escapes of another kind or none.
+    pub substituted: usize,
+    /// Labels that were mended or put in.
+    pub relabelled: usize,
+    /// Mentions that were placed where the output did not say.
+    pub realigned: usize,
+    /// Entities of a copy that is not the document, carried over to it.
+    pub carried: usize,
+    /// Entities that were given up.
+    pub lost: usize,
+    /// Whether the output had to be written anew in any way, blanks and order included.
+    pub rewritten: bool,
+}
+
+impl Edits {
+    /// The sum of all counts.
+    pub fn total(&self) -> usize {
+        self.closed
+            + self.inserted
+            + self.dropped
+            + self.substituted
+            + self.relabelled
+            + self.realigned
+            + self.carried
+            + self.lost
+    }
+
+    /// The counts and their names, for tables.
+    pub fn by_kind(&self) -> [(&'static str, usize); 8] {
+        [
+            ("closed", self.closed),
+            ("inserted", self.inserted),
+            ("dropped", self.dropped),
+            ("substituted", self.substituted),
+            ("relabelled", self.relabelled),
+            ("realigned", self.realigned),
+            ("carried", self.carried),
+            ("lost", self.lost),
+        ]
+    }
+}
+
+impl Program {
+    /// Makes the best of any output about `text`. It never fails: at worst the result has no entity.
+    ///
+    /// The time is bounded: some milliseconds for a kilobyte, and what stands beyond 32 KB is left out.
+    ///
+    /// ```
+    /// use gramask_grammar::{Format, Program};
+    /// use gramask_ner::{Entity, Schema, Text};
+    ///
+    /// let program = Program::compile(&Format::named("json-list")?, &Schema::new(["Chemical", "Disease"]))?;
+    /// let text = Text::new("Naloxone reverses clonidine");
+    /// let output = "Here you are: [{'text': 'naloxone', 'label': 'chemical'}, {'text': 'cloni";
+    /// let repaired = program.repair(&text, output.as_bytes());
+    /// assert_eq!(repaired.text, r#"[{"text":"Naloxone","label":"Chemical"}]"#);
+    /// assert_eq!(repaired.entities, [Entity::new("Chemical", 0, 8)]);
+    /// assert_eq!((repaired.edits.realigned, repaired.edits.relabelled), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn repair(self: &Arc<Self>, text: &Text, output: &[u8]) -> Repaired {
+        let unchanged = |output: &str| {
+            let reading = self.admits(output.as_bytes()).then(|| self.read(text, output.as_bytes()))?.ok()?;
+            reading.problems.is_empty().then_some(reading.entities)
+        };
+        if let Ok(output) = std::str::from_utf8(output)
+            && let Some(entities) = unchanged(output)
+        {
+            return Repaired {
+                text: output.to_owned(),
+                entities,
+                edits: Edits::default(),
+            };
+        }
+        let mut edits = Edits {
+            rewritten: true,
+            dropped: output.len().saturating_sub(LONGEST),
+            ..Edits::default()
+        };
+        let whole = String::from_utf8_lossy(&output[..output.len().min(LONGEST)]);
+        let answer = strip::answer(&whole, text.as_str());
+        edits.dropped += whole.len() - answer.len();
+        if answer.len() < whole.len()
+            && let Some(entities) = unchanged(answer)
+        {
+            return Repaired {
+                text: answer.to_owned(),
+                entities,
+                edits,
+            };
+        }
+        let entities = self.mend(text, answer.as_bytes(), &mut edits);
+        self.anew(text, &entities, edits)
+    }
+
+    /// Whether an output is of the format with labels of the schema. The reader would look for other labels where it is not,
+    /// and in formats that nest that takes time beyond all bounds.
+    fn admits(self: &Arc<Self>, output: &[u8]) -> bool {
+        let mut machine = Machine::new(Arc::clone(self), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
+        let (mut threads, mut next) = (machine.start(), Vec::new());
+        let mut seen = FxHashSet::default();
+        for &byte in output {
+            seen.clear();
+            for thread in threads.drain(..) {
+                machine.step(thread, byte, &mut next);
+            }
+            next.retain(|thread| seen.insert(*thread));
+            if next.is_empty() {
+                return false;
+            }
+            std::mem::swap(&mut threads, &mut next);
+        }
+        threads.iter().any(|thread| machine.accepts(thread))
+    }
+
+    /// The entities of an output, by the cheapest way of reading it.
+    fn mend(self: &Arc<Self>, text: &Text, output: &[u8], edits: &mut Edits) -> Vec<Entity> {
+        let Ok(source) = Source::new(text, self.escape(), self.format.grammar.directives.boundaries) else {
+            return Vec::new();
+        };
+        let Some(events) = search::search(self, output, text.as_str().contains('\n')) else {
+            edits.dropped += output.len();
+            return Vec::new();
+        };
+        let collected = collect::collect(self, output, &events, edits);
+        let unit = |&(start, end): &(u32, u32)| Fragment::new(start as usize, end as usize);
+        let units: Vec<Fragment> = source.words.iter().map(unit).collect();
+        let haystack = distance::Haystack::new(text, &units);
+        if self.cursor {
+            let characters: Vec<char> = text.as_str().chars().collect();
+            return copy::carry(self, &collected, &units, &characters, &haystack, edits);
+        }
+        let machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Grounded, Limits::NONE);
+        mentions::Placer::new(self, machine, &units, &haystack).place(&collected.mentions, edits)
+    }
+
+    /// The output that says these entities, as far as the format can say them.
+    fn anew(self: &Arc<Self>, text: &Text, entities: &[Entity], mut edits: Edits) -> Repaired {
+        let written = self.write(text, entities).or_else(|_| self.write(text, &[]));
+        let text_of = written.map(|written| written.text).unwrap_or_default();
+        let read = self
+            .read(text, text_of.as_bytes())
+            .ok()
+            .filter(|read| read.problems.is_empty());
+        let Some(read) = read else {
+            edits.lost += entities.len();
+            return Repaired {
+                edits,
+                ..Repaired::default()
+            };
+        };
+        edits.lost += entities.len().saturating_sub(read.entities.len());
+        Repaired {
+            text: text_of,
+            entities: read.entities,
+            edits,
+        }
+    }
+}

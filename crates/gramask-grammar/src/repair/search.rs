@@ -1,0 +1,602 @@
+//! The cheapest way to read an output as one of the format: error-correcting recognition (Aho and Peterson 1972) of the
+//! format's own program, by Dijkstra's search at each byte and a bounded beam from byte to byte.
+//!
+//! A configuration stands before or inside an operation that writes. It may take the output's next bytes for what the
+//! operation writes, leave bytes of the output out, and put in what the operation would have written. Free text takes
+//! everything that comes, so that only where it ends is in question.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use regex_automata::util::primitives::StateID;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::costs;
+use super::label::{self, Candidate};
+use super::unit::{self, Character};
+use crate::notation::ast::Terminal;
+use crate::program::{NO_LABEL, Op, Pc, Program, is_free};
+
+/// How many configurations all bytes together may have gone on from.
+const EFFORT: usize = 32_000;
+/// How many one byte may at most and at least.
+const BEAM: (usize, usize) = (32, 8);
+/// How much dearer than the cheapest a configuration may be.
+const MARGIN: u32 = 500;
+/// How deep entities and calls may nest.
+const DEEPEST: u16 = 40;
+/// How many operations that write nothing may follow one another.
+const SILENT: usize = 400;
+
+/// What happened on the way; places are bytes of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Nothing,
+    Open,
+    Close(u32),
+    /// The context's label.
+    Context(u16),
+    /// `@skip`.
+    Skip,
+    /// Free text begins.
+    Begin(u32),
+    /// Free text ends.
+    End(Terminal, u32),
+    /// A text or number that is not there.
+    Missing(Terminal, u32),
+    Number(Terminal, u32, u32),
+    /// A label that stands at these bytes; a missing one is empty.
+    Label(u16, u32, u32),
+    /// A literal is done.
+    Literal(Put, u32),
+    /// So many bytes were put in.
+    Inserted(u32),
+    /// Bytes stand for another byte.
+    Substituted,
+    /// A byte was left out here.
+    Dropped(u32),
+    /// All bytes up to here were left out, or all from here on.
+    Outside(u32),
+}
+
+/// How much of a literal's end had to be put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    Nothing,
+    Rest,
+    Everything,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    pc: Pc,
+    /// How far the operation is: a literal's offset, a state, one more than free text's state of delimiters.
+    at: u32,
+    frame: u32,
+    label: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    cost: u32,
+    /// The earlier of two that cost the same is preferred.
+    order: u32,
+    key: Key,
+    trace: u32,
+}
+
+impl Ord for Node {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.cost, self.order).cmp(&(other.cost, other.order))
+    }
+}
+
+impl PartialOrd for Node {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Node {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Held {
+    Bottom,
+    Return(Pc),
+    Entity(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Frame {
+    held: Held,
+    below: u32,
+    depth: u16,
+}
+
+/// The events of the cheapest way; `None` where the beam lost every way.
+pub(super) fn search(program: &Program, output: &[u8], breaks: bool) -> Option<Vec<Event>> {
+    let mut search = Search {
+        program,
+        output,
+        breaks,
+        frames: Vec::new(),
+        numbers: FxHashMap::default(),
+        traces: vec![(0, Event::Nothing)],
+        later: vec![Vec::new(); output.len() + 1],
+        heap: BinaryHeap::new(),
+        here: 0,
+        order: 0,
+        labels: (usize::MAX, Arc::default()),
+        stack: Vec::new(),
+        seen: FxHashSet::default(),
+    };
+    search.frame(Held::Bottom, 0);
+    let mut at = search.run()?;
+    let mut events = Vec::new();
+    while at != 0 {
+        let (before, event) = search.traces[at as usize];
+        events.push(event);
+        at = before;
+    }
+    events.reverse();
+    if std::env::var("REPAIR").is_ok() { eprintln!("{:?}\n{events:?}", String::from_utf8_lossy(output)); }
+    Some(events)
+}
+
+struct Search<'a> {
+    program: &'a Program,
+    output: &'a [u8],
+    /// The document has line breaks.
+    breaks: bool,
+    frames: Vec<Frame>,
+    numbers: FxHashMap<Frame, u32>,
+    traces: Vec<(u32, Event)>,
+    /// What goes on at each byte.
+    later: Vec<Vec<Node>>,
+    /// What goes on at this one.
+    heap: BinaryHeap<Reverse<Node>>,
+    here: usize,
+    order: u32,
+    /// The labels that can stand at a place.
+    labels: (usize, Arc<Vec<Candidate>>),
+    stack: Vec<(Key, u32)>,
+    /// What this byte has gone on from.
+    seen: FxHashSet<Key>,
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Option<u32> {
+        let length = self.output.len();
+        let beam = (EFFORT / (length + 1)).clamp(BEAM.1, BEAM.0);
+        // The cheapest way that is done and leaves out the rest, and whether it left out anything so far.
+        let mut done: Option<(u32, u32, bool)> = None;
+        let mut outside = 0;
+        for here in 0..=length {
+            self.here = here;
+            self.seen.clear();
+            // The output may begin here.
+            let begins = here == 0 || here == length || !costs::is_blank(self.output[here]);
+            if begins {
+                let trace = if here == 0 {
+                    0
+                } else {
+                    self.trace(0, Event::Outside(here as u32))
+                };
+                let key = Key {
+                    pc: 0,
+                    at: 0,
+                    frame: 0,
+                    label: NO_LABEL,
+                };
+                self.settle(key, here, outside, trace);
+            }
+            self.heap.extend(self.later[here].drain(..).map(Reverse));
+            let mut left = if here == length { 20 * BEAM.0 } else { beam };
+            let dearest = self.heap.peek().map_or(0, |Reverse(node)| node.cost + MARGIN);
+            while let Some(Reverse(node)) = self.heap.pop() {
+                if !self.seen.insert(node.key) {
+                    continue;
+                }
+                if matches!(self.program.ops[node.key.pc as usize], Op::Accept) {
+                    if done.is_none_or(|(cost, ..)| node.cost < cost) {
+                        done = Some((node.cost, node.trace, false));
+                    }
+                    continue;
+                }
+                if left == 0 || node.cost > dearest || here == length && done.is_some_and(|(cost, ..)| cost <= node.cost) {
+                    self.heap.clear();
+                    break;
+                }
+                left -= 1;
+                self.go_on(node);
+            }
+            let Some(&byte) = self.output.get(here) else { break };
+            outside += costs::outside(byte)
+                + if outside < costs::OUTSIDE && !costs::is_blank(byte) {
+                    costs::OUTSIDE
+                } else {
+                    0
+                };
+            if let Some((cost, trace, begun)) = &mut done {
+                *cost += costs::outside(byte);
+                if !*begun && !costs::is_blank(byte) {
+                    *cost += costs::OUTSIDE;
+                    *begun = true;
+                    self.traces.push((*trace, Event::Outside(here as u32)));
+                    *trace = self.traces.len() as u32 - 1;
+                }
+            }
+        }
+        done.map(|(_, trace, _)| trace)
+    }
+
+    fn trace(&mut self, before: u32, event: Event) -> u32 {
+        self.traces.push((before, event));
+        self.traces.len() as u32 - 1
+    }
+
+    fn frame(&mut self, held: Held, below: u32) -> u32 {
+        let depth = self.frames.get(below as usize).map_or(0, |frame| frame.depth + 1);
+        let frame = Frame { held, below, depth };
+        *self.numbers.entry(frame).or_insert_with(|| {
+            self.frames.push(frame);
+            self.frames.len() as u32 - 1
+        })
+    }
+
+    fn push(&mut self, key: Key, at: usize, cost: u32, trace: u32) {
+        self.order += 1;
+        let node = Node {
+            cost,
+            order: self.order,
+            key,
+            trace,
+        };
+        match at == self.here {
+            true if self.seen.contains(&key) => {}
+            true => self.heap.push(Reverse(node)),
+            false => self.later[at].push(node),
+        }
+    }
+
+    /// Goes on through all that writes nothing, from the beginning of an operation.
+    fn settle(&mut self, key: Key, at: usize, cost: u32, trace: u32) {
+        let mut stack = std::mem::take(&mut self.stack);
+        stack.push((key, trace));
+        let mut left = SILENT;
+        while let Some((mut key, mut trace)) = stack.pop() {
+            if left == 0 {
+                stack.clear();
+                break;
+            }
+            left -= 1;
+            match &self.program.ops[key.pc as usize] {
+                Op::Split(targets) => stack.extend(targets.iter().rev().map(|&pc| (Key { pc, ..key }, trace))),
+                Op::Jump(pc) => stack.push((Key { pc: *pc, ..key }, trace)),
+                Op::Call(pc) => {
+                    if self.frames[key.frame as usize].depth < DEEPEST {
+                        let frame = self.frame(Held::Return(key.pc + 1), key.frame);
+                        stack.push((Key { pc: *pc, frame, ..key }, trace));
+                    }
+                }
+                Op::Return => {
+                    let Frame { held, below, .. } = self.frames[key.frame as usize];
+                    if let Held::Return(pc) = held {
+                        stack.push((
+                            Key {
+                                pc,
+                                frame: below,
+                                ..key
+                            },
+                            trace,
+                        ));
+                    }
+                }
+                Op::Open => {
+                    if self.frames[key.frame as usize].depth < DEEPEST {
+                        trace = self.trace(trace, Event::Open);
+                        key.frame = self.frame(Held::Entity(key.label), key.frame);
+                        key.pc += 1;
+                        stack.push((key, trace));
+                    }
+                }
+                Op::Close => {
+                    let Frame { held, below, .. } = self.frames[key.frame as usize];
+                    if let Held::Entity(_) = held {
+                        trace = self.trace(trace, Event::Close(at as u32));
+                        stack.push((
+                            Key {
+                                pc: key.pc + 1,
+                                frame: below,
+                                ..key
+                            },
+                            trace,
+                        ));
+                    }
+                }
+                Op::Label(label) => {
+                    trace = self.trace(trace, Event::Context(*label));
+                    stack.push((
+                        Key {
+                            pc: key.pc + 1,
+                            label: *label,
+                            ..key
+                        },
+                        trace,
+                    ));
+                }
+                Op::Terminal(Terminal::Skip) => {
+                    trace = self.trace(trace, Event::Skip);
+                    stack.push((Key { pc: key.pc + 1, ..key }, trace));
+                }
+                Op::Accept | Op::Literal(_) | Op::Regex(_) | Op::Terminal(_) => self.push(key, at, cost, trace),
+            }
+        }
+        self.stack = stack;
+    }
+
+    /// The operation is done before byte `at`.
+    fn leave(&mut self, node: &Node, at: usize, cost: u32, trace: u32) {
+        let key = Key {
+            pc: node.key.pc + 1,
+            at: 0,
+            ..node.key
+        };
+        self.settle(key, at, cost, trace);
+    }
+
+    fn go_on(&mut self, node: Node) {
+        let program = self.program;
+        let free = match &program.ops[node.key.pc as usize] {
+            Op::Literal(bytes) => {
+                self.literal(&node, bytes);
+                false
+            }
+            Op::Regex(number) => {
+                self.regex(&node, *number);
+                false
+            }
+            Op::Terminal(Terminal::Label) => {
+                self.label(&node);
+                false
+            }
+            Op::Terminal(kind) if is_free(*kind) => {
+                self.free(&node, *kind);
+                true
+            }
+            Op::Terminal(kind) => {
+                self.number(&node, *kind);
+                false
+            }
+            _ => true,
+        };
+        if let Some(&byte) = self.output.get(self.here).filter(|_| !free) {
+            let trace = match costs::is_blank(byte) {
+                true => node.trace,
+                false => self.trace(node.trace, Event::Dropped(self.here as u32)),
+            };
+            self.push(node.key, self.here + 1, node.cost + costs::drop(byte), trace);
+        }
+    }
+
+    /// What it costs that only the output's end shows where the text or the entity before ends: it may be anything.
+    fn open(&self, trace: u32) -> u32 {
+        let (before, event) = self.traces[trace as usize];
+        match (event, self.traces[before as usize].1) {
+            _ if self.here < self.output.len() => 0,
+            (Event::End(..), Event::Begin(at)) => costs::OPEN + costs::OPEN_BYTE * (self.here as u32 - at),
+            (Event::End(..) | Event::Close(_), _) => costs::OPEN,
+            _ => 0,
+        }
+    }
+
+    /// What putting something in costs here.
+    fn late(&self, cost: u32) -> u32 {
+        if self.here == self.output.len() { cost.div_ceil(costs::AT_END) } else { cost }
+    }
+
+    /// Puts in what it takes until the output's next byte fits, at each place where it does, and the rest.
+    fn literal(&mut self, node: &Node, bytes: &[u8]) {
+        let (begun, mut put) = (node.key.at as usize, 0);
+        // In a copied text what follows text at once ends an entity, which does not end with a blank.
+        let ends = begun == 0 && matches!(self.traces[node.trace as usize].1, Event::End(Terminal::Copy, _));
+        let gap = ends && costs::is_blank(self.output[self.here - 1]) && !costs::is_blank(bytes[0]);
+        let node = &Node { cost: node.cost + if gap { costs::GAP } else { 0 }, ..*node };
+        for (offset, &expected) in bytes.iter().enumerate().skip(begun) {
+            if let Some((length, cost)) = costs::stands_for(expected, &self.output[self.here..]) {
+                let mut trace = node.trace;
+                if begun < offset {
+                    trace = self.trace(trace, Event::Inserted((offset - begun) as u32));
+                }
+                if cost > 2 {
+                    trace = self.trace(trace, Event::Substituted);
+                }
+                let (at, cost) = (self.here + length, node.cost + put + cost);
+                if offset + 1 == bytes.len() {
+                    let trace = self.trace(trace, Event::Literal(Put::Nothing, at as u32));
+                    self.leave(node, at, cost, trace);
+                } else {
+                    let key = Key {
+                        at: offset as u32 + 1,
+                        ..node.key
+                    };
+                    self.push(key, at, cost, trace);
+                }
+            }
+            put = (put + costs::insert(expected)).min(costs::LITERAL);
+        }
+        let trace = self.trace(node.trace, Event::Inserted((bytes.len() - begun) as u32));
+        let whole = if begun == 0 { Put::Everything } else { Put::Rest };
+        let trace = self.trace(trace, Event::Literal(whole, self.here as u32));
+        let cost = self.late(put) + if whole == Put::Everything { self.open(node.trace) } else { 0 };
+        self.leave(node, self.here, node.cost + cost, trace);
+    }
+
+    fn regex(&mut self, node: &Node, number: usize) {
+        let regex = &self.program.regexes[number];
+        // The state is kept as one more than its number, so that 0 is the beginning.
+        let state = match node.key.at.checked_sub(1).and_then(|at| StateID::new(at as usize).ok()) {
+            Some(state) => state,
+            None => regex.start,
+        };
+        if let Some(next) = self.output.get(self.here).and_then(|byte| regex.next(state, *byte)) {
+            let key = Key {
+                at: next.as_u32() + 1,
+                ..node.key
+            };
+            self.push(key, self.here + 1, node.cost, node.trace);
+        }
+        match regex.matches(state) {
+            true => self.leave(node, self.here, node.cost, node.trace),
+            false => {
+                let trace = self.trace(node.trace, Event::Inserted(1));
+                self.leave(node, self.here, node.cost + costs::REGEX, trace);
+            }
+        }
+    }
+
+    fn free(&mut self, node: &Node, kind: Terminal) {
+        let (begun, here) = (node.key.at != 0, self.here);
+        if begun {
+            let trace = self.trace(node.trace, Event::End(kind, here as u32));
+            self.leave(node, here, node.cost, trace);
+        } else {
+            let trace = self.trace(node.trace, Event::Missing(kind, here as u32));
+            self.leave(node, here, node.cost + self.late(costs::NO_TEXT), trace);
+        }
+        if here == self.output.len() {
+            return;
+        }
+        let Character { length, mut cost, .. } = unit::character(self.program.escape(), &self.output[here..]);
+        let byte = self.output[here];
+        if kind == Terminal::Text {
+            cost += costs::TEXT_BYTE * length as u32;
+        }
+        if kind == Terminal::Word && costs::is_blank(byte) {
+            cost += costs::WORD_BLANK;
+        }
+        if byte == b'\n' && !self.breaks {
+            cost = cost.max(costs::BREAK);
+        }
+        // What stands behind a literal at once begins an entity.
+        if !begun && kind == Terminal::Copy && costs::is_blank(byte) && matches!(self.traces[node.trace as usize].1, Event::Literal(..)) {
+            cost += costs::GAP;
+        }
+        let mut tail = node.key.at.saturating_sub(1) as u16;
+        for &byte in &self.output[here..here + length] {
+            tail = self.program.delimiters.step(tail, byte).unwrap_or_else(|| {
+                cost += costs::DELIMITER;
+                0
+            });
+        }
+        let trace = if begun {
+            node.trace
+        } else {
+            self.trace(node.trace, Event::Begin(here as u32))
+        };
+        let key = Key {
+            at: u32::from(tail) + 1,
+            ..node.key
+        };
+        self.push(key, here + length, node.cost + cost, trace);
+    }
+
+    fn number(&mut self, node: &Node, kind: Terminal) {
+        let here = self.here;
+        let digits = self.output[here..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if digits > 0 {
+            let end = here + digits;
+            let trace = self.trace(node.trace, Event::Number(kind, here as u32, end as u32));
+            self.leave(node, end, node.cost, trace);
+        }
+        let trace = self.trace(node.trace, Event::Missing(kind, here as u32));
+        self.leave(node, here, node.cost + self.late(costs::NO_NUMBER), trace);
+    }
+
+    fn label(&mut self, node: &Node) {
+        let here = self.here;
+        if self.labels.0 != here {
+            let found = label::candidates(&self.program.labels, self.output, here);
+            self.labels = (here, Arc::new(found));
+        }
+        let bound = self.bound(node.key.frame).unwrap_or(node.key.label);
+        let found = Arc::clone(&self.labels.1);
+        for &Candidate { label, end, mut cost } in found.iter() {
+            if bound != NO_LABEL && label != bound {
+                let head = self.bound(node.key.frame).is_none();
+                cost = cost.max(if head { costs::OTHER_HEAD } else { costs::OTHER_LABEL });
+            }
+            let trace = self.trace(node.trace, Event::Label(label, here as u32, end as u32));
+            let frame = if bound == NO_LABEL {
+                self.bind(node.key.frame, label)
+            } else {
+                node.key.frame
+            };
+            let bound = Node {
+                key: Key { frame, ..node.key },
+                ..*node
+            };
+            self.leave(&bound, end, node.cost + cost, trace);
+        }
+        let only = if self.program.labels.len() == 1 { 0 } else { NO_LABEL };
+        let label = if bound == NO_LABEL { only } else { bound };
+        let cost = match (bound, label) {
+            (_, NO_LABEL) => costs::UNKNOWN_LABEL,
+            (NO_LABEL, _) => costs::NO_LABEL,
+            _ if self.bound(node.key.frame).is_none() && self.in_word() => costs::NO_HEAD,
+            _ => costs::SAME_LABEL,
+        };
+        let trace = self.trace(node.trace, Event::Label(label, here as u32, here as u32));
+        let frame = if bound == NO_LABEL {
+            self.bind(node.key.frame, label)
+        } else {
+            node.key.frame
+        };
+        let inserted = Node {
+            key: Key { frame, ..node.key },
+            ..*node
+        };
+        self.leave(&inserted, here, node.cost + self.late(cost), trace);
+    }
+
+    /// Whether a word stands before or behind here.
+    fn in_word(&self) -> bool {
+        let around = self.here.saturating_sub(1)..(self.here + 1).min(self.output.len());
+        self.output[around].iter().any(u8::is_ascii_alphanumeric)
+    }
+
+    /// The label of the innermost open entity.
+    fn bound(&self, mut frame: u32) -> Option<u16> {
+        loop {
+            let Frame { held, below, .. } = self.frames[frame as usize];
+            match held {
+                Held::Entity(label) => return Some(label),
+                Held::Return(_) => frame = below,
+                Held::Bottom => return None,
+            }
+        }
+    }
+
+    /// The stack with a label for the innermost open entity.
+    fn bind(&mut self, frame: u32, label: u16) -> u32 {
+        let Frame { held, below, .. } = self.frames[frame as usize];
+        match held {
+            Held::Bottom => frame,
+            Held::Entity(_) => self.frame(Held::Entity(label), below),
+            Held::Return(_) => {
+                let below = self.bind(below, label);
+                self.frame(held, below)
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The strategy `repair`: outputs that are fine stay as they are, outputs that are cut off lose only what is cut, the usual
+//! damages are mended (`cases`), and anything at all is read.
+//!
+//! `records` is a look at the outputs of a run, and `speed` prints how long repairs take; both are run by hand.
+
+#[path = "../laws/formats.rs"]
+#[allow(dead_code)]
+mod formats;
+
+mod cases;
+mod hostile;
+mod records;
+mod truncated;
+mod unchanged;
+
+use std::sync::Arc;
+
+use gramask_grammar::{Program, Repaired};
+use gramask_ner::{Corpus, Text, corpus};
+
+/// The small corpora, as sentences.
+pub fn corpora() -> Vec<Corpus> {
+    let find = |(name, split)| corpus::find(name, split).unwrap().0.into_sentences();
+    [("mini", "test"), ("mini-nested", "all")].map(find).into()
+}
+
+/// The passes of a format over a corpus.
+pub fn passes(name: &str, corpus: &Corpus) -> Vec<Arc<Program>> {
+    let labels: Vec<&str> = corpus.schema.labels().iter().map(String::as_str).collect();
+    formats::passes(name, &labels)
+}
+
+/// What holds of every repair: the strict reader reads the mended output as the same entities.
+pub fn check(program: &Arc<Program>, text: &Text, output: &[u8]) -> Repaired {
+    let repaired = program.repair(text, output);
+    let shown = String::from_utf8_lossy(output);
+    if program.write(text, &repaired.entities).is_err() {
+        // The document has no output in the format.
+        assert_eq!((repaired.text.as_str(), repaired.entities.len()), ("", 0), "{shown:?}");
+        return repaired;
+    }
+    let reading = program.read(text, repaired.text.as_bytes());
+    let reading = reading.unwrap_or_else(|error| panic!("{shown:?} became {:?}: {error}", repaired.text));
+    assert!(reading.problems.is_empty(), "{shown:?} became {:?}: {:?}", repaired.text, reading.problems);
+    assert_eq!(reading.entities, repaired.entities, "{shown:?}");
+    repaired
+}
