@@ -331,7 +331,7 @@ impl Collector<'_> {
             }
             Some(kind) if !kind.is_position() && cut => pending.mention.lost = true,
 
-            Some(_) => pending.endless = mended && behind.iter().all(u8::is_ascii_whitespace),
+            Some(_) => pending.endless = mended && !behind.iter().any(u8::is_ascii_punctuation),
             None => {}
         }
     }

@@ -36,7 +36,8 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
             found.push(Candidate {
                 label,
                 end: output.len(),
-                cost: 5 });
+                cost: 5,
+            });
         }
         if inside(begin) {
             continue;

@@ -113,7 +113,8 @@ impl<'a> Placer<'a> {
         if !exact.is_empty() {
             return exact;
         }
-        let marks = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '*' | '“' | '”' | '-' | '•' | ',' | ';');
+        let marks =
+            |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '*' | '“' | '”' | '-' | '•' | ',' | ';');
         let bare = text.trim_matches(marks);
         if !self.near.contains_key(bare) {
             let places = self.haystack.places(bare);

@@ -120,7 +120,8 @@ impl Program {
     /// ```
     pub fn repair(self: &Arc<Self>, text: &Text, output: &[u8]) -> Repaired {
         let unchanged = |output: &str| {
-            let reading = self.admits(output.as_bytes()).then(|| self.read(text, output.as_bytes()))?.ok()?;
+            let whole = self.admitted(output.as_bytes()) == output.len();
+            let reading = whole.then(|| self.read(text, output.as_bytes()))?.ok()?;
             reading.problems.is_empty().then_some(reading.entities)
         };
         if let Ok(output) = std::str::from_utf8(output)
@@ -138,7 +139,11 @@ impl Program {
             ..Edits::default()
         };
         let whole = String::from_utf8_lossy(&output[..output.len().min(LONGEST)]);
-        let answer = strip::answer(&whole, text.as_str());
+        let mut answer = strip::answer(&whole, text.as_str());
+        // What stands behind a complete output is no part of it.
+        if let admitted @ 1.. = self.admitted(answer.as_bytes()) {
+            answer = answer.get(..admitted).unwrap_or(answer);
+        }
         edits.dropped += whole.len() - answer.len();
         if answer.len() < whole.len()
             && let Some(entities) = unchanged(answer)
@@ -153,24 +158,28 @@ impl Program {
         self.anew(text, &entities, edits)
     }
 
-    /// Whether an output is of the format with labels of the schema. The reader would look for other labels where it is not,
-    /// and in formats that nest that takes time beyond all bounds.
-    fn admits(self: &Arc<Self>, output: &[u8]) -> bool {
+    /// How much of an output is of the format with labels of the schema: all of it, or as much as leaves nothing to follow.
+    /// 0 where it is something else. (The reader would look for other labels there, and in formats that nest that takes time
+    /// beyond all bounds.)
+    fn admitted(self: &Arc<Self>, output: &[u8]) -> usize {
         let mut machine = Machine::new(Arc::clone(self), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
         let (mut threads, mut next) = (machine.start(), Vec::new());
         let mut seen = FxHashSet::default();
-        for &byte in output {
+        for (at, &byte) in output.iter().enumerate() {
             seen.clear();
-            for thread in threads.drain(..) {
-                machine.step(thread, byte, &mut next);
+            for thread in &threads {
+                machine.step(*thread, byte, &mut next);
             }
             next.retain(|thread| seen.insert(*thread));
             if next.is_empty() {
-                return false;
+                let complete = threads.iter().all(|thread| machine.accepts(thread));
+                return if complete { at } else { 0 };
             }
             std::mem::swap(&mut threads, &mut next);
+            next.clear();
         }
-        threads.iter().any(|thread| machine.accepts(thread))
+        let complete = threads.iter().any(|thread| machine.accepts(thread));
+        if complete { output.len() } else { 0 }
     }
 
     /// The entities of an output, by the cheapest way of reading it.

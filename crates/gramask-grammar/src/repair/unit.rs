@@ -30,7 +30,12 @@ pub(super) fn character(escape: &Escape, rest: &[u8]) -> Character {
     let cost = match meant {
         '\n' | '"' => 80,
         // What looks like a tag is one.
-        '<' if rest.get(1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') => 150,
+        '<' if rest
+            .get(1)
+            .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') =>
+        {
+            150
+        }
         '<' => 60,
         '>' | '&' | '\\' => 30,
         _ => 60,
@@ -107,7 +112,7 @@ mod tests {
     fn other_ways_to_escape_are_undone() {
         assert_eq!(meant(&Escape::Json, br#"\u00e9\'\/ "x" \q"#), "é'/ \"x\" \\q");
         assert_eq!(
-            decode(&Escape::Xml, b"&quot;a&#x41;&nbsp;<b> AT&T &amp;"),
+            meant(&Escape::Xml, b"&quot;a&#x41;&nbsp;<b> AT&T &amp;"),
             "\"aA\u{a0}<b> AT&T &"
         );
         assert_eq!(meant(&Escape::Backslash(vec!['|']), br"a\|b|\_c"), "a|b|_c");

@@ -10,7 +10,11 @@ const TEXT: &str = "Naloxone reverses the antihypertensive effect of clonidine i
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const BOTH: &[(&str, &str)] = &[("Naloxone", "Chemical"), ("clonidine", "Chemical")];
-const ALL: &[(&str, &str)] = &[("Naloxone", "Chemical"), ("clonidine", "Chemical"), ("Alzheimer's disease", "Disease")];
+const ALL: &[(&str, &str)] = &[
+    ("Naloxone", "Chemical"),
+    ("clonidine", "Chemical"),
+    ("Alzheimer's disease", "Disease"),
+];
 const LAST: &[(&str, &str)] = &[("Alzheimer's disease", "Disease")];
 const FIRST: &[(&str, &str)] = &[("Naloxone", "Chemical")];
 
@@ -37,6 +41,7 @@ const CASES: &[Case] = &[
     ("json-list", "[{\"text\":\"Naloxone\",\"label\":\"Chemical\"}]</s>", FIRST),
     ("json-list", "There are no entities in this text.", &[]),
     ("json-grouped", "{\"Chemical\":[\"Naloxone\"],\"Disease\":[]}C04107 is an anonymous marker", FIRST),
+    ("json-list", r#"[]{"entities":[{"text":"Naloxone","label":"Chemical"}]}"#, &[]),
     // Labels and mentions.
     ("json-list", r#"[{"text":"Naloxone","label":"chemicals"},{"text":"Alzheimer's disease","label":"DISEASE"}]"#, &[("Naloxone", "Chemical"), ("Alzheimer's disease", "Disease")]),
     ("json-list", r#"[{"text":"naloxone","label":"Chemical"},{"text":"clonidin","label":"Chemical"}]"#, BOTH),
@@ -108,13 +113,28 @@ fn the_usual_damages_are_mended() {
     for (name, output, expected) in CASES {
         let program = formats::program(name, &["Chemical", "Disease"]);
         let repaired = check(&program, &text, output.as_bytes());
-        let surface = |entity: &Entity| (text.slice(entity.extent()).unwrap_or_default().to_owned(), entity.label.clone());
+        let surface = |entity: &Entity| {
+            (
+                text.slice(entity.extent()).unwrap_or_default().to_owned(),
+                entity.label.clone(),
+            )
+        };
         let mut found: Vec<(String, String)> = repaired.entities.iter().map(surface).collect();
-        let mut expected: Vec<(String, String)> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        (found.sort(), expected.sort());
+        let mut expected: Vec<(String, String)> = expected
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect();
+        found.sort();
+        expected.sort();
         if found != expected {
             failed.push(format!("{name}: {output}\n  gave {found:?}\n  {:?}", repaired.edits));
         }
     }
-    assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), CASES.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {}\n{}",
+        failed.len(),
+        CASES.len(),
+        failed.join("\n")
+    );
 }

@@ -61,10 +61,22 @@ fn long_outputs_are_read() {
     let text = gramask_ner::Text::new("Naloxone reverses clonidine".repeat(40));
     for name in formats::names() {
         let program = formats::program(name, &["Chemical", "Disease"]);
-        for piece in ["[", "(B", "<Disease>", "(O) x", "\"", "{\"text\":\"", "@@", "| ", "a: ", "\\", "- text: \"", "\u{fffd}", "[["] {
-            let t=Instant::now(); eprintln!("{name} {piece:?}");
+        for piece in [
+            "[",
+            "(B",
+            "<Disease>",
+            "(O) x",
+            "\"",
+            "{\"text\":\"",
+            "@@",
+            "| ",
+            "a: ",
+            "\\",
+            "- text: \"",
+            "\u{fffd}",
+            "[[",
+        ] {
             check(&program, &text, piece.repeat(6_000 / piece.len()).as_bytes());
-            if t.elapsed().as_millis()>300 {eprintln!("{name} {piece:?} {:?}",t.elapsed());}
         }
         check(&program, &text, "Naloxone ".repeat(20_000).as_bytes());
     }
@@ -86,19 +98,34 @@ fn speed() {
                 break;
             }
             for entity in &document.entities {
-                entities.push(gramask_ner::Entity::new(&entity.label, offset + entity.start(), offset + entity.end()));
+                entities.push(gramask_ner::Entity::new(
+                    &entity.label,
+                    offset + entity.start(),
+                    offset + entity.end(),
+                ));
             }
             text.push_str(document.text.as_str());
             text.push(' ');
         }
         let text = gramask_ner::Text::new(text);
-        let Ok(written) = program.write(&text, &entities) else { continue };
-        let damaged = written.text.replace('"', "'").replace("Dis", "dis").replace("Chemical", "Chemicals");
+        let Ok(written) = program.write(&text, &entities) else {
+            continue;
+        };
+        let damaged = written
+            .text
+            .replace('"', "'")
+            .replace("Dis", "dis")
+            .replace("Chemical", "Chemicals");
         let mut output = damaged.clone();
         while output.len() < 1000 {
             output += &damaged;
         }
-        output.truncate((0..=1024.min(output.len())).rev().find(|at| output.is_char_boundary(*at)).unwrap_or(0));
+        output.truncate(
+            (0..=1024.min(output.len()))
+                .rev()
+                .find(|at| output.is_char_boundary(*at))
+                .unwrap_or(0),
+        );
         let mut best = f64::MAX;
         for _ in 0..5 {
             let start = Instant::now();
