@@ -9,6 +9,7 @@
 //! - A [`Program`] is a format compiled for a schema, shared by all documents. It is the **writer** ([`Program::write`]:
 //!   entities to the one output that says them, and what the format can't say beside it) and the **reader**
 //!   ([`Program::read`]: an output to entities, and what of it is not true of the document).
+//!   [`Program::repair`] makes the best of an output that was written without a mask.
 //! - A [`Vocabulary`] is a model's tokens as byte strings.
 //! - A [`Constraint`] is program, document, [`Level`] and vocabulary: a [`State`] (a `Copy` number, so that forking is
 //!   free) has a mask of the tokens that may follow ([`Constraint::mask`]), and one for a token budget, within which an
