@@ -86,6 +86,10 @@ struct Collector<'a> {
     fresh: bool,
     /// Nothing but what was made up comes behind.
     last: bool,
+    /// Nothing but literals comes behind.
+    closing: bool,
+    /// The last literal had to be mended.
+    mended: bool,
     out: Collected,
 }
 
@@ -106,6 +110,8 @@ pub(super) fn collect(program: &Program, output: &[u8], events: &[Event], edits:
         context: NO_LABEL,
         fresh: false,
         last: false,
+        closing: false,
+        mended: false,
         out: Collected::default(),
     };
     let (mut begin, mut before) = (0, false);
@@ -116,8 +122,13 @@ pub(super) fn collect(program: &Program, output: &[u8], events: &[Event], edits:
         _ => false,
     };
     let evidence = events.iter().rposition(seen);
+    let content = |event: &Event| {
+        matches!(event, Event::Begin(_) | Event::Number(..)) || seen(event) && matches!(event, Event::Label(..))
+    };
+    let content = events.iter().rposition(content);
     for (number, event) in events.iter().enumerate() {
         collector.last = Some(number) > evidence;
+        collector.closing = Some(number) > content;
         match *event {
             Event::Begin(at) => begin = at as usize,
             Event::Outside(at) => {
@@ -310,6 +321,9 @@ impl Collector<'_> {
             };
         }
         let mended = std::mem::take(&mut self.inserted) > 0;
+        // A quote that was opened and never closed: the list's end may be of the text.
+        let unclosed = put == Put::Everything && self.closing && !self.mended;
+        self.mended = mended;
         let awaiting = self.awaiting.take();
         let cut_label = std::mem::take(&mut self.cut_label) && cut;
         let cursor = self.program.cursor;
@@ -329,7 +343,7 @@ impl Collector<'_> {
                 pending.part().positions.pop();
                 pending.mention.vague = true;
             }
-            Some(kind) if !kind.is_position() && cut => pending.mention.lost = true,
+            Some(kind) if !kind.is_position() && (cut || unclosed) => pending.mention.lost = true,
 
             Some(_) => pending.endless = mended && !behind.iter().any(u8::is_ascii_punctuation),
             None => {}

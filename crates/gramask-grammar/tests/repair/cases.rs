@@ -53,6 +53,7 @@ const CASES: &[Case] = &[
     ("json-grouped", r#"{"Chemical":["Naloxone","clonidine"]}"#, BOTH),
     ("label-list", r#"['Naloxone', 'clonidine',]"#, BOTH),
     ("label-list", "[\"Naloxone\",\"clonidine\"", BOTH),
+    ("label-list", "[\"Naloxone\", \"clonidine]", FIRST),
     // Positions: the text wins.
     ("json-offsets", r#"[{"text":"clonidine","start":130,"end":136,"label":"Chemical"}]"#, &[("clonidine", "Chemical")]),
     ("json-offsets", r#"[{"text":"Naloxone","start":"0","end":"8","label":"Chemical"}]"#, FIRST),
