@@ -100,7 +100,7 @@ impl Program {
         let nothing = Source::new(&Text::new(""), self.escape(), self.format.grammar.directives.boundaries);
         let source = nothing.unwrap_or_else(|_| unreachable!("the empty text has no character that can't be written"));
         let mut machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Syntax, Limits::NONE);
-        (machine.tracing, machine.lenient) = (true, lenient);
+        (machine.tracing, machine.lenient, machine.output) = (true, lenient, output.into());
         let mut threads = machine.start();
         let mut seen = FxHashSet::default();
         for (offset, &byte) in output.iter().enumerate() {

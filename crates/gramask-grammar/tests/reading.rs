@@ -160,3 +160,28 @@ fn more_parts_than_a_format_has_are_not_written() {
         written.text
     );
 }
+
+/// A model that goes on opening tags must not keep the reader busy: known and unknown labels are never both followed.
+#[test]
+fn many_unclosed_tags_are_refused_at_once() {
+    for (format, tag) in [
+        ("inline-xml", "<Disease>"),
+        ("inline-xml", "<Drug>"),
+        ("sel", "((Disease: "),
+        ("inline-bracket", "["),
+    ] {
+        for opened in ["", "a "] {
+            let output = format!("{opened}{}", tag.repeat(600));
+            let refused = program(format).read(&Text::new("a b"), output.as_bytes());
+            assert!(refused.is_err(), "{format}");
+        }
+    }
+    // An unknown label within known ones, and the other way round.
+    let (entities, problems) = read(
+        "inline-xml",
+        "a b c",
+        "<Disease>a <Drug>b</Drug></Disease> <Drugs>c</Drugs>",
+    );
+    assert_eq!(entities, [Entity::new("Disease", 0, 3)]);
+    assert_eq!(problems, ["unknown label `Drug`", "unknown label `Drugs`"]);
+}

@@ -148,6 +148,8 @@ pub(crate) struct Machine {
     pub tracing: bool,
     /// For the reader: labels that the schema does not have are read too.
     pub lenient: bool,
+    /// For the reader: what it reads.
+    pub output: Arc<[u8]>,
     /// For the reader: how many bytes were read.
     pub position: u32,
 }
@@ -175,6 +177,7 @@ impl Machine {
             traces: vec![(0, Event::Nothing)],
             tracing: false,
             lenient: false,
+            output: Arc::new([]),
             position: 0,
         }
     }

@@ -46,8 +46,8 @@ impl Machine {
             }
             Op::Terminal(Terminal::Label) => {
                 self.label(thread, byte, out);
-                // A reader goes on over a label that is not of the schema, to name it.
-                if self.lenient && self.innermost(thread.frame).is_some_and(|open| open.label == NO_LABEL) {
+                // A reader goes on over a label that is not of the schema, or not the one before, to name it.
+                if self.lenient && self.innermost(thread.frame).is_some() {
                     self.free(thread, Terminal::Label, byte, out);
                 }
             }
@@ -306,7 +306,9 @@ impl Machine {
                 let cursor = if kind.is_cursor() { free.left } else { thread.cursor };
                 let tail = if kind == Terminal::Label { 0 } else { tail };
                 let behind = out.len();
-                self.leave(Thread { cursor, tail, ..thread }, Some(kind), out);
+                if kind != Terminal::Label || !self.is_right_label(&thread) {
+                    self.leave(Thread { cursor, tail, ..thread }, Some(kind), out);
+                }
                 // What begins the same free text anew writes no more than what goes on with it. (A reader tells them apart.)
                 if free.left > 0 && !self.tracing {
                     let mut at = behind;
@@ -321,6 +323,20 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// For the reader: whether the text that the thread has begun is a label that can stand here, now that this byte is in
+    /// it. Such a text is read as that label alone: read as a wrong one besides, each tag would double the threads.
+    fn is_right_label(&self, thread: &Thread) -> bool {
+        let Some((_, Event::Begin(start))) = self.traces.get(thread.trace as usize) else {
+            return false;
+        };
+        let text = self.output.get(*start as usize..=self.position as usize);
+        let labels = self
+            .labels(thread)
+            .into_iter()
+            .map(|label| &self.program.labels[usize::from(label)]);
+        text.is_some_and(|text| labels.into_iter().any(|label| label[..] == *text))
     }
 
     pub(super) fn begin_free(&self, thread: &Thread, kind: Terminal) -> Free {
