@@ -291,11 +291,6 @@ fn lazy_and_masked_have_the_exact_distribution_and_the_naive_way_has_not() {
                 .into_iter()
                 .map(|t| (probability(&wanted, t) - probability(&of_naive, t)).abs());
             let apart = apart.sum::<f64>() / 2.0;
-            println!(
-                "{} texts, {sampling:?}: the naive way is {apart:.3} away, {:.1}",
-                texts.len(),
-                excess_of_known(&naive, &wanted)
-            );
             match sampling.top_k {
                 // Without filters it is rejection sampling, and right.
                 0 if sampling.min_p == 0.0 => assert!(apart < 1e-9, "{apart}"),
