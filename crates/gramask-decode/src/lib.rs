@@ -83,7 +83,10 @@ pub use random::{Draw, digest, document_number};
 pub use record::{Chosen, MaskScores, Scores, TokenRecord};
 pub use sampler::{Basis, Choice, NoChoice, Sampler};
 pub use sampling::{Sampling, SamplingError};
-pub use strategies::{Draft, Drafts, FreeThenMasked, Jump, Lazy, Masked, Unconstrained};
+pub use strategies::{
+    Asap, Beam, BeamStop, Draft, Drafts, FreeThenMasked, Jump, Lazy, Masked, NoConstraint, Particles, Retry,
+    Unconstrained,
+};
 pub use strategy::{Effort, Ending, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
 pub use transformer::TransformerModel;
 pub use vocabulary::{TokenTable, TokenTableError};

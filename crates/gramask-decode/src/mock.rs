@@ -5,6 +5,7 @@
 //! enough to check by hand.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::constraint::TokenConstraint;
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
@@ -281,7 +282,7 @@ impl LanguageModel for MockModel {
 /// Its state is the number of a node of the texts' tree, and one more node behind the end token.
 #[derive(Clone, Debug)]
 pub struct MockConstraint {
-    table: TokenTable,
+    table: Arc<TokenTable>,
     nodes: Vec<Node>,
     mask: Vec<u32>,
 }
@@ -317,7 +318,7 @@ impl MockConstraint {
             nodes[at].accepts = true;
         }
         let mut constraint = MockConstraint {
-            table,
+            table: Arc::new(table),
             nodes,
             mask: Vec::new(),
         };
@@ -395,4 +396,58 @@ impl TokenConstraint for MockConstraint {
     fn tokens_to_finish(&mut self, state: usize) -> usize {
         self.nodes.get(state).map_or(0, |node| node.finish)
     }
+}
+
+/// An output of a constraint, and what the model thinks of it; see [`outputs`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Valid {
+    /// Its tokens, the end token included.
+    pub tokens: Vec<u32>,
+    /// The natural logarithm of its probability under the model, without any mask.
+    pub log_probability: f64,
+    /// The same under masked sampling: renormalised over the tight mask at each step.
+    pub log_masked: f64,
+}
+
+/// All outputs that a constraint allows behind a prompt within a budget, by walking them: the truth that strategies are
+/// tested against. The model's distribution is taken at a temperature, which divides the logits.
+pub fn outputs(
+    model: &MockModel,
+    constraint: &MockConstraint,
+    prompt: &[u32],
+    budget: usize,
+    temperature: f64,
+) -> Vec<Valid> {
+    let mut constraint = constraint.clone();
+    let (mut done, mut open) = (Vec::new(), Vec::new());
+    let nothing = Valid {
+        tokens: Vec::new(),
+        log_probability: 0.0,
+        log_masked: 0.0,
+    };
+    open.push((nothing, constraint.start()));
+    while let Some((before, state)) = open.pop() {
+        let logits = model.logits(&[prompt, &before.tokens].concat());
+        let logits: Vec<f64> = logits.iter().map(|&logit| f64::from(logit) / temperature).collect();
+        let mask = constraint.mask_within(state, budget - before.tokens.len()).to_vec();
+        let allowed = (0..logits.len()).filter(|token| mask[token / 32] >> (token % 32) & 1 == 1);
+        let allowed: Vec<usize> = allowed.collect();
+        let log_sum =
+            |tokens: &mut dyn Iterator<Item = usize>| tokens.map(|token| logits[token].exp()).sum::<f64>().ln();
+        let whole = log_sum(&mut (0..logits.len()));
+        let kept = log_sum(&mut allowed.iter().copied());
+        for token in allowed {
+            let valid = Valid {
+                tokens: [&before.tokens[..], &[token as u32]].concat(),
+                log_probability: before.log_probability + logits[token] - whole,
+                log_masked: before.log_masked + logits[token] - kept,
+            };
+            match constraint.advance(state, token as u32) {
+                Some(ENDED) => done.push(valid),
+                Some(next) => open.push((valid, next)),
+                None => {}
+            }
+        }
+    }
+    done
 }
