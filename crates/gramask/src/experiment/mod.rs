@@ -27,15 +27,17 @@
 
 mod error;
 mod overrides;
+mod parameters;
 mod parse;
 mod strategies;
 
 pub use error::{ExperimentError, Place};
 pub use overrides::Overrides;
-pub use strategies::{
+pub use parameters::{
     AsapParameters, BeamParameters, DraftParameters, FreeParameters, JumpParameters, NoParameters, RetryParameters,
-    SmcParameters, Strategies, StrategyChoice, StrategyName, UnknownStrategy,
+    SmcParameters,
 };
+pub use strategies::{Strategies, StrategyChoice, StrategyName, UnknownStrategy};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    CorpusChoice, Examples, Experiment, ExperimentError, LevelName, OnProblem, Place, Strategies, StrategyChoice,
-    StrategyName, Unit, format_name,
+    CorpusChoice, Examples, Experiment, ExperimentError, LevelName, OnProblem, Place, Strategies, StrategyName, Unit,
+    format_name,
 };
 
 /// The file as written.
@@ -201,41 +201,6 @@ impl Experiment {
             device: written.device,
             weights: written.weights,
         })
-    }
-}
-
-impl StrategyChoice {
-    /// Reads one strategy as the command line has it: its name, or the name and its parameters as a line under
-    /// `[strategies]` would have them.
-    ///
-    /// # Errors
-    /// When it is no strategy, with its place in `text`; when it is not one alone.
-    ///
-    /// ```
-    /// use gramask::experiment::{BeamParameters, StrategyChoice};
-    /// assert_eq!(StrategyChoice::parse("lazy")?, StrategyChoice::Lazy);
-    /// let beam = BeamParameters { k: 8, ..BeamParameters::default() };
-    /// assert_eq!(StrategyChoice::parse("beam = { k = 8 }")?, StrategyChoice::Beam(beam));
-    /// assert!(StrategyChoice::parse("beam = { k = 0 }").is_err());
-    /// # Ok::<(), gramask::experiment::ExperimentError>(())
-    /// ```
-    pub fn parse(text: &str) -> Result<StrategyChoice, ExperimentError> {
-        let source = match text.contains('=') {
-            true => text.to_string(),
-            false => format!("{} = {{}}", text.trim()),
-        };
-        let wrong = |span, message: &str| ExperimentError::Wrong {
-            place: Box::new(Place::new("--strategy".as_ref(), &source, span, message)),
-        };
-        let given: Strategies = toml::from_str(&source)
-            .map_err(|error| wrong(error.span().unwrap_or(0..0), &error.message().replace('\n', " ")))?;
-        match <[StrategyChoice; 1]>::try_from(given.chosen()) {
-            Ok([choice]) => Ok(choice),
-            Err(_) => {
-                let message = "give one strategy, such as `masked` or `beam = { k = 8 }`";
-                Err(wrong(0..source.len(), message))
-            }
-        }
     }
 }
 
@@ -484,22 +449,6 @@ seed = 3
         let few = Experiment::parse("x.toml".as_ref(), GOOD).unwrap();
         let written = serde_json::to_value(&few.strategies).unwrap();
         assert_eq!(written, serde_json::json!({"unconstrained": {}, "masked": {}}));
-    }
-
-    #[test]
-    fn a_strategy_of_the_command_line() {
-        assert_eq!(StrategyChoice::parse(" draft ").unwrap().name(), StrategyName::Draft);
-        assert_eq!(StrategyChoice::parse("aligned-smc={particles=2}").unwrap().lanes(), 2);
-        for (text, words) in [
-            ("beem", &["beem", "`beam`"][..]),
-            ("", &["--strategy"]),
-            ("beam = { k = 0 }", &["`k` is 0", "1 to 64"]),
-            ("beam = {}\nlazy = {}", &["one strategy"]),
-            ("#=", &["one strategy"]),
-        ] {
-            let error = StrategyChoice::parse(text).unwrap_err().to_string();
-            assert!(words.iter().all(|word| error.contains(word)), "{text}: {error}");
-        }
     }
 
     #[test]
