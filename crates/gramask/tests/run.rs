@@ -1,5 +1,6 @@
 //! Whole runs over the mini corpus, with a model without weights: every token is as likely as any other.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gramask::decode::mock::MockModel;
@@ -58,7 +59,7 @@ impl PromptTokenizer for Bytes {
 
 fn engine(name: &str) -> Result<Engine, RunError> {
     let table = MockModel::uniform(4096).table().clone();
-    Engine::new(name.into(), Box::new(Mocks), table, Box::new(Bytes), None)
+    Engine::new(name.into(), Box::new(Mocks), table, Arc::new(Bytes), None)
 }
 
 /// Sets `stop` once so many documents are done.
@@ -262,4 +263,163 @@ fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
             .filter(|row| row.level == LevelName::Grounded.as_str())
             .all(|row| row.parse_rate < 1.0)
     );
+}
+
+/// All strategies that need no constraint, and all that have one.
+const ALL: &str = "{ unconstrained = {}, repair = {}, retry = { n = 2 }, masked = {}, lazy = {}, jump = {}, draft = {}, \
+    beam = { k = 2 }, aligned-asap = { iterations = 2 }, aligned-smc = { particles = 4 }, \
+    free-then-masked = { trigger = \"=>\", free = 5 } }";
+
+fn with_all(formats: &[&str]) -> String {
+    with(formats).replace("{ unconstrained = {}, masked = {} }", ALL)
+}
+
+#[test]
+fn every_strategy_keeps_the_promises_of_its_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&with_all(&SOME));
+    let (complete, cells, journal) = session(&plan, folder.path(), usize::MAX);
+    assert!(complete);
+    assert_eq!(cells.len(), SOME.len() * (4 + 8 + 8));
+    let broken = broken_promises(journal.records());
+    assert!(broken.is_empty(), "{:#?}", broken.first());
+    let rows = rows(&plan, &journal);
+    for row in &rows {
+        let name = format!("{} {} {}", row.format, row.level, row.strategy);
+        assert_eq!((row.not_decoded, row.documents), (0, 4), "{name}");
+        let masked = row.level != "none";
+        assert!(
+            row.parse_rate == 1.0 || !masked && row.strategy != "repair",
+            "{name}: {}",
+            row.parse_rate
+        );
+        assert!(!masked || row.truncation_rate == 0.0, "{name}");
+        let forces = matches!(row.strategy.as_str(), "jump" | "free-then-masked");
+        assert!(row.forced_rate == 0.0 || forces, "{name}");
+        // The keys of a JSON object are forced.
+        assert!(
+            row.forced_rate > 0.0 || !forces || row.format != "json-list" || row.level != "grounded",
+            "{name}"
+        );
+        assert!(row.drafted_rate == 0.0 || row.strategy == "draft", "{name}");
+        assert_eq!(
+            row.changed_documents.is_some(),
+            masked && row.strategy != "masked",
+            "{name}"
+        );
+        // The model is asked about all of these, under a mask.
+        if matches!(row.strategy.as_str(), "masked" | "draft") {
+            assert_eq!(row.log_weight_known, 4, "{name}");
+            let weight = row.log_weight.unwrap();
+            assert!(
+                (weight + row.removed_nats).abs() < 1e-9 && weight < 0.0,
+                "{name}: {weight}"
+            );
+            assert!(row.removed_mass.unwrap() > 0.0, "{name}");
+        }
+        if row.strategy == "draft" {
+            assert_eq!(row.changed_documents, Some(0), "{name}: drafts change nothing");
+        }
+        if row.strategy == "unconstrained" {
+            assert_eq!((row.log_weight, row.removed_mass), (Some(0.0), Some(0.0)), "{name}");
+        }
+        let several = matches!(row.strategy.as_str(), "aligned-asap" | "aligned-smc");
+        assert!(row.attempts_per_document > 1.0 || !several, "{name}");
+        // A byte is a token, and the tokenizer knows no other cut.
+        assert!(row.non_canonical_rate.is_none_or(|rate| rate == 0.0), "{name}");
+    }
+    let drafted = rows.iter().filter(|row| row.strategy == "draft");
+    assert!(
+        drafted.map(|row| row.drafted_rate).sum::<f64>() > 0.0,
+        "drafts are confirmed at all"
+    );
+    for record in journal.records() {
+        let counted = record.tokens.sampled + record.tokens.forced + record.tokens.drafted;
+        assert_eq!(counted, record.tokens.output);
+        let free = record.cell.strategy.as_str() == "free-then-masked";
+        assert_eq!(record.preamble.is_some(), free);
+        assert!(
+            !free || record.preamble.as_ref().unwrap().contains("=>"),
+            "{:?}",
+            record.preamble
+        );
+        assert_eq!(record.repaired.is_some(), record.cell.strategy.as_str() == "repair");
+        assert!(record.trace.is_none());
+    }
+}
+
+#[test]
+fn a_trace_tells_each_token_and_may_be_asked_for_at_any_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = with(&["json-list", "label-list"]).replace("masked = {}", "masked = {}, lazy = {}, jump = {}");
+    let mut plan = plan(&source);
+    let (complete, _, _) = session(&plan, folder.path(), 5);
+    assert!(!complete);
+    plan.trace = true;
+    let (complete, _, journal) = session(&plan, folder.path(), usize::MAX);
+    assert!(complete);
+    let (with, without): (Vec<&Record>, Vec<&Record>) =
+        journal.records().iter().partition(|record| record.trace.is_some());
+    assert!(without.len() >= 5 && without.len() < 10, "{}", without.len());
+    for record in with {
+        let trace = record.trace.as_ref().unwrap();
+        assert_eq!(trace.len(), record.tokens.output);
+        // The text of the tokens is the output, in each pass.
+        let passes = if record.passes.is_empty() {
+            vec![record.output.clone()]
+        } else {
+            record.passes.clone()
+        };
+        for (pass, output) in passes.iter().enumerate() {
+            let mut bytes = Vec::new();
+            for token in trace.iter().filter(|token| token.pass == pass) {
+                match token.token {
+                    byte @ 0..256 => bytes.push(byte as u8),
+                    256 => assert_eq!(token.text, "<end>"),
+                    _ => bytes.extend_from_slice(token.text.as_bytes()),
+                }
+            }
+            assert_eq!(&String::from_utf8_lossy(&bytes), output);
+        }
+        let known = trace.iter().filter(|token| token.removed.is_some());
+        assert_eq!(known.count(), record.distortion.known_steps);
+        let strategy = record.cell.strategy.as_str();
+        let scored = trace.iter().all(|token| token.log_probability.is_some());
+        let masked = trace
+            .iter()
+            .all(|token| token.removed.is_some() && token.entropy_after.is_some());
+        match strategy {
+            "jump" => assert_eq!(scored, record.tokens.forced == 0),
+            "lazy" => assert!(scored),
+            _ => assert!(scored && masked),
+        }
+        // A uniform model over 258 tokens.
+        for token in trace.iter().filter(|token| token.log_probability.is_some()) {
+            assert!((token.log_probability.unwrap() + 258f64.ln()).abs() < 1e-6);
+            assert!((token.entropy.unwrap() - 258f64.ln()).abs() < 1e-6 && token.rank == Some(0));
+        }
+        let removed: f64 = trace.iter().filter_map(|token| token.removed).sum();
+        assert!((removed - record.distortion.removed_mass).abs() < 1e-9);
+        let changed = trace.iter().filter(|token| token.changed_best == Some(true)).count();
+        assert_eq!(changed, record.distortion.changed_best);
+        assert!(strategy != "unconstrained" || removed == 0.0 && changed == 0);
+    }
+    // Traces change no figure.
+    let whole = tempfile::tempdir().unwrap();
+    plan.trace = false;
+    let (_, _, plain) = session(&plan, whole.path(), usize::MAX);
+    let bare = |journal: &Journal| -> Vec<String> {
+        let mut all: Vec<String> = journal
+            .records()
+            .iter()
+            .map(|record| {
+                let mut record = record.clone();
+                (record.trace, record.times) = (None, Default::default());
+                serde_json::to_string(&record).unwrap()
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(bare(&journal), bare(&plain));
 }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use gramask_decode::Sampling;
-use gramask_grammar::{Format, Level};
+use gramask_grammar::Format;
 use gramask_ner::{Document, Schema, Text};
 
 use super::run::resolve;
-use super::{BROKEN, CliError, DONE, bars};
-use crate::experiment::{CorpusChoice, LevelName, OnProblem, Unit};
+use super::{BROKEN, CliError, DONE, bars, trace};
+use crate::experiment::{CorpusChoice, LevelName, OnProblem, StrategyChoice, Unit};
 use crate::mark;
 use crate::pull::Cache;
 use crate::run::{Engine, Judged, OneText, Pass, PlannedCorpus, decode_passes};
@@ -24,10 +24,11 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
         false => (Schema::new(args.labels.iter().map(|label| label.trim())), Vec::new()),
         true => from_corpus(&args.corpus, args.examples)?,
     };
-    let level = match args.level {
-        Level::None => LevelName::None,
-        Level::Syntax => LevelName::Syntax,
-        Level::Grounded => LevelName::Grounded,
+    let level = LevelName::from(args.level);
+    let strategy = match (&args.strategy, level) {
+        (Some(text), _) => StrategyChoice::parse(text)?,
+        (None, LevelName::None) => StrategyChoice::Unconstrained,
+        (None, _) => StrategyChoice::Masked,
     };
     let sampling = Sampling {
         temperature: args.temperature,
@@ -39,6 +40,7 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
         schema,
         examples,
         level,
+        strategy,
         sampling,
         budget: args.budget,
     };
@@ -50,11 +52,15 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
     bar.finish_and_clear();
     let text = Text::new(args.text);
     let bar = bars::waiting("decoding");
-    let decoded = decode_passes(&mut engine?, &one, &text);
+    let mut engine = engine?;
+    let decoded = decode_passes(&mut engine, &one, &text);
     bar.finish_and_clear();
     let (passes, judged) = decoded?;
 
     show(&text, &passes, &judged, &one.schema);
+    if args.trace {
+        trace::show(&passes, engine.table());
+    }
     let faint = Style::new().dimmed();
     for Pass { output, .. } in &passes {
         let times = &output.times;
@@ -98,7 +104,23 @@ fn show(text: &Text, passes: &[Pass], judged: &Judged, schema: &Schema) {
     let head = Style::new().bold();
     for Pass { label, output } in passes {
         let of = label.as_ref().map_or(String::new(), |label| format!(" of {label}"));
+        if !output.preamble.is_empty() {
+            anstream::println!("{head}before the output{of}{head:#}\n{}\n", output.preamble);
+        }
         anstream::println!("{head}output{of}{head:#}\n{}\n", output.text);
+    }
+    if let Some(repaired) = judged.repaired.as_ref().filter(|repaired| repaired.rewritten) {
+        let edits: Vec<String> = repaired
+            .edits
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let edits = if edits.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", edits.join(", "))
+        };
+        anstream::println!("{head}repaired{edits}{head:#}\n{}\n", repaired.text);
     }
     anstream::println!("{head}entities{head:#}");
     for entity in &judged.entities {

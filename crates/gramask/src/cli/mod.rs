@@ -12,6 +12,7 @@ mod list;
 mod mask;
 mod pull;
 mod run;
+mod trace;
 mod verify;
 
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use error::CliError;
+
+use crate::experiment::StrategyName;
 
 /// Done.
 const DONE: u8 = 0;
@@ -59,7 +62,9 @@ a folder holds one run, and other settings are refused.")]
     Run(RunArgs),
     /// Decode one text and show its entities in colour
     #[command(after_help = "\
-The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.")]
+The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.
+The strategies: at level none unconstrained, repair, retry, beam; at the others masked, lazy, jump, draft, beam, aligned-asap,
+aligned-smc, free-then-masked. docs/strategies.md says what they do and which parameters they take.")]
     Decode(DecodeArgs),
     /// Show which tokens may follow behind the beginning of an output
     #[command(after_help = "\
@@ -110,6 +115,18 @@ struct RunArgs {
     /// One model in place of those in the file: a name, ORGANISATION/NAME of the hub, a folder or a .gguf file
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// These formats in place of those in the file, with commas between: names or paths
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
+    formats: Option<Vec<String>>,
+    /// These levels in place of those in the file, with commas between
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1.., value_parser = level)]
+    levels: Option<Vec<gramask_grammar::Level>>,
+    /// These strategies in place of those in the file, with commas between; their parameters are the file's, where it has them
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
+    strategies: Option<Vec<StrategyName>>,
+    /// Write into each record what is known of each of its tokens
+    #[arg(long)]
+    trace: bool,
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +140,12 @@ struct DecodeArgs {
     /// The constraint: `none`, `syntax` (the output parses) or `grounded` (and it is true of the text)
     #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
     level: gramask_grammar::Level,
+    /// The strategy, with or without parameters: `lazy`, `beam = { k = 8 }` [default: masked; unconstrained at level none]
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<String>,
+    /// Show what is known of each token
+    #[arg(long)]
+    trace: bool,
     /// The labels, with commas between; the prompt then has no examples
     #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "corpus")]
     labels: Vec<String>,

@@ -24,9 +24,13 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         corpus: args.corpus,
         on_problem: args.skip_problems.then_some(OnProblem::Skip),
         model: args.model,
+        formats: args.formats,
+        levels: args.levels.map(|levels| levels.into_iter().map(Into::into).collect()),
+        strategies: args.strategies,
     };
     let (experiment, source) = Experiment::read(&args.file)?;
-    let plan = Plan::new(experiment.with(&overrides))?;
+    let mut plan = Plan::new(experiment.with(&overrides))?;
+    plan.trace = args.trace;
     for corpus in &plan.corpora {
         if let Some(first) = corpus.problems.first() {
             let count = corpus.problems.len();

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::run::resolve;
 use super::{CliError, DONE, FAILED, at_least_one, bars};
-use crate::experiment::{CorpusChoice, LevelName, OnProblem, Unit};
+use crate::experiment::{CorpusChoice, LevelName, OnProblem, StrategyChoice, Unit};
 use crate::pull::{BYTES, Cache, Model, NamedVocabulary};
 use crate::run::{Engine, OneText, PlannedCorpus, Record, decode_one};
 use crate::verify::{Case, Found, KEPT, Row, Sample, to_csv, to_table, verify as compare};
@@ -203,6 +203,7 @@ fn decode(
                 schema: program.schema().clone(),
                 examples: Vec::new(),
                 level: LevelName::None,
+                strategy: StrategyChoice::Unconstrained,
                 sampling: Sampling::greedy(),
                 budget: 64,
             };

@@ -1,8 +1,8 @@
 //! Experiment files: what to decode, with what, and how.
 //!
 //! One TOML file describes a grid of cells, **corpus x format x level x strategy** (for each model); a run carries out
-//! every cell over the same documents. Level `none` goes with the strategy `unconstrained`, the levels `syntax` and
-//! `grounded` with `masked`.
+//! every cell over the same documents. Which strategies go with which level [`StrategyName::goes_with`] says: at level `none`
+//! what needs no constraint, at the levels `syntax` and `grounded` what does.
 //!
 //! ```
 //! use gramask::experiment::Experiment;
@@ -27,10 +27,17 @@
 
 mod error;
 mod overrides;
+mod parameters;
 mod parse;
+mod strategies;
 
 pub use error::{ExperimentError, Place};
 pub use overrides::Overrides;
+pub use parameters::{
+    AsapParameters, BeamParameters, DraftParameters, FreeParameters, JumpParameters, NoParameters, RetryParameters,
+    SmcParameters,
+};
+pub use strategies::{Strategies, StrategyChoice, StrategyName, UnknownStrategy};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -120,23 +127,6 @@ pub enum LevelName {
     Grounded,
 }
 
-/// The strategies of an experiment; one that is not named is not run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Strategies {
-    /// Plain decoding, strict reading of the output. Takes no parameter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unconstrained: Option<NoParameters>,
-    /// Mask at each step. Takes no parameter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub masked: Option<NoParameters>,
-}
-
-/// The parameters of a strategy that takes none: `{}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoParameters {}
-
 /// The examples in the prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -154,16 +144,6 @@ impl Default for Examples {
             split: "train".into(),
         }
     }
-}
-
-/// A strategy's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StrategyName {
-    /// Plain decoding, strict reading of the output.
-    Unconstrained,
-    /// Mask at each step.
-    Masked,
 }
 
 /// One cell of the grid. Names only; indices would not survive a change of the file.
@@ -212,17 +192,6 @@ pub fn format_name(name_or_path: &str) -> String {
     file.strip_suffix(".gram").unwrap_or(file).to_string()
 }
 
-impl Strategies {
-    /// The strategies that go with a level.
-    pub fn of(&self, level: LevelName) -> Vec<StrategyName> {
-        let chosen = match level {
-            LevelName::None => self.unconstrained.map(|_| StrategyName::Unconstrained),
-            LevelName::Syntax | LevelName::Grounded => self.masked.map(|_| StrategyName::Masked),
-        };
-        chosen.into_iter().collect()
-    }
-}
-
 impl LevelName {
     /// As written in files and tables.
     pub fn as_str(self) -> &'static str {
@@ -230,16 +199,6 @@ impl LevelName {
             LevelName::None => "none",
             LevelName::Syntax => "syntax",
             LevelName::Grounded => "grounded",
-        }
-    }
-}
-
-impl StrategyName {
-    /// As written in files and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StrategyName::Unconstrained => "unconstrained",
-            StrategyName::Masked => "masked",
         }
     }
 }
@@ -260,15 +219,19 @@ impl fmt::Display for LevelName {
     }
 }
 
-impl fmt::Display for StrategyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {}", self.corpus, self.format, self.level, self.strategy)
+    }
+}
+
+impl From<gramask_grammar::Level> for LevelName {
+    fn from(level: gramask_grammar::Level) -> Self {
+        match level {
+            gramask_grammar::Level::None => LevelName::None,
+            gramask_grammar::Level::Syntax => LevelName::Syntax,
+            gramask_grammar::Level::Grounded => LevelName::Grounded,
+        }
     }
 }
 

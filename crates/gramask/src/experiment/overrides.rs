@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CorpusChoice, Experiment, OnProblem, Unit};
+use super::{CorpusChoice, Experiment, LevelName, OnProblem, StrategyName, Unit, format_name};
 
 /// Changes to an experiment; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -27,6 +27,16 @@ pub struct Overrides {
     /// One model in place of all that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// These formats in place of those that the file names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formats: Option<Vec<String>>,
+    /// These levels in place of those that the file names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Vec<LevelName>>,
+    /// These strategies in place of those that the file names: with the file's parameters where it has them, else with the
+    /// default ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategies: Option<Vec<StrategyName>>,
 }
 
 impl Experiment {
@@ -61,8 +71,28 @@ impl Experiment {
         if let Some(model) = &overrides.model {
             self.models = vec![model.clone()];
         }
+        if let Some(formats) = &overrides.formats {
+            self.formats = once(formats, |format| format_name(format));
+        }
+        if let Some(levels) = &overrides.levels {
+            self.levels = once(levels, |level| *level);
+        }
+        if let Some(strategies) = &overrides.strategies {
+            self.strategies = self.strategies.only(strategies);
+        }
         self
     }
+}
+
+/// The items, each name once.
+fn once<T: Clone, N: PartialEq>(items: &[T], name: impl Fn(&T) -> N) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for item in items {
+        if !kept.iter().any(|other| name(other) == name(item)) {
+            kept.push(item.clone());
+        }
+    }
+    kept
 }
 
 /// What a corpus at a path is called: its file name without the ending.
@@ -89,6 +119,9 @@ mod tests {
             on_problem: Some(OnProblem::Skip),
             corpus: Some("data/my.pubtator".into()),
             model: Some("m.gguf".into()),
+            formats: Some(vec!["tuples".into(), "mine/tuples.gram".into(), "bio-tags".into()]),
+            levels: Some(vec![LevelName::Syntax, LevelName::None, LevelName::Syntax]),
+            strategies: Some(vec![StrategyName::Jump, StrategyName::Beam]),
         };
         let changed = experiment.with(&overrides);
         assert_eq!(
@@ -96,6 +129,13 @@ mod tests {
             (3, "cuda", vec!["m.gguf".to_string()])
         );
         assert_eq!(changed.corpora.len(), 1);
+        assert_eq!(changed.formats, ["tuples", "bio-tags"]);
+        assert_eq!(changed.levels, [LevelName::Syntax, LevelName::None]);
+        assert_eq!(
+            changed.strategies.of(LevelName::Syntax),
+            [StrategyName::Jump, StrategyName::Beam]
+        );
+        assert_eq!(changed.strategies.of(LevelName::None), [StrategyName::Beam]);
         assert_eq!(changed.corpora[0].name, "my");
         assert_eq!(changed.corpora[0].unit, Unit::Document);
         assert_eq!(changed.corpora[0].limit, Some(7));

@@ -118,33 +118,28 @@ impl Experiment {
         let strategies = written.strategies.get_ref();
         for level in written.levels.get_ref() {
             if strategies.of(*level.get_ref()).is_empty() {
-                let needed = match level.get_ref() {
-                    LevelName::None => StrategyName::Unconstrained,
-                    _ => StrategyName::Masked,
-                };
-                let level_name = level.get_ref();
+                let fitting = || StrategyName::of(*level.get_ref());
+                let (level_name, names) = (level.get_ref(), StrategyName::list(fitting()));
+                let first = fitting().next().map_or("", StrategyName::as_str);
                 let message = format!(
-                    "level `{level_name}` goes with the strategy `{needed}`: add `{needed} = {{}}` under [strategies]"
+                    "level `{level_name}` goes with {names}: add one under [strategies], such as `{first} = {{}}`"
                 );
                 return Err(wrong(level.span(), message));
             }
         }
-        for (present, strategy, levels) in [
-            (
-                strategies.unconstrained.is_some(),
-                StrategyName::Unconstrained,
-                "`none`",
-            ),
-            (
-                strategies.masked.is_some(),
-                StrategyName::Masked,
-                "`syntax` or `grounded`",
-            ),
-        ] {
-            let mut levels_given = written.levels.get_ref().iter();
-            if present && !levels_given.any(|level| strategies.of(*level.get_ref()).contains(&strategy)) {
-                let message =
-                    format!("strategy `{strategy}` goes with {levels}: add that to `levels`, or leave it out");
+        for strategy in strategies.chosen() {
+            let name = strategy.name();
+            if !written
+                .levels
+                .get_ref()
+                .iter()
+                .any(|level| name.goes_with(*level.get_ref()))
+            {
+                let levels = match name.goes_with(LevelName::None) {
+                    true => "`none`",
+                    false => "`syntax` or `grounded`",
+                };
+                let message = format!("strategy `{name}` goes with {levels}: add that to `levels`, or leave it out");
                 return Err(wrong(written.strategies.span(), message));
             }
         }
@@ -319,6 +314,88 @@ seed = 3
             ("masked = {}", "masked = { k = 2 }", 18, &["`k`"]),
             ("masked = {}", "", 4, &["`syntax`", "masked = {}"]),
             ("\"none\", ", "", 16, &["`unconstrained`", "`none`"]),
+            ("masked = {}", "masked = {}\nrepair = { n = 2 }", 19, &["`n`"]),
+            (
+                "masked = {}",
+                "jump = {}\nretry = { n = 0 }",
+                19,
+                &["`n` is 0", "1 to 64"],
+            ),
+            (
+                "masked = {}",
+                "jump = {}\nretry = { n = -3 }",
+                19,
+                &["`n` is -3", "1 to 64"],
+            ),
+            (
+                "masked = {}",
+                "retry = { temperature = 0 }",
+                18,
+                &["`temperature` is 0", "above 0"],
+            ),
+            (
+                "masked = {}",
+                "draft = { most = 129 }",
+                18,
+                &["`most` is 129", "1 to 128"],
+            ),
+            ("masked = {}", "beam = { k = 65 }", 18, &["`k` is 65", "1 to 64"]),
+            ("masked = {}", "beam = { k = 1.5 }", 18, &["1.5"]),
+            (
+                "masked = {}",
+                "beam = { alpha = -0.5 }",
+                18,
+                &["`alpha` is -0.5", "at least 0"],
+            ),
+            (
+                "masked = {}",
+                "beam = { width = 2 }",
+                18,
+                &["`width`", "`k`", "`alpha`"],
+            ),
+            (
+                "masked = {}",
+                "aligned-asap = { iterations = 0 }",
+                18,
+                &["`iterations` is 0", "1 to 4096"],
+            ),
+            (
+                "masked = {}",
+                "aligned-smc = { particles = 257 }",
+                18,
+                &["`particles` is 257", "1 to 256"],
+            ),
+            (
+                "masked = {}",
+                "aligned-smc = { resample = 1.1 }",
+                18,
+                &["`resample` is 1.1", "at most 1"],
+            ),
+            (
+                "masked = {}",
+                "aligned-smc = { temperature = nan }",
+                18,
+                &["`temperature` is NaN", "above 0"],
+            ),
+            (
+                "masked = {}",
+                "free-then-masked = { trigger = \"\" }",
+                18,
+                &["`trigger` is empty", "Answer:"],
+            ),
+            (
+                "masked = {}",
+                "free-then-masked = { free = 0 }",
+                18,
+                &["`free` is 0", "1 to 4096"],
+            ),
+            (
+                "unconstrained = {}",
+                "",
+                4,
+                &["`none`", "`repair`", "`beam`", "unconstrained = {}"],
+            ),
+            ("\"syntax\", \"grounded\"", "", 16, &["`masked`", "`syntax`"]),
             ("limit = 5", "limit = 0", 10, &["limit of 0"]),
             ("name = \"mini\"", "split = \"dev\"", 8, &["name", "path"]),
             (
@@ -349,6 +426,29 @@ seed = 3
             );
             assert!(message.contains('^'), "{message}");
         }
+    }
+
+    #[test]
+    fn all_strategies_can_be_named_with_their_parameters() {
+        let table = "masked = {}\nrepair = {}\nretry = { n = 2, temperature = 0.5 }\nlazy = {}\njump = {}\n\
+            draft = { most = 8 }\nbeam = { k = 2, alpha = 0 }\naligned-asap = { iterations = 3 }\n\
+            aligned-smc = { particles = 5, resample = 1 }\nfree-then-masked = { trigger = \"=>\", free = 9 }";
+        let experiment = Experiment::parse("x.toml".as_ref(), &GOOD.replace("masked = {}", table)).unwrap();
+        assert_eq!(experiment.strategies.chosen().len(), 11);
+        // For each corpus and format: 4 strategies at level none, 8 at each of the others.
+        assert_eq!(experiment.cells().len(), 2 * 2 * (4 + 8 + 8));
+        let names: Vec<String> = experiment.cells()[..6].iter().map(|cell| cell.to_string()).collect();
+        assert_eq!(names[3], "mini json-list none beam");
+        assert_eq!(names[4], "mini json-list syntax masked");
+        let written = serde_json::to_value(&experiment).unwrap();
+        assert_eq!(written["strategies"]["aligned-smc"]["particles"], 5);
+        assert_eq!(written["strategies"]["aligned-smc"]["temperature"], 1.0);
+        assert_eq!(written["strategies"]["retry"]["n"], 2);
+        assert_eq!(written["strategies"]["masked"], serde_json::json!({}));
+        // A strategy that is not named is not there: runs of earlier versions have the same settings.
+        let few = Experiment::parse("x.toml".as_ref(), GOOD).unwrap();
+        let written = serde_json::to_value(&few.strategies).unwrap();
+        assert_eq!(written, serde_json::json!({"unconstrained": {}, "masked": {}}));
     }
 
     #[test]

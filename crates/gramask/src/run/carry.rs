@@ -3,25 +3,27 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use gramask_decode::{
-    Ended, Layout, Masked, Output, PromptTokenizer, Prompter, Request, Settings, Strategy, Unconstrained, decode,
-};
-use gramask_grammar::{Constraint, ConstraintError, Program, Vocabulary};
+use gramask_decode::{Ended, Habits, Layout, Output, Prompter, Request, Settings, decode};
+use gramask_grammar::Program;
 use gramask_ner::Document;
 
-use super::engine::{Engine, Prompts};
+use super::changed::count_changed;
+use super::engine::{Engine, Prompts, SharedTokenizer};
 use super::error::RunError;
+use super::gather::preamble;
 use super::journal::{Journal, JournalError};
-use super::judge::{Judged, judge};
+use super::judge::{Judged, judge_as};
 use super::passes::{self, Gathered, Prepared, Prompted};
 use super::plan::{Plan, PlannedCorpus};
-use super::record::{Fault, FaultKind, Record, Times, Tokens};
+use super::record::{Distortion, Effort, Fault, FaultKind, Record, Times, Tokens};
+use super::strategy::{BuildError, Task, Workshop};
 use super::summary::{Row, summarise};
-use crate::experiment::{Cell, LevelName};
+use super::trace::trace;
+use crate::experiment::{Cell, LevelName, StrategyChoice};
 use crate::pull::sha256_hex;
 
 /// Who wants to know how a run goes on.
@@ -53,6 +55,9 @@ pub fn carry_out(
         let (Some(corpus), Some(format)) = (plan.corpus(&cell.corpus), plan.format(&cell.format)) else {
             continue;
         };
+        let Some(strategy) = plan.experiment.strategies.get(cell.strategy) else {
+            continue;
+        };
         let done = corpus
             .documents
             .iter()
@@ -78,6 +83,8 @@ pub fn carry_out(
             cell: &cell,
             corpus,
             programs: &programs,
+            strategy: &strategy,
+            workshop: Workshop::of(engine, plan.experiment.sampling),
             stop,
         }
         .run(engine, journal, watch)?;
@@ -92,7 +99,9 @@ pub fn rows(plan: &Plan, journal: &Journal) -> Vec<Row> {
         let corpus = plan.corpus(&cell.corpus)?;
         Some(summarise(cell, &corpus.schema, journal.records()))
     });
-    rows.collect()
+    let mut rows: Vec<Row> = rows.collect();
+    count_changed(&mut rows, journal.records());
+    rows
 }
 
 /// Masked outputs that are not what their constraint promises: they do not parse, an independent parser refuses them, or, at
@@ -116,6 +125,8 @@ struct CellRun<'a> {
     corpus: &'a PlannedCorpus,
     /// One for each pass.
     programs: &'a [Arc<Program>],
+    strategy: &'a StrategyChoice,
+    workshop: Workshop,
     stop: &'a AtomicBool,
 }
 
@@ -128,7 +139,6 @@ impl CellRun<'_> {
         let Engine {
             backbone,
             table,
-            vocabulary,
             prompts,
             ..
         } = engine;
@@ -141,6 +151,10 @@ impl CellRun<'_> {
                 format: self.cell.format.clone(),
                 source,
             })?;
+        let habits: Vec<Arc<Mutex<Habits>>> = prompters
+            .iter()
+            .map(|prompter| Workshop::habits(prompter.prompting()))
+            .collect();
         for document in &self.corpus.documents {
             match self.prepare(prompts, &prompters, document) {
                 Ok(ready) => prepared.push(ready),
@@ -167,7 +181,7 @@ impl CellRun<'_> {
         let compile_us: RefCell<HashMap<String, f64>> = RefCell::default();
         let requests = in_order.iter().flat_map(|ready| {
             let clock = Instant::now();
-            match self.requests(ready, vocabulary) {
+            match self.requests(ready, &habits) {
                 Ok(requests) => {
                     let spent = clock.elapsed().as_secs_f64() * 1e6;
                     compile_us.borrow_mut().insert(ready.document.id.clone(), spent);
@@ -229,10 +243,11 @@ impl CellRun<'_> {
     fn prepare<'a>(
         &self,
         prompts: &Prompts,
-        prompters: &[Prompter<'_, dyn PromptTokenizer>],
+        prompters: &[Prompter<'_, SharedTokenizer>],
         document: &'a Document,
     ) -> Result<Prepared<'a>, String> {
         let mut passes = Vec::with_capacity(prompters.len());
+        let allowance = self.plan.experiment.budget + self.workshop.extra_budget(self.strategy);
         for (program, prompter) in self.programs.iter().zip(prompters) {
             let shortest = program.write(&document.text, &[]).map_err(|error| error.to_string())?;
             let prompt = prompter
@@ -240,13 +255,17 @@ impl CellRun<'_> {
                 .map_err(|error| error.to_string())?;
             passes.push(Prompted {
                 prompt: prompt.tokens,
-                budget: prompts.count(&shortest.text) + 1 + self.plan.experiment.budget,
+                text: prompt.text,
+                budget: prompts.count(&shortest.text) + 1 + allowance,
             });
         }
         Ok(Prepared { document, passes })
     }
 
+    /// The cache of the cell. A strategy that follows several versions of an output takes a slot for each, so that fewer
+    /// documents are decoded at once: the memory stays that of a batch of one-laned ones, or of one document's lanes.
     fn layout(&self, context: usize, prepared: &[Prepared<'_>]) -> Layout {
+        let lanes = self.strategy.lanes();
         let passes = || prepared.iter().flat_map(|ready| &ready.passes);
         let prompts = passes().map(|pass| pass.prompt.as_slice());
         let length = passes()
@@ -254,28 +273,28 @@ impl CellRun<'_> {
             .max()
             .unwrap_or(1)
             .min(context);
-        let mut layout = Layout::plan(self.plan.experiment.batch, context, Some(0), prompts);
+        let slots = (self.plan.experiment.batch / lanes).max(1);
+        let mut layout = Layout::plan(slots, context, Some(0), prompts).with_lanes(lanes);
         layout.length = length.max(1);
         layout.prefix.truncate(layout.length - 1);
         layout
     }
 
     /// A document's requests, one for each pass.
-    fn requests(&self, ready: &Prepared<'_>, vocabulary: &Arc<Vocabulary>) -> Result<Vec<Request>, ConstraintError> {
+    fn requests(&self, ready: &Prepared<'_>, habits: &[Arc<Mutex<Habits>>]) -> Result<Vec<Request>, BuildError> {
         let request = |(pass, (program, prompted)): (usize, (&Arc<Program>, &Prompted))| {
-            let strategy: Box<dyn Strategy> = match self.cell.level {
-                LevelName::None => Box::new(Unconstrained),
-                level => {
-                    let text = &ready.document.text;
-                    let constraint = Constraint::new(program.clone(), text, level.into(), vocabulary.clone())?;
-                    Box::new(Masked::new(constraint))
-                }
+            let task = Task {
+                program,
+                text: &ready.document.text,
+                level: self.cell.level,
+                prompt: &prompted.text,
+                habits: &habits[pass],
             };
             Ok(Request {
                 id: ready.request_id(&self.corpus.schema, pass),
                 prompt: prompted.prompt.clone(),
                 budget: Some(prompted.budget),
-                strategy,
+                strategy: self.workshop.build(self.strategy, task)?,
             })
         };
         self.programs
@@ -288,7 +307,8 @@ impl CellRun<'_> {
 
     fn record(&self, ready: &Prepared<'_>, outputs: &[Output]) -> Record {
         let text = &ready.document.text;
-        let judge = |(program, output): (_, &Output)| judge(program, text, &output.text, self.cell.level);
+        let Cell { strategy, level, .. } = self.cell;
+        let judge = |(program, output): (_, &Output)| judge_as(*strategy, program, text, &output.text, *level);
         let judged = Judged::join(self.programs.iter().zip(outputs).map(judge), &self.corpus.schema);
         let mut record = self.blank(ready.document, &ready.prompt());
         let texts: Vec<String> = outputs.iter().map(|output| output.text.clone()).collect();
@@ -296,8 +316,10 @@ impl CellRun<'_> {
         if texts.len() > 1 {
             record.passes = texts;
         }
+        record.preamble = preamble(outputs);
+        record.repaired = judged.repaired;
         record.entities = judged.entities;
-        record.tokens.output = outputs.iter().map(|output| output.positions.output).sum();
+        record.tokens = Tokens::of(record.tokens.prompt, outputs);
         if self.cell.level != LevelName::None {
             let mask: std::time::Duration = outputs.iter().map(|output| output.times.mask).sum();
             record.times.mask_us = mask.as_secs_f64() * 1e6;
@@ -305,8 +327,10 @@ impl CellRun<'_> {
         record.finish = passes::finish(outputs);
         record.parsed = judged.parsed;
         record.errors = judged.faults;
-        // Adding 0 keeps a sum of nothing from being written as -0.
-        record.removed = 0.0 - outputs.iter().filter_map(Output::log_weight).sum::<f64>();
+        let Workshop { table, tokenizer, .. } = &self.workshop;
+        (record.distortion, record.removed) = Distortion::of(outputs, table, &**tokenizer);
+        record.effort = Effort::of(outputs);
+        record.trace = self.plan.trace.then(|| trace(outputs, table));
         record.independent = judged.independent;
         record
     }
@@ -330,12 +354,14 @@ impl CellRun<'_> {
             document: document.id.clone(),
             prompt: sha256_hex(bytes),
             output: String::new(),
+            preamble: None,
+            repaired: None,
             passes: Vec::new(),
             entities: Vec::new(),
             gold: document.entities.clone(),
             tokens: Tokens {
                 prompt: prompt.len(),
-                output: 0,
+                ..Tokens::default()
             },
             times: Times::default(),
             finish: None,
@@ -343,7 +369,10 @@ impl CellRun<'_> {
             errors: Vec::new(),
             inexpressible,
             removed: 0.0,
+            distortion: Distortion::default(),
+            effort: Effort::default(),
             independent: None,
+            trace: None,
         }
     }
 }

@@ -28,19 +28,22 @@ impl Backbone for Transformer {
     }
 }
 
+/// A tokenizer that strategies can keep: those of several documents cut text at the same time.
+pub type SharedTokenizer = dyn PromptTokenizer + Send + Sync;
+
 /// A loaded model.
 pub struct Engine {
     /// As the experiment names it.
     pub name: String,
     pub(super) backbone: Box<dyn Backbone>,
-    pub(super) table: TokenTable,
+    pub(super) table: Arc<TokenTable>,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) prompts: Prompts,
 }
 
 /// What makes prompts for a model.
 pub struct Prompts {
-    tokenizer: Box<dyn PromptTokenizer>,
+    tokenizer: Arc<SharedTokenizer>,
     chat: Option<ChatTemplate>,
 }
 
@@ -64,7 +67,7 @@ impl Engine {
             model.name.clone(),
             Box::new(transformer),
             table,
-            Box::new(tokenizer),
+            Arc::new(tokenizer),
             chat,
         )
     }
@@ -77,7 +80,7 @@ impl Engine {
         name: String,
         backbone: Box<dyn Backbone>,
         table: TokenTable,
-        tokenizer: Box<dyn PromptTokenizer>,
+        tokenizer: Arc<SharedTokenizer>,
         chat: Option<ChatTemplate>,
     ) -> Result<Engine, RunError> {
         let vocabulary = table.vocabulary().map_err(|source| RunError::Vocabulary {
@@ -87,10 +90,17 @@ impl Engine {
         Ok(Engine {
             name,
             backbone,
-            table,
+            table: Arc::new(table),
             vocabulary,
             prompts: Prompts { tokenizer, chat },
         })
+    }
+}
+
+impl Engine {
+    /// The bytes of the model's tokens.
+    pub fn table(&self) -> &TokenTable {
+        &self.table
     }
 }
 
@@ -103,7 +113,7 @@ impl Prompts {
         &self,
         program: &Arc<Program>,
         examples: &[Document],
-    ) -> Result<Prompter<'_, dyn PromptTokenizer>, PromptError> {
+    ) -> Result<Prompter<'_, SharedTokenizer>, PromptError> {
         let examples = Examples::write(program, examples)?.examples;
         let description = program.format().description.as_str();
         let description = (examples.is_empty() && !description.is_empty()).then_some(description);
@@ -113,6 +123,11 @@ impl Prompts {
             self.chat.as_ref(),
             Prompting { instruction, examples },
         ))
+    }
+
+    /// What cuts texts into tokens.
+    pub(super) fn tokenizer(&self) -> &Arc<SharedTokenizer> {
+        &self.tokenizer
     }
 
     /// How many tokens a text takes.

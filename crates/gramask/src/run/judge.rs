@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gramask_grammar::{Problem, Program};
 use gramask_ner::{Entity, Text};
 
-use super::record::{Fault, FaultKind};
-use crate::experiment::LevelName;
+use super::record::{Fault, FaultKind, Repaired};
+use crate::experiment::{LevelName, StrategyName};
 use crate::independent;
 
 /// An output, read.
@@ -20,6 +20,31 @@ pub struct Judged {
     pub faults: Vec<Fault>,
     /// Whether an independent parser reads it; asked about masked outputs only, as the others are free to be anything.
     pub independent: Option<bool>,
+    /// What it was repaired to, by the strategy `repair`: what the rest is said of.
+    pub repaired: Option<Repaired>,
+}
+
+/// Reads an output as its strategy does: strictly, but for `repair`, which first makes the best of it.
+pub fn judge_as(strategy: StrategyName, program: &Arc<Program>, text: &Text, output: &str, level: LevelName) -> Judged {
+    match strategy {
+        StrategyName::Repair => repair(program, text, output),
+        _ => judge(program, text, output, level),
+    }
+}
+
+/// Repairs an output and reads what came of it.
+fn repair(program: &Arc<Program>, text: &Text, output: &str) -> Judged {
+    let mended = program.repair(text, output.as_bytes());
+    let judged = judge(program, text, &mended.text, LevelName::None);
+    let edits = mended.edits.by_kind().into_iter().filter(|(_, count)| *count > 0);
+    Judged {
+        repaired: Some(Repaired {
+            edits: edits.map(|(kind, count)| (kind.to_string(), count)).collect(),
+            rewritten: mended.edits.rewritten,
+            text: mended.text,
+        }),
+        ..judged
+    }
 }
 
 /// Reads an output strictly, and, where it was masked, with an independent parser.
@@ -40,6 +65,7 @@ pub fn judge(program: &Arc<Program>, text: &Text, output: &str, level: LevelName
                 entities: Vec::new(),
                 faults: vec![fault],
                 independent,
+                repaired: None,
             }
         }
         Ok(reading) => {
@@ -49,6 +75,7 @@ pub fn judge(program: &Arc<Program>, text: &Text, output: &str, level: LevelName
                 entities: reading.entities,
                 faults,
                 independent,
+                repaired: None,
             }
         }
     }
@@ -109,5 +136,27 @@ mod tests {
         let other = judged("inline-xml", "Naloxone reverses aspirin.", LevelName::Syntax);
         assert_eq!((other.parsed, other.independent), (true, Some(true)));
         assert_eq!(other.faults[0].kind, FaultKind::CopyFailed);
+    }
+
+    #[test]
+    fn a_repaired_output_is_judged_by_what_came_of_it() {
+        let program = Program::compile(
+            &Format::named("json-list").unwrap(),
+            &Schema::new(["Chemical", "Disease"]),
+        )
+        .unwrap();
+        let text = Text::new("Naloxone reverses clonidine.");
+        let judge = |strategy, output| judge_as(strategy, &program, &text, output, LevelName::None);
+        let cut = r#"[{"text":"Naloxone","label":"Chemical"},{"text":"clo"#;
+        let strict = judge(StrategyName::Unconstrained, cut);
+        assert_eq!((strict.parsed, strict.repaired), (false, None));
+        let judged = judge(StrategyName::Repair, cut);
+        assert!(judged.parsed && judged.faults.is_empty());
+        assert_eq!(judged.entities, [Entity::new("Chemical", 0, 8)]);
+        let repaired = judged.repaired.unwrap();
+        assert_eq!(repaired.text, r#"[{"text":"Naloxone","label":"Chemical"}]"#);
+        assert!(repaired.rewritten && !repaired.edits.is_empty(), "{repaired:?}");
+        let whole = judge(StrategyName::Repair, "[]").repaired.unwrap();
+        assert!(!whole.rewritten && whole.edits.is_empty() && whole.text == "[]");
     }
 }

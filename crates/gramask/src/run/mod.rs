@@ -5,10 +5,13 @@
 //! document of each cell. [`rows`] makes the figures of the table and of `summary.csv` from the journal alone.
 
 mod begin;
+mod canonical;
 mod carry;
+mod changed;
 mod engine;
 mod error;
 mod examples;
+mod gather;
 mod journal;
 mod judge;
 mod one;
@@ -16,19 +19,24 @@ mod passes;
 mod plan;
 mod record;
 mod settings;
+mod strategy;
 mod summary;
 mod table;
+mod trace;
 
 pub use begin::{run_file, write_summary};
+pub use canonical::non_canonical;
 pub use carry::{Watch, broken_promises, carry_out, rows};
-pub use engine::{Backbone, Engine, Prompts};
+pub use engine::{Backbone, Engine, Prompts, SharedTokenizer};
 pub use error::RunError;
 pub use examples::choose as choose_examples;
 pub use journal::{Journal, JournalError};
-pub use judge::{Judged, judge};
+pub use judge::{Judged, judge, judge_as};
 pub use one::{OneError, OneText, Pass, decode_one, decode_passes};
 pub use plan::{Plan, PlanError, PlannedCorpus};
-pub use record::{Fault, FaultKind, Record, Times, Tokens};
+pub use record::{Distortion, Effort, Fault, FaultKind, Record, Repaired, Times, Tokens};
 pub use settings::{RunFile, SettingsError, now};
+pub use strategy::{BuildError, Task, Workshop};
 pub use summary::{Row, summarise, to_csv};
 pub use table::table;
+pub use trace::{TraceToken, trace};

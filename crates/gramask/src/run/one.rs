@@ -2,16 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use gramask_decode::{
-    Layout, Masked, Output, Request, RequestError, Sampling, Settings, Strategy, Unconstrained, decode,
-};
-use gramask_grammar::{Constraint, ConstraintError, Format, Program};
+use gramask_decode::{Layout, Output, Request, RequestError, Sampling, Settings, decode};
+use gramask_grammar::{Format, Program};
 use gramask_ner::{Document, Schema, Text};
 use thiserror::Error;
 
 use super::engine::Engine;
-use super::judge::{Judged, judge};
-use crate::experiment::LevelName;
+use super::judge::{Judged, judge_as};
+use super::strategy::{BuildError, Task, Workshop};
+use crate::experiment::{LevelName, StrategyChoice};
 
 /// How a text is decoded.
 #[derive(Clone, Debug)]
@@ -24,6 +23,8 @@ pub struct OneText {
     pub examples: Vec<Document>,
     /// The level of the constraint.
     pub level: LevelName,
+    /// How tokens are chosen: a strategy that goes with the level.
+    pub strategy: StrategyChoice,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// At most so many tokens beyond those of the output without entities.
@@ -39,9 +40,9 @@ pub enum OneError {
     /// The text cannot be written in the format.
     #[error(transparent)]
     Write(#[from] gramask_grammar::WriteError),
-    /// There is no constraint for the text.
+    /// There is no such strategy for the text.
     #[error(transparent)]
-    Constraint(#[from] ConstraintError),
+    Strategy(#[from] BuildError),
     /// There is no prompt.
     #[error(transparent)]
     Prompt(#[from] gramask_decode::PromptError),
@@ -63,9 +64,10 @@ impl OneText {
     /// Checks what can be checked without a model.
     ///
     /// # Errors
-    /// When format and labels do not go together, or the sampling is out of its range.
+    /// When format and labels do not go together, or level and strategy, or the sampling is out of its range.
     pub fn check(&self) -> Result<(), OneError> {
         self.sampling.validate()?;
+        BuildError::check(&self.strategy, self.level)?;
         Program::passes(&self.format, &self.schema)?;
         Ok(())
     }
@@ -106,27 +108,29 @@ pub fn decode_passes(engine: &mut Engine, how: &OneText, text: &Text) -> Result<
 /// When it cannot be decoded: the prompt is longer than the model's context, a character cannot be written, ...
 pub fn decode_one(engine: &mut Engine, how: &OneText, text: &Text) -> Result<(Output, Judged), OneError> {
     let program = Program::compile(&how.format, &how.schema)?;
+    let workshop = Workshop::of(engine, how.sampling);
     let Engine {
         backbone,
         table,
-        vocabulary,
         prompts,
         ..
     } = engine;
-    let prompt = prompts.prompter(&program, &how.examples)?.build(text.as_str())?.tokens;
+    let prompter = prompts.prompter(&program, &how.examples)?;
+    let prompt = prompter.build(text.as_str())?;
     let shortest = program.write(text, &[])?;
-    let mut strategy: Box<dyn Strategy> = match how.level {
-        LevelName::None => Box::new(Unconstrained),
-        level => Box::new(Masked::new(Constraint::new(
-            program.clone(),
-            text,
-            level.into(),
-            vocabulary.clone(),
-        )?)),
+    let task = Task {
+        program: &program,
+        text,
+        level: how.level,
+        prompt: &prompt.text,
+        habits: &Workshop::habits(prompter.prompting()),
     };
-    let budget = (prompts.count(&shortest.text) + 1 + how.budget).max(strategy.least_budget());
+    let mut strategy = workshop.build(&how.strategy, task)?;
+    let prompt = prompt.tokens;
+    let allowance = how.budget + workshop.extra_budget(&how.strategy);
+    let budget = (prompts.count(&shortest.text) + 1 + allowance).max(strategy.least_budget());
     let mut model = backbone.language_model();
-    let layout = Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]);
+    let layout = Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]).with_lanes(how.strategy.lanes());
     let request = Request {
         id: "text".into(),
         prompt,
@@ -145,6 +149,6 @@ pub fn decode_one(engine: &mut Engine, how: &OneText, text: &Text) -> Result<(Ou
         },
     )?;
     let output = outcome.ok_or(OneError::Nothing)??;
-    let judged = judge(&program, text, &output.text, how.level);
+    let judged = judge_as(how.strategy.name(), &program, text, &output.text, how.level);
     Ok((output, judged))
 }

@@ -15,6 +15,8 @@ pub(super) struct Prepared<'a> {
 /// The prompt of a pass and what its output may take.
 pub(super) struct Prompted {
     pub prompt: Vec<u32>,
+    /// The prompt's text.
+    pub text: String,
     pub budget: usize,
 }
 
@@ -70,6 +72,7 @@ impl Judged {
                 entities: Vec::new(),
                 faults: Vec::new(),
                 independent: None,
+                repaired: None,
             };
         };
         let mut several = false;
@@ -80,6 +83,10 @@ impl Judged {
             all.faults.extend(judged.faults);
             all.independent = match (all.independent, judged.independent) {
                 (Some(a), Some(b)) => Some(a && b),
+                (one, other) => one.or(other),
+            };
+            all.repaired = match (all.repaired, judged.repaired) {
+                (Some(one), Some(other)) => Some(one.and(other)),
                 (one, other) => one.or(other),
             };
         }
@@ -102,6 +109,7 @@ pub(super) fn finish(outputs: &[Output]) -> Option<Finish> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::record::Repaired;
     use gramask_ner::Entity;
 
     #[test]
@@ -111,6 +119,11 @@ mod tests {
             entities: vec![Entity::new(label, start, start + 1)],
             faults: Vec::new(),
             independent,
+            repaired: Some(Repaired {
+                text: label.into(),
+                edits: [("closed".to_string(), start)].into(),
+                rewritten: start > 0,
+            }),
         };
         let schema = Schema::new(["A", "B"]);
         let all = Judged::join(
@@ -119,6 +132,9 @@ mod tests {
         );
         assert_eq!(all.entities, [Entity::new("B", 0, 1), Entity::new("A", 4, 5)]);
         assert_eq!((all.parsed, all.independent), (true, Some(true)));
+        let repaired = all.repaired.unwrap();
+        assert_eq!((repaired.text.as_str(), repaired.edits["closed"]), ("A\nB", 4));
+        assert!(repaired.rewritten);
         let all = Judged::join(
             [judged("A", 4, false, None), judged("B", 0, true, Some(false))],
             &schema,

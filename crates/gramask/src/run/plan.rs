@@ -10,7 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::examples;
-use crate::experiment::{CorpusChoice, Experiment, OnProblem, Unit, format_name};
+use crate::experiment::{CorpusChoice, Experiment, OnProblem, StrategyName, Unit, format_name};
 use crate::pull::sha256_hex;
 
 /// A corpus of a run: its documents, and the examples of its prompts.
@@ -41,6 +41,8 @@ pub struct Plan {
     pub formats: Vec<Format>,
     /// The device.
     pub device: DeviceName,
+    /// Whether records hold their tokens one by one. Changes no output, so that it is no setting of a run.
+    pub trace: bool,
 }
 
 /// A name in an experiment means nothing, or what it means cannot be used.
@@ -80,6 +82,16 @@ pub enum PlanError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Nothing to carry out.
+    #[error("none of the strategies {strategies} goes with a level of {levels}: {known}")]
+    NoCell {
+        /// The strategies.
+        strategies: String,
+        /// The levels.
+        levels: String,
+        /// What goes with what.
+        known: String,
+    },
 }
 
 impl Plan {
@@ -89,6 +101,9 @@ impl Plan {
     /// The first name that means nothing, with those that would; a corpus or format file with a fault.
     pub fn new(experiment: Experiment) -> Result<Plan, PlanError> {
         let device: DeviceName = experiment.device.parse()?;
+        if experiment.cells().is_empty() {
+            return Err(no_cell(&experiment));
+        }
         device.open()?;
         let formats: Vec<Format> = experiment
             .formats
@@ -117,6 +132,7 @@ impl Plan {
             corpora,
             formats,
             device,
+            trace: false,
         })
     }
 
@@ -180,6 +196,21 @@ impl PlannedCorpus {
             digest,
             problems,
         })
+    }
+}
+
+/// What the command line can ask for: strategies without their levels, or levels without a strategy.
+fn no_cell(experiment: &Experiment) -> PlanError {
+    let names = |names: Vec<String>| names.join(", ");
+    let chosen = experiment.strategies.chosen();
+    let known = |level| {
+        let names = StrategyName::of(level).map(|name| name.to_string());
+        format!("`{level}` goes with {}", names.collect::<Vec<_>>().join(", "))
+    };
+    PlanError::NoCell {
+        strategies: names(chosen.iter().map(|choice| choice.name().to_string()).collect()),
+        levels: names(experiment.levels.iter().map(|level| level.to_string()).collect()),
+        known: names(experiment.levels.iter().map(|&level| known(level)).collect()),
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Row {
     pub inexpressible: usize,
     /// Documents that could not be decoded at all.
     pub not_decoded: usize,
-    /// Minus the logarithm of the probability mass that the masks left, in nats per output.
+    /// Minus the logarithm of the probability mass that the masks left, in nats per output, over the steps where it is known.
     pub removed_nats: f64,
     /// Outputs that an independent parser of the syntax reads.
     pub independent_read: usize,
@@ -72,9 +72,40 @@ pub struct Row {
     pub output_tokens: usize,
     /// Seconds by the wall clock.
     pub wall_s: f64,
+    /// The share of output tokens that were forced.
+    pub forced_rate: f64,
+    /// The share of output tokens that were drafted and confirmed.
+    pub drafted_rate: f64,
+    /// The steps at which it is known what the mask removed.
+    pub known_steps: usize,
+    /// The probability that the masks removed, on average over the known steps; none where no step is known.
+    pub removed_mass: Option<f64>,
+    /// The logarithm of the importance weight, on average over the outputs of which it is known; none where of no output.
+    pub log_weight: Option<f64>,
+    /// The outputs of which the importance weight is known.
+    pub log_weight_known: usize,
+    /// Steps per output at which the mask refused the model's likeliest token.
+    pub changed_best_per_output: f64,
+    /// The share of output tokens that the tokenizer would not have produced for the output's text, over the outputs of which
+    /// that is known; none where of no output.
+    pub non_canonical_rate: Option<f64>,
+    /// Documents whose entities differ from those of the strategy `masked` in the same place; none where that was not run.
+    pub changed_documents: Option<usize>,
+    /// Outputs tried per document.
+    pub attempts_per_document: f64,
+    /// Tokens per document that were chosen and then given up.
+    pub discarded_per_document: f64,
+    /// Tokens per document that were proposed and not confirmed.
+    pub refused_drafts_per_document: f64,
+    /// The estimates of the logarithm of the probability that an unconstrained sample is valid, on average over the documents
+    /// that have one.
+    pub log_valid: Option<f64>,
+    /// The share of outputs that were changed by a repair.
+    pub repaired_rate: f64,
 }
 
-/// The figures of a cell, from its records; those of other cells are passed over.
+/// The figures of a cell, from its records; those of other cells are passed over. What compares cells is left open: see
+/// [`Row::changed_documents`].
 pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<Item = &'a Record>) -> Row {
     let mut scorer = Scorer::new(schema);
     let mut sums = Sums::default();
@@ -115,7 +146,25 @@ pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<It
         independent_asked: sums.independent_asked,
         output_tokens: sums.tokens,
         wall_s: sums.wall_s,
+        forced_rate: per(sums.forced as f64, tokens),
+        drafted_rate: per(sums.drafted as f64, tokens),
+        known_steps: sums.known_steps,
+        removed_mass: mean(sums.removed_mass, sums.known_steps),
+        log_weight: mean(sums.log_weight, sums.log_weights),
+        log_weight_known: sums.log_weights,
+        changed_best_per_output: per(sums.changed_best as f64, documents),
+        non_canonical_rate: mean(sums.non_canonical as f64, sums.cut_known),
+        changed_documents: None,
+        attempts_per_document: per(sums.attempts as f64, documents),
+        discarded_per_document: per(sums.discarded as f64, documents),
+        refused_drafts_per_document: per(sums.refused_drafts as f64, documents),
+        log_valid: mean(sums.log_valid, sums.log_valids),
+        repaired_rate: per(sums.repaired as f64, documents),
     }
+}
+
+fn mean(sum: f64, of: usize) -> Option<f64> {
+    (of > 0).then(|| sum / of as f64)
 }
 
 /// What the scorer is told of a record.
@@ -159,6 +208,22 @@ struct Sums {
     removed: f64,
     independent_read: usize,
     independent_asked: usize,
+    forced: usize,
+    drafted: usize,
+    known_steps: usize,
+    removed_mass: f64,
+    log_weight: f64,
+    log_weights: usize,
+    changed_best: usize,
+    non_canonical: usize,
+    /// Tokens of the outputs of which it is known how they are cut.
+    cut_known: usize,
+    attempts: usize,
+    discarded: usize,
+    refused_drafts: usize,
+    log_valid: f64,
+    log_valids: usize,
+    repaired: usize,
 }
 
 impl Sums {
@@ -175,6 +240,25 @@ impl Sums {
         self.removed += record.removed;
         self.independent_read += usize::from(record.independent == Some(true));
         self.independent_asked += usize::from(record.independent.is_some());
+        self.forced += record.tokens.forced;
+        self.drafted += record.tokens.drafted;
+        let distortion = &record.distortion;
+        self.known_steps += distortion.known_steps;
+        self.removed_mass += distortion.removed_mass;
+        self.log_weight += distortion.log_weight.unwrap_or(0.0);
+        self.log_weights += usize::from(distortion.log_weight.is_some());
+        self.changed_best += distortion.changed_best;
+        if let Some(count) = distortion.non_canonical {
+            self.non_canonical += count;
+            self.cut_known += record.tokens.output;
+        }
+        let effort = &record.effort;
+        self.attempts += effort.attempts;
+        self.discarded += effort.discarded;
+        self.refused_drafts += effort.refused_drafts;
+        self.log_valid += effort.log_valid.unwrap_or(0.0);
+        self.log_valids += usize::from(effort.log_valid.is_some());
+        self.repaired += usize::from(record.repaired.as_ref().is_some_and(|repaired| repaired.rewritten));
     }
 }
 
@@ -197,7 +281,13 @@ impl Row {
     /// The row as it is written: more digits would only pretend.
     fn rounded(&self) -> Row {
         let mut row = self.clone();
-        for value in [
+        let optional = [
+            row.removed_mass.as_mut(),
+            row.log_weight.as_mut(),
+            row.non_canonical_rate.as_mut(),
+            row.log_valid.as_mut(),
+        ];
+        let always = [
             &mut row.parse_rate,
             &mut row.precision,
             &mut row.recall,
@@ -214,7 +304,15 @@ impl Row {
             &mut row.f1_type,
             &mut row.removed_nats,
             &mut row.wall_s,
-        ] {
+            &mut row.forced_rate,
+            &mut row.drafted_rate,
+            &mut row.changed_best_per_output,
+            &mut row.attempts_per_document,
+            &mut row.discarded_per_document,
+            &mut row.refused_drafts_per_document,
+            &mut row.repaired_rate,
+        ];
+        for value in always.into_iter().chain(optional.into_iter().flatten()) {
             *value = (*value * 1e6).round() / 1e6;
         }
         row
@@ -225,8 +323,8 @@ impl Row {
 mod tests {
     use super::*;
     use crate::experiment::LevelName;
-    use crate::run::record::Fault;
     use crate::run::record::tests::record;
+    use crate::run::record::{Distortion, Effort, Fault, Repaired, Tokens};
     use gramask_ner::Entity;
 
     fn fault(kind: FaultKind) -> Fault {
@@ -279,6 +377,68 @@ mod tests {
     }
 
     #[test]
+    fn distortion_and_effort_are_those_that_a_hand_computes() {
+        let mut records = records();
+        // 20 tokens in 4 outputs: 14, 2, 2 and 2.
+        records[0].tokens = Tokens {
+            prompt: 10,
+            output: 14,
+            sampled: 6,
+            forced: 5,
+            drafted: 3,
+        };
+        records[0].distortion = Distortion {
+            log_weight: None,
+            known_steps: 6,
+            removed_mass: 2.5,
+            mean_removed: 0.5,
+            changed_best: 3,
+            non_canonical: Some(4),
+        };
+        records[1].distortion = Distortion {
+            log_weight: Some(-3.0),
+            known_steps: 2,
+            removed_mass: 0.5,
+            mean_removed: 1.5,
+            changed_best: 1,
+            non_canonical: None,
+        };
+        records[2].distortion.log_weight = Some(-1.0);
+        (records[0].removed, records[1].removed) = (3.0, 3.0);
+        records[0].effort = Effort {
+            attempts: 5,
+            discarded: 8,
+            refused_drafts: 2,
+            log_valid: Some(-0.5),
+        };
+        records[3].repaired = Some(Repaired {
+            text: "[]".into(),
+            edits: Default::default(),
+            rewritten: true,
+        });
+        let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
+        assert_eq!((row.forced_rate, row.drafted_rate), (5.0 / 20.0, 3.0 / 20.0));
+        // The fourth and third have two known steps each at which nothing was removed.
+        assert_eq!((row.known_steps, row.removed_mass), (12, Some(3.0 / 12.0)));
+        assert_eq!(row.removed_nats, 6.0 / 4.0);
+        assert_eq!((row.log_weight, row.log_weight_known), (Some(-4.0 / 3.0), 3));
+        assert_eq!(row.changed_best_per_output, 1.0);
+        assert_eq!(row.non_canonical_rate, Some(4.0 / 18.0));
+        assert_eq!((row.attempts_per_document, row.discarded_per_document), (2.0, 2.0));
+        assert_eq!((row.refused_drafts_per_document, row.log_valid), (0.5, Some(-0.5)));
+        assert_eq!((row.repaired_rate, row.changed_documents), (0.25, None));
+
+        let csv = to_csv(&[row]).unwrap();
+        let values: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+        let value = |name: &str| values[1][values[0].iter().position(|column| *column == name).unwrap()];
+        assert_eq!((value("log_weight"), value("removed_mass")), ("-1.333333", "0.25"));
+        assert_eq!(
+            (value("changed_documents"), value("non_canonical_rate")),
+            ("", "0.222222")
+        );
+    }
+
+    #[test]
     fn the_csv_has_its_columns_in_order() {
         let records = records();
         let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
@@ -300,5 +460,9 @@ mod tests {
         let cell = records().remove(0).cell;
         let row = summarise(&cell, &Schema::new(["Disease"]), &[]);
         assert_eq!((row.documents, row.parse_rate, row.tokens_per_second), (0, 0.0, 0.0));
+        assert_eq!(
+            (row.removed_mass, row.log_weight, row.non_canonical_rate),
+            (None, None, None)
+        );
     }
 }
