@@ -65,7 +65,11 @@ if [ "${load%.*}" -ge 1 ]; then
     echo "the machine is busy (load average $load): these figures will be too low, and of little use for comparison" >&2
 fi
 
-# A measurement is a name and a command; the first word says who is measured.
+# llama.cpp at its best: how its cache is kept and attention computed is chosen for each weight type on this machine.
+echo "looking for llama.cpp's fastest settings" >&2
+tuned_file=$("$python" benches/peers/llama_grammar.py "$model" Q4_1 "$out/work.jsonl" --tune)
+tuned_f16=$("$python" benches/peers/llama_grammar.py "$out/F16.gguf" F16 "$out/work.jsonl" --tune)
+
 runs=()
 for kind in ${weights//,/ }; do
     for format in ${formats//,/ }; do
@@ -76,13 +80,13 @@ for format in ${peer_formats//,/ }; do
     for kind in ${weights//,/ }; do
         runs+=("$ours --limit $limit --weights $kind --batch $batch --formats $format --level syntax --strategies masked,jump,draft --outputs $out/ours-$format-$kind.jsonl")
     done
-    for file in "$model" "$out/F16.gguf"; do
-        name=$([ "$file" = "$model" ] && echo Q4_1 || echo F16)
-        runs+=("$python benches/peers/llama_grammar.py $file $name $out/work.jsonl --formats $format --batch $peer_batch --modes grammar --outputs $out/llama-$format-$name.jsonl")
+    for peer in "$model Q4_1 $tuned_file" "$out/F16.gguf F16 $tuned_f16"; do
+        read -r file name tuned <<<"$peer"
+        runs+=("$python benches/peers/llama_grammar.py $file $name $out/work.jsonl $tuned --formats $format --batch $peer_batch --modes grammar --outputs $out/llama-$format-$name.jsonl")
     done
 done
 # Without the grammar once, to see what it costs.
-plain=("$python benches/peers/llama_grammar.py $model Q4_1 $out/work.jsonl --batch 1,16 --modes unconstrained")
+plain=("$python benches/peers/llama_grammar.py $model Q4_1 $out/work.jsonl $tuned_file --batch 1,16 --modes unconstrained")
 
 # Each round in the other direction, so that a machine that slows down or warms up favours nobody.
 rows=$out/rows.jsonl

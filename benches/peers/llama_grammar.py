@@ -2,10 +2,13 @@
 """Documents per second of llama.cpp under a GBNF grammar: JSON lines like those of the example `strategy_speed`.
 
     llama_grammar.py MODEL.gguf NAME WORK.jsonl [--batch 1,4,8,16] [--formats json-list,..] [--limit N] [--modes grammar,..]
+    llama_grammar.py MODEL.gguf NAME WORK.jsonl --tune
     llama_grammar.py MODEL.gguf NAME OUTPUTS.jsonl --accepts
 
-WORK.jsonl is what `strategy_speed --export` writes: prompts and budgets. NAME is what the rows call the weights. With
---accepts, nothing is decoded: the outputs of OUTPUTS.jsonl that ended are held against the grammars of `gbnf/`.
+WORK.jsonl is what `strategy_speed --export` writes: prompts and budgets. NAME is what the rows call the weights.
+--tune tries a cache for all sequences and one for each, with and without flash attention, on some of the documents, and
+writes the options of the fastest. With --accepts, nothing is decoded: the outputs of OUTPUTS.jsonl that ended are held
+against the grammars of `gbnf/`.
 
 It works as `llama-server` does: continuous batching over parallel sequences, the prompts' common beginning computed once
 and copied, a free sequence takes the next document. A token is chosen as `common_sampler_sample` does it: the most likely
@@ -26,6 +29,7 @@ import numpy as np
 
 THREADS = int(os.environ.get("PEER_THREADS") or os.cpu_count() or 1)
 GRAMMARS = Path(__file__).parent / "gbnf"
+TUNE_DOCUMENTS = 16
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
 
 
@@ -132,9 +136,8 @@ class Context:
         if not self.context:
             sys.exit("llama.cpp can't make a context")
         self.memory = llama_cpp.llama_get_memory(self.context)
-        self.capacity = max(512, self.slots * longest)
-        self.batch = llama_cpp.llama_batch_init(settings.n_batch, 0, 1)
-        self.room = settings.n_batch
+        self.room = settings.n_batch  # tokens of a pass
+        self.batch = llama_cpp.llama_batch_init(self.room, 0, 1)
 
     def close(self) -> None:
         llama_cpp.llama_batch_free(self.batch)
@@ -263,6 +266,8 @@ def run(model: Model, options: argparse.Namespace) -> None:
                     "tokens": tokens,
                     "prefix": context.prefix,
                     "threads": THREADS,
+                    "cache": options.cache,
+                    "flash": options.flash,
                     **figures,
                 }
                 print(json.dumps(row), flush=True)
@@ -270,6 +275,24 @@ def run(model: Model, options: argparse.Namespace) -> None:
                     kept.writelines(json.dumps(output) + "\n" for output in outputs)
             context.close()
         llama_cpp.llama_sampler_free(grammar)
+
+
+def tune(model: Model, options: argparse.Namespace) -> None:
+    """The fastest of the settings that do not change what is computed, at 8 sequences; each is tried twice."""
+    lines = [json.loads(line) for line in Path(options.work).read_text().splitlines()]
+    documents = [line for line in lines if line["format"] == lines[0]["format"]][:TUNE_DOCUMENTS]
+    grammar, tried = model.grammar(lines[0]["format"]), {}
+    for _ in range(2):
+        for cache in ("unified", "apart"):
+            for flash in (0, 1):
+                context = Context(model, documents, 8, cache == "unified", flash)
+                figures, outputs = context.decode(grammar)
+                context.close()
+                rate = sum(output["tokens"] for output in outputs) / figures["wall_s"]
+                tried[cache, flash] = max(rate, tried.get((cache, flash), 0))
+    print("tokens per second", tried, file=sys.stderr)
+    cache, flash = max(tried, key=tried.get)
+    print(f"--cache {cache} --flash {flash}")
 
 
 def accepts(model: Model, options: argparse.Namespace) -> None:
@@ -302,13 +325,14 @@ if __name__ == "__main__":
     parser.add_argument("name")
     parser.add_argument("work")
     parser.add_argument("--accepts", action="store_true")
+    parser.add_argument("--tune", action="store_true")
     parser.add_argument("--batch", default="1,4,8,16")
     parser.add_argument("--formats", default="")
     parser.add_argument("--modes", default="unconstrained,grammar")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--outputs")
     parser.add_argument("--cache", choices=("unified", "apart"), default="unified")
-    parser.add_argument("--flash", choices=("-1", "0", "1"), default="-1")
+    parser.add_argument("--flash", choices=("0", "1"), default="0")
     given = parser.parse_args()
     loaded = Model(given.model)
-    accepts(loaded, given) if given.accepts else run(loaded, given)
+    (accepts if given.accepts else tune if given.tune else run)(loaded, given)
