@@ -82,11 +82,7 @@ impl Options {
             "grounded" => Level::Grounded,
             other => return Err(format!("--level {other}: syntax or grounded").into()),
         };
-        let weights = match given["weights"].as_str() {
-            "f32" => WeightType::F32,
-            "f16" => WeightType::F16,
-            other => return Err(format!("--weights {other}: f32 or f16").into()),
-        };
+        let weights = weights(&given["weights"])?;
         let drafts = Drafts {
             most: given["most"].parse()?,
             least_probability: given["least"].parse()?,
@@ -106,6 +102,15 @@ impl Options {
     /// The file that an option names, if it names one.
     fn file(&self, name: &str) -> Option<&Path> {
         Some(Path::new(&self.given[name])).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// The type that weights are kept in.
+fn weights(name: &str) -> Fallible<WeightType> {
+    match name {
+        "f32" => Ok(WeightType::F32),
+        "f16" => Ok(WeightType::F16),
+        other => Err(format!("--weights {other}: f32 or f16").into()),
     }
 }
 
