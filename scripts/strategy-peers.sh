@@ -5,9 +5,9 @@
 #                             [--formats inline-xml,bio-words,json-list] [--peer-formats json-list,inline-xml]
 #                             [--out target/strategy-peers] [--write docs/performance.md]
 #
-# --formats are decoded at level grounded by our strategies alone; --peer-formats at level syntax by ours and by llama.cpp,
-# on the same prompts: any that have a grammar in benches/peers/gbnf. --weights are ours, llama.cpp's are the file itself
-# and its rewrite as F16. --write puts the table into the page, between its marks. The machine should do nothing else.
+# --formats are decoded at level grounded by our strategies alone; --peer-formats at level syntax by ours (the last of
+# --batch) and by llama.cpp, on the same prompts: any that have a grammar in benches/peers/gbnf. --weights (one or more)
+# are ours, llama.cpp's are the file itself and its rewrite as F16. --write puts the table into the page, between its marks. The machine should do nothing else.
 #
 # Wants: BC5CDR where $GRAMASK_DATA says; SmolLM2-135M-Instruct at $GRAMASK_MODEL or in the cache of `gramask pull`;
 # Python 3 with venv; a C++ compiler for llama.cpp (some 15 minutes of processor time, once).
@@ -78,7 +78,7 @@ for kind in ${weights//,/ }; do
 done
 for format in ${peer_formats//,/ }; do
     for kind in ${weights//,/ }; do
-        runs+=("$ours --limit $limit --weights $kind --batch $batch --formats $format --level syntax --strategies masked,jump,draft --outputs $out/ours-$format-$kind.jsonl")
+        runs+=("$ours --limit $limit --weights $kind --batch ${batch##*,} --formats $format --level syntax --strategies masked,jump,draft --outputs $out/ours-$format-$kind.jsonl")
     done
     for peer in "$model Q4_1 $tuned_file" "$out/F16.gguf F16 $tuned_f16"; do
         read -r file name tuned <<<"$peer"
@@ -86,7 +86,7 @@ for format in ${peer_formats//,/ }; do
     done
 done
 # Without the grammar once, to see what it costs.
-plain=("$python benches/peers/llama_grammar.py $model Q4_1 $out/work.jsonl $tuned_file --batch 1,16 --modes unconstrained")
+plain=("$python benches/peers/llama_grammar.py $model Q4_1 $out/work.jsonl $tuned_file --formats ${peer_formats%%,*} --batch 1,16 --modes unconstrained")
 
 # Each round in the other direction, so that a machine that slows down or warms up favours nobody.
 rows=$out/rows.jsonl
@@ -101,7 +101,12 @@ for round in $(seq "$rounds"); do
     echo "round $round of $rounds" >&2
     order=$(seq 0 $((${#runs[@]} - 1)))
     if [ $((round % 2)) = 0 ]; then order=$(seq $((${#runs[@]} - 1)) -1 0); fi
-    for index in $order; do run "${runs[$index]}"; done
+    for index in $order; do
+        command=${runs[$index]}
+        # Later rounds measure only the two batch sizes at which llama.cpp was fastest: one of them is its best.
+        if [ "$round" -gt 1 ] && [[ $command = *llama_grammar.py* ]]; then command+=" --again $rows"; fi
+        run "$command"
+    done
 done
 run "${plain[0]}"
 

@@ -29,7 +29,7 @@ import numpy as np
 
 THREADS = int(os.environ.get("PEER_THREADS") or os.cpu_count() or 1)
 GRAMMARS = Path(__file__).parent / "gbnf"
-TUNE_DOCUMENTS = 16
+TUNE_DOCUMENTS = 8
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
 
 
@@ -240,6 +240,18 @@ class Context:
         }
 
 
+def batches(options: argparse.Namespace, format: str) -> list[int]:
+    """The batch sizes asked for; with --again, the two of them that were fastest before."""
+    asked = [int(batch) for batch in options.batch.split(",")]
+    if not options.again:
+        return asked
+    rates: dict[int, float] = {}
+    for row in map(json.loads, Path(options.again).read_text().splitlines()):
+        if (row["engine"][:9], row["format"], row["weights"]) == ("llama.cpp", format, options.name):
+            rates[row["batch"]] = max(row["documents_per_second"], rates.get(row["batch"], 0))
+    return sorted(sorted(asked, key=lambda batch: -rates.get(batch, 0))[:2])
+
+
 def run(model: Model, options: argparse.Namespace) -> None:
     lines = [json.loads(line) for line in Path(options.work).read_text().splitlines()]
     formats = options.formats.split(",") if options.formats else list(dict.fromkeys(line["format"] for line in lines))
@@ -247,7 +259,7 @@ def run(model: Model, options: argparse.Namespace) -> None:
     for format in formats:
         documents = [line for line in lines if line["format"] == format][: options.limit]
         grammar = model.grammar(format)
-        for batch in (int(batch) for batch in options.batch.split(",")):
+        for batch in batches(options, format):
             context = Context(model, documents, batch, options.cache == "unified", int(options.flash))
             for mode in options.modes.split(","):
                 figures, outputs = context.decode(grammar if mode == "grammar" else None)
@@ -327,6 +339,7 @@ if __name__ == "__main__":
     parser.add_argument("--accepts", action="store_true")
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--batch", default="1,4,8,16")
+    parser.add_argument("--again", metavar="ROWS.jsonl", help="only the two fastest batch sizes of these rows")
     parser.add_argument("--formats", default="")
     parser.add_argument("--modes", default="unconstrained,grammar")
     parser.add_argument("--limit", type=int)
