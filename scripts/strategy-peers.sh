@@ -7,7 +7,8 @@
 #
 # --formats are decoded at level grounded by our strategies alone; --peer-formats at level syntax by ours (the last of
 # --batch) and by llama.cpp, on the same prompts: any that have a grammar in benches/peers/gbnf. --weights (one or more)
-# are ours, llama.cpp's are the file itself and its rewrite as F16. --write puts the table into the page, between its marks. The machine should do nothing else.
+# are ours, llama.cpp's are the file itself and its rewrite as F16. --write puts the table into the page, between its
+# marks. The machine should do nothing else.
 #
 # Wants: BC5CDR where $GRAMASK_DATA says; SmolLM2-135M-Instruct at $GRAMASK_MODEL or in the cache of `gramask pull`;
 # Python 3 with venv; a C++ compiler for llama.cpp (some 15 minutes of processor time, once).
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
         --peer-formats) peer_formats=$2 ;;
         --out) out=$2 ;;
         --write) page=$2 ;;
-        *) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        *) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift 2
 done
