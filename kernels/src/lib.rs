@@ -33,6 +33,7 @@
 //! ```
 
 mod attention;
+mod blocks;
 pub mod cpu;
 mod error;
 mod linear;

@@ -8,6 +8,7 @@
 use super::level::Level;
 use super::parallel;
 use super::simd::{Padded, Simd};
+use super::stored::Rows;
 use super::tile::Job;
 use crate::error::KernelError;
 
@@ -150,7 +151,13 @@ unsafe fn one_head(
     let mut scores = vec![0.0; group * length];
     // SAFETY: the lengths are the caller's promise; `scores` is this call's own; the level is supported.
     unsafe {
-        Job::new(&x, keys, [group, length, dim], scores.as_mut_ptr()).run(level, 0..length);
+        Job::new(
+            &x,
+            Rows::<f32>::new(keys, dim),
+            [group, length, dim],
+            scores.as_mut_ptr(),
+        )
+        .run(level, 0..length);
         match level {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => super::x86::mix_avx512(&mut scores, values, [group, length, dim], output),
