@@ -132,7 +132,7 @@ fn check(name: &'static str, len: usize, rows: usize, columns: usize) -> Result<
 
 /// Cuts the weight rows into pieces and computes them on all cores. The caller has checked all lengths.
 fn run<W: Stored>(level: Level, x: &[f32], weight: Rows<W>, [m, n, k]: [usize; 3], y: *mut f32) {
-    if panel::is_better(level, m) {
+    if panel::is_better(level, m, W::BLOCKS) {
         return many(level, x, weight, [m, n, k], y);
     }
     let padded = Padded::new(x, m, k);

@@ -17,14 +17,15 @@ use super::stored::{BLOCK_WEIGHTS, Rows, Stored};
 use std::ops::Range;
 
 /// Whether a product of `m` activation rows is faster this way. (Measured: with few rows, the lanes that stay empty cost
-/// more than the tile of dot products does.)
-pub(crate) fn is_better(level: Level, m: usize) -> bool {
-    match level {
-        Level::Avx512 => matches!(m, 15 | 16 | 27..),
-        Level::Avx2 => m >= 16,
-        Level::Neon => m >= 12,
+/// more than the tile of dot products does, which has to widen blocks anew for every eight rows.)
+pub(crate) fn is_better(level: Level, m: usize, blocks: bool) -> bool {
+    match (level, blocks) {
+        (Level::Avx512, false) => matches!(m, 15 | 16 | 27..),
+        (Level::Avx512, true) => matches!(m, 11..=16 | 20..),
+        (Level::Avx2, false) => m >= 16,
+        (Level::Neon, _) | (Level::Avx2, true) => m >= 12,
         // Widening is most of the work where there is no instruction for it.
-        Level::Scalar => m >= 4,
+        (Level::Scalar, _) => m >= 4,
     }
 }
 

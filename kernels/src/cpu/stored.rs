@@ -21,6 +21,8 @@ pub(crate) const BLOCK_WEIGHTS: usize = 32;
 /// The methods that are unsafe may be called only where the processor has the instructions of `S`, with addresses that
 /// are good for a whole unit.
 pub(crate) trait Stored: Copy + Send + Sync + 'static {
+    /// Whether a unit is a block, and not a vector of floats.
+    const BLOCKS: bool;
     /// What the parts of a unit have in common.
     type Head<S: Simd>: Copy;
 
@@ -34,6 +36,7 @@ pub(crate) trait Stored: Copy + Send + Sync + 'static {
 }
 
 impl Stored for f32 {
+    const BLOCKS: bool = false;
     type Head<S: Simd> = ();
 
     #[inline(always)]
@@ -54,6 +57,7 @@ impl Stored for f32 {
 }
 
 impl Stored for f16 {
+    const BLOCKS: bool = false;
     type Head<S: Simd> = ();
 
     #[inline(always)]
@@ -79,6 +83,7 @@ impl Stored for f16 {
 pub(crate) struct Q8_0;
 
 impl Stored for Q8_0 {
+    const BLOCKS: bool = true;
     type Head<S: Simd> = S::V;
 
     #[inline(always)]
@@ -108,6 +113,7 @@ impl Stored for Q8_0 {
 pub(crate) struct Q4_1;
 
 impl Stored for Q4_1 {
+    const BLOCKS: bool = true;
     type Head<S: Simd> = S::Table;
 
     #[inline(always)]
