@@ -1,4 +1,4 @@
-//! The register tile, and the walk over one piece of the weight rows.
+//! Few activation rows: the register tile of dot products, and the walk over one piece of the weight rows.
 
 use super::level::Level;
 use super::simd::{Padded, Simd};
