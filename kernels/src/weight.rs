@@ -87,7 +87,7 @@ pub struct Weight {
 
 #[derive(Clone, Debug)]
 enum Stored {
-    Floats(Tensor<2>),
+    Floats(Box<Tensor<2>>),
     Blocks(Arc<Blocks>),
 }
 
@@ -184,7 +184,8 @@ impl Weight {
             });
         }
         let dtype: DType = dtype.into();
-        let values = Stored::Floats(Tensor::from_data(TensorData::new(data, [out, input]), (device, dtype)));
+        let values = Tensor::from_data(TensorData::new(data, [out, input]), (device, dtype));
+        let values = Stored::Floats(Box::new(values));
         Ok(Weight { values, kind })
     }
 
@@ -219,7 +220,7 @@ impl Weight {
     /// they are blocks.
     pub fn as_tensor(&self) -> Tensor<2> {
         match &self.values {
-            Stored::Floats(values) => values.clone(),
+            Stored::Floats(values) => (**values).clone(),
             Stored::Blocks(blocks) => widened(blocks, 0..blocks.out),
         }
     }
@@ -239,8 +240,8 @@ impl Weight {
     /// - result: `[tokens, in]`
     pub fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
         match &self.values {
-            Stored::Floats(values) if self.kind == WeightType::F32 => values.clone().select(0, ids),
-            Stored::Floats(values) => values.clone().select(0, ids).cast(FloatDType::F32),
+            Stored::Floats(values) if self.kind == WeightType::F32 => (**values).clone().select(0, ids),
+            Stored::Floats(values) => (**values).clone().select(0, ids).cast(FloatDType::F32),
             Stored::Blocks(blocks) => {
                 let ids: Vec<usize> = ids.into_data().iter::<i64>().map(|id| id as usize).collect();
                 widened(blocks, ids.into_iter())

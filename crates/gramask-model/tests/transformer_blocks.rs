@@ -16,8 +16,11 @@ fn open(name: &str) -> Checkpoint {
 /// A source whose matrices are in blocks, of the type that `kind` says.
 struct InBlocks {
     inner: Box<dyn TensorSource + Send + Sync>,
-    kind: fn(&str) -> BlockType,
+    kind: Kind,
 }
+
+/// The type of the blocks by tensor.
+type Kind = fn(&str) -> BlockType;
 
 impl InBlocks {
     /// Blocks near the tensor's values; that they are the nearest does not matter here.
@@ -90,7 +93,7 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn blocks_of_the_file_are_multiplied_as_they_are() {
     let device = DeviceName::Flex.open().unwrap();
-    let kinds: [(fn(&str) -> BlockType, f32); 4] = [
+    let kinds: [(Kind, f32); 4] = [
         (|_| BlockType::Q8_0, 1e-4),
         (
             |name| match name.contains("embed") {

@@ -112,8 +112,7 @@ impl Source {
                     while column + 4 <= k {
                         let rows: [[f32; 4]; 4] =
                             std::array::from_fn(|r| row(r).add(column).cast::<[f32; 4]>().read_unaligned());
-                        for c in 0..4 {
-                            let turned = std::array::from_fn::<f32, 4, _>(|r| rows[r][c]);
+                        for (c, turned) in turned(rows).into_iter().enumerate() {
                             let to = to.add((column + c) * lanes + lane);
                             to.cast::<[f32; 4]>().write_unaligned(turned);
                         }
@@ -134,6 +133,12 @@ impl Source {
             }
         }
     }
+}
+
+/// Rows become columns.
+#[inline(always)]
+fn turned(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    std::array::from_fn(|c| std::array::from_fn(|r| rows[r][c]))
 }
 
 /// Operands of one product, as plain addresses: `y[m, n] = x[m, k] · w[n, k]ᵀ`.
@@ -260,8 +265,7 @@ impl<W: Stored> Panels<W> {
                     while t + 4 <= self.m {
                         let four: [[f32; 4]; 4] =
                             std::array::from_fn(|r| sums.add(r * stride + t).cast::<[f32; 4]>().read_unaligned());
-                        for i in 0..4 {
-                            let turned = std::array::from_fn::<f32, 4, _>(|r| four[r][i]);
+                        for (i, turned) in turned(four).into_iter().enumerate() {
                             let to = self.y.add((t + i) * self.n + row);
                             to.cast::<[f32; 4]>().write_unaligned(turned);
                         }

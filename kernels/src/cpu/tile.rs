@@ -5,8 +5,9 @@ use super::simd::{Padded, Simd};
 use super::stored::{BLOCK_WEIGHTS, Rows, Stored, rest};
 use std::ops::Range;
 
-/// Weight rows that are passed over for all activation rows before the next ones are touched, so that they are still
-/// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4, and a panel's 24).
+/// Rows of a piece are a multiple of this, which is a multiple of every tile's and panel's height. Where one pass over
+/// them is not enough for all activation rows, half of it is passed over for all before the next ones are touched, so that
+/// they are still in the first-level cache on the second pass.
 pub(crate) const BLOCK: usize = 24;
 
 /// How much of the first-level cache (32 KB and more) a tile's activations may take; the weights pass through the
@@ -73,7 +74,11 @@ impl<W: Stored> Job<W> {
     pub unsafe fn walk<S: Simd>(&self, rows: Range<usize>) {
         let passes = self.m.div_ceil(S::MAX_M);
         let slices = self.slices(self.m.div_ceil(passes));
-        let block = if passes == 1 && slices == 1 { rows.len() } else { BLOCK };
+        let block = if passes == 1 && slices == 1 {
+            rows.len()
+        } else {
+            BLOCK / 2
+        };
         let slice = self.k.div_ceil(slices).next_multiple_of(BLOCK_WEIGHTS);
         let mut first = rows.start;
         while first < rows.end {
