@@ -68,6 +68,8 @@ runs=()
 for batch in 1 8 16; do
     runs+=("$ours/decode_speed $model f32 $batch $prompt $tokens")
     runs+=("$ours/decode_speed $model f16 $batch $prompt $tokens")
+    runs+=("$ours/decode_speed $model q8_0 $batch $prompt $tokens")
+    runs+=("$ours/decode_speed $model file $batch $prompt $tokens")
 done
 for batch in 1 8; do
     runs+=("$peers/release/candle-decode $out/f32 f32 $batch $prompt $tokens")

@@ -1,6 +1,6 @@
-//! Tokens per second of Gramask: `decode_speed MODEL f32|f16 BATCH PROMPT TOKENS [DEVICE]`.
+//! Tokens per second of Gramask: `decode_speed MODEL WEIGHTS BATCH PROMPT TOKENS [DEVICE]`.
 //!
-//! `PROMPT` is a file of token ids. Prints one JSON line like those of the other programs of `scripts/peers.sh`. A step
+//! `WEIGHTS` is `f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them), `PROMPT` a file of token ids. Prints one JSON line like those of the other programs of `scripts/peers.sh`. A step
 //! is: one forward pass, the logits of each sequence on the host, the most likely token of each.
 #![allow(clippy::print_stdout, reason = "the row is its output")]
 
@@ -11,7 +11,7 @@ use gramask_benches::{median, most_likely};
 use gramask_model::cache::Cache;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Row, Select, Transformer, WeightType};
+use gramask_model::transformer::{Row, Select, Transformer, WeightChoice};
 
 /// Prefills that are timed, behind one that warms up.
 const PREFILLS: usize = 3;
@@ -19,13 +19,9 @@ const PREFILLS: usize = 3;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [path, weights, batch, prompt, tokens, device @ ..] = arguments.as_slice() else {
-        return Err("usage: decode_speed MODEL f32|f16 BATCH PROMPT TOKENS [DEVICE]".into());
+        return Err("usage: decode_speed MODEL WEIGHTS BATCH PROMPT TOKENS [DEVICE]".into());
     };
-    let weights = match weights.as_str() {
-        "f32" => WeightType::F32,
-        "f16" => WeightType::F16,
-        other => return Err(format!("unknown weight type `{other}`: write `f32` or `f16`").into()),
-    };
+    let weights: WeightChoice = weights.parse()?;
     let (batch, tokens): (usize, usize) = (batch.parse()?, tokens.parse()?);
     let prompt = std::fs::read_to_string(prompt)?;
     let prompt: Vec<u32> = prompt.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
@@ -61,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (batch * prompt.len()) as f64 / prefill,
         batch as f64 / step,
         1e3 * step,
-        model.config().parameters() * weights.size(),
+        model.weight_bytes(),
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Attention of a decoding step, on every back end.
+//! Attention of new tokens over a cache, on every back end.
 
 use crate::cpu::{self, CacheShape, Level, Span};
 use crate::error::KernelError;
@@ -7,7 +7,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{Bool, Int, Tensor, TensorData, activation};
 use burn_flex::{Flex, FlexTensor};
 
-/// Attention of one new token per sequence as an operation of the CPU back end.
+/// Attention of new tokens as an operation of the CPU back end.
 #[backend_extension(Flex)]
 pub trait AttentionOps: Backend {
     /// Operands as for [`decode_attention`], which has checked them.
@@ -20,15 +20,18 @@ pub trait AttentionOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// `softmax(q · kᵀ / √dim) · v` for the newest token of each sequence, over the keys and values that each has in the
-/// cache (its own included: write them first). Query heads are split evenly among the key heads, in order.
+/// `softmax(q · kᵀ / √dim) · v` for new tokens, each over the keys and values that its sequence has in the cache up to and
+/// including its own (write them first). Query heads are split evenly among the key heads, in order.
+///
+/// The batch is tokens: the newest of each sequence in a decoding step; all of a prompt, or of a draft, one behind the
+/// other with lengths that grow by one. On the CPU such neighbours are computed together, as matrix products.
 ///
 /// Pass the whole cache and not a slice of it: on the CPU it is read where it lies, but a view would be copied.
 ///
 /// # Shapes
 /// - `q`: `[batch, heads, dim]`, f32, after the rotary embedding
 /// - `k`, `v`: `[slots, kv_heads, capacity, dim]`, f32
-/// - `lengths`, `slots`: one for each sequence: it attends to positions `0..length` of its slot
+/// - `lengths`, `slots`: one for each token of the batch: it attends to positions `0..length` of its slot
 /// - result: `[batch, heads, dim]`
 ///
 /// # Panics

@@ -24,7 +24,7 @@ pub enum KernelError {
         /// Shape of the weight, `[out, in]`.
         weight: [usize; 2],
     },
-    /// A finite weight is too large for 16 bits.
+    /// A weight is too large for 16 bits, or for the 16-bit scale of its block.
     Overflow {
         /// Row of the weight.
         row: usize,
@@ -39,6 +39,23 @@ pub enum KernelError {
         kind: &'static str,
         /// The device, as Burn names it.
         device: String,
+    },
+    /// Rows are no whole number of blocks.
+    Blocks {
+        /// The type's name.
+        kind: &'static str,
+        /// Values of a row.
+        input: usize,
+    },
+    /// A type without blocks was to be made of blocks.
+    NoBlocks {
+        /// The type's name.
+        kind: &'static str,
+    },
+    /// No weight type has this name.
+    UnknownType {
+        /// The name.
+        given: String,
     },
     /// Queries, keys and values do not belong together.
     Heads {
@@ -106,13 +123,27 @@ impl fmt::Display for KernelError {
             ),
             KernelError::Overflow { row, column, value } => write!(
                 f,
-                "weight [{row}, {column}] is {value:e}; 16-bit floats end at 65504, so this weight needs 32 bits"
+                "weight [{row}, {column}] is {value:e}; 16-bit floats (and the scales of blocks) end at 65504, so this weight needs f32"
             ),
             KernelError::Unsupported { kind, device } => {
                 write!(
                     f,
-                    "device {device} does not compute in {kind}; f32 weights work on every device"
+                    "device {device} does not compute in {kind}; f32 weights work on every device, q8_0 and q4_1 on `flex` alone"
                 )
+            }
+            KernelError::Blocks { kind, input } => write!(
+                f,
+                "rows of {input} values cannot be stored as {kind}, whose blocks are of 32; f16 and f32 store rows of any \
+                 length"
+            ),
+            KernelError::NoBlocks { kind } => {
+                write!(
+                    f,
+                    "weights in {kind} have no blocks; the types with blocks are q8_0 and q4_1"
+                )
+            }
+            KernelError::UnknownType { given } => {
+                write!(f, "unknown weight type `{given}`: write `f32`, `f16`, `q8_0` or `q4_1`")
             }
             KernelError::Heads { q, keys, values } => write!(
                 f,

@@ -8,9 +8,10 @@
 //! the best way for the tensor's device, beside a reference in plain tensor operations that tests compare it with.
 //!
 //! # Nouns
-//! - [`Weight`]: the weight `[out, in]` of a linear layer, resident on a device, in a [`WeightType`];
+//! - [`Weight`]: the weight `[out, in]` of a linear layer, resident on a device, in a [`WeightType`]: floats, or the
+//!   blocks of a quantised file as they are;
 //! - [`linear`]: activations times a weight;
-//! - [`decode_attention`]: the newest token of each sequence attends to its own keys and values in a shared cache;
+//! - [`decode_attention`]: new tokens attend to their own sequence's keys and values in a shared cache;
 //! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
 //!   AVX-512, AVX2, NEON and plain processors.
 //!
@@ -33,6 +34,7 @@
 //! ```
 
 mod attention;
+mod blocks;
 pub mod cpu;
 mod error;
 mod linear;

@@ -1,5 +1,6 @@
 //! The linear layer, on every back end.
 
+use crate::blocks::linear_blocks;
 use crate::cpu::{self, Level, Values};
 use crate::error::KernelError;
 use crate::weight::{Weight, WeightType};
@@ -47,6 +48,12 @@ pub fn try_linear(x: Tensor<2>, weight: &Weight) -> Result<Tensor<2>, KernelErro
     } else {
         x.cast(FloatDType::F32)
     };
+    if let Some(blocks) = weight.blocks() {
+        return match x.device().is_autodiff() {
+            true => Ok(reference(x, weight)),
+            false => Ok(linear_blocks(x, blocks)),
+        };
+    }
     // Gradients flow through Burn's own operations only.
     if x.device().is_autodiff() || !has_kernel(x.device().as_dispatch()) {
         return Ok(reference(x, weight));
@@ -67,7 +74,7 @@ pub fn linear_reference(x: Tensor<2>, weight: &Weight) -> Result<Tensor<2>, Kern
 
 fn reference(x: Tensor<2>, weight: &Weight) -> Tensor<2> {
     let values = match weight.kind() {
-        WeightType::F32 => weight.as_tensor(),
+        WeightType::F32 | WeightType::Q8_0 | WeightType::Q4_1 => weight.as_tensor(),
         WeightType::F16 => weight.as_tensor().cast(FloatDType::F32),
     };
     x.matmul(values.transpose())
@@ -106,7 +113,7 @@ impl LinearOps for Flex {
 }
 
 /// The product of contiguous operands, on this processor.
-fn product(x: &[f32], weight: Values<'_>, [m, n, k]: [usize; 3]) -> Vec<f32> {
+pub(crate) fn product(x: &[f32], weight: Values<'_>, [m, n, k]: [usize; 3]) -> Vec<f32> {
     let mut y: Vec<f32> = Vec::with_capacity(m * n);
     // SAFETY: there is room for `m * n` values, and all of them have been written if there was no error.
     unsafe {

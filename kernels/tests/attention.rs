@@ -59,6 +59,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Prompts and drafts: several tokens of one sequence, each of which sees those before it.
+    #[test]
+    fn many_tokens_of_a_sequence_agree_with_plain_operations(
+        rows in prop::collection::vec((0usize..4, 0usize..60, 1usize..60), 1..4),
+        kv_heads in 1usize..4,
+        group in 1usize..5,
+        dim in prop_oneof![Just(64), Just(80), 1usize..40],
+    ) {
+        let spans: Vec<Span> = rows
+            .iter()
+            .flat_map(|&(slot, start, tokens)| (1..=tokens).map(move |i| Span { slot, length: start + i }))
+            .collect();
+        let heads = kv_heads * group;
+        let q = random([spans.len(), heads, dim], 1.0);
+        let (k, v) = (random([4, kv_heads, 120, dim], 1.0), random([4, kv_heads, 120, dim], 1.0));
+        let (slots, lengths): (Vec<usize>, Vec<usize>) = spans.iter().map(|span| (span.slot, span.length)).unzip();
+        let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slots).unwrap();
+        let expected = values(&expected);
+        let cache = CacheShape { slots: 4, kv_heads, capacity: 120, dim };
+        let (q, k, v) = (values(&q), values(&k), values(&v));
+        for level in LEVELS.iter().copied() {
+            let y = decode_attention_at(level, &q, heads, (&k, &v, cache), &spans).unwrap();
+            for (a, b) in y.iter().zip(&expected) {
+                prop_assert!((a - b).abs() < 2e-5, "{level}: {a}, not {b}");
+            }
+        }
+    }
+}
+
 #[test]
 fn one_position_is_its_value() {
     let (k, v) = (random([2, 1, 3, 5], 1.0), random([2, 1, 3, 5], 1.0));

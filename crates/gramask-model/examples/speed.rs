@@ -1,4 +1,4 @@
-//! Tokens per second of a checkpoint: `speed MODEL [DEVICE] [f32|f16] [BATCH]`.
+//! Tokens per second of a checkpoint: `speed MODEL [DEVICE] [WEIGHTS] [BATCH]`.
 //!
 //! Prints prefill of a long prompt, and decode steps of 1 and 8 sequences behind a 256-token prompt, with the bytes of
 //! weights that a second of decoding reads, which is to be compared with the memory's bandwidth.
@@ -10,30 +10,28 @@ use std::time::Instant;
 use gramask_model::cache::Cache;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Row, Select, Transformer, WeightType};
+use gramask_model::transformer::{Row, Select, Transformer, WeightChoice, WeightType};
 
 /// Steps are timed one by one; the median is not moved by another process that wakes up.
 const STEPS: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let path = arguments.first().ok_or("usage: speed MODEL [DEVICE] [f32|f16]")?;
+    let path = arguments.first().ok_or("usage: speed MODEL [DEVICE] [WEIGHTS]")?;
     let device = arguments
         .get(1)
         .map_or("flex", String::as_str)
         .parse::<DeviceName>()?
         .open()?;
-    let types = match arguments.get(2).map(String::as_str) {
-        None => vec![WeightType::F32, WeightType::F16],
-        Some("f32") => vec![WeightType::F32],
-        Some("f16") => vec![WeightType::F16],
-        Some(other) => return Err(format!("unknown weight type `{other}`: write `f32` or `f16`").into()),
+    let types: Vec<WeightChoice> = match arguments.get(2).map(String::as_str) {
+        None => vec![WeightType::F32.into(), WeightType::F16.into()],
+        Some(weights) => vec![weights.parse()?],
     };
     let checkpoint = Checkpoint::open(path.as_ref())?;
     for weights in types {
         let start = Instant::now();
         let model = Transformer::load(&checkpoint, &device, weights)?;
-        let bytes = model.config().parameters() * weights.size();
+        let bytes = model.weight_bytes();
         println!(
             "{weights}: {} MB of weights, loaded in {:.2} s",
             bytes / 1_000_000,

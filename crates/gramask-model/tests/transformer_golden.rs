@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use gramask_model::cache::Cache;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Row, Select, Transformer, WeightType};
+use gramask_model::transformer::{Row, Select, Transformer, WeightChoice, WeightType};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -100,8 +100,13 @@ fn logits_equal_those_of_llama_cpp() {
     };
     let checkpoint = Checkpoint::open(&path).unwrap();
     let device = DeviceName::Flex.open().unwrap();
-    // f32 weights to the last digits that the golden file has; f16 weights round each weight to 11 bits.
-    for (weights, tolerance, least_cosine) in [(WeightType::F32, 0.02, 0.99999), (WeightType::F16, 0.05, 0.9999)] {
+    // f32 weights, and the file's own blocks, to the last digits that the golden file has; f16 weights round each weight
+    // to 11 bits.
+    for (weights, tolerance, least_cosine) in [
+        (WeightType::F32.into(), 0.02, 0.99999),
+        (WeightChoice::Stored, 0.02, 0.99999),
+        (WeightType::F16.into(), 0.05, 0.9999),
+    ] {
         let model = Transformer::load(&checkpoint, &device, weights).unwrap();
         let ours: Vec<_> = golden_file.sequences.iter().map(|s| logits(&model, &s.ids)).collect();
         compare(&golden_file, &ours, tolerance, least_cosine);

@@ -1,13 +1,17 @@
-//! Attention of one new token per sequence over a cache of keys and values.
+//! Attention of new tokens over a cache of keys and values.
 //!
-//! A decoding step has one query per head and sequence, and each key and value is used by the few heads that share
-//! it: once more a product that is bound by memory. Each (sequence, key head) is one piece of work: scores by the
-//! linear layer's [tile](super::tile) (queries of the group times keys), a softmax in place, and the weighted sum of
-//! the values with the output row in registers.
+//! A decoding step has one query per head and sequence, and each key and value is used by the few heads that share it: a
+//! product that is bound by memory. A prompt, or a draft that is verified, has many queries per sequence, and each sees
+//! one position more than the one before it. Both are the same walk: neighbouring tokens of one sequence make a
+//! [block](Block), so that its keys and values are read once for all of them, and each (block, key head) is one piece of
+//! work: scores by the linear layer's [tile](super::tile) or [panels](super::panel) (queries of the group times keys), a
+//! softmax in place over what each query sees, and the weighted sum of the values with the output rows in registers.
 
 use super::level::Level;
+use super::panel::{self, Panels, Turned};
 use super::parallel;
 use super::simd::{Padded, Simd};
+use super::stored::Rows;
 use super::tile::Job;
 use crate::error::KernelError;
 
@@ -30,7 +34,7 @@ impl CacheShape {
     }
 }
 
-/// One sequence of the batch: the first `length` positions of `slot`.
+/// One token of the batch: it sees the first `length` positions of `slot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The sequence's place in the cache.
@@ -39,8 +43,46 @@ pub struct Span {
     pub length: usize,
 }
 
-/// `softmax(q · kᵀ / √dim) · v` for one query per head and sequence. `q` is `[spans, heads, dim]`, the result has the
-/// same shape; keys and values are as `cache` says.
+/// Neighbouring tokens of one sequence, each of which sees one position more than the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    /// Number of the first token.
+    first: usize,
+    tokens: usize,
+    slot: usize,
+    /// Positions that the last token sees.
+    length: usize,
+}
+
+/// Scores of a block, at most: they should stay in the second-level cache.
+const SCORES: usize = 32 * 1024;
+
+impl Block {
+    /// Cuts the tokens into blocks for `group` heads each.
+    fn all(spans: &[Span], group: usize) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::new();
+        for (first, &Span { slot, length }) in spans.iter().enumerate() {
+            let most = (SCORES / (group * length)).clamp(4, 32);
+            match blocks.last_mut() {
+                Some(last) if last.slot == slot && last.length + 1 == length && last.tokens < most => {
+                    last.tokens += 1;
+                    last.length = length;
+                }
+                _ => blocks.push(Block {
+                    first,
+                    tokens: 1,
+                    slot,
+                    length,
+                }),
+            }
+        }
+        blocks
+    }
+}
+
+/// `softmax(q · kᵀ / √dim) · v` for one query per head and token. `q` is `[spans, heads, dim]`, the result has the
+/// same shape; keys and values are as `cache` says. Neighbours in `spans` of one slot, each one position longer than the
+/// one before, are computed together.
 ///
 /// # Errors
 /// [`KernelError::Length`] where a slice is not as long as its shape says, [`KernelError::Heads`] if the key heads do
@@ -90,31 +132,32 @@ pub fn decode_attention_at(
         return Ok(output);
     }
 
-    let pieces = spans.len() * kv_heads;
-    let positions: usize = spans.iter().map(|span| span.length).sum();
-    let helpers = parallel::threads_for(positions * kv_heads * dim * 8).min(pieces) - 1;
+    let blocks = Block::all(spans, group);
+    let pieces = blocks.len() * kv_heads;
+    let work: usize = blocks.iter().map(|block| block.length * (3 + block.tokens) / 4).sum();
+    let helpers = parallel::threads_for(work * kv_heads * dim * 8).min(pieces) - 1;
     let pointers = Pointers {
         q: q.as_ptr(),
         keys: keys.as_ptr(),
         values: values.as_ptr(),
         output: output.as_mut_ptr(),
     };
-    let spans: Vec<Span> = spans.to_vec();
     parallel::for_pieces(pieces, helpers, move |piece| {
         let pointers = &pointers; // the whole, which may be shared, and not its fields
-        let (sequence, head) = (piece / kv_heads, piece % kv_heads);
-        let Span { slot, length } = spans[sequence];
-        let first_key = (slot * kv_heads + head) * capacity * dim;
-        let first_query = piece * group * dim;
+        let (block, head) = (blocks[piece / kv_heads], piece % kv_heads);
+        let first_key = (block.slot * kv_heads + head) * capacity * dim;
+        let row = |token: usize| ((block.first + token) * heads + head * group) * dim;
         // SAFETY: the slices outlive this call, because `for_pieces` returns only when every piece is done; their
-        // lengths were checked above, `first_key + length * dim` and `first_query + group * dim` lie within them;
-        // and each piece writes its own `group` rows of the output.
+        // lengths were checked above, `first_key + length * dim` and the rows of each token lie within them; and each
+        // piece writes its own rows of the output.
         unsafe {
-            let q = std::slice::from_raw_parts(pointers.q.add(first_query), group * dim);
-            let keys = std::slice::from_raw_parts(pointers.keys.add(first_key), length * dim);
-            let values = std::slice::from_raw_parts(pointers.values.add(first_key), length * dim);
-            let output = std::slice::from_raw_parts_mut(pointers.output.add(first_query), group * dim);
-            one_head(level, q, keys, values, [group, length, dim], output);
+            let q = |token| std::slice::from_raw_parts(pointers.q.add(row(token)), group * dim);
+            let keys = std::slice::from_raw_parts(pointers.keys.add(first_key), block.length * dim);
+            let values = std::slice::from_raw_parts(pointers.values.add(first_key), block.length * dim);
+            let mixed = one_head(level, q, keys, values, [group, block.tokens, block.length, dim]);
+            for (token, rows) in mixed.chunks_exact(group * dim).enumerate() {
+                std::slice::from_raw_parts_mut(pointers.output.add(row(token)), group * dim).copy_from_slice(rows);
+            }
         }
     });
     Ok(output)
@@ -132,39 +175,49 @@ unsafe impl Send for Pointers {}
 // SAFETY: as above.
 unsafe impl Sync for Pointers {}
 
-/// One sequence and key head. Shapes: `q` and `output` `[group, dim]`, keys and values `[length, dim]`.
+/// One block and key head. `q` gives a token's queries `[group, dim]`, keys and values are `[length, dim]`, the result is
+/// `[tokens, group, dim]`.
 ///
 /// # Safety
-/// `level` is supported, and the slices are as long as `[group, length, dim]` says.
-unsafe fn one_head(
+/// `level` is supported, and the slices are as long as `[group, tokens, length, dim]` says.
+unsafe fn one_head<'a>(
     level: Level,
-    q: &[f32],
+    q: impl Fn(usize) -> &'a [f32],
     keys: &[f32],
     values: &[f32],
-    [group, length, dim]: [usize; 3],
-    output: &mut [f32],
-) {
+    [group, tokens, length, dim]: [usize; 4],
+) -> Vec<f32> {
     let scale = 1.0 / (dim as f32).sqrt();
-    let scaled: Vec<f32> = q.iter().map(|value| value * scale).collect();
-    let x = Padded::new(&scaled, group, dim);
-    let mut scores = vec![0.0; group * length];
-    // SAFETY: the lengths are the caller's promise; `scores` is this call's own; the level is supported.
+    let scaled: Vec<f32> = (0..tokens).flat_map(&q).map(|value| value * scale).collect();
+    let rows = group * tokens;
+    let mut scores = vec![0.0; rows * length];
+    let mut output = vec![0.0; rows * dim];
+    let (shape, keys) = ([rows, length, dim], Rows::<f32>::new(keys, dim));
+    // SAFETY: the lengths are the caller's promise; `scores` and `output` are this call's own; the level is supported.
     unsafe {
-        Job::new(&x, keys, [group, length, dim], scores.as_mut_ptr()).run(level, 0..length);
+        if panel::is_better(level, rows, false) {
+            let x = Turned::new(&scaled, rows, dim, level);
+            Panels::new(&x, keys, shape, scores.as_mut_ptr()).run(level, 0..length);
+        } else {
+            let x = Padded::new(&scaled, rows, dim);
+            Job::new(&x, keys, shape, scores.as_mut_ptr()).run(level, 0..length);
+        }
+        let shape = [group, tokens, length, dim];
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => super::x86::mix_avx512(&mut scores, values, [group, length, dim], output),
+            Level::Avx512 => super::x86::mix_avx512(&mut scores, values, shape, &mut output),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => super::x86::mix_avx2(&mut scores, values, [group, length, dim], output),
+            Level::Avx2 => super::x86::mix_avx2(&mut scores, values, shape, &mut output),
             #[cfg(target_arch = "aarch64")]
-            Level::Neon => super::neon::mix_neon(&mut scores, values, [group, length, dim], output),
-            _ => super::scalar::mix_scalar(&mut scores, values, [group, length, dim], output),
+            Level::Neon => super::neon::mix_neon(&mut scores, values, shape, &mut output),
+            _ => super::scalar::mix_scalar(&mut scores, values, shape, &mut output),
         }
     }
+    output
 }
 
-/// Softmax over each row of the scores `[group, length]`, then `output = scores · values`; to be inlined into a
-/// function that enables the instructions of `S`.
+/// Softmax over what each row of the scores `[tokens, group, length]` sees, then `output = scores · values`; to be inlined
+/// into a function that enables the instructions of `S`.
 ///
 /// # Safety
 /// The processor has the instructions of `S`; the slices are as long as the shape says.
@@ -172,15 +225,18 @@ unsafe fn one_head(
 pub(crate) unsafe fn mix<S: Simd>(
     scores: &mut [f32],
     values: &[f32],
-    [group, length, dim]: [usize; 3],
+    [group, tokens, length, dim]: [usize; 4],
     output: &mut [f32],
 ) {
-    for row in scores.chunks_exact_mut(length) {
-        softmax(row);
+    for (number, row) in scores.chunks_exact_mut(length).enumerate() {
+        let (seen, beyond) = row.split_at_mut(length - (tokens - 1 - number / group));
+        softmax(seen);
+        beyond.fill(0.0);
     }
+    let rows = group * tokens;
     let mut row = 0;
-    while row < group {
-        let height = (group - row).min(4);
+    while row < rows {
+        let height = (rows - row).min(4);
         let scores = &scores[row * length..(row + height) * length];
         let output = &mut output[row * dim..(row + height) * dim];
         // SAFETY: `scores` has `height` rows of `length`, `output` has `height` rows of `dim`.

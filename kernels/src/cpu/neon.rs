@@ -2,7 +2,8 @@
 
 use super::attention;
 use super::panel::Panels;
-use super::simd::{Element, Matrix, Simd};
+use super::simd::Simd;
+use super::stored::Stored;
 use super::tile::Job;
 use half::f16;
 use std::arch::aarch64::*;
@@ -15,6 +16,7 @@ struct Neon;
 // Each method below is inlined into `run_neon`, which enables the instructions.
 impl Simd for Neon {
     type V = float32x4_t;
+    type Table = [float32x4_t; 2];
     const LANES: usize = 4;
     const MAX_M: usize = 8;
     const PANEL_OF_ONE: [usize; 2] = [24, 1];
@@ -57,6 +59,39 @@ impl Simd for Neon {
         unsafe { vdupq_n_f32(value) }
     }
     #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> float32x4_t {
+        // SAFETY: as above, and `from` is good for 4 bytes.
+        unsafe {
+            let bytes = vreinterpret_s8_u32(vdup_n_u32(from.cast::<u32>().read_unaligned()));
+            vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes))))
+        }
+    }
+    #[inline(always)]
+    unsafe fn scale(from: *const u8) -> float32x4_t {
+        // SAFETY: as above, and `from` is good for 2 bytes, of which four copies are widened.
+        unsafe { Self::load_f16([from.cast::<f16>().read_unaligned(); 4].as_ptr()) }
+    }
+    #[inline(always)]
+    unsafe fn table(from: *const u8) -> [float32x4_t; 2] {
+        // SAFETY: as above, and `from` is good for 4 bytes.
+        unsafe { [Self::scale(from), Self::scale(from.add(2))] }
+    }
+    #[inline(always)]
+    unsafe fn look_up<const HIGH: bool>([d, m]: [float32x4_t; 2], from: *const u8) -> float32x4_t {
+        // SAFETY: as above, and `from` is good for 4 bytes.
+        unsafe {
+            let both = from.cast::<u32>().read_unaligned();
+            let halves = if HIGH { both >> 4 } else { both } & 0x0f0f_0f0f;
+            let bytes = vreinterpret_u8_u32(vdup_n_u32(halves));
+            vfmaq_f32(m, vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes)))), d)
+        }
+    }
+    #[inline(always)]
+    unsafe fn multiply(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: as above.
+        unsafe { vmulq_f32(a, b) }
+    }
+    #[inline(always)]
     unsafe fn multiply_add(a: float32x4_t, b: float32x4_t, sum: float32x4_t) -> float32x4_t {
         // SAFETY: as above.
         unsafe { vfmaq_f32(sum, a, b) }
@@ -82,7 +117,7 @@ impl Simd for Neon {
 /// # Safety
 /// As for [`Job::run`], and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn run_neon<W: Element>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_neon<W: Stored>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Neon>(rows) }
 }
@@ -92,7 +127,7 @@ pub(crate) unsafe fn run_neon<W: Element>(job: &Job<W>, rows: Range<usize>) {
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
+pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: &[f32], shape: [usize; 4], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Neon>(scores, values, shape, output) }
 }
@@ -102,7 +137,7 @@ pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: &[f32], shape: [usize;
 /// # Safety
 /// As for [`Panels::run`], and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn panels_neon<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_neon<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Neon>(rows) }
 }

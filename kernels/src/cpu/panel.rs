@@ -5,25 +5,27 @@
 //! widening each weight once per eight rows, and summing lanes. Here the lanes of a vector are activation rows:
 //!
 //! 1. the activations are [turned](Turned) once per product, so that a column of up to `LANES` rows is one vector;
-//! 2. a *panel* of weight rows is [widened](Matrix::widen) once, a slice of columns at a time, into a buffer that stays
+//! 2. a *panel* of weight rows is [widened](Rows::widen) once, a slice of columns at a time, into a buffer that stays
 //!    in the first-level cache, whatever type the weights have;
 //! 3. each widened weight is broadcast and multiplied by the vectors of a column; the sums, `R` weight rows times `C`
 //!    vectors, stay in registers for the whole slice, and nothing is ever summed across lanes.
 
 use super::level::Level;
 use super::parallel;
-use super::simd::{Line, MAX_LANES, Matrix, Simd};
+use super::simd::{Line, MAX_LANES, Simd};
+use super::stored::{BLOCK_WEIGHTS, Rows, Stored};
 use std::ops::Range;
 
 /// Whether a product of `m` activation rows is faster this way. (Measured: with few rows, the lanes that stay empty cost
-/// more than the tile of dot products does.)
-pub(crate) fn is_better(level: Level, m: usize) -> bool {
-    match level {
-        Level::Avx512 => matches!(m, 15 | 16 | 27..),
-        Level::Avx2 => m >= 16,
-        Level::Neon => m >= 12,
+/// more than the tile of dot products does, which has to widen blocks anew for every eight rows.)
+pub(crate) fn is_better(level: Level, m: usize, blocks: bool) -> bool {
+    match (level, blocks) {
+        (Level::Avx512, false) => matches!(m, 15 | 16 | 27..),
+        (Level::Avx512, true) => matches!(m, 11..=16 | 20..),
+        (Level::Avx2, false) => m >= 16,
+        (Level::Neon, _) | (Level::Avx2, true) => m >= 12,
         // Widening is most of the work where there is no instruction for it.
-        Level::Scalar => m >= 4,
+        (Level::Scalar, _) => m >= 4,
     }
 }
 
@@ -110,8 +112,7 @@ impl Source {
                     while column + 4 <= k {
                         let rows: [[f32; 4]; 4] =
                             std::array::from_fn(|r| row(r).add(column).cast::<[f32; 4]>().read_unaligned());
-                        for c in 0..4 {
-                            let turned = std::array::from_fn::<f32, 4, _>(|r| rows[r][c]);
+                        for (c, turned) in turned(rows).into_iter().enumerate() {
                             let to = to.add((column + c) * lanes + lane);
                             to.cast::<[f32; 4]>().write_unaligned(turned);
                         }
@@ -134,11 +135,17 @@ impl Source {
     }
 }
 
+/// Rows become columns.
+#[inline(always)]
+fn turned(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    std::array::from_fn(|c| std::array::from_fn(|r| rows[r][c]))
+}
+
 /// Operands of one product, as plain addresses: `y[m, n] = x[m, k] · w[n, k]ᵀ`.
-pub(crate) struct Panels<X> {
+pub(crate) struct Panels<W> {
     x: *const f32,
     vectors: usize,
-    w: X,
+    w: Rows<W>,
     y: *mut f32,
     m: usize,
     n: usize,
@@ -147,13 +154,13 @@ pub(crate) struct Panels<X> {
 
 // SAFETY: the addresses are used only in `Panels::run`, whose caller promises that they are good for the time of the
 // call and that no two threads are given the same rows.
-unsafe impl<X: Matrix> Send for Panels<X> {}
+unsafe impl<W: Stored> Send for Panels<W> {}
 // SAFETY: as above.
-unsafe impl<X: Matrix> Sync for Panels<X> {}
+unsafe impl<W: Stored> Sync for Panels<W> {}
 
-impl<X: Matrix> Panels<X> {
+impl<W: Stored> Panels<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
-    pub fn new(x: &Turned, w: X, [m, n, k]: [usize; 3], y: *mut f32) -> Self {
+    pub fn new(x: &Turned, w: Rows<W>, [m, n, k]: [usize; 3], y: *mut f32) -> Self {
         Panels {
             x: x.lines.as_ptr().cast(),
             vectors: x.vectors,
@@ -192,7 +199,10 @@ impl<X: Matrix> Panels<X> {
     #[inline(always)]
     pub unsafe fn walk<S: Simd>(&self, rows: Range<usize>) {
         let [height, width] = if self.vectors == 1 { S::PANEL_OF_ONE } else { S::PANEL };
-        let slice = self.k.div_ceil(self.k.div_ceil(SLICE).max(1)).next_multiple_of(32);
+        let slice = self
+            .k
+            .div_ceil(self.k.div_ceil(SLICE).max(1))
+            .next_multiple_of(BLOCK_WEIGHTS);
         let sums_stride = self.vectors * S::LANES;
         let mut panel: Vec<Line> = Vec::with_capacity(height * STRIDE / MAX_LANES);
         let mut sums: Vec<Line> = Vec::with_capacity((height * sums_stride).div_ceil(MAX_LANES));
@@ -201,7 +211,7 @@ impl<X: Matrix> Panels<X> {
             let there = height.min(rows.end - first);
             let mut from = 0;
             let next = self.w.address(first + height);
-            let ahead = (next as usize - self.w.address(first) as usize) / self.k.max(1);
+            let ahead = height * self.w.stride / self.k.max(1);
             // SAFETY: rows of the weight are read below `first + there`, which is at most `rows.end`, columns below
             // `k`; a row of the panel has room for a slice and one vector more, a row of the sums for all vectors.
             unsafe {
@@ -255,8 +265,7 @@ impl<X: Matrix> Panels<X> {
                     while t + 4 <= self.m {
                         let four: [[f32; 4]; 4] =
                             std::array::from_fn(|r| sums.add(r * stride + t).cast::<[f32; 4]>().read_unaligned());
-                        for i in 0..4 {
-                            let turned = std::array::from_fn::<f32, 4, _>(|r| four[r][i]);
+                        for (i, turned) in turned(four).into_iter().enumerate() {
                             let to = self.y.add((t + i) * self.n + row);
                             to.cast::<[f32; 4]>().write_unaligned(turned);
                         }

@@ -2,7 +2,8 @@
 
 use super::attention;
 use super::panel::Panels;
-use super::simd::{Element, Matrix, Simd};
+use super::simd::Simd;
+use super::stored::Stored;
 use super::tile::Job;
 use half::f16;
 use std::array;
@@ -14,6 +15,7 @@ struct Scalar;
 
 impl Simd for Scalar {
     type V = [f32; 8];
+    type Table = [f32; 2];
     const LANES: usize = 8;
     const MAX_M: usize = 4;
     const PANEL_OF_ONE: [usize; 2] = [4, 1];
@@ -44,6 +46,31 @@ impl Simd for Scalar {
         [value; 8]
     }
     #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> [f32; 8] {
+        // SAFETY: the trait's contract: `from` is good for 8 bytes.
+        unsafe { from.cast::<[i8; 8]>().read_unaligned() }.map(f32::from)
+    }
+    #[inline(always)]
+    unsafe fn scale(from: *const u8) -> [f32; 8] {
+        // SAFETY: the trait's contract: `from` is good for 2 bytes.
+        [f16::from_le_bytes(unsafe { from.cast::<[u8; 2]>().read_unaligned() }).to_f32(); 8]
+    }
+    #[inline(always)]
+    unsafe fn table(from: *const u8) -> [f32; 2] {
+        // SAFETY: the trait's contract: `from` is good for 4 bytes.
+        unsafe { [Self::scale(from)[0], Self::scale(from.add(2))[0]] }
+    }
+    #[inline(always)]
+    unsafe fn look_up<const HIGH: bool>([d, m]: [f32; 2], from: *const u8) -> [f32; 8] {
+        // SAFETY: the trait's contract: `from` is good for 8 bytes.
+        let both = unsafe { from.cast::<[u8; 8]>().read_unaligned() };
+        both.map(|byte| f32::from(if HIGH { byte >> 4 } else { byte & 15 }) * d + m)
+    }
+    #[inline(always)]
+    unsafe fn multiply(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
     unsafe fn multiply_add(a: [f32; 8], b: [f32; 8], sum: [f32; 8]) -> [f32; 8] {
         array::from_fn(|i| a[i] * b[i] + sum[i])
     }
@@ -61,7 +88,7 @@ impl Simd for Scalar {
 ///
 /// # Safety
 /// As for [`Job::run`].
-pub(crate) unsafe fn run_scalar<W: Element>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_scalar<W: Stored>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Scalar>(rows) }
 }
@@ -70,7 +97,7 @@ pub(crate) unsafe fn run_scalar<W: Element>(job: &Job<W>, rows: Range<usize>) {
 ///
 /// # Safety
 /// As for [`mix`](attention::mix).
-pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
+pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: &[f32], shape: [usize; 4], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Scalar>(scores, values, shape, output) }
 }
@@ -79,7 +106,7 @@ pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: &[f32], shape: [usiz
 ///
 /// # Safety
 /// As for [`Panels::run`].
-pub(crate) unsafe fn panels_scalar<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_scalar<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Scalar>(rows) }
 }

@@ -1,7 +1,6 @@
 //! What a tile needs of a vector instruction set, and of a weight's type.
 
 use half::f16;
-use std::ops::Range;
 
 /// The longest vector of any level, in lanes.
 pub(crate) const MAX_LANES: usize = 16;
@@ -23,6 +22,9 @@ pub(crate) trait Simd: Copy + 'static {
     /// The same where there are more.
     const PANEL: [usize; 2];
 
+    /// The 16 values that a 4-bit number stands for.
+    type Table: Copy;
+
     /// All lanes zero.
     unsafe fn zero() -> Self::V;
     unsafe fn load_f32(from: *const f32) -> Self::V;
@@ -30,6 +32,16 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn store_f32(to: *mut f32, vector: Self::V);
     /// A vector whose lanes are all `value`.
     unsafe fn splat(value: f32) -> Self::V;
+    /// Loads signed bytes as floats.
+    unsafe fn load_i8(from: *const u8) -> Self::V;
+    /// A vector whose lanes are all the 16-bit float at `from` (2 bytes, little-endian).
+    unsafe fn scale(from: *const u8) -> Self::V;
+    /// From the two 16-bit floats `d` and `m` at `from` (4 bytes): number `q` stands for `d * q + m`.
+    unsafe fn table(from: *const u8) -> Self::Table;
+    /// What the low (or high) halves of the bytes at `from` stand for.
+    unsafe fn look_up<const HIGH: bool>(table: Self::Table, from: *const u8) -> Self::V;
+    /// `a * b`.
+    unsafe fn multiply(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + sum`.
     unsafe fn multiply_add(a: Self::V, b: Self::V, sum: Self::V) -> Self::V;
     /// The sum of each vector's lanes.
@@ -38,100 +50,6 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn prefetch(at: *const u8);
     /// The same for what is needed so much later that only the second-level cache should hold it.
     unsafe fn prefetch_later(at: *const u8);
-}
-
-/// A type that weights are stored in.
-pub(crate) trait Element: Copy + Send + Sync + 'static {
-    const ZERO: Self;
-    /// Loads `S::LANES` weights as 32-bit floats.
-    ///
-    /// # Safety
-    /// As for [`Simd`].
-    unsafe fn load<S: Simd>(from: *const Self) -> S::V;
-}
-
-impl Element for f32 {
-    const ZERO: Self = 0.0;
-    #[inline(always)]
-    unsafe fn load<S: Simd>(from: *const Self) -> S::V {
-        // SAFETY: the caller's promise is the same.
-        unsafe { S::load_f32(from) }
-    }
-}
-
-impl Element for f16 {
-    const ZERO: Self = f16::ZERO;
-    #[inline(always)]
-    unsafe fn load<S: Simd>(from: *const Self) -> S::V {
-        // SAFETY: the caller's promise is the same.
-        unsafe { S::load_f16(from) }
-    }
-}
-
-/// A weight `[n, k]` from which rows can be read as 32-bit floats. A plain address: whoever uses it sees to it that the
-/// values are there.
-pub(crate) trait Matrix: Copy + Send + Sync + 'static {
-    /// Writes the values of a row's `columns`, widened, and up to `LANES - 1` more of any value behind them.
-    ///
-    /// # Safety
-    /// As for [`Simd`]; the row and the columns are there, and there is room for what is written.
-    unsafe fn widen<S: Simd>(&self, row: usize, columns: Range<usize>, to: *mut f32);
-
-    /// Where a row starts, which may be beyond the last; rows lie one after the other.
-    fn address(&self, row: usize) -> *const u8;
-}
-
-/// Values row after row.
-pub(crate) struct Plain<W> {
-    values: *const W,
-    k: usize,
-}
-
-impl<W> Plain<W> {
-    /// Rows of `k` values.
-    pub fn new(values: &[W], k: usize) -> Self {
-        let values = values.as_ptr();
-        Plain { values, k }
-    }
-}
-
-impl<W> Clone for Plain<W> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<W> Copy for Plain<W> {}
-
-// SAFETY: an address of values that are only read, under the promise of `Matrix::widen`.
-unsafe impl<W: Sync> Send for Plain<W> {}
-// SAFETY: as above.
-unsafe impl<W: Sync> Sync for Plain<W> {}
-
-impl<W: Element> Matrix for Plain<W> {
-    #[inline(always)]
-    unsafe fn widen<S: Simd>(&self, row: usize, columns: Range<usize>, to: *mut f32) {
-        // SAFETY: the caller's promise; the last, partial vector is read from a copy.
-        unsafe {
-            let from = self.values.add(row * self.k + columns.start);
-            let count = columns.len();
-            let whole = count - count % S::LANES;
-            let mut i = 0;
-            while i < whole {
-                S::store_f32(to.add(i), W::load::<S>(from.add(i)));
-                i += S::LANES;
-            }
-            if whole < count {
-                let mut rest = [W::ZERO; MAX_LANES];
-                let last = std::slice::from_raw_parts(from.add(whole), count - whole);
-                rest[..last.len()].copy_from_slice(last);
-                S::store_f32(to.add(whole), W::load::<S>(rest.as_ptr()));
-            }
-        }
-    }
-
-    fn address(&self, row: usize) -> *const u8 {
-        self.values.wrapping_add(row * self.k).cast()
-    }
 }
 
 /// A cache line, so that rows of activations start on one: a vector that straddles two lines takes two loads.

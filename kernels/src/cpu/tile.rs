@@ -1,11 +1,13 @@
-//! The register tile, and the walk over one piece of the weight rows.
+//! Few activation rows: the register tile of dot products, and the walk over one piece of the weight rows.
 
 use super::level::Level;
-use super::simd::{Element, MAX_LANES, Padded, Simd};
+use super::simd::{Padded, Simd};
+use super::stored::{BLOCK_WEIGHTS, Rows, Stored, rest};
 use std::ops::Range;
 
-/// Weight rows that are passed over for all activation rows before the next ones are touched, so that they are still
-/// in the first-level cache on the second pass. A multiple of every tile's height (3 and 4, and a panel's 24).
+/// Rows of a piece are a multiple of this, which is a multiple of every tile's and panel's height. Where one pass over
+/// them is not enough for all activation rows, half of it is passed over for all before the next ones are touched, so that
+/// they are still in the first-level cache on the second pass.
 pub(crate) const BLOCK: usize = 24;
 
 /// How much of the first-level cache (32 KB and more) a tile's activations may take; the weights pass through the
@@ -16,7 +18,7 @@ const TILE_BYTES: usize = 24 * 1024;
 pub(crate) struct Job<W> {
     x: *const f32,
     x_stride: usize,
-    w: *const W,
+    w: Rows<W>,
     y: *mut f32,
     m: usize,
     n: usize,
@@ -25,17 +27,17 @@ pub(crate) struct Job<W> {
 
 // SAFETY: the addresses are used only in `Job::run`, whose caller promises that they are good for the time of the
 // call and that no two threads are given the same rows.
-unsafe impl<W: Sync> Send for Job<W> {}
+unsafe impl<W: Stored> Send for Job<W> {}
 // SAFETY: as above.
-unsafe impl<W: Sync> Sync for Job<W> {}
+unsafe impl<W: Stored> Sync for Job<W> {}
 
-impl<W: Element> Job<W> {
+impl<W: Stored> Job<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
-    pub fn new(x: &Padded, w: &[W], [m, n, k]: [usize; 3], y: *mut f32) -> Self {
+    pub fn new(x: &Padded, w: Rows<W>, [m, n, k]: [usize; 3], y: *mut f32) -> Self {
         Job {
             x: x.as_ptr(),
             x_stride: x.stride,
-            w: w.as_ptr(),
+            w,
             y,
             m,
             n,
@@ -72,8 +74,12 @@ impl<W: Element> Job<W> {
     pub unsafe fn walk<S: Simd>(&self, rows: Range<usize>) {
         let passes = self.m.div_ceil(S::MAX_M);
         let slices = self.slices(self.m.div_ceil(passes));
-        let block = if passes == 1 && slices == 1 { rows.len() } else { BLOCK };
-        let slice = self.k.div_ceil(slices).next_multiple_of(MAX_LANES);
+        let block = if passes == 1 && slices == 1 {
+            rows.len()
+        } else {
+            BLOCK / 2
+        };
+        let slice = self.k.div_ceil(slices).next_multiple_of(BLOCK_WEIGHTS);
         let mut first = rows.start;
         while first < rows.end {
             let last = rows.end.min(first + block);
@@ -147,32 +153,37 @@ impl<W: Element> Job<W> {
         // last, partial vector of a weight row is read from a copy. Prefetches may point anywhere.
         unsafe {
             let x = self.x.add(row * self.x_stride);
-            let w = self.w.add(j * self.k);
+            let (unit, unit_bytes) = (W::unit::<S>(), W::bytes(W::unit::<S>()));
+            let mut w = self.w.address(j).add(W::bytes(from));
+            let stride = self.w.stride;
             let mut sums = [[S::zero(); R]; M];
-            let whole = to - (to - from) % S::LANES;
+            let whole = to - (to - from) % unit;
             let mut i = from;
             while i < whole {
-                let mut weights = [S::zero(); R];
-                for (r, weight) in weights.iter_mut().enumerate() {
-                    let at = w.add(r * self.k + i);
-                    // The same place in the rows of the tile after the next.
-                    S::prefetch(at.wrapping_add(2 * R * self.k).cast());
-                    *weight = W::load::<S>(at);
-                }
-                for (m, sums) in sums.iter_mut().enumerate() {
-                    let value = S::load_f32(x.add(m * self.x_stride + i));
-                    for (sum, weight) in sums.iter_mut().zip(&weights) {
-                        *sum = S::multiply_add(*weight, value, *sum);
+                let heads: [W::Head<S>; R] = std::array::from_fn(|r| W::head::<S>(w.add(r * stride)));
+                for part in 0..unit / S::LANES {
+                    let mut weights = [S::zero(); R];
+                    for (r, weight) in weights.iter_mut().enumerate() {
+                        let at = w.add(r * stride);
+                        if part == 0 {
+                            // The same place in the rows of the tile after the next.
+                            S::prefetch(at.wrapping_add(2 * R * stride));
+                        }
+                        *weight = W::part::<S>(heads[r], at, part);
+                    }
+                    for (m, sums) in sums.iter_mut().enumerate() {
+                        let value = S::load_f32(x.add(m * self.x_stride + i + part * S::LANES));
+                        for (sum, weight) in sums.iter_mut().zip(&weights) {
+                            *sum = S::multiply_add(*weight, value, *sum);
+                        }
                     }
                 }
-                i += S::LANES;
+                w = w.add(unit_bytes);
+                i += unit;
             }
             if whole < to {
                 for r in 0..R {
-                    let mut rest = [W::ZERO; MAX_LANES];
-                    let last = std::slice::from_raw_parts(w.add(r * self.k + whole), to - whole);
-                    rest[..last.len()].copy_from_slice(last);
-                    let weight = W::load::<S>(rest.as_ptr());
+                    let weight = rest::<S, W>(w.add(r * stride), to - whole);
                     for (m, sums) in sums.iter_mut().enumerate() {
                         sums[r] = S::multiply_add(weight, S::load_f32(x.add(m * self.x_stride + whole)), sums[r]);
                     }

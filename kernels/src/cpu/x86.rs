@@ -2,7 +2,8 @@
 
 use super::attention;
 use super::panel::Panels;
-use super::simd::{Element, Matrix, Simd};
+use super::simd::Simd;
+use super::stored::Stored;
 use super::tile::Job;
 use half::f16;
 use std::arch::asm;
@@ -16,6 +17,7 @@ struct Avx512;
 // Each method below is inlined into `run_avx512`, which enables the instructions.
 impl Simd for Avx512 {
     type V = __m512;
+    type Table = __m512;
     const LANES: usize = 16;
     const MAX_M: usize = 8;
     const PANEL_OF_ONE: [usize; 2] = [24, 1];
@@ -45,6 +47,47 @@ impl Simd for Avx512 {
     unsafe fn splat(value: f32) -> __m512 {
         // SAFETY: as above.
         unsafe { _mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> __m512 {
+        // SAFETY: as above, and `from` is good for 16 bytes.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn scale(from: *const u8) -> __m512 {
+        // SAFETY: as above (AVX-512F implies F16C), and `from` is good for 2 bytes.
+        unsafe {
+            let half = i32::from(from.cast::<u16>().read_unaligned());
+            _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn table(from: *const u8) -> __m512 {
+        // SAFETY: as above, and `from` is good for 4 bytes.
+        unsafe {
+            let both = _mm_cvtph_ps(_mm_cvtsi32_si128(from.cast::<i32>().read_unaligned()));
+            let (d, m) = (
+                _mm512_broadcastss_ps(both),
+                _mm512_broadcastss_ps(_mm_movehdup_ps(both)),
+            );
+            let q = _mm512_setr_ps(
+                0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0,
+            );
+            _mm512_fmadd_ps(q, d, m)
+        }
+    }
+    #[inline(always)]
+    unsafe fn look_up<const HIGH: bool>(table: __m512, from: *const u8) -> __m512 {
+        // SAFETY: as above, and `from` is good for 16 bytes. The permutation looks at the low four bits only.
+        unsafe {
+            let q = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()));
+            _mm512_permutexvar_ps(if HIGH { _mm512_srli_epi32::<4>(q) } else { q }, table)
+        }
+    }
+    #[inline(always)]
+    unsafe fn multiply(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn multiply_add(a: __m512, b: __m512, sum: __m512) -> __m512 {
@@ -107,6 +150,7 @@ struct Avx2;
 // Each method below is inlined into `run_avx2`, which enables the instructions.
 impl Simd for Avx2 {
     type V = __m256;
+    type Table = [__m256; 2];
     const LANES: usize = 8;
     const MAX_M: usize = 4;
     const PANEL_OF_ONE: [usize; 2] = [12, 1];
@@ -136,6 +180,42 @@ impl Simd for Avx2 {
     unsafe fn splat(value: f32) -> __m256 {
         // SAFETY: as above.
         unsafe { _mm256_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> __m256 {
+        // SAFETY: as above, and `from` is good for 8 bytes.
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn scale(from: *const u8) -> __m256 {
+        // SAFETY: as above, and `from` is good for 2 bytes.
+        unsafe {
+            let half = i32::from(from.cast::<u16>().read_unaligned());
+            _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn table(from: *const u8) -> [__m256; 2] {
+        // SAFETY: as above, and `from` is good for 4 bytes.
+        unsafe { [Self::scale(from), Self::scale(from.add(2))] }
+    }
+    #[inline(always)]
+    unsafe fn look_up<const HIGH: bool>([d, m]: [__m256; 2], from: *const u8) -> __m256 {
+        // SAFETY: as above, and `from` is good for 8 bytes.
+        unsafe {
+            let both = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()));
+            let q = if HIGH {
+                _mm256_srli_epi32::<4>(both)
+            } else {
+                _mm256_and_si256(both, _mm256_set1_epi32(15))
+            };
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(q), d, m)
+        }
+    }
+    #[inline(always)]
+    unsafe fn multiply(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn multiply_add(a: __m256, b: __m256, sum: __m256) -> __m256 {
@@ -168,7 +248,7 @@ impl Simd for Avx2 {
 /// # Safety
 /// As for [`Job::run`], and the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn run_avx512<W: Element>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_avx512<W: Stored>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Avx512>(rows) }
 }
@@ -178,7 +258,7 @@ pub(crate) unsafe fn run_avx512<W: Element>(job: &Job<W>, rows: Range<usize>) {
 /// # Safety
 /// As for [`Job::run`], and the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn run_avx2<W: Element>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_avx2<W: Stored>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Avx2>(rows) }
 }
@@ -188,7 +268,7 @@ pub(crate) unsafe fn run_avx2<W: Element>(job: &Job<W>, rows: Range<usize>) {
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
+pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: &[f32], shape: [usize; 4], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Avx512>(scores, values, shape, output) }
 }
@@ -198,7 +278,7 @@ pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: &[f32], shape: [usiz
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: &[f32], shape: [usize; 3], output: &mut [f32]) {
+pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: &[f32], shape: [usize; 4], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Avx2>(scores, values, shape, output) }
 }
@@ -208,7 +288,7 @@ pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: &[f32], shape: [usize;
 /// # Safety
 /// As for [`Panels::run`], and the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn panels_avx512<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_avx512<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Avx512>(rows) }
 }
@@ -218,7 +298,7 @@ pub(crate) unsafe fn panels_avx512<X: Matrix>(panels: &Panels<X>, rows: Range<us
 /// # Safety
 /// As for [`Panels::run`], and the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn panels_avx2<X: Matrix>(panels: &Panels<X>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_avx2<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Avx2>(rows) }
 }

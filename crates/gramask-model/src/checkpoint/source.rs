@@ -1,6 +1,6 @@
 //! Where tensors come from, and the memory map that all sources read from.
 
-use super::CheckpointError;
+use super::{BlockType, CheckpointError};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::Mmap;
@@ -30,6 +30,12 @@ pub trait TensorSource {
     /// # Errors
     /// [`CheckpointError::NoSuchTensor`].
     fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError>;
+
+    /// The blocks of a quantised tensor, row after row, as [`dequantise`](super::dequantise) reads them; `None` where
+    /// there is no such tensor, or not in blocks.
+    fn read_blocks(&self, _name: &str) -> Option<(BlockType, Vec<u8>)> {
+        None
+    }
 }
 
 /// Maps a file into memory.

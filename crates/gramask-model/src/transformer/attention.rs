@@ -11,11 +11,8 @@ use super::linear::Linear;
 use super::native;
 use super::norm::RmsNorm;
 use super::rope::rotate;
-use super::step::{Group, Plan, Portable, QUERY_BLOCK, Slots, Span, Way};
+use super::step::{Group, Plan, Portable, Slots, Way};
 use crate::cache::LayerCache;
-
-/// Rows of up to this many tokens attend one token at a time; longer ones as matrix products.
-const SHORT_ROW: usize = 16;
 
 /// One layer's attention.
 #[derive(Debug)]
@@ -70,35 +67,8 @@ impl Attention {
         });
         let Some((keys, values)) = cache.read() else { return q };
         let [tokens, width] = q.dims();
-        let q = native::rotate(q, self.heads, step.clone()); // [heads, tokens, head_width]
-        if step.spans.iter().all(|s| s.tokens <= SHORT_ROW) {
-            let q = q.swap_dims(0, 1);
-            return decode_attention(q, keys, values, &step.lengths, &step.slots).reshape([tokens, width]);
-        }
-        let q = q.mul_scalar(1.0 / (self.head_width as f64).sqrt());
-        let blocks: Vec<_> = step
-            .spans
-            .iter()
-            .flat_map(|span| self.blocks(&q, &keys, &values, span))
-            .collect();
-        Tensor::cat(blocks, 1).swap_dims(0, 1).reshape([tokens, width])
-    }
-
-    /// One row's attention, a block of queries at a time: `[heads, block, head_width]` each.
-    fn blocks(&self, q: &Tensor<3>, keys: &Tensor<4>, values: &Tensor<4>, span: &Span) -> Vec<Tensor<3>> {
-        let (groups, width, slot) = (self.heads / self.kv_heads, self.head_width, span.slot);
-        let block = |done: usize| {
-            let queries = QUERY_BLOCK.min(span.tokens - done);
-            let start = span.start + done;
-            let seen = start + queries;
-            let cached = |all: &Tensor<4>| all.clone().slice(s![slot, .., 0..seen, ..]).squeeze_dim::<3>(0);
-            let q = q.clone().narrow(1, span.first + done, queries);
-            let q = q.reshape([self.kv_heads, groups * queries, width]);
-            let scores = q.matmul(cached(keys).swap_dims(1, 2)); // [kv_heads, groups * queries, seen]
-            let weights = native::causal_softmax(scores, queries, start);
-            weights.matmul(cached(values)).reshape([self.heads, queries, width])
-        };
-        (0..span.tokens).step_by(QUERY_BLOCK).map(block).collect()
+        let q = native::rotate(q, self.heads, step.clone()); // [tokens, heads, head_width]
+        decode_attention(q, keys, values, &step.lengths, &step.slots).reshape([tokens, width])
     }
 
     fn portable(

@@ -1,7 +1,7 @@
 //! Matrix products, with a bias where a family has one.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use gramask_kernels::{KernelError, Weight, WeightType, linear};
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use gramask_kernels::{Weight, linear};
 
 /// `y = x * weight^T + bias`
 #[derive(Debug)]
@@ -13,17 +13,18 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// From `weight` `[outputs, inputs]`, row-major, and `bias` `[outputs]`.
-    pub fn new(
-        weight: Vec<f32>,
-        [outputs, inputs]: [usize; 2],
-        bias: Option<Vec<f32>>,
-        weights: WeightType,
-        device: &Device,
-    ) -> Result<Self, KernelError> {
-        let weight = Weight::new(weight, outputs, inputs, weights, device)?;
-        let bias = bias.map(|b| Tensor::from_data(TensorData::new(b, [outputs]), (device, DType::F32)));
-        Ok(Self { weight, bias })
+    /// From a weight and `bias` `[outputs]`.
+    pub fn new(weight: Weight, bias: Option<Vec<f32>>) -> Self {
+        let bias = bias.map(|b| {
+            let outputs = [b.len()];
+            Tensor::from_data(TensorData::new(b, outputs), (&weight.device(), DType::F32))
+        });
+        Self { weight, bias }
+    }
+
+    /// Memory that the weight takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.weight.bytes()
     }
 
     /// # Shapes

@@ -3,16 +3,17 @@
 //! Host memory holds one product's weights at a time besides the model itself: the embedding is the largest.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use gramask_kernels::WeightType;
+use gramask_kernels::{KernelError, Weight, WeightType};
 
 use super::LoadError;
+use super::WeightChoice;
 use super::attention::Attention;
 use super::block::Block;
 use super::feed_forward::FeedForward;
 use super::linear::Linear;
 use super::model::Transformer;
 use super::norm::RmsNorm;
-use crate::checkpoint::{Checkpoint, ModelConfig, TensorSource, expected_tensors};
+use crate::checkpoint::{BlockType, Checkpoint, ModelConfig, TensorSource, expected_tensors};
 
 /// How far loading is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,9 @@ impl Transformer {
     /// ```
     ///
     /// # Errors
-    /// [`LoadError`]: a tensor is missing, has a wrong shape or cannot be read; the device lacks the weight type.
-    pub fn load(checkpoint: &Checkpoint, device: &Device, weights: WeightType) -> Result<Self, LoadError> {
+    /// [`LoadError`]: a tensor is missing, has a wrong shape or cannot be read; the device lacks the weight type, or a
+    /// matrix's rows are no whole number of its blocks.
+    pub fn load(checkpoint: &Checkpoint, device: &Device, weights: impl Into<WeightChoice>) -> Result<Self, LoadError> {
         Self::load_from(&checkpoint.config, &*checkpoint.tensors, device, weights, &mut |_| ())
     }
 
@@ -55,10 +57,11 @@ impl Transformer {
         config: &ModelConfig,
         tensors: &dyn TensorSource,
         device: &Device,
-        weights: WeightType,
+        weights: impl Into<WeightChoice>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, LoadError> {
         check(config, tensors)?;
+        let weights = weights.into();
         let now = Progress {
             loaded: 0,
             total: config.parameters(),
@@ -123,7 +126,7 @@ struct Loader<'a> {
     config: &'a ModelConfig,
     tensors: &'a dyn TensorSource,
     device: &'a Device,
-    weights: WeightType,
+    weights: WeightChoice,
     progress: &'a mut dyn FnMut(Progress),
     now: Progress,
 }
@@ -138,21 +141,59 @@ impl Loader<'_> {
 
     /// The tensors `part.weight` (and `part.bias`) of all parts, one below the other, as one product.
     fn linear(&mut self, parts: &[&str], inputs: usize, bias: bool) -> Result<Linear, LoadError> {
-        let mut all = |kind: &str| -> Result<Vec<f32>, LoadError> {
-            let (first, rest) = parts.split_first().unwrap_or((&"", &[]));
-            let mut data = self.read(&format!("{first}.{kind}"))?;
-            for part in rest {
-                data.extend(self.read(&format!("{part}.{kind}"))?);
+        let names = |kind: &str| -> Vec<String> { parts.iter().map(|part| format!("{part}.{kind}")).collect() };
+        let weight = self.weight(&names("weight"), inputs)?;
+        let bias = if bias { Some(self.all(&names("bias"))?) } else { None };
+        Ok(Linear::new(weight, bias))
+    }
+
+    /// The tensors one behind the other.
+    fn all(&mut self, names: &[String]) -> Result<Vec<f32>, LoadError> {
+        let mut data = Vec::new();
+        for name in names {
+            match data.is_empty() {
+                true => data = self.read(name)?,
+                false => data.extend(self.read(name)?),
             }
-            Ok(data)
+        }
+        Ok(data)
+    }
+
+    /// Matrices one below the other, as one weight.
+    fn weight(&mut self, names: &[String], inputs: usize) -> Result<Weight, LoadError> {
+        let kind = self.weights.resolve(self.tensors, names);
+        let failed = |error: KernelError| {
+            let parts: Vec<_> = names.iter().map(|name| name.trim_end_matches(".weight")).collect();
+            let name = format!("{}.weight", parts.join("+"));
+            LoadError::Weight { name, error }
         };
-        let weight = all("weight")?;
-        let bias = if bias { Some(all("bias")?) } else { None };
-        let outputs = weight.len() / inputs.max(1);
-        Linear::new(weight, [outputs, inputs], bias, self.weights, self.device).map_err(|error| LoadError::Weight {
-            name: format!("{}.weight", parts.join("+")),
-            error,
-        })
+        if let Some(bytes) = self.blocks(names, kind) {
+            let outputs = bytes.len() / kind.bytes(inputs).max(1);
+            return Weight::from_blocks(bytes, kind, outputs, inputs, self.device).map_err(failed);
+        }
+        let data = self.all(names)?;
+        let outputs = data.len() / inputs.max(1);
+        Weight::new(data, outputs, inputs, kind, self.device).map_err(failed)
+    }
+
+    /// The blocks of the tensors one behind the other, if all are stored in blocks of this type.
+    fn blocks(&mut self, names: &[String], kind: WeightType) -> Option<Vec<u8>> {
+        let stored = match kind {
+            WeightType::Q8_0 => BlockType::Q8_0,
+            WeightType::Q4_1 => BlockType::Q4_1,
+            WeightType::F32 | WeightType::F16 => return None,
+        };
+        let parts: Option<Vec<_>> = names
+            .iter()
+            .map(|name| match self.tensors.read_blocks(name) {
+                Some((found, bytes)) if found == stored => Some(bytes),
+                _ => None,
+            })
+            .collect();
+        let bytes = parts?.concat();
+        self.now.loaded += bytes.len() / stored.block_bytes() * stored.block_weights();
+        (self.progress)(self.now);
+        Some(bytes)
     }
 
     fn norm(&mut self, name: &str) -> Result<RmsNorm, LoadError> {

@@ -10,7 +10,7 @@
 //! | `attention.rs` | grouped-query attention over the cache |
 //! | `feed_forward.rs` | SwiGLU |
 //! | `block.rs`, `model.rs` | one layer, and all of them between embedding and head |
-//! | `load.rs` | a checkpoint's tensors become a model |
+//! | `choice.rs`, `load.rs` | a checkpoint's tensors become a model |
 //! | `native.rs`, `simd.rs` | the same operations as plain Rust, for the CPU |
 //!
 //! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
@@ -26,6 +26,7 @@
 
 mod attention;
 mod block;
+mod choice;
 mod error;
 mod feed_forward;
 mod linear;
@@ -37,6 +38,7 @@ mod rope;
 mod simd;
 mod step;
 
+pub use choice::{UnknownWeights, WeightChoice};
 pub use error::{LoadError, ModelError};
 /// How weight matrices are kept on the device; activations, norms, biases and the cache are `f32` always.
 pub use gramask_kernels::WeightType;

@@ -4,13 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use gramask_kernels::WeightType;
 
-use super::ModelError;
 use super::block::Block;
 use super::linear::Linear;
 use super::norm::RmsNorm;
 use super::step::{Plan, Portable, Row, Select, Step, Way};
+use super::{ModelError, WeightChoice};
 use crate::cache::Cache;
 use crate::checkpoint::ModelConfig;
 use crate::device::is_flex;
@@ -28,7 +27,7 @@ pub struct Transformer {
     pub(crate) head: Option<Linear>,
     /// Angle per position of each pair. `[head_width / 2]`
     pub(crate) frequencies: Vec<f64>,
-    pub(crate) weights: WeightType,
+    pub(crate) weights: WeightChoice,
     pub(crate) device: Device,
     pub(crate) native: bool,
 }
@@ -55,8 +54,26 @@ impl Transformer {
     }
 
     /// How the weights are kept.
-    pub fn weights(&self) -> WeightType {
+    pub fn weights(&self) -> WeightChoice {
         self.weights
+    }
+
+    /// Memory that the weight matrices take, in bytes: what a decoding step reads of them.
+    pub fn weight_bytes(&self) -> usize {
+        let blocks = self.blocks.iter().flat_map(|block| {
+            let (attention, feed_forward) = (&block.attention, &block.feed_forward);
+            [
+                &attention.qkv,
+                &attention.output,
+                &feed_forward.gate_up,
+                &feed_forward.down,
+            ]
+        });
+        let around = [Some(&self.embedding), self.head.as_ref()];
+        blocks
+            .chain(around.into_iter().flatten())
+            .map(|linear| linear.bytes())
+            .sum()
     }
 
     /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default.
@@ -132,6 +149,8 @@ impl Transformer {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use gramask_kernels::WeightType;
 
     use super::*;
     use crate::cache::tests::addresses;

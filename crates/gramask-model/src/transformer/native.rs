@@ -2,8 +2,7 @@
 //!
 //! A decode step of a small model runs some thirty operations per layer, of a few hundred numbers each. As tensor
 //! operations they cost more in allocation and dispatch than in arithmetic. Here each is one call: RMSNorm, rotation,
-//! the write into the cache, the softmax of a prompt's scores, SwiGLU. (Attention of a decode step is one call too, in
-//! `gramask-kernels`.)
+//! the write into the cache, SwiGLU. (Attention is one call too, in `gramask-kernels`.)
 //!
 //! Inputs may be slices of a wider matrix (queries, keys and values come out of one product): rows are found by stride.
 
@@ -16,7 +15,7 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
 use gramask_kernels::cpu::each_chunk;
 
-use super::simd::{dot, exp, fma, softmax, widest};
+use super::simd::{dot, exp, fma, widest};
 use super::step::{Place, Step};
 
 /// The native operations; see the functions below for what each does.
@@ -26,7 +25,6 @@ pub(crate) trait NativeOps: Backend {
     fn swiglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self>;
     fn store(cache: FloatTensor<Self>, x: FloatTensor<Self>, rotate: bool, step: Arc<Step>) -> FloatTensor<Self>;
     fn rotate(x: FloatTensor<Self>, heads: usize, step: Arc<Step>) -> FloatTensor<Self>;
-    fn causal_softmax(scores: FloatTensor<Self>, queries: usize, start: usize) -> FloatTensor<Self>;
     fn copy_positions(cache: FloatTensor<Self>, slots: [usize; 2], positions: Range<usize>) -> FloatTensor<Self>;
 }
 
@@ -57,17 +55,9 @@ pub(crate) fn store(cache: Tensor<4>, x: Tensor<2>, rotate: bool, step: Arc<Step
 /// Rotates every head by its token's position.
 ///
 /// # Shapes
-/// `x` `[tokens, heads * head_width]` -> `[heads, tokens, head_width]`
+/// `x` `[tokens, heads * head_width]` -> `[tokens, heads, head_width]`
 pub(crate) fn rotate(x: Tensor<2>, heads: usize, step: Arc<Step>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::rotate(x.into_dispatch(), heads, step))
-}
-
-/// Softmax over the last dimension, where query `i` sees the first `start + i + 1` keys; the others become 0.
-///
-/// # Shapes
-/// `scores` `[kv_heads, group * queries, keys]`, the queries innermost -> the same
-pub(crate) fn causal_softmax(scores: Tensor<3>, queries: usize, start: usize) -> Tensor<3> {
-    Tensor::from_dispatch(Dispatch::causal_softmax(scores.into_dispatch(), queries, start))
 }
 
 /// Copies these positions of every head from the first slot to the second, in place when `cache` is the only handle.
@@ -150,14 +140,6 @@ widest!(fn swiglu_row = swiglu_body(gate: &[f32], up: &[f32], out: &mut [f32]));
 
 widest!(fn rotate_head = rotate_into(x: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]));
 
-#[inline(always)]
-fn softmax_body<const FMA: bool>(scores: &mut [f32], seen: usize) {
-    let (seen, hidden) = scores.split_at_mut(seen);
-    softmax::<FMA>(seen);
-    hidden.fill(0.0);
-}
-widest!(fn softmax_row = softmax_body(scores: &mut [f32], seen: usize));
-
 impl NativeOps for Flex {
     fn rms_norm(x: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
         let (x, weight) = (with_rows(x), contiguous(weight));
@@ -207,24 +189,13 @@ impl NativeOps for Flex {
         let (tokens, all) = (x.layout().shape()[0], x.layout().shape()[1]);
         let (x, width) = (rows(&x), all / heads);
         let half = width / 2;
-        let mut out = FlexTensor::empty(Shape::new([heads, tokens, width]), DType::F32);
+        let mut out = FlexTensor::empty(Shape::new([tokens, heads, width]), DType::F32);
         each_chunk(out.storage_mut(), width, tokens * all, |i, out| {
-            let (h, t) = (i / tokens, i % tokens);
+            let (t, h) = (i / heads, i % heads);
             let head = &x.row(t)[h * width..][..width];
             rotate_head(head, &step.cos[t * half..][..half], &step.sin[t * half..][..half], out);
         });
         out
-    }
-
-    fn causal_softmax(scores: FlexTensor, queries: usize, start: usize) -> FlexTensor {
-        let mut scores = contiguous(scores);
-        let keys = scores.layout().shape()[2];
-        let data: &mut [f32] = scores.storage_mut();
-        let work = 16 * data.len();
-        each_chunk(data, keys, work, |r, row| {
-            softmax_row(row, (start + r % queries + 1).min(keys))
-        });
-        scores
     }
 
     fn copy_positions(cache: FlexTensor, [from, to]: [usize; 2], positions: Range<usize>) -> FlexTensor {

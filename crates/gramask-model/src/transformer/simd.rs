@@ -72,35 +72,6 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     y * f32::from_bits(exponent << 23)
 }
 
-/// `scores = softmax(scores)`, in place.
-#[inline(always)]
-pub(crate) fn softmax<const FMA: bool>(scores: &mut [f32]) {
-    let mut largest = [f32::MIN; 16];
-    let chunks = scores.chunks_exact(16);
-    let rest = chunks.remainder().iter().copied().fold(f32::MIN, f32::max);
-    for chunk in chunks {
-        for i in 0..16 {
-            largest[i] = if chunk[i] > largest[i] { chunk[i] } else { largest[i] };
-        }
-    }
-    let largest = largest.into_iter().fold(rest, f32::max);
-    for s in scores.iter_mut() {
-        *s = exp::<FMA>(*s - largest);
-    }
-    let mut sums = [0f32; 16];
-    let chunks = scores.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for i in 0..16 {
-            sums[i] += chunk[i];
-        }
-    }
-    let scale = 1.0 / (sums.iter().sum::<f32>() + rest);
-    for s in scores.iter_mut() {
-        *s *= scale;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,19 +87,6 @@ mod tests {
             }
         }
         assert!(exp::<false>(-1e30) < 2e-38);
-    }
-
-    #[test]
-    fn softmax_of_known_values() {
-        // ln 1, ln 2, ln 5: one, two and five eighths.
-        let mut scores = [0.0, 2f32.ln(), 5f32.ln()];
-        softmax::<false>(&mut scores);
-        for (got, want) in scores.iter().zip([0.125, 0.25, 0.625]) {
-            assert!((got - want).abs() < 1e-7);
-        }
-        let mut one = [f32::MIN];
-        softmax::<false>(&mut one);
-        assert_eq!(one, [1.0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Transformer, WeightType};
+use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
 use gramask_ner::Document;
 
 use super::error::RunError;
@@ -48,13 +48,14 @@ pub struct Prompts {
 }
 
 impl Engine {
-    /// Loads a model onto a device. `weights` is the type its weights are kept in, `f32` or `f16`; where none is given it is
+    /// Loads a model onto a device. `weights` is how its weights are kept, a
+    /// [`WeightChoice`] by name; where none is given it is
     /// `f16`, which holds what is published in `bf16` or quantised at half the memory traffic.
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        let weights = weight_type(weights)?;
+        let weights = weight_choice(weights)?;
         let device = device.open()?;
         let checkpoint = Checkpoint::open(&model.path)?;
         let transformer = Transformer::load(&checkpoint, &device, weights)?;
@@ -137,18 +138,16 @@ impl Prompts {
 }
 
 /// The type that weights are kept in.
-fn weight_type(given: Option<&str>) -> Result<WeightType, RunError> {
-    match given {
-        None | Some("f16") => Ok(WeightType::F16),
-        Some("f32") => Ok(WeightType::F32),
-        Some(other) => Err(RunError::Weights {
-            given: other.into(),
-            known: "`f32` or `f16`".into(),
-        }),
-    }
+fn weight_choice(given: Option<&str>) -> Result<WeightChoice, RunError> {
+    given.map_or(Ok(WeightType::F16.into()), |given| {
+        given.parse().map_err(|_: UnknownWeights| RunError::Weights {
+            given: given.into(),
+            known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
+        })
+    })
 }
 
 /// Checks a weight type before anything is loaded.
 pub(super) fn check_weights(given: Option<&str>) -> Result<(), RunError> {
-    weight_type(given).map(|_| ())
+    weight_choice(given).map(|_| ())
 }

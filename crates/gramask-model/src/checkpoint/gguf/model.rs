@@ -5,7 +5,8 @@ use crate::chat::ChatTemplate;
 use crate::checkpoint::dequantise::dequantise;
 use crate::checkpoint::source::{Element, by_rows};
 use crate::checkpoint::{
-    Checkpoint, CheckpointError, Family, ModelConfig, RopeScaling, TensorSource, check_tensors, identity, names,
+    BlockType, Checkpoint, CheckpointError, Family, ModelConfig, RopeScaling, TensorSource, check_tensors, identity,
+    names,
 };
 use crate::tokenizer::{self, Tokenizer};
 use half::f16;
@@ -379,6 +380,22 @@ impl TensorSource for GgufSource {
 
     fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError> {
         self.read(name)
+    }
+
+    fn read_blocks(&self, name: &str) -> Option<(BlockType, Vec<u8>)> {
+        let (tensor, heads) = self.find(name)?;
+        let (kind, bytes) = (tensor.kind, self.file.tensor_bytes(tensor));
+        if kind.block_weights() == 1 {
+            return None;
+        }
+        let Some(heads) = heads else {
+            return Some((kind, bytes.to_vec()));
+        };
+        let rows: usize = tensor.shape.iter().rev().skip(1).product();
+        let row_bytes = bytes.len() / rows.max(1);
+        // Whole rows change places, so blocks stay what they are.
+        let row = |row: usize| &bytes[interleaved_row(row, rows / heads) * row_bytes..][..row_bytes];
+        Some((kind, (0..rows).flat_map(row).copied().collect()))
     }
 }
 

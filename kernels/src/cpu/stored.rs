@@ -1,0 +1,223 @@
+//! How weights are stored, and how vectors of 32-bit floats are made of them.
+//!
+//! A row of a weight is a sequence of *units*: as many floats as a vector has lanes, or one block of a quantised type.
+//! The products see only this: the head of a unit (a block's scale), and its parts, each one vector.
+//!
+//! The block types are those of ggml (`ggml-common.h`, `ggml-quants.c`), byte for byte as they lie in a GGUF file: 32
+//! weights, of which a scale `d` (and a minimum `m`), as 16-bit floats, come first. A weight is widened to exactly what
+//! it stands for, so products are those of the dequantised matrix up to the rounding of sums.
+
+use super::simd::{MAX_LANES, Simd};
+use half::f16;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Weights in a block.
+pub(crate) const BLOCK_WEIGHTS: usize = 32;
+
+/// A way to store weights.
+///
+/// # Safety
+/// The methods that are unsafe may be called only where the processor has the instructions of `S`, with addresses that
+/// are good for a whole unit.
+pub(crate) trait Stored: Copy + Send + Sync + 'static {
+    /// Whether a unit is a block, and not a vector of floats.
+    const BLOCKS: bool;
+    /// What the parts of a unit have in common.
+    type Head<S: Simd>: Copy;
+
+    /// Weights of a unit.
+    fn unit<S: Simd>() -> usize;
+    /// Bytes of so many weights, a whole number of units or of the row's rest.
+    fn bytes(weights: usize) -> usize;
+    unsafe fn head<S: Simd>(unit: *const u8) -> Self::Head<S>;
+    /// The unit's weights from `part * LANES` on.
+    unsafe fn part<S: Simd>(head: Self::Head<S>, unit: *const u8, part: usize) -> S::V;
+}
+
+impl Stored for f32 {
+    const BLOCKS: bool = false;
+    type Head<S: Simd> = ();
+
+    #[inline(always)]
+    fn unit<S: Simd>() -> usize {
+        S::LANES
+    }
+    #[inline(always)]
+    fn bytes(weights: usize) -> usize {
+        4 * weights
+    }
+    #[inline(always)]
+    unsafe fn head<S: Simd>(_unit: *const u8) {}
+    #[inline(always)]
+    unsafe fn part<S: Simd>(_head: (), unit: *const u8, _part: usize) -> S::V {
+        // SAFETY: the caller's promise is the same.
+        unsafe { S::load_f32(unit.cast()) }
+    }
+}
+
+impl Stored for f16 {
+    const BLOCKS: bool = false;
+    type Head<S: Simd> = ();
+
+    #[inline(always)]
+    fn unit<S: Simd>() -> usize {
+        S::LANES
+    }
+    #[inline(always)]
+    fn bytes(weights: usize) -> usize {
+        2 * weights
+    }
+    #[inline(always)]
+    unsafe fn head<S: Simd>(_unit: *const u8) {}
+    #[inline(always)]
+    unsafe fn part<S: Simd>(_head: (), unit: *const u8, _part: usize) -> S::V {
+        // SAFETY: the caller's promise is the same.
+        unsafe { S::load_f16(unit.cast()) }
+    }
+}
+
+/// Blocks of 34 bytes: `d`, then 32 signed bytes `q`; a weight is `d q`.
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types, reason = "the name that everyone knows it by")]
+pub(crate) struct Q8_0;
+
+impl Stored for Q8_0 {
+    const BLOCKS: bool = true;
+    type Head<S: Simd> = S::V;
+
+    #[inline(always)]
+    fn unit<S: Simd>() -> usize {
+        BLOCK_WEIGHTS
+    }
+    #[inline(always)]
+    fn bytes(weights: usize) -> usize {
+        weights / BLOCK_WEIGHTS * 34
+    }
+    #[inline(always)]
+    unsafe fn head<S: Simd>(unit: *const u8) -> S::V {
+        // SAFETY: the caller's promise: `unit` starts a block. (So below.)
+        unsafe { S::scale(unit) }
+    }
+    #[inline(always)]
+    unsafe fn part<S: Simd>(head: S::V, unit: *const u8, part: usize) -> S::V {
+        // SAFETY: as above; there are `32 / LANES` parts.
+        unsafe { S::multiply(S::load_i8(unit.add(2 + part * S::LANES)), head) }
+    }
+}
+
+/// Blocks of 20 bytes: `d`, `m`, then 16 bytes, of which the low halves are the first 16 numbers `q` and the high halves
+/// the others; a weight is `d q + m`.
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types, reason = "the name that everyone knows it by")]
+pub(crate) struct Q4_1;
+
+impl Stored for Q4_1 {
+    const BLOCKS: bool = true;
+    type Head<S: Simd> = S::Table;
+
+    #[inline(always)]
+    fn unit<S: Simd>() -> usize {
+        BLOCK_WEIGHTS
+    }
+    #[inline(always)]
+    fn bytes(weights: usize) -> usize {
+        weights / BLOCK_WEIGHTS * 20
+    }
+    #[inline(always)]
+    unsafe fn head<S: Simd>(unit: *const u8) -> S::Table {
+        // SAFETY: the caller's promise: `unit` starts a block. (So below.)
+        unsafe { S::table(unit) }
+    }
+    #[inline(always)]
+    unsafe fn part<S: Simd>(head: S::Table, unit: *const u8, part: usize) -> S::V {
+        // SAFETY: as above; a part lies within one half of the block, since vectors have at most 16 lanes.
+        unsafe {
+            let (at, half) = (part * S::LANES % 16, part * S::LANES / 16);
+            let numbers = unit.add(4 + at);
+            if half == 0 {
+                S::look_up::<false>(head, numbers)
+            } else {
+                S::look_up::<true>(head, numbers)
+            }
+        }
+    }
+}
+
+/// A weight `[n, k]`, row after row. A plain address: whoever reads it sees to it that the weights are there.
+pub(crate) struct Rows<W> {
+    start: *const u8,
+    /// Bytes of a row.
+    pub stride: usize,
+    kind: PhantomData<W>,
+}
+
+impl<W> Clone for Rows<W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<W> Copy for Rows<W> {}
+
+// SAFETY: an address of weights that are only read, under the promises of the methods that read.
+unsafe impl<W: Sync> Send for Rows<W> {}
+// SAFETY: as above.
+unsafe impl<W: Sync> Sync for Rows<W> {}
+
+impl<W: Stored> Rows<W> {
+    /// Rows of `k` weights, a whole number of blocks where they are stored in blocks.
+    pub fn new<T>(weights: &[T], k: usize) -> Self {
+        Rows {
+            start: weights.as_ptr().cast(),
+            stride: W::bytes(k),
+            kind: PhantomData,
+        }
+    }
+
+    /// Where a row starts, which may be beyond the last.
+    #[inline(always)]
+    pub fn address(&self, row: usize) -> *const u8 {
+        self.start.wrapping_add(row * self.stride)
+    }
+
+    /// Writes the weights of a row's `columns`, widened, and up to `LANES - 1` more of any value behind them. Columns
+    /// start with a unit.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`; row and columns are there, and there is room for what is written.
+    #[inline(always)]
+    pub unsafe fn widen<S: Simd>(&self, row: usize, columns: Range<usize>, to: *mut f32) {
+        // SAFETY: the caller's promise; the last, partial vector of floats is read from a copy.
+        unsafe {
+            let mut from = self.address(row).add(W::bytes(columns.start));
+            let count = columns.len();
+            let whole = count - count % W::unit::<S>();
+            let mut i = 0;
+            while i < whole {
+                let head = W::head::<S>(from);
+                for part in 0..W::unit::<S>() / S::LANES {
+                    S::store_f32(to.add(i + part * S::LANES), W::part::<S>(head, from, part));
+                }
+                from = from.add(W::bytes(W::unit::<S>()));
+                i += W::unit::<S>();
+            }
+            if whole < count {
+                S::store_f32(to.add(whole), rest::<S, W>(from, count - whole));
+            }
+        }
+    }
+}
+
+/// The last floats of a row, fewer than a vector has lanes, and zeros.
+///
+/// # Safety
+/// The processor has the instructions of `S`; `from` is good for `count` weights, which are floats.
+#[inline(always)]
+pub(crate) unsafe fn rest<S: Simd, W: Stored>(from: *const u8, count: usize) -> S::V {
+    let mut copy = [0u8; 4 * MAX_LANES];
+    // SAFETY: the caller's promise; floats of zero bytes are zeros, and there are fewer than fit.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from, copy.as_mut_ptr(), W::bytes(count));
+        W::part::<S>(W::head::<S>(copy.as_ptr()), copy.as_ptr(), 0)
+    }
+}
