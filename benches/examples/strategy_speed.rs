@@ -31,7 +31,7 @@ use gramask::model::chat::ChatTemplate;
 use gramask::model::checkpoint::Checkpoint;
 use gramask::model::device::DeviceName;
 use gramask::model::tokenizer::Tokenizer;
-use gramask::model::transformer::{Transformer, WeightType};
+use gramask::model::transformer::{Transformer, WeightChoice};
 use gramask::ner::Document;
 use gramask::run::PlannedCorpus;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 struct Options {
     given: HashMap<String, String>,
     level: Level,
-    weights: WeightType,
+    weights: WeightChoice,
     drafts: Drafts,
 }
 
@@ -82,7 +82,7 @@ impl Options {
             "grounded" => Level::Grounded,
             other => return Err(format!("--level {other}: syntax or grounded").into()),
         };
-        let weights = weights(&given["weights"])?;
+        let weights: WeightChoice = given["weights"].parse()?;
         let drafts = Drafts {
             most: given["most"].parse()?,
             least_probability: given["least"].parse()?,
@@ -102,15 +102,6 @@ impl Options {
     /// The file that an option names, if it names one.
     fn file(&self, name: &str) -> Option<&Path> {
         Some(Path::new(&self.given[name])).filter(|path| !path.as_os_str().is_empty())
-    }
-}
-
-/// The type that weights are kept in.
-fn weights(name: &str) -> Fallible<WeightType> {
-    match name {
-        "f32" => Ok(WeightType::F32),
-        "f16" => Ok(WeightType::F16),
-        other => Err(format!("--weights {other}: f32 or f16").into()),
     }
 }
 

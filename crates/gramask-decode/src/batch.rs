@@ -304,9 +304,8 @@ where
         }
         let end_tokens = self.tokens.end_tokens();
         let samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
-        let work = |((sequence, sampler), part): ((&mut Sequence, &mut Sampler), Vec<(usize, &[f32])>)| {
-            sequence.step(&part, width, sampler, end_tokens);
-        };
+        type Work<'a> = ((&'a mut Sequence, &'a mut Sampler), Vec<(usize, &'a [f32])>);
+        let work = |((sequence, sampler), part): Work<'_>| sequence.step(&part, width, sampler, end_tokens);
         if sequences.len() == 1 {
             sequences.iter_mut().zip(samplers).zip(parts).for_each(work);
         } else {

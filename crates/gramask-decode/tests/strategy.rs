@@ -120,7 +120,8 @@ fn a_strategy_that_oversteps_is_stopped() {
         lanes: 1,
     };
     let mut model = MockModel::uniform(64);
-    let cases: [(Oversteps, fn(&StepError) -> bool); 6] = [
+    type Case = (Oversteps, fn(&StepError) -> bool);
+    let cases: [Case; 6] = [
         (Oversteps { append: 6, ..fine }, |e| {
             matches!(
                 e,
