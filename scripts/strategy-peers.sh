@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Documents per second by strategy, beside llama.cpp under the same languages as GBNF grammars; see docs/performance.md.
 #
-#   scripts/strategy-peers.sh [--limit 32] [--rounds 2] [--threads 2] [--weights f16] [--batch 1,16]
+#   scripts/strategy-peers.sh [--limit 32] [--rounds 2] [--threads 2] [--weights file] [--batch 1,16]
 #                             [--formats inline-xml,bio-words,json-list] [--peer-formats json-list,inline-xml]
 #                             [--out target/strategy-peers] [--write docs/performance.md]
 #
-# --formats are decoded at level grounded by our strategies alone; --peer-formats at level syntax by ours (the last of
+# --formats are decoded at level grounded by our strategies alone; --peer-formats at level syntax by ours (at every
 # --batch) and by llama.cpp, on the same prompts: any that have a grammar in benches/peers/gbnf. --weights (one or more)
 # are ours, llama.cpp's are the file itself and its rewrite as F16. --write puts the table into the page, between its
 # marks. The machine should do nothing else.
@@ -17,7 +17,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-limit=32 rounds=2 threads=2 weights=f16 batch=1,16 out=target/strategy-peers page=
+limit=32 rounds=2 threads=2 weights=file batch=1,16 out=target/strategy-peers page=
 formats=inline-xml,bio-words,json-list peer_formats=json-list,inline-xml peer_batch=1,4,8,16
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -79,7 +79,7 @@ for kind in ${weights//,/ }; do
 done
 for format in ${peer_formats//,/ }; do
     for kind in ${weights//,/ }; do
-        runs+=("$ours --limit $limit --weights $kind --batch ${batch##*,} --formats $format --level syntax --strategies masked,jump,draft --outputs $out/ours-$format-$kind.jsonl")
+        runs+=("$ours --limit $limit --weights $kind --batch $batch --formats $format --level syntax --strategies masked,jump,draft --outputs $out/ours-$format-$kind.jsonl")
     done
     for peer in "$model Q4_1 $tuned_file" "$out/F16.gguf F16 $tuned_f16"; do
         read -r file name tuned <<<"$peer"

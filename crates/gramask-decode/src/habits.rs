@@ -204,6 +204,50 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_is_copied_where_it_was_read_before() {
+        let habits = Habits::default();
+        let history = b"Text: Naloxone reverses clonidine. Output: ";
+        let guess = habits.guess(history, b"Naloxone rev", b"aez", false).unwrap();
+        assert_eq!(guess.byte, Some(b'e'));
+        // Ten bytes and three ways: the lower powers of two of both.
+        assert_eq!(guess.ground, Ground::Recalled(3, 1));
+        // What is not allowed is not recalled, however well it fits.
+        assert_eq!(habits.guess(history, b"Naloxone rev", b"xz", false), None);
+    }
+
+    #[test]
+    fn shapes_close_what_was_opened() {
+        let habits = Habits::new([&b"<Drug>Aspirin</Drug> helps"[..], b"<Pain>Colic</Pain> passes"]);
+        let next = |text: &[u8], allowed: &[u8], may_end: bool| {
+            habits.guess(b"", text, allowed, may_end).and_then(|guess| guess.byte)
+        };
+        assert_eq!(
+            next(b"<X>nothing like it", b" <", false),
+            Some(b'<'),
+            "a tag is closed behind its text"
+        );
+        assert_eq!(next(b"<X>nothing</X", b" >", false), Some(b'>'));
+        // An end is a shape like any other.
+        let guess = habits.guess(b"", b"<X>nothing</X> more", b" <", true).unwrap();
+        assert_eq!((guess.byte, guess.ground), (None, Ground::Expected(10)));
+        // Two letters: the shape does not say which, and there is nothing to recall.
+        assert_eq!(next(b"<X>nothing</X> ", b"ab", false), None);
+    }
+
+    #[test]
+    fn trust_follows_what_came_true() {
+        let mut habits = Habits::default();
+        let ground = Ground::Expected(9);
+        let before = habits.trust(ground);
+        (0..20).for_each(|_| habits.judge(ground, false));
+        let after = habits.trust(ground);
+        assert!(after < 0.3 && after < before, "{before} {after}");
+        (0..2000).for_each(|_| habits.judge(ground, true));
+        assert!(habits.trust(ground) > 0.95, "the past fades");
+        assert!(habits.trust(Ground::Forced) > 0.89);
+    }
+
+    #[test]
     fn shapes_are_short() {
         assert_eq!(shape(b"<Disease>heart failure</Disease>"), b">a a</a>");
         assert_eq!(shape("été 12".as_bytes()), b"a a");

@@ -11,8 +11,9 @@
 //! transformers via speculative decoding", ICML 2023. It holds up to the rounding of the device's matrix products, which
 //! may differ with the number of rows.)
 //!
-//! A refused token cost a row of a forward pass; a confirmed one saved a pass. Where a pass of few rows is bound by
-//! memory, a row more costs little, so that a draft goes on as long as it is likely enough to be confirmed as a whole.
+//! A refused token cost a row of a forward pass; a confirmed one saved a pass, or a row of one in a batch. So a draft goes on
+//! as long as it is likely enough to be confirmed as a whole. How likely it should be depends on what a row more costs: on two
+//! cores, where the arithmetic of a few rows takes as long as reading the weights, drafts should rather be right.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -36,8 +37,8 @@ pub struct Drafts {
 impl Default for Drafts {
     fn default() -> Self {
         Drafts {
-            most: 16,
-            least_probability: 0.2,
+            most: 24,
+            least_probability: 0.7,
         }
     }
 }

@@ -48,6 +48,9 @@ pub struct BeamParameters {
     /// Scores are divided by the length to this power, 0 to 10; 0 compares plain log-probabilities.
     #[serde(deserialize_with = "alpha")]
     pub alpha: f64,
+    /// Whether the search goes on until no longer output can score more, which is mostly until the budget is used up; else it
+    /// ends when none would score more if it ended where it is.
+    pub exact: bool,
 }
 
 /// The parameters of `aligned-asap`.
@@ -97,13 +100,17 @@ impl Default for RetryParameters {
 
 impl Default for DraftParameters {
     fn default() -> Self {
-        DraftParameters { most: 16 }
+        DraftParameters { most: 24 }
     }
 }
 
 impl Default for BeamParameters {
     fn default() -> Self {
-        BeamParameters { k: 4, alpha: 1.0 }
+        BeamParameters {
+            k: 4,
+            alpha: 1.0,
+            exact: false,
+        }
     }
 }
 

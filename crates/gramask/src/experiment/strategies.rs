@@ -370,7 +370,10 @@ mod tests {
             given.chosen(),
             [
                 StrategyChoice::Retry(retry),
-                StrategyChoice::Beam(BeamParameters { k: 3, alpha: 1.0 })
+                StrategyChoice::Beam(BeamParameters {
+                    k: 3,
+                    ..BeamParameters::default()
+                })
             ]
         );
         assert_eq!(given.chosen()[1].lanes(), 3);

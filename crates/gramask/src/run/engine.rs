@@ -48,14 +48,14 @@ pub struct Prompts {
 }
 
 impl Engine {
-    /// Loads a model onto a device. `weights` is how its weights are kept, a
-    /// [`WeightChoice`] by name; where none is given it is
-    /// `f16`, which holds what is published in `bf16` or quantised at half the memory traffic.
+    /// Loads a model onto a device. `weights` is how its weights are kept, a [`WeightChoice`] by name. Where none is given it
+    /// is `file` on the CPU, the checkpoint's own numbers in the fewest bytes, and `f16` elsewhere, where blocks of
+    /// quantised weights are not known.
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        let weights = weight_choice(weights)?;
+        let weights = weight_choice(weights, device)?;
         let device = device.open()?;
         let checkpoint = Checkpoint::open(&model.path)?;
         let transformer = Transformer::load(&checkpoint, &device, weights)?;
@@ -138,8 +138,12 @@ impl Prompts {
 }
 
 /// The type that weights are kept in.
-fn weight_choice(given: Option<&str>) -> Result<WeightChoice, RunError> {
-    given.map_or(Ok(WeightType::F16.into()), |given| {
+fn weight_choice(given: Option<&str>, device: DeviceName) -> Result<WeightChoice, RunError> {
+    let default = match device {
+        DeviceName::Flex => WeightChoice::Stored,
+        DeviceName::Wgpu(_) | DeviceName::Cuda(_) => WeightType::F16.into(),
+    };
+    given.map_or(Ok(default), |given| {
         given.parse().map_err(|_: UnknownWeights| RunError::Weights {
             given: given.into(),
             known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
@@ -149,5 +153,5 @@ fn weight_choice(given: Option<&str>) -> Result<WeightChoice, RunError> {
 
 /// Checks a weight type before anything is loaded.
 pub(super) fn check_weights(given: Option<&str>) -> Result<(), RunError> {
-    weight_choice(given).map(|_| ())
+    weight_choice(given, DeviceName::Flex).map(|_| ())
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use gramask_decode::{
-    Asap, Beam, Cutter, Draft, Drafts, FreeThenMasked, Habits, Jump, Lazy, Masked, Particles, Prompting, Retry,
-    Sampling, Strategy, TokenTable, Unconstrained,
+    Asap, Beam, BeamStop, Cutter, Draft, Drafts, FreeThenMasked, Habits, Jump, Lazy, Masked, Particles, Prompting,
+    Retry, Sampling, Strategy, TokenTable, Unconstrained,
 };
 use gramask_grammar::{Constraint, ConstraintError, Program, Vocabulary};
 use gramask_ner::Text;
@@ -130,10 +130,22 @@ impl Workshop {
             StrategyChoice::FreeThenMasked(free) => {
                 Box::new(FreeThenMasked::new(constraint()?, cutter(), &free.trigger, free.free))
             }
-            StrategyChoice::Beam(beam) if task.level == LevelName::None => {
-                Box::new(Beam::unconstrained(beam.k).with_alpha(beam.alpha))
+            StrategyChoice::Beam(beam) => {
+                let stop = match beam.exact {
+                    true => BeamStop::Exact,
+                    false => BeamStop::Present,
+                };
+                match task.level {
+                    LevelName::None => {
+                        Box::new(Beam::unconstrained(beam.k).with_alpha(beam.alpha).stopping(stop)) as Box<dyn Strategy>
+                    }
+                    _ => Box::new(
+                        Beam::masked(constraint()?, beam.k)
+                            .with_alpha(beam.alpha)
+                            .stopping(stop),
+                    ),
+                }
             }
-            StrategyChoice::Beam(beam) => Box::new(Beam::masked(constraint()?, beam.k).with_alpha(beam.alpha)),
             StrategyChoice::AlignedAsap(asap) => Box::new(Asap::new(
                 constraint()?,
                 asap.iterations,
