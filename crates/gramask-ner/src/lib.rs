@@ -10,7 +10,7 @@
 //!   ([`corpus::find`]); readers hold every annotation against the text and name file, line and document of what is wrong;
 //! - [`sentences`] cuts abstracts, never an entity;
 //! - a [`metrics::Scorer`] compares predicted entities with gold ones by the four schemes of SemEval 2013 and counts
-//!   each kind of error.
+//!   each kind of error; [`metrics::interval`], [`metrics::difference`] and [`metrics::holm`] say how sure its figures are.
 //!
 //! ```
 //! use gramask_ner::metrics::Scorer;

@@ -14,7 +14,9 @@ mod errors;
 mod matching;
 mod schemes;
 mod scorer;
+mod significance;
 
 pub use errors::ErrorCounts;
 pub use schemes::{Counts, Schemes, Score};
 pub use scorer::{Fault, FaultKind, LabelScores, Outcome, Prediction, Scorer, Summary};
+pub use significance::{Difference, Interval, Unpaired, difference, holm, interval};
