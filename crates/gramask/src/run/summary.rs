@@ -5,7 +5,7 @@
 
 use gramask_decode::Finish;
 use gramask_ner::Schema;
-use gramask_ner::metrics::{Fault as Scored, FaultKind as ScoredKind, Outcome, Prediction, Scorer};
+use gramask_ner::metrics::{Counts, Fault as Scored, FaultKind as ScoredKind, Outcome, Prediction, Scorer, interval};
 use serde::Serialize;
 
 use super::record::{FaultKind, Record};
@@ -102,17 +102,30 @@ pub struct Row {
     pub log_valid: Option<f64>,
     /// The share of outputs that were changed by a repair.
     pub repaired_rate: f64,
+    /// The lower end of strict F1's 95 % interval, by a bootstrap over the documents ([`interval`]).
+    pub f1_low: f64,
+    /// The upper end.
+    pub f1_high: f64,
 }
+
+/// Bootstrap samples of an interval, and the seed that they are drawn with.
+const SAMPLES: (usize, u64) = (2_000, 1);
 
 /// The figures of a cell, from its records; those of other cells are passed over. What compares cells is left open: see
 /// [`Row::changed_documents`].
 pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<Item = &'a Record>) -> Row {
     let mut scorer = Scorer::new(schema);
     let mut sums = Sums::default();
+    let mut strict: Vec<Counts> = Vec::new();
     for record in records.into_iter().filter(|record| record.cell == *cell) {
-        scorer.add(&record.gold, prediction(record));
+        let prediction = prediction(record);
+        let mut alone = Scorer::new(schema);
+        alone.add(&record.gold, prediction.clone());
+        strict.push(alone.summary().overall.strict.counts);
+        scorer.add(&record.gold, prediction);
         sums.add(record);
     }
+    let sure = interval(&strict, 0.95, SAMPLES.0, SAMPLES.1);
     let summary = scorer.summary();
     let per = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let (documents, tokens) = (summary.documents as f64, sums.tokens as f64);
@@ -160,6 +173,8 @@ pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<It
         refused_drafts_per_document: per(sums.refused_drafts as f64, documents),
         log_valid: mean(sums.log_valid, sums.log_valids),
         repaired_rate: per(sums.repaired as f64, documents),
+        f1_low: sure.low,
+        f1_high: sure.high,
     }
 }
 
@@ -311,6 +326,8 @@ impl Row {
             &mut row.discarded_per_document,
             &mut row.refused_drafts_per_document,
             &mut row.repaired_rate,
+            &mut row.f1_low,
+            &mut row.f1_high,
         ];
         for value in always.into_iter().chain(optional.into_iter().flatten()) {
             *value = (*value * 1e6).round() / 1e6;
@@ -369,6 +386,8 @@ mod tests {
             (0.75, 0.25, 0.25)
         );
         assert_eq!((row.precision, row.recall, row.f1), (0.5, 0.5, 0.5));
+        // One document has all the entities: without it there is nothing to find.
+        assert_eq!((row.f1_low, row.f1_high), (0.0, 0.5));
         assert_eq!(row.not_in_document_rate, 0.5);
         assert_eq!((row.output_tokens, row.wall_s), (20, 2.0));
         assert_eq!((row.tokens_per_second, row.documents_per_second), (10.0, 2.0));
