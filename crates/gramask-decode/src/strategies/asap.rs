@@ -43,7 +43,7 @@ use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy}
 /// A node with more allowed tokens than this asks the model again.
 const REMEMBERED: usize = 32;
 
-/// The strategy `asap`: grammar-aligned sampling by adaptive sampling with approximate expected futures.
+/// The strategy `aligned-asap`: grammar-aligned sampling by adaptive sampling with approximate expected futures.
 #[derive(Clone, Debug)]
 pub struct Asap<C: TokenConstraint> {
     constraint: C,
@@ -266,7 +266,7 @@ impl<S> Node<S> {
 
 impl<C: TokenConstraint> Strategy for Asap<C> {
     fn name(&self) -> &'static str {
-        "asap"
+        "aligned-asap"
     }
 
     fn least_budget(&mut self) -> usize {

@@ -87,7 +87,7 @@ impl TokenConstraint for NoConstraint {
     }
 }
 
-/// The strategy `beam`: beam search under a constraint, or `beam-unconstrained` without one. It needs as many lanes as its
+/// The strategy `beam`: beam search, under a constraint or without one. It needs as many lanes as its
 /// width. The run's sampling has no effect on it.
 #[derive(Debug)]
 pub struct Beam<C: TokenConstraint> {
@@ -271,10 +271,7 @@ impl Beam<NoConstraint> {
 
 impl<C: TokenConstraint> Strategy for Beam<C> {
     fn name(&self) -> &'static str {
-        match self.constraint {
-            Some(_) => "beam",
-            None => "beam-unconstrained",
-        }
+        "beam"
     }
 
     fn lanes(&self) -> usize {

@@ -38,7 +38,7 @@ use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
 
-/// The strategy `particles`: grammar-aligned sampling by sequential Monte Carlo. It needs as many lanes as particles.
+/// The strategy `aligned-smc`: grammar-aligned sampling by sequential Monte Carlo. It needs as many lanes as particles.
 #[derive(Clone, Debug)]
 pub struct Particles<C: TokenConstraint> {
     constraint: C,
@@ -210,7 +210,7 @@ impl<C: TokenConstraint> Particles<C> {
 
 impl<C: TokenConstraint> Strategy for Particles<C> {
     fn name(&self) -> &'static str {
-        "particles"
+        "aligned-smc"
     }
 
     fn lanes(&self) -> usize {
