@@ -1,20 +1,12 @@
 //! Attention of a decoding step against the plain operations, at every level that this processor has.
 
+mod common;
+
 use burn::tensor::{Device, Distribution, Tensor};
+use common::LEVELS;
 use gramask_kernels::cpu::{CacheShape, Level, Span, decode_attention_at};
 use gramask_kernels::{KernelError, decode_attention, decode_attention_reference, try_decode_attention};
 use proptest::prelude::*;
-use std::sync::LazyLock;
-
-/// The levels that this processor has; names those it lacks, once.
-#[allow(clippy::print_stdout)]
-static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
-    let (here, missing): (Vec<_>, Vec<_>) = Level::ALL.into_iter().partition(|level| level.is_supported());
-    for level in missing {
-        println!("skipped: this processor has no {level}");
-    }
-    here
-});
 
 fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-size, size), &Device::flex())

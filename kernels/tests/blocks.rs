@@ -1,21 +1,13 @@
 //! Weights in blocks against the floats that they stand for, at every level that this processor has.
 
+mod common;
+
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use common::{LEVELS, check_product};
 use gramask_kernels::cpu::{Level, Values, linear_at};
 use gramask_kernels::{KernelError, Weight, WeightType, linear, linear_reference};
 use half::f16;
 use proptest::prelude::*;
-use std::sync::LazyLock;
-
-/// The levels that this processor has; names those it lacks, once.
-#[allow(clippy::print_stdout)]
-static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
-    let (here, missing): (Vec<_>, Vec<_>) = Level::ALL.into_iter().partition(|level| level.is_supported());
-    for level in missing {
-        println!("skipped: this processor has no {level}");
-    }
-    here
-});
 
 /// Numbers that are the same on every run.
 struct Numbers(u64);
@@ -70,21 +62,7 @@ fn check([m, n, k]: [usize; 3], kind: WeightType, seed: u64) -> Result<(), TestC
             WeightType::Q8_0 => Values::Q8_0(&bytes),
             _ => Values::Q4_1(&bytes),
         };
-        let mut y = vec![f32::NAN; m * n];
-        linear_at(level, &x, values, [m, n, k], &mut y).unwrap();
-        for i in 0..m {
-            for j in 0..n {
-                let terms = x[i * k..][..k].iter().zip(&weights[j * k..][..k]);
-                let terms = terms.map(|(a, b)| f64::from(*a) * f64::from(*b));
-                let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
-                let error = (f64::from(y[i * n + j]) - sum).abs();
-                prop_assert!(
-                    error <= size * 1e-6 + 1e-30,
-                    "{level} {kind} [{m}, {k}] x [{n}, {k}] at [{i}, {j}]: {} for {sum}",
-                    y[i * n + j]
-                );
-            }
-        }
+        check_product(level, &kind.to_string(), (&x, values, &weights), [m, n, k])?;
     }
     Ok(())
 }

@@ -1,46 +1,20 @@
 //! The linear layer against references, at every level that this processor has.
 
+mod common;
+
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use common::{LEVELS, check_product};
 use gramask_kernels::cpu::{Level, Values, linear_at};
 use gramask_kernels::{KernelError, Weight, WeightType, linear, linear_reference, try_linear};
 use half::f16;
 use proptest::prelude::*;
-use std::sync::LazyLock;
-
-/// The levels that this processor has; names those it lacks, once.
-#[allow(clippy::print_stdout)]
-static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
-    let (here, missing): (Vec<_>, Vec<_>) = Level::ALL.into_iter().partition(|level| level.is_supported());
-    for level in missing {
-        println!("skipped: this processor has no {level}");
-    }
-    here
-});
-
-/// Sums in 64 bits, and the sum of magnitudes that the error of a 32-bit sum is measured against.
-fn exact(x: &[f32], w: &[f32]) -> (f64, f64) {
-    let terms = x.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b));
-    terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()))
-}
 
 /// Every level, both types, compared with sums in 64 bits. `w` must be exact in 16 bits.
 fn check(x: &[f32], w: &[f32], [m, n, k]: [usize; 3]) -> Result<(), TestCaseError> {
     let narrow: Vec<f16> = w.iter().map(|v| f16::from_f32(*v)).collect();
     for level in LEVELS.iter().copied() {
-        for values in [Values::F32(w), Values::F16(&narrow)] {
-            let mut y = vec![f32::NAN; m * n];
-            linear_at(level, x, values, [m, n, k], &mut y).unwrap();
-            for i in 0..m {
-                for j in 0..n {
-                    let (sum, size) = exact(&x[i * k..(i + 1) * k], &w[j * k..(j + 1) * k]);
-                    let error = (f64::from(y[i * n + j]) - sum).abs();
-                    prop_assert!(
-                        error <= size * 1e-6 + 1e-30,
-                        "{level} [{m}, {k}] x [{n}, {k}] at [{i}, {j}]: {} for {sum}",
-                        y[i * n + j]
-                    );
-                }
-            }
+        for (name, values) in [("f32", Values::F32(w)), ("f16", Values::F16(&narrow))] {
+            check_product(level, name, (x, values, w), [m, n, k])?;
         }
     }
     Ok(())

@@ -28,6 +28,19 @@ pub trait TokenConstraint: Send {
     /// The bytes that may follow, each with the state behind it.
     fn next_bytes(&mut self, state: Self::State) -> Vec<(u8, Self::State)>;
 
+    /// The bytes that must follow, where only one continuation is possible, and the state behind them; no byte where there is
+    /// a choice.
+    fn forced(&mut self, state: Self::State) -> (Vec<u8>, Self::State) {
+        let (mut bytes, mut at) = (Vec::new(), state);
+        while !self.accepts(at) {
+            let next = self.next_bytes(at);
+            let [(byte, behind)] = next[..] else { break };
+            bytes.push(byte);
+            at = behind;
+        }
+        (bytes, at)
+    }
+
     /// Whether the output may end here.
     fn accepts(&self, state: Self::State) -> bool;
 
@@ -58,6 +71,10 @@ impl TokenConstraint for Constraint {
         Constraint::next_bytes(self, state)
     }
 
+    fn forced(&mut self, state: State) -> (Vec<u8>, State) {
+        Constraint::forced(self, state)
+    }
+
     fn accepts(&self, state: State) -> bool {
         Constraint::accepts(self, state)
     }
@@ -65,4 +82,14 @@ impl TokenConstraint for Constraint {
     fn tokens_to_finish(&mut self, state: State) -> usize {
         Constraint::tokens_to_finish(self, state)
     }
+}
+
+/// The tokens of a bit row.
+pub(crate) fn tokens_of(mask: &[u32]) -> impl Iterator<Item = u32> {
+    mask.iter().enumerate().flat_map(|(word, &bits)| {
+        let ones = |bits: u32| std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
+        ones(bits)
+            .take_while(|&bits| bits != 0)
+            .map(move |bits| 32 * word as u32 + bits.trailing_zeros())
+    })
 }

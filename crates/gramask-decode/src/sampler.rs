@@ -141,12 +141,7 @@ impl Sampler {
                 self.fill(all, row.max);
                 self.sample(draw)
             };
-            let mask = MaskScores {
-                kept_log_mass: 0.0,
-                entropy: row.moments.entropy(),
-                changed_best: false,
-            };
-            return Ok(row.choice(logits, token, mask));
+            return Ok(row.choice(logits, token, row.max, row.moments));
         };
 
         self.gather(logits, mask);
@@ -165,13 +160,7 @@ impl Sampler {
             (self.tokens, self.logits) = (tokens, values);
             self.sample(draw)
         };
-        let mask = MaskScores {
-            // Rounding may put the part a hair above the whole.
-            kept_log_mass: (log_ratio(best, row.max) + (kept.sum.ln() - row.moments.sum.ln())).min(0.0),
-            entropy: kept.entropy(),
-            changed_best: best < row.max,
-        };
-        Ok(row.choice(logits, token, mask))
+        Ok(row.choice(logits, token, best, kept))
     }
 
     /// Scores a token that something else than a draw decided on, under a mask or not: forced text, a hypothesis of a beam.
@@ -191,12 +180,7 @@ impl Sampler {
         if best == f32::NEG_INFINITY {
             return Err(no_choice(logits, allowed));
         }
-        let mask = MaskScores {
-            kept_log_mass: (log_ratio(best, row.max) + (kept.sum.ln() - row.moments.sum.ln())).min(0.0),
-            entropy: kept.entropy(),
-            changed_best: best < row.max,
-        };
-        Ok(row.choice(logits, token, mask))
+        Ok(row.choice(logits, token, best, kept))
     }
 
     /// What the last choice rested on.
@@ -363,8 +347,14 @@ impl Whole {
         Whole { max, moments }
     }
 
-    /// The scores of a token of the row.
-    fn choice(&self, logits: &[f32], token: u32, mask: MaskScores) -> Choice {
+    /// The scores of a token of the row, where `best` and `kept` are of the allowed part; without a mask, of the whole.
+    fn choice(&self, logits: &[f32], token: u32, best: f32, kept: Moments) -> Choice {
+        let mask = MaskScores {
+            // Rounding may put the part a hair above the whole.
+            kept_log_mass: (log_ratio(best, self.max) + (kept.sum.ln() - self.moments.sum.ln())).min(0.0),
+            entropy: kept.entropy(),
+            changed_best: best < self.max,
+        };
         let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
         let scores = Scores {
             log_probability: log_ratio(logit, self.max) - self.moments.sum.ln(),

@@ -40,6 +40,17 @@ fn settings(slots: usize, sampling: Sampling) -> Settings {
     )
 }
 
+/// One short slot, greedily.
+fn alone() -> Settings {
+    let layout = Layout {
+        slots: 1,
+        lanes: 1,
+        length: 64,
+        prefix: vec![],
+    };
+    Settings::new(layout, Sampling::greedy())
+}
+
 /// The outputs of all requests by number, and how many passes they took.
 fn run(slots: usize, sampling: Sampling, requests: Vec<Request>) -> (BTreeMap<usize, Output>, usize) {
     let mut model = MockModel::hashed(tokens(), 2048);
@@ -170,15 +181,7 @@ fn the_end_of_forced_text_is_left_to_a_longer_token() {
         let constraint = MockConstraint::new(longer.clone(), &texts);
         let jump = Jump::new(constraint, cutter.clone());
         let mut model = MockModel::new(longer.clone(), 64, |_| vec![0.0; 260]);
-        let settings = Settings::new(
-            Layout {
-                slots: 1,
-                lanes: 1,
-                length: 64,
-                prefix: vec![],
-            },
-            Sampling::greedy(),
-        );
+        let settings = alone();
         let request = Request::new("d", vec![65], Some(20), jump);
         decode(&mut model, &longer, &settings, [request], |ended| {
             let output = ended.outcome.unwrap();
@@ -199,15 +202,7 @@ fn the_end_of_forced_text_is_left_to_a_longer_token() {
 fn free_text_ends_at_the_trigger_or_at_its_allowance() {
     let bytes = table(&[]);
     let cutter = Cutter::new(Arc::new(MockTokenizer::default()), Arc::new(bytes.clone()));
-    let settings = Settings::new(
-        Layout {
-            slots: 1,
-            lanes: 1,
-            length: 64,
-            prefix: vec![],
-        },
-        Sampling::greedy(),
-    );
+    let settings = alone();
     // What the model would write by itself, how much free text is allowed, and what the free text then is.
     let cases = [
         ("well, so: no", 20, "well, so:"),

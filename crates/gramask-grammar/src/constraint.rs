@@ -240,14 +240,15 @@ impl Constraint {
         &self.row
     }
 
-    /// The bytes that must follow, where only one continuation is possible; empty where there is a choice.
-    pub fn forced(&mut self, state: State) -> Vec<u8> {
+    /// The bytes that must follow, where only one continuation is possible, and the state behind them; no byte where there is
+    /// a choice.
+    pub fn forced(&mut self, state: State) -> (Vec<u8>, State) {
         let (mut bytes, mut at) = (Vec::new(), state);
         while let Some((byte, next)) = self.engine.forced(at) {
             bytes.push(byte);
             at = next;
         }
-        bytes
+        (bytes, at)
     }
 
     /// The bytes that may follow, each with the state behind it, in ascending order. Whether the output may also end here is

@@ -37,7 +37,7 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use crate::constraint::TokenConstraint;
+use crate::constraint::{TokenConstraint, tokens_of};
 use crate::record::{Chosen, TokenRecord};
 use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
 
@@ -397,18 +397,11 @@ fn likeliest(logits: &[f32], allowed: Option<&[u32]>, most: usize) -> Vec<(u32, 
             .iter()
             .enumerate()
             .for_each(|(token, &logit)| offer(token, logit)),
-        Some(mask) => {
-            for (word, (&bits, values)) in mask.iter().zip(logits.chunks(32)).enumerate() {
-                let mut bits = bits;
-                while bits != 0 {
-                    let bit = bits.trailing_zeros() as usize;
-                    bits &= bits - 1;
-                    if let Some(&logit) = values.get(bit) {
-                        offer(32 * word + bit, logit);
-                    }
-                }
+        Some(mask) => tokens_of(mask).map(|token| token as usize).for_each(|token| {
+            if let Some(&logit) = logits.get(token) {
+                offer(token, logit);
             }
-        }
+        }),
     }
     kept.sort_unstable_by(order);
     kept.truncate(most);

@@ -14,7 +14,7 @@
 
 use std::time::Instant;
 
-use crate::constraint::TokenConstraint;
+use crate::constraint::{TokenConstraint, tokens_of};
 use crate::cutter::Cutter;
 use crate::guide::{Asked, Guide};
 use crate::record::{Chosen, TokenRecord};
@@ -64,7 +64,7 @@ impl<C: TokenConstraint> Jump<C> {
     fn forced(&mut self, before: C::State, token: u32, end_tokens: &[u32]) -> Option<Forced<C::State>> {
         let constraint = &mut self.guide.constraint;
         let after = constraint.advance(before, token)?;
-        let (bytes, end) = forced_bytes(constraint, after);
+        let (bytes, end) = constraint.forced(after);
         // A score of the end token needs the logits before it: then the model is asked.
         let ends = !self.scored && constraint.accepts(end) && constraint.next_bytes(end).is_empty();
         if bytes.is_empty() && !ends {
@@ -141,28 +141,6 @@ struct Forced<S> {
     ends: bool,
 }
 
-/// The bytes that must follow a state, and the state behind them.
-pub(crate) fn forced_bytes<C: TokenConstraint>(constraint: &mut C, mut state: C::State) -> (Vec<u8>, C::State) {
-    let mut bytes = Vec::new();
-    while !constraint.accepts(state) {
-        let next = constraint.next_bytes(state);
-        let [(byte, behind)] = next[..] else { break };
-        bytes.push(byte);
-        state = behind;
-    }
-    (bytes, state)
-}
-
-/// The tokens of a bit row.
-fn tokens_of(mask: &[u32]) -> impl Iterator<Item = u32> {
-    mask.iter().enumerate().flat_map(|(word, &bits)| {
-        let ones = |bits: u32| std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
-        ones(bits)
-            .take_while(|&bits| bits != 0)
-            .map(move |bits| 32 * word as u32 + bits.trailing_zeros())
-    })
-}
-
 impl<C: TokenConstraint> Strategy for Jump<C> {
     fn name(&self) -> &'static str {
         "jump"
@@ -174,7 +152,7 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
 
     fn opening(&mut self, budget: usize, _end_tokens: &[u32]) -> Opening {
         let constraint = &mut self.guide.constraint;
-        let (bytes, _) = forced_bytes(constraint, self.state);
+        let (bytes, _) = constraint.forced(self.state);
         let mut tokens = self.cutter.cut(&[], &bytes).unwrap_or_default();
         let mut states = vec![self.state];
         for &token in &tokens {

@@ -1,6 +1,7 @@
 //! What the grammar-aligned strategies reckon with: allowed tokens, sums of exponentials, and the mass that a mask leaves when the
 //! model is taken at a temperature.
 
+use crate::constraint::tokens_of;
 use crate::numeric::{maximum, moments};
 
 /// The natural logarithm of the probability of the allowed tokens together, in the softmax of `logits / temperature`.
@@ -20,16 +21,9 @@ pub(super) fn kept_log_mass(logits: &[f32], mask: &[u32], temperature: f32, scra
 
 /// The tokens of a mask that have a logit, ascending.
 pub(super) fn allowed(mask: &[u32], logits: &[f32]) -> Vec<u32> {
-    let mut tokens = Vec::new();
-    for (word, &bits) in mask.iter().enumerate() {
-        let mut bits = bits;
-        while bits != 0 {
-            tokens.push(32 * word as u32 + bits.trailing_zeros());
-            bits &= bits - 1;
-        }
-    }
-    tokens.retain(|&token| (token as usize) < logits.len());
-    tokens
+    tokens_of(mask)
+        .filter(|&token| (token as usize) < logits.len())
+        .collect()
 }
 
 /// The natural logarithm of the sum of `exp(logits / temperature)`; leaves the scaled logits in `scratch`.

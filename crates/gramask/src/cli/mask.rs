@@ -77,7 +77,7 @@ pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
             tokens.len() - number
         );
     }
-    let forced = constraint.forced(state);
+    let (forced, _) = constraint.forced(state);
     let forced = match forced.is_empty() {
         true => "none: there is a choice".into(),
         false => format!("`{}`", shown(&forced)),
@@ -140,10 +140,8 @@ fn follow(constraint: &mut Constraint, after: &[u8]) -> Result<State, CliError> 
         state = match constraint.advance_bytes(state, &[byte]) {
             Some(next) => next,
             None => {
-                let fits: Vec<u8> = (0..=255)
-                    .filter(|&byte| constraint.advance_bytes(state, &[byte]).is_some())
-                    .collect();
-                let forced = constraint.forced(state);
+                let fits: Vec<u8> = constraint.next_bytes(state).iter().map(|&(byte, _)| byte).collect();
+                let (forced, _) = constraint.forced(state);
                 let mut could = if forced.is_empty() {
                     ranges(&fits)
                 } else {

@@ -55,7 +55,11 @@ impl Engine {
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        let weights = weight_choice(weights, device)?;
+        let weights = match (weights, device) {
+            (Some(given), _) => weight_choice(given)?,
+            (None, DeviceName::Flex) => WeightChoice::Stored,
+            (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
+        };
         let device = device.open()?;
         let checkpoint = Checkpoint::open(&model.path)?;
         let transformer = Transformer::load(&checkpoint, &device, weights)?;
@@ -138,20 +142,14 @@ impl Prompts {
 }
 
 /// The type that weights are kept in.
-fn weight_choice(given: Option<&str>, device: DeviceName) -> Result<WeightChoice, RunError> {
-    let default = match device {
-        DeviceName::Flex => WeightChoice::Stored,
-        DeviceName::Wgpu(_) | DeviceName::Cuda(_) => WeightType::F16.into(),
-    };
-    given.map_or(Ok(default), |given| {
-        given.parse().map_err(|_: UnknownWeights| RunError::Weights {
-            given: given.into(),
-            known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
-        })
+fn weight_choice(given: &str) -> Result<WeightChoice, RunError> {
+    given.parse().map_err(|_: UnknownWeights| RunError::Weights {
+        given: given.into(),
+        known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
     })
 }
 
 /// Checks a weight type before anything is loaded.
 pub(super) fn check_weights(given: Option<&str>) -> Result<(), RunError> {
-    weight_choice(given, DeviceName::Flex).map(|_| ())
+    given.map_or(Ok(()), |given| weight_choice(given).map(|_| ()))
 }
