@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::layout::{Layout, LayoutError, common_prefix};
 use crate::model::{LanguageModel, LanguageModelError, Row, Select};
 use crate::output::{Ended, Request};
+use crate::prompt_store::{Kept, PromptStore};
 use crate::sampler::Sampler;
 use crate::sampling::{Sampling, SamplingError};
 use crate::sequence::{Edit, Feed, Sequence};
@@ -77,6 +78,8 @@ pub struct Summary {
     pub prompt_tokens: usize,
     /// Tokens of the prompts that were taken over from the shared prefix.
     pub shared_tokens: usize,
+    /// Tokens of the prompts that were taken from the store.
+    pub restored_tokens: usize,
     /// Forward passes.
     pub passes: usize,
     /// The whole.
@@ -106,6 +109,24 @@ pub fn decode<M: LanguageModel + ?Sized>(
     requests: impl IntoIterator<Item = Request>,
     on_end: impl FnMut(Ended) -> ControlFlow<()>,
 ) -> Result<Summary, DecodeError> {
+    decode_with(model, tokens, settings, None, requests, on_end)
+}
+
+/// The same with a store of prompts: those that it has are taken from it, the others put into it.
+///
+/// The outputs are the same up to the rounding of forward passes, as with another batch size: the last token of a stored
+/// prompt is computed by itself, and not in one pass with the tokens before it.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn decode_with<M: LanguageModel + ?Sized>(
+    model: &mut M,
+    tokens: &TokenTable,
+    settings: &Settings,
+    store: Option<&mut PromptStore>,
+    requests: impl IntoIterator<Item = Request>,
+    on_end: impl FnMut(Ended) -> ControlFlow<()>,
+) -> Result<Summary, DecodeError> {
     settings.sampling.validate()?;
     settings.layout.validate(model.context())?;
     let slots = settings.layout.slots;
@@ -116,6 +137,8 @@ pub fn decode<M: LanguageModel + ?Sized>(
         slots: (0..slots).map(|_| None).collect(),
         samplers: (0..slots).map(|_| Sampler::new(settings.sampling)).collect(),
         kept: vec![0; slots],
+        store,
+        unstored: vec![None; slots],
         requests: requests.into_iter().enumerate(),
         on_end,
         summary: Summary::default(),
@@ -135,6 +158,9 @@ struct Batch<'a, M: ?Sized, I, F> {
     samplers: Vec<Sampler>,
     /// How many tokens of the shared prefix stand at the head of each slot.
     kept: Vec<usize>,
+    store: Option<&'a mut PromptStore>,
+    /// The prompts that the store lacks, of slots whose prompt is computed next, and how much of each is the prefix.
+    unstored: Vec<Option<(Vec<u32>, usize)>>,
     requests: I,
     on_end: F,
     summary: Summary,
@@ -214,17 +240,51 @@ where
         } = &self.settings.layout;
         let prompt = sequence.prompt();
         let shared = common_prefix(prefix, prompt).min(prompt.len() - 1);
-        let done = if shared <= self.kept[slot] {
+        let mut done = if shared <= self.kept[slot] {
             self.model.truncate(slot * lanes, shared)
         } else {
             self.model.copy(slots * lanes, slot * lanes, shared)
         };
+        self.kept[slot] = shared;
+        let stored = self.store.as_deref().and_then(|store| store.get(prompt, shared));
+        if let (Ok(()), Some(kept)) = (&done, stored) {
+            done = self.model.restore(slot * lanes, &kept.saved);
+        }
+        let prompt = match (stored, self.store.as_deref()) {
+            (None, Some(store)) if store.wants(prompt) => Some(prompt.to_vec()),
+            _ => None,
+        };
+        self.unstored[slot] = prompt.map(|prompt| (prompt, shared));
+        let restored = stored.map(|kept| (kept.saved.positions.end, kept.spent));
+        sequence.take_over(shared);
+        if let Some((tokens, spent)) = restored {
+            sequence.restore(tokens, spent);
+        }
         done.map_err(|source| DecodeError::Model {
             documents: vec![sequence.id().to_owned()],
             source,
-        })?;
-        self.kept[slot] = shared;
-        sequence.take_over(shared);
+        })
+    }
+
+    /// Puts into the store what a slot holds of its prompt, the last token excepted, where the store lacks it.
+    fn keep(&mut self, slot: usize, id: &str, spent: Duration) -> Result<(), DecodeError> {
+        let Some((prompt, shared)) = self.unstored[slot].take() else {
+            return Ok(());
+        };
+        let (Some(store), true) = (self.store.as_deref_mut(), shared + 1 < prompt.len()) else {
+            return Ok(());
+        };
+        let first = slot * self.settings.layout.lanes;
+        let saved = self
+            .model
+            .save(first, shared..prompt.len() - 1)
+            .map_err(|source| DecodeError::Model {
+                documents: vec![id.to_owned()],
+                source,
+            })?;
+        if let Some(saved) = saved {
+            store.keep(prompt, Kept { saved, spent });
+        }
         Ok(())
     }
 
@@ -294,9 +354,12 @@ where
         // A pass over prompts and outputs is divided by their tokens.
         let tokens = |feeds: &[Feed]| feeds.iter().map(|feed| feed.tokens.len()).sum::<usize>();
         let all: usize = fed.iter().map(|feeds| tokens(feeds)).sum();
-        for ((sequence, feeds), &new) in sequences.iter_mut().zip(&fed).zip(&new) {
+        for (((sequence, feeds), &new), &slot) in sequences.iter_mut().zip(&fed).zip(&new).zip(slots) {
             let share = spent.mul_f64(tokens(feeds) as f64 / all.max(1) as f64);
             sequence.count(new, share);
+            if new {
+                self.keep(slot, sequence.id(), share)?;
+            }
             match new {
                 true => self.summary.prefill += share,
                 false => self.summary.decode += share,
@@ -354,6 +417,7 @@ where
                 self.summary.output_tokens += output.positions.output;
                 self.summary.prompt_tokens += output.positions.prompt;
                 self.summary.shared_tokens += output.positions.shared;
+                self.summary.restored_tokens += output.positions.restored;
                 self.summary.mask += output.times.mask;
             }
             Err(_) => self.summary.errors += 1,

@@ -5,11 +5,13 @@
 //! enough to check by hand.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::constraint::TokenConstraint;
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::prompt::PromptTokenizer;
+use crate::prompt_store::Saved;
 use crate::vocabulary::TokenTable;
 
 /// The end token of [`table`].
@@ -273,6 +275,34 @@ impl LanguageModel for MockModel {
             })?
             .to_vec();
         *self.slot(to)? = tokens;
+        Ok(())
+    }
+
+    fn save(&mut self, slot: usize, positions: Range<usize>) -> Result<Option<Saved>, LanguageModelError> {
+        let there = self.slot(slot)?;
+        let held = there.len();
+        let wanted = positions.end;
+        let tokens = there
+            .get(positions.clone())
+            .ok_or(LanguageModelError::Short { slot, held, wanted })?
+            .to_vec();
+        Ok(Some(Saved {
+            positions,
+            bytes: size_of_val(&*tokens),
+            state: Box::new(tokens),
+        }))
+    }
+
+    fn restore(&mut self, slot: usize, saved: &Saved) -> Result<(), LanguageModelError> {
+        let tokens: &Vec<u32> = saved.state.downcast_ref().ok_or(LanguageModelError::Foreign)?;
+        let wanted = saved.positions.start;
+        let there = self.slot(slot)?;
+        let held = there.len();
+        if held < wanted {
+            return Err(LanguageModelError::Short { slot, held, wanted });
+        }
+        there.truncate(wanted);
+        there.extend(tokens);
         Ok(())
     }
 }

@@ -4,9 +4,12 @@
 //! [`crate::TransformerModel`] is the real one, [`crate::mock::MockModel`] one without weights.
 
 use std::error::Error;
+use std::ops::Range;
 
 pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;
+
+use crate::prompt_store::Saved;
 
 /// Logits on the host. Shape: `[rows, vocabulary]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +134,9 @@ pub enum LanguageModelError {
         /// How many tokens the rows have.
         lengths: Vec<usize>,
     },
+    /// A saved part of a cache that this model did not make.
+    #[error("what is to be restored was saved by another model: each model can restore its own only")]
+    Foreign,
     /// What the model itself reports.
     #[error("the model failed: {0}")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -180,6 +186,27 @@ pub trait LanguageModel {
     fn fork(&mut self, from: usize, to: usize, shared: usize, length: usize) -> Result<(), LanguageModelError> {
         let _ = shared;
         self.copy(from, to, length)
+    }
+
+    /// Takes out a copy of what a slot holds at these positions, for [`LanguageModel::restore`]; `None` where the model
+    /// cannot.
+    ///
+    /// # Errors
+    /// Where the slot does not exist or holds fewer.
+    fn save(&mut self, slot: usize, positions: Range<usize>) -> Result<Option<Saved>, LanguageModelError> {
+        let _ = (slot, positions);
+        Ok(None)
+    }
+
+    /// Puts back what [`LanguageModel::save`] took out, of this or another cache of the same model. The slot then ends with it;
+    /// what the slot holds before its first position stays.
+    ///
+    /// # Errors
+    /// Where the slot does not exist, holds fewer tokens than stood before what was saved, or has no room; where `saved` is
+    /// another model's.
+    fn restore(&mut self, slot: usize, saved: &Saved) -> Result<(), LanguageModelError> {
+        let _ = (slot, saved);
+        Err(LanguageModelError::Foreign)
     }
 }
 

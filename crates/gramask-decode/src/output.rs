@@ -63,6 +63,9 @@ pub struct Times {
     pub mask: Duration,
     /// Choosing tokens, without the mask.
     pub choose: Duration,
+    /// What the prompt cost when it was computed, where it was taken from a [`PromptStore`](crate::PromptStore); not in
+    /// `prefill`.
+    pub restored: Duration,
 }
 
 /// How many positions a document took.
@@ -72,6 +75,8 @@ pub struct Positions {
     pub prompt: usize,
     /// Of these, tokens taken over from the shared prefix.
     pub shared: usize,
+    /// Of these, tokens taken from a [`PromptStore`](crate::PromptStore).
+    pub restored: usize,
     /// Tokens of the output, the end token included.
     pub output: usize,
     /// Positions that the model computed for this document.

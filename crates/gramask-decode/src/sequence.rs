@@ -185,6 +185,15 @@ impl Sequence {
         self.positions.shared = shared;
     }
 
+    /// Notes that the first `tokens` of the prompt are in the cache, and what those cost that the prefix does not have.
+    pub fn restore(&mut self, tokens: usize, spent: Duration) {
+        let shared = self.positions.shared;
+        self.lanes[0].pending.drain(..tokens - shared);
+        self.lanes[0].cached = tokens;
+        self.positions.restored = tokens - shared;
+        self.times.restored = spent;
+    }
+
     /// The pending tokens, which the caller is about to append to the slots.
     pub fn feed(&mut self) -> Vec<Feed> {
         let mut all = Vec::with_capacity(self.lanes.len());

@@ -1,10 +1,13 @@
 //! The real model behind the loop: a transformer, its cache, its tokenizer.
 
-use gramask_model::cache::{Cache, CacheError};
+use std::ops::Range;
+
+use gramask_model::cache::{Cache, CacheError, Segment};
 use gramask_model::tokenizer::Tokenizer;
 use gramask_model::transformer::{ModelError, Transformer};
 
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::prompt_store::Saved;
 use crate::vocabulary::{TokenTable, TokenTableError};
 
 /// A transformer with the cache of a run.
@@ -70,6 +73,20 @@ impl LanguageModel for TransformerModel<'_> {
 
     fn fork(&mut self, from: usize, to: usize, shared: usize, length: usize) -> Result<(), LanguageModelError> {
         Ok(self.cache(from)?.copy_range(from, to, shared..length)?)
+    }
+
+    fn save(&mut self, slot: usize, positions: Range<usize>) -> Result<Option<Saved>, LanguageModelError> {
+        let segment = self.cache(slot)?.save(slot, positions)?;
+        Ok(Some(Saved {
+            positions: segment.positions(),
+            bytes: segment.bytes(),
+            state: Box::new(segment),
+        }))
+    }
+
+    fn restore(&mut self, slot: usize, saved: &Saved) -> Result<(), LanguageModelError> {
+        let segment: &Segment = saved.state.downcast_ref().ok_or(LanguageModelError::Foreign)?;
+        Ok(self.cache(slot)?.restore(slot, segment)?)
     }
 }
 

@@ -4,10 +4,13 @@
 //! of its own. All that decoding does to a sequence is a change of these lengths, or a copy between slots:
 //! [`truncate`](Cache::truncate) takes tokens back (speculation refused, a beam pruned), [`copy`](Cache::copy) shares a
 //! prompt's prefix, [`copy_range`](Cache::copy_range) what two sequences have in common beyond such a prefix (a beam
-//! forks), [`clear`](Cache::clear) makes the slot free for the next document.
+//! forks), [`clear`](Cache::clear) makes the slot free for the next document. [`save`](Cache::save) and
+//! [`restore`](Cache::restore) keep a prompt beyond the life of the cache that it was computed in.
 //!
 //! Burn writes in place only while nobody else holds a handle on the tensor (a slice is such a handle on the CPU). So
 //! the tensors are *taken out* for the time of a write and put back, and views are never kept.
+
+mod segment;
 
 use std::ops::Range;
 
@@ -15,6 +18,8 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::checkpoint::ModelConfig;
 use crate::transformer::{Transformer, copy_positions};
+
+pub use segment::Segment;
 
 /// Why a cache could not do what it was told. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +65,24 @@ pub enum CacheError {
         start: usize,
         /// One past the last.
         end: usize,
+    },
+    /// A segment that ends beyond the slot.
+    #[error("slot {slot} has room for {capacity} tokens, the segment ends at {wanted}")]
+    NoRoom {
+        /// The slot.
+        slot: usize,
+        /// The tokens it would hold.
+        wanted: usize,
+        /// The tokens it can hold.
+        capacity: usize,
+    },
+    /// A segment of another model.
+    #[error("the segment has {} layers of {} heads of width {}, the cache {} of {} of {}", .found[0], .found[1], .found[2], .expected[0], .expected[1], .expected[2])]
+    OtherShape {
+        /// Layers, heads of keys and their width in the segment.
+        found: [usize; 3],
+        /// Those of the cache.
+        expected: [usize; 3],
     },
 }
 
@@ -294,7 +317,7 @@ pub(crate) mod tests {
             .collect()
     }
 
-    fn config() -> ModelConfig {
+    pub(crate) fn config() -> ModelConfig {
         ModelConfig {
             family: Family::Llama,
             vocabulary: 10,
@@ -348,7 +371,7 @@ pub(crate) mod tests {
     }
 
     /// Every layer's keys, or values, as one list.
-    fn contents(cache: &Cache) -> Vec<f32> {
+    pub(crate) fn contents(cache: &Cache) -> Vec<f32> {
         let list = |tensor: &Option<Tensor<4>>| tensor.clone().unwrap().into_data().try_to_vec::<f32>().unwrap();
         cache
             .layers

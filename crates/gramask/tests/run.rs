@@ -224,6 +224,32 @@ fn the_batch_changes_no_output() {
 }
 
 #[test]
+fn shared_prompts_change_no_output_and_are_counted_in_each_cell() {
+    let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_, _, expected) = session(&plan(&with(&SOME)), alone.path(), usize::MAX);
+    let sharing = plan(&format!("share_prompts = true\n{}", with(&SOME)));
+    let (_, _, journal) = session(&sharing, shared.path(), usize::MAX);
+    assert_eq!(sayings(&journal), sayings(&expected));
+    assert!(expected.records().iter().all(|record| record.times.restored_s == 0.0));
+    // The first cell of a format computes the prompts, the others take them over.
+    for record in journal.records() {
+        let first = record.cell.level == LevelName::None;
+        assert_eq!(
+            record.times.restored_s == 0.0,
+            first,
+            "{} {}",
+            record.cell,
+            record.document
+        );
+    }
+    for (row, alone) in rows(&sharing, &journal).iter().zip(rows(&sharing, &expected)) {
+        assert_eq!((row.restored_s == 0.0, alone.restored_s), (row.level == "none", 0.0));
+        let seconds = row.documents as f64 / row.documents_per_second;
+        assert!((seconds - row.wall_s - row.restored_s).abs() < 1e-9);
+    }
+}
+
+#[test]
 fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
     // Longer than the mock's context of 4096 tokens: an accented letter is two of them.
     let folder = tempfile::tempdir().unwrap();

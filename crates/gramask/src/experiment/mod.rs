@@ -74,6 +74,10 @@ pub struct Experiment {
     pub device: String,
     /// What the weights are kept as; the model's own choice for the device where none is given.
     pub weights: Option<String>,
+    /// Whether cells that ask the same prompts (those of a model, corpus and format) compute each of them once. What a prompt
+    /// cost is then counted in each cell all the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub share_prompts: bool,
 }
 
 /// A corpus, or a part of it.

@@ -32,6 +32,8 @@ struct Written {
     #[serde(default = "flex")]
     device: String,
     weights: Option<String>,
+    #[serde(default)]
+    share_prompts: bool,
     corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
     strategies: Spanned<Strategies>,
     #[serde(default)]
@@ -200,6 +202,7 @@ impl Experiment {
             batch: written.batch.into_inner(),
             device: written.device,
             weights: written.weights,
+            share_prompts: written.share_prompts,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use gramask_decode::{Ended, Habits, Layout, Output, Prompter, Request, Settings, decode};
+use gramask_decode::{Ended, Habits, Layout, Output, PromptStore, Prompter, Request, Settings, decode_with};
 use gramask_grammar::Program;
 use gramask_ner::Document;
 
@@ -34,6 +34,10 @@ pub trait Watch {
     fn record(&mut self, record: &Record);
 }
 
+/// Memory that the shared prompts of a format may take, in bytes. (A prompt of 60 tokens of a model with 30 layers and 3 heads
+/// of keys takes 3 MB.)
+const PROMPT_BYTES: usize = 4 << 30;
+
 /// Carries out what the journal lacks of a plan. `open` loads a model by name, and is asked only for models that have
 /// something left to do. Where `stop` becomes true, the run ends after the documents that end next.
 ///
@@ -51,6 +55,8 @@ pub fn carry_out(
 ) -> Result<bool, RunError> {
     // The engine of the model at hand; models follow each other in the cells.
     let mut engine: Option<Engine> = None;
+    // The prompts of the model, corpus and format at hand.
+    let mut shared: Option<([String; 3], PromptStore)> = None;
     for cell in plan.experiment.cells() {
         let (Some(corpus), Some(format)) = (plan.corpus(&cell.corpus), plan.format(&cell.format)) else {
             continue;
@@ -78,6 +84,15 @@ pub fn carry_out(
             source: Box::new(source),
         })?;
         watch.cell(&cell, corpus.documents.len(), done);
+        let asked = [cell.model.clone(), cell.corpus.clone(), cell.format.clone()];
+        shared = match shared.take() {
+            Some(store) if store.0 == asked => Some(store),
+            // The old ones go first, so that memory need never hold both.
+            _ => plan
+                .experiment
+                .share_prompts
+                .then(|| (asked, PromptStore::new(PROMPT_BYTES))),
+        };
         CellRun {
             plan,
             cell: &cell,
@@ -87,7 +102,7 @@ pub fn carry_out(
             workshop: Workshop::of(engine, plan.experiment.sampling),
             stop,
         }
-        .run(engine, journal, watch)?;
+        .run(engine, shared.as_mut().map(|(_, store)| store), journal, watch)?;
     }
     Ok(!stop.load(Ordering::Relaxed))
 }
@@ -131,7 +146,13 @@ struct CellRun<'a> {
 }
 
 impl CellRun<'_> {
-    fn run(&self, engine: &mut Engine, journal: &mut Journal, watch: &mut dyn Watch) -> Result<(), RunError> {
+    fn run(
+        &self,
+        engine: &mut Engine,
+        store: Option<&mut PromptStore>,
+        journal: &mut Journal,
+        watch: &mut dyn Watch,
+    ) -> Result<(), RunError> {
         let mut refused: Vec<Record> = Vec::new();
         let mut prepared: Vec<Prepared<'_>> = Vec::new();
         // All documents, not only those that are left: the shared prefix and the length of the slots must not depend on
@@ -224,7 +245,7 @@ impl CellRun<'_> {
                 false => ControlFlow::Continue(()),
             }
         };
-        let decoded = decode(&mut *model, table, &settings, requests, on_end);
+        let decoded = decode_with(&mut *model, table, &settings, store, requests, on_end);
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -324,6 +345,8 @@ impl CellRun<'_> {
             let mask: std::time::Duration = outputs.iter().map(|output| output.times.mask).sum();
             record.times.mask_us = mask.as_secs_f64() * 1e6;
         }
+        let restored: std::time::Duration = outputs.iter().map(|output| output.times.restored).sum();
+        record.times.restored_s = restored.as_secs_f64();
         record.finish = passes::finish(outputs);
         record.parsed = judged.parsed;
         record.errors = judged.faults;

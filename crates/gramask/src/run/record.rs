@@ -150,6 +150,10 @@ pub struct Times {
     pub mask_us: f64,
     /// Microseconds to compile this document's constraint.
     pub compile_us: f64,
+    /// Seconds that its prompt took in the cell that computed it, where cells share prompts and this one took it over. Rates
+    /// count them beside `wall_s`.
+    #[serde(default)]
+    pub restored_s: f64,
 }
 
 /// What the reader objected to.
@@ -224,6 +228,7 @@ pub(crate) mod tests {
                 wall_s: 0.5,
                 mask_us: 3.0,
                 compile_us: 1.0,
+                restored_s: 0.0,
             },
             finish: Some(Finish::End),
             parsed: true,

@@ -38,9 +38,9 @@ pub struct Row {
     pub not_in_document_rate: f64,
     /// The share of outputs that were cut off by the budget or the context.
     pub truncation_rate: f64,
-    /// Output tokens per second of wall clock, prompts included in the time.
+    /// Output tokens per second, prompts included in the time: see [`Row::restored_s`].
     pub tokens_per_second: f64,
-    /// Documents per second of wall clock.
+    /// Documents per second.
     pub documents_per_second: f64,
     /// Microseconds of mask work per output token, the compilation of the documents' constraints not included.
     pub mask_us_per_token: f64,
@@ -106,6 +106,9 @@ pub struct Row {
     pub f1_low: f64,
     /// The upper end.
     pub f1_high: f64,
+    /// Seconds that prompts took which were taken over from another cell. Rates are over `wall_s` and these, so that they do not
+    /// depend on which cell came first.
+    pub restored_s: f64,
 }
 
 /// Bootstrap samples of an interval, and the seed that they are drawn with.
@@ -142,8 +145,8 @@ pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<It
         f1: summary.overall.strict.f1,
         not_in_document_rate: summary.not_in_document_rate,
         truncation_rate: per(sums.cut as f64, documents),
-        tokens_per_second: per(tokens, sums.wall_s),
-        documents_per_second: per(documents, sums.wall_s),
+        tokens_per_second: per(tokens, sums.wall_s + sums.restored_s),
+        documents_per_second: per(documents, sums.wall_s + sums.restored_s),
         mask_us_per_token: per(sums.mask_us, tokens),
         compile_us_per_document: per(sums.compile_us, documents),
         copy_failure_rate: per(sums.copy_failed as f64, documents),
@@ -175,6 +178,7 @@ pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<It
         repaired_rate: per(sums.repaired as f64, documents),
         f1_low: sure.low,
         f1_high: sure.high,
+        restored_s: sums.restored_s,
     }
 }
 
@@ -214,6 +218,7 @@ fn prediction(record: &Record) -> Prediction {
 struct Sums {
     tokens: usize,
     wall_s: f64,
+    restored_s: f64,
     mask_us: f64,
     compile_us: f64,
     cut: usize,
@@ -246,6 +251,7 @@ impl Sums {
         let has = |kind| record.errors.iter().any(|fault| fault.kind == kind);
         self.tokens += record.tokens.output;
         self.wall_s += record.times.wall_s;
+        self.restored_s += record.times.restored_s;
         self.mask_us += record.times.mask_us;
         self.compile_us += record.times.compile_us;
         self.cut += usize::from(matches!(record.finish, Some(Finish::Budget | Finish::Context)));
