@@ -424,7 +424,7 @@ mod tests {
     use super::*;
     use crate::experiment::LevelName;
     use crate::run::record::tests::record;
-    use crate::run::record::{Distortion, Effort, Fault, Repaired, Tokens};
+    use crate::run::record::{Distortion, Effort, Fault, FaultKind, Repaired, Tokens};
     use gramask_ner::Entity;
 
     fn fault(kind: FaultKind) -> Fault {
