@@ -45,4 +45,5 @@ pub use gramask_kernels::WeightType;
 pub use load::Progress;
 pub use model::Transformer;
 pub(crate) use native::copy_positions;
+pub(crate) use rope::rotate;
 pub use step::{Row, Select};
