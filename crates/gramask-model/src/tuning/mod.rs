@@ -54,7 +54,7 @@ pub use error::TuningError;
 pub use graph::Draw;
 pub use lora::{Lora, Target};
 pub use merge::Merged;
-pub use model::{Gradients, Parameter, Tunable};
+pub use model::{Gradients, Parameter, Snapshot, Tunable};
 pub use pack::{Pack, Sequence};
 pub use random::Random;
 pub use state::{read_state, write_state};

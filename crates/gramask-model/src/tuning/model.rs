@@ -1,13 +1,16 @@
 //! A model in training: what is frozen, what is learnt, and the gradients of what is learnt.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::f16;
 
 use super::adapter::{Adapter, Pair};
 use super::graph::{Draw, Graph, Plan, Tensors};
 use super::pack::Pack;
 use super::random::Random;
 use super::{Lora, TuningError};
-use crate::checkpoint::{ModelConfig, TensorSource, check_tensors, expected_tensors};
+use crate::checkpoint::{CheckpointError, ModelConfig, TensorSource, check_tensors, expected_tensors};
 
 /// Something that is learnt.
 #[derive(Clone, Debug)]
@@ -28,6 +31,36 @@ pub struct Tunable {
     parameters: Vec<Parameter>,
 }
 
+/// All weights of a model at one moment of its training.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+
+impl TensorSource for Snapshot {
+    fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.0.get(name).map(|(shape, _)| shape.clone())
+    }
+
+    fn stored_as(&self, name: &str) -> Option<&'static str> {
+        self.0.get(name).map(|_| "F32")
+    }
+
+    fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
+        let found = self.0.get(name).map(|(_, values)| values.clone());
+        found.ok_or_else(|| CheckpointError::NoSuchTensor {
+            path: "the model in training".into(),
+            tensor: name.into(),
+        })
+    }
+
+    fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError> {
+        Ok(self.read_f32(name)?.into_iter().map(f16::from_f32).collect())
+    }
+}
+
 /// The loss of a pack and its gradients.
 #[derive(Debug)]
 pub struct Gradients {
@@ -35,6 +68,26 @@ pub struct Gradients {
     pub loss: f64,
     /// One for each parameter, in order, of the loss times the weight that was asked for.
     pub gradients: Vec<Tensor<2>>,
+}
+
+impl Gradients {
+    /// No loss, and gradients of zero.
+    pub fn none(model: &Tunable) -> Gradients {
+        Gradients {
+            loss: 0.0,
+            gradients: model.parameters.iter().map(|p| p.value.zeros_like()).collect(),
+        }
+    }
+
+    /// The sums of both.
+    #[must_use]
+    pub fn plus(self, other: Gradients) -> Gradients {
+        let pairs = self.gradients.into_iter().zip(other.gradients);
+        Gradients {
+            loss: self.loss + other.loss,
+            gradients: pairs.map(|(a, b)| a + b).collect(),
+        }
+    }
 }
 
 impl Tunable {
@@ -221,6 +274,22 @@ impl Tunable {
     pub fn logits(&self, pack: &Pack) -> Result<Tensor<2>, TuningError> {
         let learnt = self.as_they_are();
         self.graph(pack, &learnt, &Draw::default()).logits(pack)
+    }
+
+    /// The weights of a model that is learnt as a whole, as a checkpoint has them.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn tensors(&self) -> Result<Snapshot, TuningError> {
+        let learnt = self.parameters.iter().map(|p| (&p.name, &p.value));
+        let all = self.frozen.iter().chain(learnt);
+        let mut snapshot = Snapshot::default();
+        for (name, value) in all {
+            let [rows, columns] = value.dims();
+            let shape = if rows == 1 { vec![columns] } else { vec![rows, columns] };
+            snapshot.0.insert(name.clone(), (shape, numbers(value.clone())?));
+        }
+        Ok(snapshot)
     }
 
     fn as_they_are(&self) -> Tensors {

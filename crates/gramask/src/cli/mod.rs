@@ -13,6 +13,7 @@ mod mask;
 mod pull;
 mod run;
 mod trace;
+mod train;
 mod verify;
 
 use std::path::PathBuf;
@@ -60,6 +61,12 @@ The folder runs/NAME/ (or --out DIR) gets run.json (everything needed to repeat 
 document of each cell) and summary.csv (a line for each cell). The same command again goes on where the run was stopped;
 a folder holds one run, and other settings are refused.")]
     Run(RunArgs),
+    /// Tune a model on a corpus, by an adapter or as a whole; goes on where it was stopped
+    #[command(after_help = "\
+The folder runs/NAME/ (or --out DIR) gets run.json (everything needed to repeat the training), state.safetensors (everything
+needed to go on), curve.csv, validation.csv and curve.svg, and the adapters best/ and last/ in PEFT's layout. Ctrl-C stops
+after the step at hand; the same command goes on exactly where it was. docs/tuning.md says what a tuning file holds.")]
+    Train(train::TrainArgs),
     /// Decode one text and show its entities in colour
     #[command(after_help = "\
 The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.
@@ -194,6 +201,7 @@ fn level(text: &str) -> Result<gramask_grammar::Level, gramask_grammar::UnknownL
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Train(args) => train::train(args),
         Command::Decode(args) => decode::decode(args),
         Command::Mask(args) => mask::mask(args),
         Command::Verify(args) => verify::verify(args),

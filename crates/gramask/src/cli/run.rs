@@ -58,7 +58,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         );
     }
 
-    let stop = stop_at_ctrl_c()?;
+    let stop = stop_at_ctrl_c("stopping after the next document")?;
     let mut open = |name: &str| -> Result<Engine, RunError> {
         let model = Model::resolve(name, &cache, &ProgressBar::hidden())?;
         let bar = bars::waiting(&format!("loading {name}"));
@@ -95,14 +95,14 @@ pub(super) fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
 }
 
 /// Becomes true at the first Ctrl-C; at the second the program ends at once.
-fn stop_at_ctrl_c() -> Result<Arc<AtomicBool>, CliError> {
+pub(super) fn stop_at_ctrl_c(what: &'static str) -> Result<Arc<AtomicBool>, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
     ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(STOPPED));
         }
-        anstream::eprintln!("stopping after the next document; Ctrl-C again ends at once");
+        anstream::eprintln!("{what}; Ctrl-C again ends at once");
     })?;
     Ok(stop)
 }

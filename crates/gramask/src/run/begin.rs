@@ -62,7 +62,7 @@ fn choices(experiment: &Experiment) -> Value {
 }
 
 /// This program's version and those of the crates that compute for it, as locked.
-fn versions() -> Value {
+pub(crate) fn versions() -> Value {
     let lock = include_str!("../../../../Cargo.lock");
     let mut versions = Map::new();
     versions.insert("gramask".into(), env!("CARGO_PKG_VERSION").into());
@@ -75,7 +75,7 @@ fn versions() -> Value {
     versions.into()
 }
 
-fn machine() -> Value {
+pub(crate) fn machine() -> Value {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpuinfo
         .lines()

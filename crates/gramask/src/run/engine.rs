@@ -8,9 +8,10 @@ use gramask_decode::{
 };
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
-use gramask_model::checkpoint::Checkpoint;
+use gramask_model::checkpoint::{Checkpoint, TensorSource};
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
+use gramask_model::tuning::{Adapter, Merged};
 use gramask_ner::Document;
 
 use super::error::RunError;
@@ -55,25 +56,59 @@ impl Engine {
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
+        Engine::load_adapted(model, device, weights, None)
+    }
+
+    /// Loads a model with an adapter merged into its weights. The merged matrices are kept in the type that is given; where
+    /// that is `file`, in `f16`, as the file has none of them.
+    ///
+    /// # Errors
+    /// As [`Engine::load`]; when the adapter was made for a model of another shape.
+    pub fn load_adapted(
+        model: &Model,
+        device: DeviceName,
+        weights: Option<&str>,
+        adapter: Option<&Adapter>,
+    ) -> Result<Engine, RunError> {
+        let checkpoint = Checkpoint::open(&model.path)?;
+        match adapter {
+            None => Engine::of(&model.name, &checkpoint, &*checkpoint.tensors, device, weights),
+            Some(adapter) => {
+                adapter.check(&checkpoint.config)?;
+                let merged = Merged::new(&*checkpoint.tensors, adapter);
+                Engine::of(&model.name, &checkpoint, &merged, device, weights)
+            }
+        }
+    }
+
+    /// An engine of a checkpoint with these tensors in place of its own.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn of(
+        name: &str,
+        checkpoint: &Checkpoint,
+        tensors: &dyn TensorSource,
+        device: DeviceName,
+        weights: Option<&str>,
+    ) -> Result<Engine, RunError> {
         let weights = match (weights, device) {
             (Some(given), _) => weight_choice(given)?,
             (None, DeviceName::Flex) => WeightChoice::Stored,
             (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
         };
         let device = device.open()?;
-        let checkpoint = Checkpoint::open(&model.path)?;
-        let transformer = Transformer::load(&checkpoint, &device, weights)?;
-        let Checkpoint { tokenizer, chat, .. } = checkpoint;
-        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
-            model: model.name.clone(),
+        let transformer = Transformer::load_from(&checkpoint.config, tensors, &device, weights, &mut |_| ())?;
+        let table = TokenTable::of(&checkpoint.tokenizer).map_err(|source| RunError::Tokens {
+            model: name.into(),
             source,
         })?;
         Engine::new(
-            model.name.clone(),
+            name.into(),
             Box::new(transformer),
             table,
-            Arc::new(tokenizer),
-            chat,
+            Arc::new(checkpoint.tokenizer.clone()),
+            checkpoint.chat.clone(),
         )
     }
 
@@ -110,6 +145,11 @@ impl Engine {
 }
 
 impl Prompts {
+    /// The prompts of a model with this tokenizer and, if it has one, chat template.
+    pub fn new(tokenizer: Arc<SharedTokenizer>, chat: Option<ChatTemplate>) -> Prompts {
+        Prompts { tokenizer, chat }
+    }
+
     /// The prompts of a format, schema and list of examples. A format's description stands in where there is no example.
     ///
     /// # Errors
