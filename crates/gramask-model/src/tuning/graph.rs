@@ -6,10 +6,13 @@
 //! pass over each matrix, and the way back would need its gradient.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+use super::attend::Scene;
+use super::native;
 use super::pack::Pack;
 use super::random::Random;
 use super::{Lora, Target, TuningError};
@@ -25,15 +28,25 @@ pub(super) type Tensors = HashMap<String, Tensor<2>>;
 pub struct Draw(pub Vec<u64>);
 
 /// What is the same in all layers of a pass.
-pub(super) struct Plan {
-    cos: Tensor<3>, // [tokens, 1, head_width / 2]
-    sin: Tensor<3>,
-    /// 0 where a token attends to another, else a large negative number. `[1, tokens, tokens]`
-    mask: Tensor<3>,
+pub(super) enum Plan {
+    /// In tensor operations.
+    Portable {
+        /// `[tokens, 1, head_width / 2]`
+        cos: Tensor<3>,
+        sin: Tensor<3>,
+        /// 0 where a token attends to another, else a large negative number. `[1, tokens, tokens]`
+        mask: Tensor<3>,
+    },
+    /// Natively, on the CPU.
+    Native(Arc<Scene>),
 }
 
 impl Plan {
-    pub fn new(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
+    pub fn native(pack: &Pack, config: &ModelConfig) -> Plan {
+        Plan::Native(Arc::new(Scene::new(pack, config)))
+    }
+
+    pub fn portable(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
         let frequencies = config.inverse_frequencies();
         let angles = pack
             .positions
@@ -49,7 +62,7 @@ impl Plan {
             row[common].fill(0.0);
             row[own].fill(0.0);
         }
-        Plan {
+        Plan::Portable {
             cos: upload(angles.iter().map(|a| a.cos() as f32).collect()),
             sin: upload(angles.iter().map(|a| a.sin() as f32).collect()),
             mask: Tensor::from_data(TensorData::new(mask, [1, tokens, tokens]), (device, DType::F32)),
@@ -93,6 +106,10 @@ impl Graph<'_> {
 
     /// The sum over the predictions of the negative logarithm of each one's probability. `[1]`
     pub fn loss(&self, pack: &Pack) -> Result<Tensor<1>, TuningError> {
+        if let Plan::Native(_) = self.plan {
+            let next = pack.predictions.iter().map(|&(_, token)| token).collect();
+            return Ok(native::surprise(self.logits(pack)?, Arc::new(next)));
+        }
         let next: Vec<i32> = pack.predictions.iter().map(|&(_, token)| token as i32).collect();
         let next = self.upload(next).unsqueeze_dim::<2>(1); // [predictions, 1]
         Ok(log_softmax(self.logits(pack)?, 1).gather(1, next).sum().neg())
@@ -113,28 +130,52 @@ impl Graph<'_> {
         let inner = self.norm(&name("post_attention_layernorm.weight"), x.clone())?;
         let gate = self.product(layer, Target::GateProj, inner.clone())?;
         let up = self.product(layer, Target::UpProj, inner)?;
-        Ok(x + self.product(layer, Target::DownProj, silu(gate) * up)?)
+        let gated = match self.plan {
+            Plan::Native(_) => native::gated(gate, up),
+            Plan::Portable { .. } => silu(gate) * up,
+        };
+        Ok(x + self.product(layer, Target::DownProj, gated)?)
     }
 
     /// `x` `[tokens, in]` -> `[tokens, out]`
     fn product(&self, layer: usize, target: Target, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
         let module = target.module(layer);
+        let lora = self.lora.filter(|lora| lora.targets.contains(&target));
+        let bias = self.config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj);
+        if let (Plan::Native(_), Some(lora), false) = (&self.plan, lora, self.drops()) {
+            let [weight, a, b] = ["weight", "lora_A.weight", "lora_B.weight"].map(|part| format!("{module}.{part}"));
+            let y = native::adapted(
+                x,
+                self.tensor(&weight)?,
+                self.tensor(&a)?,
+                self.tensor(&b)?,
+                lora.scale(),
+            );
+            return Ok(if bias {
+                y + self.tensor(&format!("{module}.bias"))?
+            } else {
+                y
+            });
+        }
         let mut y = x.clone().matmul(self.tensor(&format!("{module}.weight"))?.transpose());
-        if self.config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj) {
+        if bias {
             y = y + self.tensor(&format!("{module}.bias"))?;
         }
-        let Some(lora) = self.lora.filter(|lora| lora.targets.contains(&target)) else {
-            return Ok(y);
-        };
+        let Some(lora) = lora else { return Ok(y) };
         let down = self.tensor(&format!("{module}.lora_A.weight"))?; // [rank, in]
         let up = self.tensor(&format!("{module}.lora_B.weight"))?; // [out, rank]
         let narrow = self.drop(x, lora.dropout, layer, target).matmul(down.transpose()); // [tokens, rank]
         Ok(y + narrow.mul_scalar(lora.scale()).matmul(up.transpose()))
     }
 
+    /// Whether dropout leaves out anything.
+    fn drops(&self) -> bool {
+        self.lora.is_some_and(|lora| lora.dropout > 0.0) && !self.draw.0.is_empty()
+    }
+
     /// Leaves out each number with this probability, and scales up the others (Srivastava et al. 2014, "Dropout").
     fn drop(&self, x: Tensor<2>, probability: f64, layer: usize, target: Target) -> Tensor<2> {
-        if probability == 0.0 || self.draw.0.is_empty() {
+        if !self.drops() {
             return x;
         }
         let address: Vec<u64> = self
@@ -154,6 +195,9 @@ impl Graph<'_> {
     }
 
     fn norm(&self, name: &str, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
+        if let Plan::Native(_) = self.plan {
+            return Ok(native::normed(x, self.tensor(name)?, self.config.norm_epsilon));
+        }
         let mean = x.clone().square().mean_dim(1); // [rows, 1]
         let scaled = x * mean.add_scalar(self.config.norm_epsilon).sqrt().recip();
         Ok(scaled * self.tensor(name)?)
@@ -174,7 +218,11 @@ impl Graph<'_> {
             head_width: head,
             ..
         } = *self.config;
-        let ([tokens, width], Plan { cos, sin, mask }) = (q.dims(), &self.plan);
+        let [tokens, width] = q.dims();
+        let (cos, sin, mask) = match &self.plan {
+            Plan::Native(scene) => return native::attended(q, k, v, scene.clone()),
+            Plan::Portable { cos, sin, mask } => (cos, sin, mask),
+        };
         let q = rotate(q.reshape([tokens, heads, head]), cos, sin).mul_scalar(1.0 / (head as f64).sqrt());
         let k = rotate(k.reshape([tokens, kv, head]), cos, sin);
         // A group's query heads are more rows of one product.

@@ -9,12 +9,15 @@
 //! | `pack.rs` | several sequences as one row of tokens, their common beginning only once |
 //! | `graph.rs` | the forward pass, differentiable |
 //! | `model.rs` | what is frozen, what is learnt, and its gradients |
+//! | `native.rs`, `attend.rs`, `product.rs` | the same operations and their ways back as plain Rust, for the CPU |
 //! | `adamw.rs` | the optimiser and the learning rate over the steps |
 //! | `adapter.rs`, `merge.rs` | adapters on disk, and merged into a model's weights |
 //! | `state.rs` | going on exactly where a training was stopped |
 //! | `random.rs` | numbers that are the same on every machine |
 //!
-//! Everything is computed in `f32` and in Burn's tensor operations, so that it runs on every device.
+//! Everything is computed in `f32`. As in the [transformer](crate::transformer), each operation around the matrix products
+//! is written twice: in Burn's tensor operations, which Burn differentiates on every device, and natively for the CPU with
+//! its way back, which is some three times as fast. The first is the definition, and tests hold the second to it.
 //!
 //! # Example
 //! One step of a tiny random model towards one sequence.
@@ -39,12 +42,15 @@
 
 mod adamw;
 mod adapter;
+mod attend;
 mod error;
 mod graph;
 mod lora;
 mod merge;
 mod model;
+mod native;
 mod pack;
+mod product;
 mod random;
 mod state;
 

@@ -11,6 +11,7 @@ use super::pack::Pack;
 use super::random::Random;
 use super::{Lora, TuningError};
 use crate::checkpoint::{CheckpointError, ModelConfig, TensorSource, check_tensors, expected_tensors};
+use crate::device::is_flex;
 
 /// Something that is learnt.
 #[derive(Clone, Debug)]
@@ -22,13 +23,14 @@ pub struct Parameter {
 }
 
 /// A model in training, in `f32` on one device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tunable {
     config: ModelConfig,
     device: Device,
     lora: Option<Lora>,
     frozen: Tensors,
     parameters: Vec<Parameter>,
+    native: bool,
 }
 
 /// All weights of a model at one moment of its training.
@@ -189,6 +191,7 @@ impl Tunable {
             lora: None,
             frozen: Tensors::new(),
             parameters: Vec::new(),
+            native: is_flex(&device.clone().without_autodiff()),
         };
         for (name, shape) in expected_tensors(config) {
             let data = tensors.read_f32(&name)?;
@@ -209,6 +212,14 @@ impl Tunable {
 
     pub(super) fn tensor(&self, data: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
         Tensor::from_data(TensorData::new(data, shape), (&self.device, DType::F32))
+    }
+
+    /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default.
+    ///
+    /// The results are the same up to rounding, and slower; tests compare the two.
+    pub fn without_native_code(mut self) -> Self {
+        self.native = false;
+        self
     }
 
     /// The model's shape.
@@ -276,6 +287,27 @@ impl Tunable {
         self.graph(pack, &learnt, &Draw::default()).logits(pack)
     }
 
+    /// The same model with one parameter moved along a direction: for checks of gradients.
+    ///
+    /// # Errors
+    /// [`TuningError::Setting`] when there is no such parameter or the direction has another size.
+    pub fn with_moved(&self, number: usize, direction: &[f32], step: f32) -> Result<Tunable, TuningError> {
+        let wrong = || TuningError::Setting {
+            what: "direction",
+            given: format!("{} numbers for parameter {number}", direction.len()),
+            right: "one number for each of a parameter's",
+        };
+        let mut moved = self.clone();
+        let parameter = moved.parameters.get_mut(number).ok_or_else(wrong)?;
+        let dims = parameter.value.dims();
+        if dims[0] * dims[1] != direction.len() {
+            return Err(wrong());
+        }
+        let direction = self.tensor(direction.to_vec(), dims);
+        parameter.value = parameter.value.clone() + direction.mul_scalar(step);
+        Ok(moved)
+    }
+
     /// The weights of a model that is learnt as a whole, as a checkpoint has them.
     ///
     /// # Errors
@@ -307,7 +339,10 @@ impl Tunable {
             learnt,
             device: &self.device,
             draw,
-            plan: Plan::new(pack, &self.config, &self.device),
+            plan: match self.native {
+                true => Plan::native(pack, &self.config),
+                false => Plan::portable(pack, &self.config, &self.device),
+            },
         }
     }
 }
