@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use gramask_model::cache::Cache;
-use gramask_model::checkpoint::{Checkpoint, TensorSource};
+use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Row, Select, Transformer, WeightType};
 use gramask_model::tuning::{
-    AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Merged, Pack, Precision, Random, Schedule, Sequence, Target,
-    Tunable, read_state, write_state,
+    AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Pack, Precision, Random, Schedule, Sequence, Target, Tunable,
+    read_state, write_state,
 };
 
 const TINY: [&str; 3] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3"];
@@ -41,6 +41,17 @@ fn learnt(checkpoint: &Checkpoint, lora: Lora) -> Tunable {
         optimiser.step(&mut model, gradients, 2e-2).unwrap();
     }
     model
+}
+
+/// The logits that numpy found, `[tokens, vocabulary]` of all sequences, one after the other.
+fn golden(name: &str) -> Vec<f32> {
+    let bytes = std::fs::read(folder(name).join("logits.f32")).unwrap();
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|b| f32::from_le_bytes(*b))
+        .collect()
 }
 
 fn numbers(tensor: Tensor<2>) -> Vec<f32> {
@@ -81,13 +92,7 @@ fn the_training_forward_is_the_inference_forward() {
         let checkpoint = open(name);
         let ids: Vec<Vec<u32>> =
             serde_json::from_slice(&std::fs::read(folder(name).join("ids.json")).unwrap()).unwrap();
-        let golden: Vec<f32> = std::fs::read(folder(name).join("logits.f32"))
-            .unwrap()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|b| f32::from_le_bytes(*b))
-            .collect();
+        let golden = golden(name);
         let (model, vocabulary) = (whole(&checkpoint), checkpoint.config.vocabulary);
         let mut from = 0;
         for tokens in ids {
@@ -241,11 +246,9 @@ fn a_merged_adapter_is_the_unmerged_one() {
         };
         let model = learnt(&checkpoint, lora);
         let adapter = Adapter::of(&model, None).unwrap();
-        let merged = Merged::new(&*checkpoint.tensors, &adapter);
+        let merged = adapter.merge(open(name)).unwrap();
         let device = DeviceName::Flex.open().unwrap();
-        let load = |tensors: &dyn TensorSource| {
-            Transformer::load_from(&checkpoint.config, tensors, &device, WeightType::F32, &mut |_| ()).unwrap()
-        };
+        let load = |checkpoint: &Checkpoint| Transformer::load(checkpoint, &device, WeightType::F32).unwrap();
         let of = |transformer: &Transformer| {
             let mut cache = Cache::new(&checkpoint.config, 1, 64, &device).unwrap();
             let tokens = [SEQUENCES[0].prompt, SEQUENCES[0].output].concat();
@@ -257,7 +260,7 @@ fn a_merged_adapter_is_the_unmerged_one() {
         };
         let unmerged = numbers(model.logits(&Pack::new(&SEQUENCES[..1]).unwrap()).unwrap());
         assert_close(&of(&load(&merged)), &unmerged, 1e-4);
-        let plain = of(&load(&*checkpoint.tensors));
+        let plain = of(&load(&checkpoint));
         let changed = plain.iter().zip(&unmerged).any(|(a, b)| (a - b).abs() > 0.1);
         assert!(changed, "the adapter changes something");
     }
@@ -344,6 +347,39 @@ fn adapters_are_written_as_peft_names_them_and_come_back() {
     let half = Adapter::read(folder.path()).unwrap();
     let again = Tunable::from_adapter(config, &*checkpoint.tensors, &half, &device).unwrap();
     assert!((again.loss(&pack()).unwrap() - model.loss(&pack()).unwrap()).abs() < 0.02);
+}
+
+/// `scripts/adapter-fixture.py` wrote the adapter as PEFT does, and computed with it in numpy.
+#[test]
+fn an_adapter_of_peft_says_what_numpy_says() {
+    let adapter = Adapter::read(&folder("tiny-llama-adapter")).unwrap();
+    assert_eq!(adapter.lora.targets, [Target::QProj, Target::VProj, Target::DownProj]);
+    assert!((adapter.lora.scale() - 5.0 / 3f64.sqrt()).abs() < 1e-12);
+    let checkpoint = open("tiny-llama");
+    let device = DeviceName::Flex.open().unwrap();
+    let unmerged = Tunable::from_adapter(&checkpoint.config, &*checkpoint.tensors, &adapter, &device).unwrap();
+    let merged = Transformer::load(&adapter.merge(open("tiny-llama")).unwrap(), &device, WeightType::F32).unwrap();
+    let (golden, vocabulary) = (golden("tiny-llama-adapter"), checkpoint.config.vocabulary);
+    let ids: Vec<Vec<u32>> =
+        serde_json::from_slice(&std::fs::read(folder("tiny-llama").join("ids.json")).unwrap()).unwrap();
+    let mut from = 0;
+    for tokens in ids {
+        let want = &golden[from * vocabulary..(from + tokens.len()) * vocabulary];
+        let mut cache = Cache::new(&checkpoint.config, 1, 64, &device).unwrap();
+        let row = Row {
+            slot: 0,
+            tokens: &tokens,
+        };
+        let got = numbers(merged.forward(&mut cache, &[row], Select::All).unwrap());
+        assert_close(&got, want, 1e-4);
+        let sequence = Sequence {
+            prompt: &tokens[..1],
+            output: &tokens[1..],
+        };
+        let got = numbers(unmerged.logits(&Pack::new(&[sequence]).unwrap()).unwrap());
+        assert_close(&got, &want[..want.len() - vocabulary], 1e-4);
+        from += tokens.len();
+    }
 }
 
 #[test]

@@ -4,24 +4,37 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
+use super::TuningError;
 use super::adapter::{Adapter, Pair};
-use crate::checkpoint::{BlockType, CheckpointError, TensorSource};
+use crate::checkpoint::{BlockType, Checkpoint, CheckpointError, TensorSource};
 
-/// The tensors of a model with its adapter merged into them. Those that the adapter leaves alone are as they were, blocks
-/// included; the others are floats that [`WeightChoice::Stored`](crate::transformer::WeightChoice::Stored) keeps in `f16`.
-pub struct Merged<'a> {
-    base: &'a dyn TensorSource,
-    adapter: &'a Adapter,
+/// A model's tensors with an adapter merged into them.
+struct Merged {
+    base: Box<dyn TensorSource + Send + Sync>,
+    adapter: Adapter,
 }
 
-impl<'a> Merged<'a> {
-    /// Adds an adapter, which [`Adapter::check`] has been asked about, to tensors.
-    pub fn new(base: &'a dyn TensorSource, adapter: &'a Adapter) -> Merged<'a> {
-        Merged { base, adapter }
+impl Adapter {
+    /// The checkpoint with this adapter merged into its weights. Tensors that the adapter leaves alone are as they were, blocks
+    /// included; the others are floats, which [`WeightChoice::Stored`](crate::transformer::WeightChoice::Stored) keeps in
+    /// `f16`.
+    ///
+    /// # Errors
+    /// As [`Adapter::check`].
+    pub fn merge(self, checkpoint: Checkpoint) -> Result<Checkpoint, TuningError> {
+        self.check(&checkpoint.config)?;
+        let merged = Merged {
+            base: checkpoint.tensors,
+            adapter: self,
+        };
+        Ok(Checkpoint {
+            tensors: Box::new(merged),
+            ..checkpoint
+        })
     }
 }
 
-impl TensorSource for Merged<'_> {
+impl TensorSource for Merged {
     fn names(&self) -> Vec<String> {
         self.base.names()
     }

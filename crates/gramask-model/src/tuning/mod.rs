@@ -59,7 +59,6 @@ pub use adapter::{Adapter, Pair, Precision};
 pub use error::TuningError;
 pub use graph::Draw;
 pub use lora::{Lora, Target};
-pub use merge::Merged;
 pub use model::{Gradients, Parameter, Snapshot, Tunable};
 pub use pack::{Pack, Sequence};
 pub use random::Random;

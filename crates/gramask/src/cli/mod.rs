@@ -122,6 +122,9 @@ struct RunArgs {
     /// One model in place of those in the file: a name, ORGANISATION/NAME of the hub, a folder or a .gguf file
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// An adapter in PEFT's layout to merge into each model, in place of those in the file
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
     /// These formats in place of those in the file, with commas between: names or paths
     #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
     formats: Option<Vec<String>>,
@@ -177,6 +180,9 @@ struct DecodeArgs {
     /// A name, ORGANISATION/NAME of the hub, a folder or a .gguf file
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     model: String,
+    /// An adapter in PEFT's layout to merge into the model
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         corpus: args.corpus,
         on_problem: args.skip_problems.then_some(OnProblem::Skip),
         model: args.model,
+        adapter: args.adapter,
         formats: args.formats,
         levels: args.levels.map(|levels| levels.into_iter().map(Into::into).collect()),
         strategies: args.strategies,
@@ -45,7 +46,12 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let cache = Cache::from_env()?;
     let mut models = Vec::new();
     for name in &plan.experiment.models {
-        models.push(resolve(name, &cache)?);
+        let (model, adapter) = plan.experiment.model(name);
+        let model = resolve(model, &cache)?;
+        models.push(match adapter {
+            None => model,
+            Some(adapter) => model.with_adapter(name, adapter),
+        });
     }
     let folder = args
         .out
@@ -60,7 +66,12 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
 
     let stop = stop_at_ctrl_c("stopping after the next document")?;
     let mut open = |name: &str| -> Result<Engine, RunError> {
-        let model = Model::resolve(name, &cache, &ProgressBar::hidden())?;
+        let (model, adapter) = plan.experiment.model(name);
+        let model = Model::resolve(model, &cache, &ProgressBar::hidden())?;
+        let model = match adapter {
+            None => model,
+            Some(adapter) => model.with_adapter(name, adapter),
+        };
         let bar = bars::waiting(&format!("loading {name}"));
         let engine = Engine::load(&model, plan.device, plan.experiment.weights.as_deref());
         bar.finish_and_clear();

@@ -8,10 +8,10 @@ use gramask_decode::{
 };
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
-use gramask_model::checkpoint::{Checkpoint, TensorSource};
+use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
-use gramask_model::tuning::{Adapter, Merged};
+use gramask_model::tuning::Adapter;
 use gramask_ner::Document;
 
 use super::error::RunError;
@@ -51,44 +51,22 @@ pub struct Prompts {
 impl Engine {
     /// Loads a model onto a device. `weights` is how its weights are kept, a [`WeightChoice`] by name. Where none is given it
     /// is `file` on the CPU, the checkpoint's own numbers in the fewest bytes, and `f16` elsewhere, where blocks of
-    /// quantised weights are not known.
+    /// quantised weights are not known. An adapter is merged into the weights; what it changes is then kept in `f16` where the
+    /// choice is `file`, as the file has none of it.
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        Engine::load_adapted(model, device, weights, None)
+        Engine::of(&model.name, open(model)?, device, weights)
     }
 
-    /// Loads a model with an adapter merged into its weights. The merged matrices are kept in the type that is given; where
-    /// that is `file`, in `f16`, as the file has none of them.
-    ///
-    /// # Errors
-    /// As [`Engine::load`]; when the adapter was made for a model of another shape.
-    pub fn load_adapted(
-        model: &Model,
-        device: DeviceName,
-        weights: Option<&str>,
-        adapter: Option<&Adapter>,
-    ) -> Result<Engine, RunError> {
-        let checkpoint = Checkpoint::open(&model.path)?;
-        match adapter {
-            None => Engine::of(&model.name, &checkpoint, &*checkpoint.tensors, device, weights),
-            Some(adapter) => {
-                adapter.check(&checkpoint.config)?;
-                let merged = Merged::new(&*checkpoint.tensors, adapter);
-                Engine::of(&model.name, &checkpoint, &merged, device, weights)
-            }
-        }
-    }
-
-    /// An engine of a checkpoint with these tensors in place of its own.
+    /// An engine of a checkpoint.
     ///
     /// # Errors
     /// As [`Engine::load`].
     pub fn of(
         name: &str,
-        checkpoint: &Checkpoint,
-        tensors: &dyn TensorSource,
+        checkpoint: Checkpoint,
         device: DeviceName,
         weights: Option<&str>,
     ) -> Result<Engine, RunError> {
@@ -98,18 +76,13 @@ impl Engine {
             (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
         };
         let device = device.open()?;
-        let transformer = Transformer::load_from(&checkpoint.config, tensors, &device, weights, &mut |_| ())?;
-        let table = TokenTable::of(&checkpoint.tokenizer).map_err(|source| RunError::Tokens {
+        let transformer = Transformer::load(&checkpoint, &device, weights)?;
+        let Checkpoint { tokenizer, chat, .. } = checkpoint;
+        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
             model: name.into(),
             source,
         })?;
-        Engine::new(
-            name.into(),
-            Box::new(transformer),
-            table,
-            Arc::new(checkpoint.tokenizer.clone()),
-            checkpoint.chat.clone(),
-        )
+        Engine::new(name.into(), Box::new(transformer), table, Arc::new(tokenizer), chat)
     }
 
     /// An engine of these parts.
@@ -178,6 +151,15 @@ impl Prompts {
     /// How many tokens a text takes.
     pub fn count(&self, text: &str) -> usize {
         self.tokenizer.encode(text, false).len()
+    }
+}
+
+/// Opens a model's checkpoint, and merges its adapter into it.
+fn open(model: &Model) -> Result<Checkpoint, RunError> {
+    let checkpoint = Checkpoint::open(&model.path)?;
+    match &model.adapter {
+        None => Ok(checkpoint),
+        Some(folder) => Ok(Adapter::read(folder)?.merge(checkpoint)?),
     }
 }
 

@@ -262,15 +262,15 @@ impl Prepared {
         let Some((_, plan)) = &self.validation else {
             return Ok(Some(Vec::new()));
         };
-        let (name, tensors) = (&self.model.name, &*self.checkpoint.tensors);
-        let engine = match model.lora() {
-            Some(_) => {
-                let adapter = Adapter::of(model, None)?;
-                let merged = Merged::new(tensors, &adapter);
-                Engine::of(name, &self.checkpoint, &merged, self.device, None)?
+        let checkpoint = Checkpoint::open(&self.model.path)?;
+        let (checkpoint, weights) = match model.lora() {
+            Some(_) => (Adapter::of(model, None)?.merge(checkpoint)?, None),
+            None => {
+                let tensors = Box::new(model.tensors()?);
+                (Checkpoint { tensors, ..checkpoint }, Some("f16"))
             }
-            None => Engine::of(name, &self.checkpoint, &model.tensors()?, self.device, Some("f16"))?,
         };
+        let engine = Engine::of(&self.model.name, checkpoint, self.device, weights)?;
         let folder = folder.join("validation").join(format!("{step:06}"));
         validate(plan, engine, &folder, step, stop)
     }
