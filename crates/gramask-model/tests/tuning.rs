@@ -8,8 +8,8 @@ use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Row, Select, Transformer, WeightType};
 use gramask_model::tuning::{
-    AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Pack, Precision, Random, Schedule, Sequence, Target, Tunable,
-    read_state, write_state,
+    AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Pack, Precision, Random, Schedule, Scratch, Sequence, Target,
+    Tunable, read_state, write_state,
 };
 
 const TINY: [&str; 3] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3"];
@@ -301,6 +301,57 @@ fn a_training_that_is_stopped_goes_on_exactly() {
     let mut optimiser = AdamW::new(AdamWSettings::default(), &other);
     let error = read_state(&path, &mut other, &mut optimiser).unwrap_err().to_string();
     assert!(error.contains("no state of this training"), "{error}");
+}
+
+#[test]
+fn a_model_written_out_is_the_same_model() {
+    for name in TINY {
+        let checkpoint = open(name);
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = checkpoint.write(folder.path(), false).unwrap();
+        assert_eq!(bytes, 4 * checkpoint.config.parameters());
+        let back = Checkpoint::open(folder.path()).unwrap();
+        assert_eq!(back.config, checkpoint.config);
+        assert_eq!(back.tokenizer.end_tokens(), checkpoint.tokenizer.end_tokens());
+        let text = "<|im_start|>Naïve 🧬 \n x";
+        for special in [true, false] {
+            assert_eq!(
+                back.tokenizer.encode(text, special),
+                checkpoint.tokenizer.encode(text, special)
+            );
+        }
+        assert_eq!(
+            whole(&back).loss(&pack()).unwrap(),
+            whole(&checkpoint).loss(&pack()).unwrap()
+        );
+        checkpoint.write(folder.path(), true).unwrap();
+        let half = whole(&Checkpoint::open(folder.path()).unwrap()).loss(&pack()).unwrap();
+        assert!((half - whole(&checkpoint).loss(&pack()).unwrap()).abs() < 0.05);
+    }
+}
+
+#[test]
+fn a_model_from_scratch_knows_nothing_and_learns() {
+    let scratch = Scratch {
+        layers: 2,
+        width: 32,
+        heads: 4,
+        kv_heads: 2,
+        hidden: 64,
+    };
+    let checkpoint = scratch.checkpoint(open("tiny-qwen3"), 3).unwrap();
+    let mut model = whole(&checkpoint);
+    let uniform = (checkpoint.config.vocabulary as f64).ln();
+    let (pack, weight) = (pack(), 1.0 / pack().predictions.len() as f64);
+    assert!((model.loss(&pack).unwrap() * weight - uniform).abs() < 0.1);
+    let mut optimiser = AdamW::new(AdamWSettings::default(), &model);
+    for _ in 0..80 {
+        let gradients = model.gradients(&pack, weight, &Draw::default()).unwrap().gradients;
+        optimiser.step(&mut model, gradients, 3e-3).unwrap();
+    }
+    assert!(model.loss(&pack).unwrap() * weight < 0.5);
+    let odd = Scratch { heads: 3, ..scratch };
+    assert!(odd.validate().unwrap_err().to_string().contains("even multiple"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gramask::model::checkpoint::Checkpoint;
 use gramask::pull::{Cache, Model, sha256_hex};
 use gramask::run::Journal;
 use gramask::tune::{Point, Prepared, Score, TuneError, Tuning, Watch};
@@ -67,7 +68,9 @@ fn session(prepared: &Prepared, folder: &Path, steps: usize) -> (bool, Observer)
         ..Observer::default()
     };
     std::fs::create_dir_all(folder).unwrap();
-    let done = prepared.train(folder, &mut Stopping(&mut observer, &stop), &stop).unwrap();
+    let done = prepared
+        .train(folder, &mut Stopping(&mut observer, &stop), &stop)
+        .unwrap();
     observer.stop = stop;
     (done, observer)
 }
@@ -80,7 +83,11 @@ fn a_stopped_training_goes_on_to_the_same_end() {
     let prepared = prepare(tuning(data.path(), "'json-list', 'lines'", more)).unwrap();
     let (whole, pieces) = (data.path().join("whole"), data.path().join("pieces"));
     let (done, observer) = session(&prepared, &whole, usize::MAX);
-    assert!(done && observer.steps == 8, "4 sentences, 2 to a step, 4 times: {}", observer.steps);
+    assert!(
+        done && observer.steps == 8,
+        "4 sentences, 2 to a step, 4 times: {}",
+        observer.steps
+    );
     assert_eq!(observer.points.len(), 8);
     for steps in [1, 3, usize::MAX] {
         session(&prepared, &pieces, steps);
@@ -88,11 +95,18 @@ fn a_stopped_training_goes_on_to_the_same_end() {
     let curve = |folder: &Path| -> Vec<String> {
         let table = std::fs::read_to_string(folder.join("curve.csv")).unwrap();
         // All but the seconds.
-        table.lines().map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
+        table
+            .lines()
+            .map(|line| line.rsplit_once(',').unwrap().0.to_string())
+            .collect()
     };
     assert_eq!(curve(&whole), curve(&pieces));
     assert_eq!(curve(&whole).len(), 9);
-    for file in ["last/adapter_model.safetensors", "best/adapter_model.safetensors", "state.safetensors"] {
+    for file in [
+        "last/adapter_model.safetensors",
+        "best/adapter_model.safetensors",
+        "state.safetensors",
+    ] {
         let bytes = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
         assert_eq!(bytes(&whole), bytes(&pieces), "{file}");
     }
@@ -118,10 +132,22 @@ fn a_training_learns_and_is_asked_as_it_was_taught() {
     let taught: Vec<String> = prepared.data.examples[0]
         .iter()
         .flatten()
-        .map(|example| sha256_hex(example.prompt.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<_>>()))
+        .map(|example| {
+            sha256_hex(
+                example
+                    .prompt
+                    .iter()
+                    .flat_map(|token| token.to_le_bytes())
+                    .collect::<Vec<_>>(),
+            )
+        })
         .collect();
     for record in journal.records() {
-        assert!(taught.contains(&record.prompt), "{} was asked otherwise", record.document);
+        assert!(
+            taught.contains(&record.prompt),
+            "{} was asked otherwise",
+            record.document
+        );
     }
     assert!(folder.join("best/adapter_config.json").exists() && folder.join("curve.svg").exists());
     // A second call finds all done.
@@ -130,11 +156,40 @@ fn a_training_learns_and_is_asked_as_it_was_taught() {
 }
 
 #[test]
+fn a_whole_model_is_written_as_a_checkpoint() {
+    let data = tempfile::tempdir().unwrap();
+    let whole = |more: &str| {
+        let training = "[training]\nepochs = 2\nbatch = 4\ngroup = 4\nlongest = 900\nrate = 3e-3\n[validation]\nlimit = 1\n\
+                        budget = 8\n";
+        let mut tuning = tuning(data.path(), "'lines'", training);
+        let source = format!(
+            "weights = 'all'\nmodel = '{}'\nformats = ['lines']\ncorpora = [{{ name = 'mini' }}]\n{more}",
+            tuning.model
+        );
+        let all = Tuning::parse("all.toml".as_ref(), &source).unwrap();
+        (tuning.lora, tuning.scratch) = (all.lora, all.scratch);
+        tuning
+    };
+    let shapes = ["", "scratch = { layers = 1, width = 16, heads = 2, kv_heads = 1, hidden = 24 }"];
+    for (number, more) in shapes.into_iter().enumerate() {
+        let prepared = prepare(whole(more)).unwrap();
+        let folder = data.path().join(number.to_string());
+        let (done, observer) = session(&prepared, &folder, usize::MAX);
+        assert!(done && observer.points[1].loss < observer.points[0].loss);
+        let model = Checkpoint::open(&folder.join("best")).unwrap();
+        assert_eq!(model.config.layers, if more.is_empty() { 2 } else { 1 });
+    }
+}
+
+#[test]
 fn what_cannot_be_learnt_is_said_before_anything_is_computed() {
     let data = tempfile::tempdir().unwrap();
     let error = |formats: &str, more: &str| prepare(tuning(data.path(), formats, more)).unwrap_err().to_string();
     let passes = error("'label-list'", "");
-    assert!(passes.contains("label-list") && passes.contains("each label"), "{passes}");
+    assert!(
+        passes.contains("label-list") && passes.contains("each label"),
+        "{passes}"
+    );
     assert!(error("'lines'", "[training]\nlongest = 5\n").contains("`longest`"));
     let whole = tuning(data.path(), "'lines'", "").model;
     let mut both = Tuning::parse(

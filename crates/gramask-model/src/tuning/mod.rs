@@ -12,6 +12,7 @@
 //! | `native.rs`, `attend.rs`, `product.rs` | the same operations and their ways back as plain Rust, for the CPU |
 //! | `adamw.rs` | the optimiser and the learning rate over the steps |
 //! | `adapter.rs`, `merge.rs` | adapters on disk, and merged into a model's weights |
+//! | `scratch.rs` | a small model that has learnt nothing yet |
 //! | `state.rs` | going on exactly where a training was stopped |
 //! | `random.rs` | numbers that are the same on every machine |
 //!
@@ -52,6 +53,7 @@ mod native;
 mod pack;
 mod product;
 mod random;
+mod scratch;
 mod state;
 
 pub use adamw::{AdamW, AdamWSettings, Schedule};
@@ -62,4 +64,5 @@ pub use lora::{Lora, Target};
 pub use model::{Gradients, Parameter, Snapshot, Tunable};
 pub use pack::{Pack, Sequence};
 pub use random::Random;
+pub use scratch::Scratch;
 pub use state::{read_state, write_state};

@@ -37,6 +37,13 @@ pub struct Tunable {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 
+impl Snapshot {
+    /// Adds a tensor, or replaces it.
+    pub(super) fn insert(&mut self, name: String, shape: Vec<usize>, values: Vec<f32>) {
+        self.0.insert(name, (shape, values));
+    }
+}
+
 impl TensorSource for Snapshot {
     fn names(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
@@ -319,7 +326,7 @@ impl Tunable {
         for (name, value) in all {
             let [rows, columns] = value.dims();
             let shape = if rows == 1 { vec![columns] } else { vec![rows, columns] };
-            snapshot.0.insert(name.clone(), (shape, numbers(value.clone())?));
+            snapshot.insert(name.clone(), shape, numbers(value.clone())?);
         }
         Ok(snapshot)
     }

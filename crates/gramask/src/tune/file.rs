@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use gramask_model::tuning::{AdamWSettings, Lora};
+use gramask_model::tuning::{AdamWSettings, Lora, Scratch};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -18,6 +18,8 @@ pub struct Tuning {
     pub about: String,
     /// The model to start from: a name or a path.
     pub model: String,
+    /// A model of this shape, with random weights and the tokens of `model`, in its place.
+    pub scratch: Option<Scratch>,
     /// An adapter to go on from, in place of a fresh one.
     pub adapter: Option<PathBuf>,
     /// Names of shipped formats, or paths of `.gram` files.
@@ -135,6 +137,7 @@ struct Written {
     #[serde(default)]
     about: String,
     model: String,
+    scratch: Option<Spanned<Scratch>>,
     adapter: Option<PathBuf>,
     formats: Spanned<Vec<String>>,
     corpora: Spanned<Vec<WrittenCorpus>>,
@@ -207,6 +210,18 @@ impl Tuning {
             let message = "`formats` names one format at least, and each once".into();
             return Err(wrong(written.formats.span(), message));
         }
+        let scratch = match written.scratch {
+            None => None,
+            Some(scratch) => {
+                let span = scratch.span();
+                let scratch = scratch.into_inner();
+                scratch.validate().map_err(|error| wrong(span.clone(), error.to_string()))?;
+                if written.weights.is_none() {
+                    return Err(wrong(span, "of a model from scratch all is learnt: add `weights = \"all\"`".into()));
+                }
+                Some(scratch)
+            }
+        };
         let lora = match (&written.lora, &written.weights) {
             (Some(lora), None) => {
                 let lora = lora.clone();
@@ -250,6 +265,7 @@ impl Tuning {
             name,
             about: written.about,
             model: written.model,
+            scratch,
             adapter: written.adapter,
             formats: written.formats.into_inner(),
             corpora,
@@ -350,6 +366,8 @@ mod tests {
             ("limit = 8", "limit = 0", 10, "at least 1"),
             ("rank = 4", "rang = 4", 6, "rank"),
             ("model =", "weights = \"all\"\nmodel =", 1, "either"),
+            ("model =", "scratch = { layers = 1, width = 8, heads = 3, kv_heads = 1, hidden = 8 }\nmodel =", 1, "`heads`"),
+            ("model =", "scratch = { layers = 1, width = 8, heads = 2, kv_heads = 1, hidden = 8 }\nmodel =", 1, "all"),
         ] {
             let error = Tuning::parse("x.toml".as_ref(), &GOOD.replace(from, to))
                 .unwrap_err()

@@ -69,7 +69,7 @@ impl Prepared {
             None => None,
             Some(validation) => Some((validation.clone(), plan(&tuning, validation)?)),
         };
-        let checkpoint = Checkpoint::open(&model.path)?;
+        let checkpoint = open(&model, &tuning)?;
         let adapter = match (&tuning.adapter, &tuning.lora) {
             (None, _) => None,
             (Some(_), None) => return Err(TuneError::AdapterOfWhole),
@@ -262,13 +262,9 @@ impl Prepared {
         let Some((_, plan)) = &self.validation else {
             return Ok(Some(Vec::new()));
         };
-        let checkpoint = Checkpoint::open(&self.model.path)?;
         let (checkpoint, weights) = match model.lora() {
-            Some(_) => (Adapter::of(model, None)?.merge(checkpoint)?, None),
-            None => {
-                let tensors = Box::new(model.tensors()?);
-                (Checkpoint { tensors, ..checkpoint }, Some("f16"))
-            }
+            Some(_) => (Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?, None),
+            None => (self.learnt(model)?, Some("f16")),
         };
         let engine = Engine::of(&self.model.name, checkpoint, self.device, weights)?;
         let folder = folder.join("validation").join(format!("{step:06}"));
@@ -279,9 +275,40 @@ impl Prepared {
     fn keep(&self, model: &Tunable, folder: &Path) -> Result<(), TuneError> {
         if model.lora().is_some() {
             Adapter::of(model, Some(self.model.name.clone()))?.write(folder, Precision::F16)?;
+        } else {
+            self.learnt(model)?.write(folder, false)?;
         }
         Ok(())
     }
+
+    /// The model as it is now, all of whose weights are learnt.
+    fn learnt(&self, model: &Tunable) -> Result<Checkpoint, TuneError> {
+        let Checkpoint {
+            config,
+            tokenizer,
+            chat,
+            digest,
+            path,
+            ..
+        } = &self.checkpoint;
+        Ok(Checkpoint {
+            config: config.clone(),
+            tensors: Box::new(model.tensors()?),
+            tokenizer: tokenizer.clone(),
+            chat: chat.clone(),
+            digest: digest.clone(),
+            path: path.clone(),
+        })
+    }
+}
+
+/// The checkpoint to start from.
+fn open(model: &Model, tuning: &Tuning) -> Result<Checkpoint, TuneError> {
+    let checkpoint = Checkpoint::open(&model.path)?;
+    Ok(match &tuning.scratch {
+        None => checkpoint,
+        Some(scratch) => scratch.checkpoint(checkpoint, tuning.training.seed)?,
+    })
 }
 
 /// The files of a training's folder.
