@@ -41,3 +41,4 @@ pub mod checkpoint;
 pub mod device;
 pub mod tokenizer;
 pub mod transformer;
+pub mod tuning;

@@ -190,6 +190,16 @@ impl Tokenizer {
         self.adds_bos
     }
 
+    /// The tokenizer as a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Refused`] when the `tokenizers` crate cannot write it.
+    pub fn to_json(&self) -> Result<String, TokenizerError> {
+        self.parsing.to_string(false).map_err(|error| TokenizerError::Refused {
+            message: error.to_string(),
+        })
+    }
+
     /// The number of ids, those without a token included: the model's vocabulary.
     pub fn size(&self) -> usize {
         self.special.len()

@@ -15,6 +15,7 @@
 //! | [`decode`] | the batch loop, the sampler and the strategies |
 //! | [`experiment`] | experiment files |
 //! | [`run`] | carrying out experiments |
+//! | [`tune`] | supervised tuning |
 //! | [`pull`] | models and vocabularies by name |
 //! | [`verify`] | constraints held against the oracle |
 //! | [`independent`] | parsers that check the outputs and share no code with the grammars |
@@ -55,6 +56,7 @@ pub mod independent;
 pub mod mark;
 pub mod pull;
 pub mod run;
+pub mod tune;
 pub mod verify;
 
 pub use gramask_decode as decode;

@@ -148,6 +148,14 @@ pub enum CheckpointError {
         /// The name asked for.
         tensor: String,
     },
+    /// The checkpoint has something that a Hugging Face folder cannot say.
+    #[error("{} cannot be written as a Hugging Face folder: {what}", path.display())]
+    Unwritable {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What.
+        what: String,
+    },
     /// The tokenizer can't be built.
     #[error("{}: tokenizer: {source}", path.display())]
     Tokenizer {

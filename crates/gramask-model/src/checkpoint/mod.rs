@@ -13,6 +13,7 @@
 //! | `gguf.rs`, `gguf/` | GGUF files |
 //! | `dequantise.rs` | the block formats of quantised tensors |
 //! | `identity.rs` | a short digest that tells checkpoints apart |
+//! | `write.rs` | checkpoints written out as Hugging Face folders |
 
 mod config;
 mod dequantise;
@@ -23,6 +24,7 @@ mod identity;
 mod names;
 mod safetensors;
 mod source;
+mod write;
 
 pub use config::{Family, ModelConfig, RopeScaling};
 pub use dequantise::{BlockType, dequantise};

@@ -45,4 +45,6 @@ pub use gramask_kernels::WeightType;
 pub use load::Progress;
 pub use model::Transformer;
 pub(crate) use native::copy_positions;
+pub(crate) use rope::rotate;
+pub(crate) use simd::{dot, exp, fma, widest};
 pub use step::{Row, Select};

@@ -26,6 +26,15 @@ pub fn documents(cell: &str, total: usize, done: usize) -> ProgressBar {
     bar
 }
 
+/// A bar for the steps of a training.
+pub fn steps(total: usize, made: usize) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64).with_position(made as u64);
+    bar.reset_eta();
+    bar.set_style(style("[{bar:24}] {pos}/{len} steps, {msg}, {eta} left"));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
 /// A spinner for work of unknown length.
 pub fn waiting(message: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner();

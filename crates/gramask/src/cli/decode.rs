@@ -46,7 +46,8 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
     };
     one.check()?;
 
-    let model = resolve(&args.model, &Cache::from_env()?)?;
+    let mut model = resolve(&args.model, &Cache::from_env()?)?;
+    model.adapter = args.adapter;
     let bar = bars::waiting(&format!("loading {}", args.model));
     let engine = Engine::load(&model, device, None);
     bar.finish_and_clear();

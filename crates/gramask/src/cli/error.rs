@@ -108,6 +108,9 @@ pub enum CliError {
     /// Labels without a name.
     #[error("--labels needs names with commas between, such as Chemical,Disease; an empty one was given")]
     Labels,
+    /// The training.
+    #[error(transparent)]
+    Tune(#[from] crate::tune::TuneError),
     /// Ctrl-C cannot be caught.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),

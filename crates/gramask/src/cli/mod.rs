@@ -16,6 +16,7 @@ mod merge;
 mod pull;
 mod run;
 mod trace;
+mod train;
 mod verify;
 
 use std::path::PathBuf;
@@ -73,6 +74,12 @@ Each cell is compared with the one of the same corpus that has what --against na
 default) holds every masked cell against the unmasked one of its format, `json-list` every format against that one, `masked`
 the other strategies against that one. docs/statistics.md says what is computed and how.")]
     Compare(compare::CompareArgs),
+    /// Tune a model on a corpus, by an adapter or as a whole; goes on where it was stopped
+    #[command(after_help = "\
+The folder runs/NAME/ (or --out DIR) gets run.json (everything needed to repeat the training), state.safetensors (everything
+needed to go on), curve.csv, validation.csv and curve.svg, and the adapters best/ and last/ in PEFT's layout. Ctrl-C stops
+after the step at hand; the same command goes on exactly where it was. docs/tuning.md says what a tuning file holds.")]
+    Train(train::TrainArgs),
     /// Decode one text and show its entities in colour
     #[command(after_help = "\
 The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.
@@ -128,6 +135,9 @@ struct RunArgs {
     /// One model in place of those in the file: a name, ORGANISATION/NAME of the hub, a folder or a .gguf file
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// An adapter in PEFT's layout to merge into each model, in place of those in the file
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
     /// These formats in place of those in the file, with commas between: names or paths
     #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
     formats: Option<Vec<String>>,
@@ -192,6 +202,9 @@ struct DecodeArgs {
     /// A name, ORGANISATION/NAME of the hub, a folder or a .gguf file
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     model: String,
+    /// An adapter in PEFT's layout to merge into the model
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +231,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Merge(args) => merge::merge(args),
         Command::Compare(args) => compare::compare(args),
+        Command::Train(args) => train::train(args),
         Command::Decode(args) => decode::decode(args),
         Command::Mask(args) => mask::mask(args),
         Command::Verify(args) => verify::verify(args),

@@ -24,6 +24,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         corpus: args.corpus,
         on_problem: args.skip_problems.then_some(OnProblem::Skip),
         model: args.model,
+        adapter: args.adapter,
         formats: args.formats,
         levels: args.levels.map(|levels| levels.into_iter().map(Into::into).collect()),
         strategies: args.strategies,
@@ -45,7 +46,12 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let cache = Cache::from_env()?;
     let mut models = Vec::new();
     for name in &plan.experiment.models {
-        models.push(resolve(name, &cache)?);
+        let (model, adapter) = plan.experiment.model(name);
+        let model = resolve(model, &cache)?;
+        models.push(match adapter {
+            None => model,
+            Some(adapter) => model.with_adapter(name, adapter),
+        });
     }
     let name = &plan.experiment.name;
     let folder = args.out.unwrap_or_else(|| match args.shard {
@@ -80,9 +86,14 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         leave_to_others(&plan, shard, &mut journal);
     }
 
-    let stop = stop_at_ctrl_c()?;
+    let stop = stop_at_ctrl_c("stopping after the next document")?;
     let mut open = |name: &str| -> Result<Engine, RunError> {
-        let model = Model::resolve(name, &cache, &ProgressBar::hidden())?;
+        let (model, adapter) = plan.experiment.model(name);
+        let model = Model::resolve(model, &cache, &ProgressBar::hidden())?;
+        let model = match adapter {
+            None => model,
+            Some(adapter) => model.with_adapter(name, adapter),
+        };
         let bar = bars::waiting(&format!("loading {name}"));
         let engine = Engine::load(&model, plan.device, plan.experiment.weights.as_deref());
         bar.finish_and_clear();
@@ -144,14 +155,14 @@ pub(super) fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
 }
 
 /// Becomes true at the first Ctrl-C; at the second the program ends at once.
-fn stop_at_ctrl_c() -> Result<Arc<AtomicBool>, CliError> {
+pub(super) fn stop_at_ctrl_c(what: &'static str) -> Result<Arc<AtomicBool>, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
     ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(STOPPED));
         }
-        anstream::eprintln!("stopping after the next document; Ctrl-C again ends at once");
+        anstream::eprintln!("{what}; Ctrl-C again ends at once");
     })?;
     Ok(stop)
 }

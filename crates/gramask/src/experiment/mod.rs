@@ -25,12 +25,14 @@
 //! # Ok::<(), gramask::experiment::ExperimentError>(())
 //! ```
 
+mod adapters;
 mod error;
 mod overrides;
 mod parameters;
 mod parse;
 mod strategies;
 
+pub use adapters::Adapted;
 pub use error::{ExperimentError, Place};
 pub use overrides::Overrides;
 pub use parameters::{
@@ -52,8 +54,11 @@ pub struct Experiment {
     pub name: String,
     /// One sentence for people.
     pub about: String,
-    /// Names or paths: see [`crate::pull`].
+    /// Names or paths: see [`crate::pull`]; and what the models of [`adapters`](Self::adapters) are called.
     pub models: Vec<String>,
+    /// Those of the models that have an adapter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<Adapted>,
     /// The documents.
     pub corpora: Vec<CorpusChoice>,
     /// Names of shipped formats, or paths of `.gram` files.

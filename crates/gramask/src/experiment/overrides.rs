@@ -28,6 +28,9 @@ pub struct Overrides {
     /// One model in place of all that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// This adapter for each model, in place of those that the file names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<PathBuf>,
     /// These formats in place of those that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formats: Option<Vec<String>>,
@@ -71,6 +74,10 @@ impl Experiment {
         }
         if let Some(model) = &overrides.model {
             self.models = vec![model.clone()];
+            self.adapters.clear();
+        }
+        if let Some(adapter) = &overrides.adapter {
+            self.adapt(adapter);
         }
         if let Some(formats) = &overrides.formats {
             self.formats = once(formats, |format| format_name(format));
@@ -120,6 +127,7 @@ mod tests {
             on_problem: Some(OnProblem::Skip),
             corpus: Some("data/my.pubtator".into()),
             model: Some("m.gguf".into()),
+            adapter: None,
             formats: Some(vec!["tuples".into(), "mine/tuples.gram".into(), "bio-tags".into()]),
             levels: Some(vec![LevelName::Syntax, LevelName::None, LevelName::Syntax]),
             strategies: Some(vec![StrategyName::Jump, StrategyName::Beam]),

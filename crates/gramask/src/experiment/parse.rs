@@ -11,6 +11,7 @@ use gramask_decode::Sampling;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::adapters::WrittenModel;
 use super::{
     CorpusChoice, Examples, Experiment, ExperimentError, LevelName, OnProblem, Place, Strategies, StrategyName, Unit,
     format_name,
@@ -23,7 +24,7 @@ struct Written {
     name: Option<Spanned<String>>,
     #[serde(default)]
     about: String,
-    models: Spanned<Vec<Spanned<String>>>,
+    models: Spanned<Vec<Spanned<WrittenModel>>>,
     formats: Spanned<Vec<Spanned<String>>>,
     levels: Spanned<Vec<Spanned<LevelName>>>,
     budget: Spanned<usize>,
@@ -151,7 +152,7 @@ impl Experiment {
         .map_err(|(at, message)| wrong(at, message))?;
         filled(&written.levels, "levels", "`none`, `syntax` or `grounded`")
             .map_err(|(at, message)| wrong(at, message))?;
-        unique(written.models.get_ref(), |model| model.clone()).map_err(|(at, message)| wrong(at, message))?;
+        unique(written.models.get_ref(), |model| model.called().into()).map_err(|(at, message)| wrong(at, message))?;
         // Two formats of one name could not be told apart in the records.
         unique(written.formats.get_ref(), |format| format_name(format)).map_err(|(at, message)| wrong(at, message))?;
         unique(written.levels.get_ref(), |level| level.to_string()).map_err(|(at, message)| wrong(at, message))?;
@@ -228,10 +229,13 @@ impl Experiment {
             choices.push(choice);
         }
 
+        let models = values(written.models);
+        let adapters = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
         Ok(Experiment {
             name,
             about: written.about,
-            models: values(written.models),
+            models: models.iter().map(|model| model.called().into()).collect(),
+            adapters,
             corpora: choices,
             formats: values(written.formats),
             levels: values(written.levels),

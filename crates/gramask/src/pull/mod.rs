@@ -50,6 +50,8 @@ pub struct Model {
     pub path: PathBuf,
     /// The SHA-256 that the file must have, where the catalogue fixes it.
     pub expected: Option<String>,
+    /// The folder of an adapter to merge into its weights.
+    pub adapter: Option<PathBuf>,
 }
 
 impl Model {
@@ -63,6 +65,7 @@ impl Model {
                 name: name.to_string(),
                 path,
                 expected: None,
+                adapter: None,
             }),
             Request::Catalogue(entry) => {
                 let (file_name, sha256) = match &entry.source {
@@ -75,6 +78,7 @@ impl Model {
                     name: name.to_string(),
                     path,
                     expected: Some(sha256.to_string()),
+                    adapter: None,
                 })
             }
             Request::Hub(hub) => Self::on_hub(name, hub, cache),
@@ -92,7 +96,30 @@ impl Model {
         }
     }
 
-    /// The SHA-256 of what the model is made of: a GGUF file's own; of a folder, that of the lines `SHA-256 two
+    /// The same model with an adapter to merge into its weights, called otherwise.
+    pub fn with_adapter(self, called: &str, adapter: &Path) -> Model {
+        Model {
+            name: called.into(),
+            adapter: Some(adapter.into()),
+            ..self
+        }
+    }
+
+    /// The SHA-256 of the adapter, if there is one: that of the lines `SHA-256 two spaces NAME` of its two files, as
+    /// `sha256sum adapter_*` prints them.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn adapter_digest(&self) -> Result<Option<String>, PullError> {
+        let Some(folder) = &self.adapter else { return Ok(None) };
+        let mut lines = String::new();
+        for name in ["adapter_config.json", "adapter_model.safetensors"] {
+            lines += &format!("{}  {name}\n", sha256_file(&folder.join(name))?);
+        }
+        Ok(Some(sha256_hex(lines)))
+    }
+
+    /// The SHA-256 of what the model is made of, its adapter aside: a GGUF file's own; of a folder, that of the lines `SHA-256 two
     /// spaces NAME` of its weights, configuration and tokenizer in the order of their names, as `sha256sum` prints them.
     ///
     /// # Errors
@@ -119,6 +146,7 @@ impl Model {
             name: name.to_string(),
             path,
             expected: None,
+            adapter: None,
         })
     }
 }
@@ -133,6 +161,7 @@ pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullE
             name: name.to_string(),
             path,
             expected: None,
+            adapter: None,
         }),
         Request::Catalogue(entry) => {
             let folder = cache.model_folder(entry.name);
@@ -145,6 +174,7 @@ pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullE
                 name: name.to_string(),
                 path,
                 expected: Some(sha256.to_string()),
+                adapter: None,
             })
         }
         Request::Hub(hub) => from_hub(name, &hub, cache, bar),
@@ -157,6 +187,7 @@ fn from_hub(name: &str, repository: &HubName, cache: &Cache, bar: &ProgressBar) 
         name: name.to_string(),
         path,
         expected: None,
+        adapter: None,
     })
 }
 

@@ -217,6 +217,7 @@ mod tests {
             name: "tiny".into(),
             path: path.into(),
             expected: None,
+            adapter: None,
         }
     }
 

@@ -19,9 +19,12 @@ use crate::pull::{Model, sha256_hex};
 pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Model]) -> Result<RunFile, RunError> {
     let experiment = &plan.experiment;
     check_weights(experiment.weights.as_deref())?;
-    let mut digests = Map::new();
+    let (mut digests, mut adapters) = (Map::new(), Map::new());
     for model in models {
         digests.insert(model.name.clone(), Value::String(model.digest()?));
+        if let Some(digest) = model.adapter_digest()? {
+            adapters.insert(model.name.clone(), Value::String(digest));
+        }
     }
     let formats = plan
         .formats
@@ -31,7 +34,7 @@ pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Mode
         .corpora
         .iter()
         .map(|corpus| (corpus.name.clone(), Value::String(corpus.digest.clone())));
-    let settings = json!({
+    let mut settings = json!({
         "gramask": env!("CARGO_PKG_VERSION"),
         "experiment": choices(experiment),
         "device": plan.device.to_string(),
@@ -39,6 +42,10 @@ pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Mode
         "format_sha256": formats.collect::<Map<_, _>>(),
         "corpus_sha256": corpora.collect::<Map<_, _>>(),
     });
+    // Runs without adapters have the settings that they had before there were any.
+    if !adapters.is_empty() {
+        settings["adapter_sha256"] = adapters.into();
+    }
     Ok(RunFile {
         name: experiment.name.clone(),
         date: now(),
@@ -63,7 +70,7 @@ fn choices(experiment: &Experiment) -> Value {
 }
 
 /// This program's version and those of the crates that compute for it, as locked.
-fn versions() -> Value {
+pub(crate) fn versions() -> Value {
     let lock = include_str!("../../../../Cargo.lock");
     let mut versions = Map::new();
     versions.insert("gramask".into(), env!("CARGO_PKG_VERSION").into());
@@ -76,7 +83,7 @@ fn versions() -> Value {
     versions.into()
 }
 
-fn machine() -> Value {
+pub(crate) fn machine() -> Value {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpuinfo
         .lines()

@@ -11,6 +11,7 @@ use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
+use gramask_model::tuning::Adapter;
 use gramask_ner::Document;
 
 use super::error::RunError;
@@ -50,31 +51,38 @@ pub struct Prompts {
 impl Engine {
     /// Loads a model onto a device. `weights` is how its weights are kept, a [`WeightChoice`] by name. Where none is given it
     /// is `file` on the CPU, the checkpoint's own numbers in the fewest bytes, and `f16` elsewhere, where blocks of
-    /// quantised weights are not known.
+    /// quantised weights are not known. An adapter is merged into the weights; what it changes is then kept in `f16` where the
+    /// choice is `file`, as the file has none of it.
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
+        Engine::of(&model.name, open(model)?, device, weights)
+    }
+
+    /// An engine of a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn of(
+        name: &str,
+        checkpoint: Checkpoint,
+        device: DeviceName,
+        weights: Option<&str>,
+    ) -> Result<Engine, RunError> {
         let weights = match (weights, device) {
             (Some(given), _) => weight_choice(given)?,
             (None, DeviceName::Flex) => WeightChoice::Stored,
             (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
         };
         let device = device.open()?;
-        let checkpoint = Checkpoint::open(&model.path)?;
         let transformer = Transformer::load(&checkpoint, &device, weights)?;
         let Checkpoint { tokenizer, chat, .. } = checkpoint;
         let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
-            model: model.name.clone(),
+            model: name.into(),
             source,
         })?;
-        Engine::new(
-            model.name.clone(),
-            Box::new(transformer),
-            table,
-            Arc::new(tokenizer),
-            chat,
-        )
+        Engine::new(name.into(), Box::new(transformer), table, Arc::new(tokenizer), chat)
     }
 
     /// An engine of these parts.
@@ -110,6 +118,11 @@ impl Engine {
 }
 
 impl Prompts {
+    /// The prompts of a model with this tokenizer and, if it has one, chat template.
+    pub fn new(tokenizer: Arc<SharedTokenizer>, chat: Option<ChatTemplate>) -> Prompts {
+        Prompts { tokenizer, chat }
+    }
+
     /// The prompts of a format, schema and list of examples. A format's description stands in where there is no example.
     ///
     /// # Errors
@@ -138,6 +151,15 @@ impl Prompts {
     /// How many tokens a text takes.
     pub fn count(&self, text: &str) -> usize {
         self.tokenizer.encode(text, false).len()
+    }
+}
+
+/// Opens a model's checkpoint, and merges its adapter into it.
+fn open(model: &Model) -> Result<Checkpoint, RunError> {
+    let checkpoint = Checkpoint::open(&model.path)?;
+    match &model.adapter {
+        None => Ok(checkpoint),
+        Some(folder) => Ok(Adapter::read(folder)?.merge(checkpoint)?),
     }
 }
 

@@ -46,6 +46,9 @@ pub enum RunError {
     /// The model cannot be put on the device.
     #[error(transparent)]
     Load(#[from] gramask_model::transformer::LoadError),
+    /// The adapter.
+    #[error(transparent)]
+    Tuning(#[from] gramask_model::tuning::TuningError),
     /// The model has no end token.
     #[error("the model `{model}`: {source}")]
     Tokens {

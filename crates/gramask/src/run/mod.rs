@@ -33,6 +33,7 @@ mod summary;
 mod table;
 mod trace;
 
+pub(crate) use begin::{machine, versions};
 pub use begin::{run_file, write_summary};
 pub use canonical::non_canonical;
 pub use carry::{Watch, broken_promises, carry_out, rows, rows_of};

@@ -1,0 +1,254 @@
+//! The forward pass of training, recorded for the way back.
+//!
+//! The same transformer as for inference, with three differences: no cache, since each pack is seen once; operations
+//! that Burn can differentiate; and logits only where an output token follows, because the head is a fifth of a small
+//! model. An adapter's product is computed beside the frozen one, `x W + s (x A) B`: composing `W + s A B` would cost a
+//! pass over each matrix, and the way back would need its gradient.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::tensor::activation::{log_softmax, silu, softmax};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use super::attend::Scene;
+use super::native;
+use super::pack::Pack;
+use super::random::Random;
+use super::{Lora, Target, TuningError};
+use crate::checkpoint::ModelConfig;
+use crate::transformer::LoadError;
+use crate::transformer::rotate;
+
+/// Tensors by name. Matrices are `[out, in]` as in checkpoints, vectors `[1, n]`.
+pub(super) type Tensors = HashMap<String, Tensor<2>>;
+
+/// Which inputs of adapters are left out: drawn anew for each of these numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draw(pub Vec<u64>);
+
+/// What is the same in all layers of a pass.
+pub(super) enum Plan {
+    /// In tensor operations.
+    Portable {
+        /// `[tokens, 1, head_width / 2]`
+        cos: Tensor<3>,
+        sin: Tensor<3>,
+        /// 0 where a token attends to another, else a large negative number. `[1, tokens, tokens]`
+        mask: Tensor<3>,
+    },
+    /// Natively, on the CPU.
+    Native(Arc<Scene>),
+}
+
+impl Plan {
+    pub fn native(pack: &Pack, config: &ModelConfig) -> Plan {
+        Plan::Native(Arc::new(Scene::new(pack, config)))
+    }
+
+    pub fn portable(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
+        let frequencies = config.inverse_frequencies();
+        let angles = pack
+            .positions
+            .iter()
+            .flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
+        let angles: Vec<f64> = angles.collect();
+        let shape = [pack.len(), 1, frequencies.len()];
+        let upload = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), (device, DType::F32));
+        let tokens = pack.len();
+        let mut mask = vec![-1.0e30f32; tokens * tokens];
+        for (token, row) in mask.chunks_exact_mut(tokens).enumerate() {
+            let (common, own) = pack.seen(token);
+            row[common].fill(0.0);
+            row[own].fill(0.0);
+        }
+        Plan::Portable {
+            cos: upload(angles.iter().map(|a| a.cos() as f32).collect()),
+            sin: upload(angles.iter().map(|a| a.sin() as f32).collect()),
+            mask: Tensor::from_data(TensorData::new(mask, [1, tokens, tokens]), (device, DType::F32)),
+        }
+    }
+}
+
+/// A pass over one pack.
+pub(super) struct Graph<'a> {
+    pub config: &'a ModelConfig,
+    pub lora: Option<&'a Lora>,
+    /// What is not learnt.
+    pub frozen: &'a Tensors,
+    /// What is learnt, recorded.
+    pub learnt: &'a Tensors,
+    pub device: &'a Device,
+    pub draw: &'a Draw,
+    pub plan: Plan,
+}
+
+impl Graph<'_> {
+    /// The activations behind the last layer, where output tokens follow: `[predictions, width]`.
+    pub fn hidden(&self, pack: &Pack) -> Result<Tensor<2>, TuningError> {
+        let ids = pack.tokens.iter().map(|&id| id as i32).collect();
+        let mut x = self.tensor("model.embed_tokens.weight")?.select(0, self.upload(ids)); // [tokens, width]
+        for layer in 0..self.config.layers {
+            x = self.block(layer, x)?;
+        }
+        let at = pack.predictions.iter().map(|&(at, _)| at as i32).collect();
+        self.norm("model.norm.weight", x.select(0, self.upload(at)))
+    }
+
+    /// `[predictions, vocabulary]`
+    pub fn logits(&self, pack: &Pack) -> Result<Tensor<2>, TuningError> {
+        let head = match self.config.tied_head {
+            true => "model.embed_tokens.weight",
+            false => "lm_head.weight",
+        };
+        Ok(self.hidden(pack)?.matmul(self.tensor(head)?.transpose()))
+    }
+
+    /// The sum over the predictions of the negative logarithm of each one's probability. `[1]`
+    pub fn loss(&self, pack: &Pack) -> Result<Tensor<1>, TuningError> {
+        if let Plan::Native(_) = self.plan {
+            let next = pack.predictions.iter().map(|&(_, token)| token).collect();
+            return Ok(native::surprise(self.logits(pack)?, Arc::new(next)));
+        }
+        let next: Vec<i32> = pack.predictions.iter().map(|&(_, token)| token as i32).collect();
+        let next = self.upload(next).unsqueeze_dim::<2>(1); // [predictions, 1]
+        Ok(log_softmax(self.logits(pack)?, 1).gather(1, next).sum().neg())
+    }
+
+    fn block(&self, layer: usize, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
+        let name = |part: &str| format!("model.layers.{layer}.{part}");
+        let inner = self.norm(&name("input_layernorm.weight"), x.clone())?;
+        let mut query = self.product(layer, Target::QProj, inner.clone())?;
+        let mut key = self.product(layer, Target::KProj, inner.clone())?;
+        let value = self.product(layer, Target::VProj, inner)?;
+        if self.config.qk_norm {
+            query = self.each_head(&name("self_attn.q_norm.weight"), query)?;
+            key = self.each_head(&name("self_attn.k_norm.weight"), key)?;
+        }
+        let mixed = self.attend(query, key, value);
+        let x = x + self.product(layer, Target::OProj, mixed)?;
+        let inner = self.norm(&name("post_attention_layernorm.weight"), x.clone())?;
+        let gate = self.product(layer, Target::GateProj, inner.clone())?;
+        let up = self.product(layer, Target::UpProj, inner)?;
+        let gated = match self.plan {
+            Plan::Native(_) => native::gated(gate, up),
+            Plan::Portable { .. } => silu(gate) * up,
+        };
+        Ok(x + self.product(layer, Target::DownProj, gated)?)
+    }
+
+    /// `x` `[tokens, in]` -> `[tokens, out]`
+    fn product(&self, layer: usize, target: Target, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
+        let module = target.module(layer);
+        let lora = self.lora.filter(|lora| lora.targets.contains(&target));
+        let bias = self.config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj);
+        if let (Plan::Native(_), Some(lora), false) = (&self.plan, lora, self.drops()) {
+            let [weight, a, b] = ["weight", "lora_A.weight", "lora_B.weight"].map(|part| format!("{module}.{part}"));
+            let y = native::adapted(
+                x,
+                self.tensor(&weight)?,
+                self.tensor(&a)?,
+                self.tensor(&b)?,
+                lora.scale(),
+            );
+            return Ok(if bias {
+                y + self.tensor(&format!("{module}.bias"))?
+            } else {
+                y
+            });
+        }
+        let mut y = x.clone().matmul(self.tensor(&format!("{module}.weight"))?.transpose());
+        if bias {
+            y = y + self.tensor(&format!("{module}.bias"))?;
+        }
+        let Some(lora) = lora else { return Ok(y) };
+        let down = self.tensor(&format!("{module}.lora_A.weight"))?; // [rank, in]
+        let up = self.tensor(&format!("{module}.lora_B.weight"))?; // [out, rank]
+        let narrow = self.drop(x, lora.dropout, layer, target).matmul(down.transpose()); // [tokens, rank]
+        Ok(y + narrow.mul_scalar(lora.scale()).matmul(up.transpose()))
+    }
+
+    /// Whether dropout leaves out anything.
+    fn drops(&self) -> bool {
+        self.lora.is_some_and(|lora| lora.dropout > 0.0) && !self.draw.0.is_empty()
+    }
+
+    /// Leaves out each number with this probability, and scales up the others (Srivastava et al. 2014, "Dropout").
+    fn drop(&self, x: Tensor<2>, probability: f64, layer: usize, target: Target) -> Tensor<2> {
+        if !self.drops() {
+            return x;
+        }
+        let address: Vec<u64> = self
+            .draw
+            .0
+            .iter()
+            .copied()
+            .chain([layer as u64, target as u64])
+            .collect();
+        let mut random = Random::new(&address);
+        let kept = (1.0 / (1.0 - probability)) as f32;
+        let [rows, columns] = x.dims();
+        let factors: Vec<f32> = (0..rows * columns)
+            .map(|_| if random.unit() < probability { 0.0 } else { kept })
+            .collect();
+        x * Tensor::from_data(TensorData::new(factors, [rows, columns]), (self.device, DType::F32))
+    }
+
+    fn norm(&self, name: &str, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
+        if let Plan::Native(_) = self.plan {
+            return Ok(native::normed(x, self.tensor(name)?, self.config.norm_epsilon));
+        }
+        let mean = x.clone().square().mean_dim(1); // [rows, 1]
+        let scaled = x * mean.add_scalar(self.config.norm_epsilon).sqrt().recip();
+        Ok(scaled * self.tensor(name)?)
+    }
+
+    /// `x` `[tokens, n * head_width]` -> the same, each head normalised
+    fn each_head(&self, name: &str, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
+        let ([tokens, width], head) = (x.dims(), self.config.head_width);
+        let heads = self.norm(name, x.reshape([tokens * width / head, head]))?;
+        Ok(heads.reshape([tokens, width]))
+    }
+
+    /// `q` `[tokens, heads * head_width]`, `k` and `v` `[tokens, kv_heads * head_width]` -> as `q`
+    fn attend(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
+        let ModelConfig {
+            heads,
+            kv_heads: kv,
+            head_width: head,
+            ..
+        } = *self.config;
+        let [tokens, width] = q.dims();
+        let (cos, sin, mask) = match &self.plan {
+            Plan::Native(scene) => return native::attended(q, k, v, scene.clone()),
+            Plan::Portable { cos, sin, mask } => (cos, sin, mask),
+        };
+        let q = rotate(q.reshape([tokens, heads, head]), cos, sin).mul_scalar(1.0 / (head as f64).sqrt());
+        let k = rotate(k.reshape([tokens, kv, head]), cos, sin);
+        // A group's query heads are more rows of one product.
+        let q = q.swap_dims(0, 1).reshape([kv, heads / kv * tokens, head]);
+        let scores = q.matmul(k.swap_dims(0, 1).swap_dims(1, 2)); // [kv, heads / kv * tokens, tokens]
+        let scores = scores.reshape([heads, tokens, tokens]) + mask.clone();
+        let weights = softmax(scores, 2).reshape([kv, heads / kv * tokens, tokens]);
+        let mixed = weights.matmul(v.reshape([tokens, kv, head]).swap_dims(0, 1)); // [kv, heads / kv * tokens, head]
+        mixed
+            .reshape([heads, tokens, head])
+            .swap_dims(0, 1)
+            .reshape([tokens, width])
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor<2>, TuningError> {
+        let found = self.learnt.get(name).or_else(|| self.frozen.get(name)).cloned();
+        found.ok_or_else(|| {
+            TuningError::Load(LoadError::MissingTensor {
+                name: name.into(),
+                expected: Vec::new(),
+            })
+        })
+    }
+
+    fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {
+        let shape = [numbers.len()];
+        Tensor::from_data(TensorData::new(numbers, shape), self.device)
+    }
+}

@@ -1,0 +1,196 @@
+//! Models with adapters: `{ name = "...", adapter = "path", as = "name in the records" }` in place of a name.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Experiment;
+
+/// A model with an adapter merged into it, under a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Adapted {
+    /// What it is called in cells and records.
+    pub called: String,
+    /// The model: a name or a path.
+    pub model: String,
+    /// The adapter's folder. What is in it decides the outputs, and is digested apart; where it lies does not.
+    #[serde(skip)]
+    pub adapter: PathBuf,
+}
+
+impl Adapted {
+    /// A model with an adapter, called after both.
+    pub fn new(model: &str, adapter: &Path) -> Adapted {
+        Adapted {
+            called: format!("{model}+{}", label(adapter)),
+            model: model.into(),
+            adapter: adapter.into(),
+        }
+    }
+}
+
+/// What an adapter is called: its folder's name, or that of the training it is the best or last of.
+fn label(adapter: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let own = name(adapter).unwrap_or_else(|| adapter.display().to_string());
+    match own.as_str() {
+        "best" | "last" => adapter.parent().and_then(name).unwrap_or(own),
+        _ => own,
+    }
+}
+
+impl Experiment {
+    /// What a model's name in the cells stands for: the model to load, and the adapter to merge into it.
+    pub fn model<'a>(&'a self, called: &'a str) -> (&'a str, Option<&'a Path>) {
+        match self.adapters.iter().find(|adapted| adapted.called == called) {
+            Some(adapted) => (&adapted.model, Some(&adapted.adapter)),
+            None => (called, None),
+        }
+    }
+}
+
+impl Experiment {
+    /// Takes every model with this adapter, each once, in place of the adapters that the experiment has.
+    pub(super) fn adapt(&mut self, adapter: &Path) {
+        let mut adapters: Vec<Adapted> = Vec::new();
+        for called in &self.models {
+            let adapted = Adapted::new(self.model(called).0, adapter);
+            if !adapters.contains(&adapted) {
+                adapters.push(adapted);
+            }
+        }
+        self.models = adapters.iter().map(|adapted| adapted.called.clone()).collect();
+        self.adapters = adapters;
+    }
+}
+
+/// A model as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum WrittenModel {
+    Plain(String),
+    Adapted(Adapted),
+}
+
+impl WrittenModel {
+    /// What it is called in the records.
+    pub fn called(&self) -> &str {
+        match self {
+            WrittenModel::Plain(name) => name,
+            WrittenModel::Adapted(adapted) => &adapted.called,
+        }
+    }
+
+    /// The model with its adapter, if it has one.
+    pub fn adapted(&self) -> Option<&Adapted> {
+        match self {
+            WrittenModel::Plain(_) => None,
+            WrittenModel::Adapted(adapted) => Some(adapted),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            name: String,
+            adapter: Option<PathBuf>,
+            #[serde(rename = "as")]
+            called: Option<String>,
+        }
+        struct Model;
+        impl<'de> Visitor<'de> for Model {
+            type Value = WrittenModel;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name or path of a model, or a table { name, adapter, as }")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<WrittenModel, E> {
+                Ok(WrittenModel::Plain(name.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WrittenModel, A::Error> {
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                let Some(adapter) = table.adapter else {
+                    return match table.called {
+                        None => Ok(WrittenModel::Plain(table.name)),
+                        Some(_) => Err(serde::de::Error::custom(
+                            "`as` names a model with an adapter: give `adapter`, too",
+                        )),
+                    };
+                };
+                let mut adapted = Adapted::new(&table.name, &adapter);
+                adapted.called = table.called.unwrap_or(adapted.called);
+                Ok(WrittenModel::Adapted(adapted))
+            }
+        }
+        deserializer.deserialize_any(Model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Overrides;
+
+    fn experiment(models: &str) -> Result<Experiment, String> {
+        let source = format!(
+            "models=[{models}]\nformats=['json-list']\nlevels=['grounded']\nbudget=9\ncorpora=[{{name='mini'}}]\n\
+             strategies.masked={{}}"
+        );
+        Experiment::parse("x.toml".as_ref(), &source).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn tuned_and_untuned_models_stand_side_by_side() {
+        let adapter =
+            "{ name = 'm', adapter = 'experiments/adapters/a', as = 'tuned' }, { name = 'm', adapter = 'runs/b/best' }";
+        let experiment = experiment(&format!("'m', {adapter}")).unwrap();
+        assert_eq!(experiment.models, ["m", "tuned", "m+b"]);
+        assert_eq!(experiment.model("m"), ("m", None));
+        assert_eq!(
+            experiment.model("tuned"),
+            ("m", Some(Path::new("experiments/adapters/a")))
+        );
+        let written = serde_json::to_value(&experiment).unwrap();
+        assert_eq!(
+            written["adapters"][1],
+            serde_json::json!({"called": "m+b", "model": "m"})
+        );
+        let one = experiment.clone().with(&Overrides {
+            model: Some("n".into()),
+            ..Overrides::default()
+        });
+        assert_eq!((one.models, one.adapters.len()), (vec!["n".to_string()], 0));
+        let all = experiment.with(&Overrides {
+            adapter: Some("c".into()),
+            ..Overrides::default()
+        });
+        assert_eq!(all.models, ["m+c"], "each model once, the file's adapters replaced");
+        assert_eq!(all.model("m+c"), ("m", Some(Path::new("c"))));
+    }
+
+    #[test]
+    fn settings_of_runs_without_adapters_are_as_before() {
+        let written = serde_json::to_value(experiment("'m'").unwrap()).unwrap();
+        assert!(written.get("adapters").is_none());
+    }
+
+    #[test]
+    fn faults_have_their_place() {
+        for (models, words) in [
+            ("{ name = 'm', as = 'x' }", "`adapter`"),
+            ("{ name = 'm', adaptor = 'x' }", "adaptor"),
+            ("'m', { name = 'n', adapter = 'x', as = 'm' }", "`m` is there twice"),
+            ("7", "name or path of a model"),
+        ] {
+            let error = experiment(models).unwrap_err();
+            assert!(error.starts_with("x.toml:1:") && error.contains(words), "{error}");
+        }
+    }
+}
