@@ -170,7 +170,10 @@ fn a_whole_model_is_written_as_a_checkpoint() {
         (tuning.lora, tuning.scratch) = (all.lora, all.scratch);
         tuning
     };
-    let shapes = ["", "scratch = { layers = 1, width = 16, heads = 2, kv_heads = 1, hidden = 24 }"];
+    let shapes = [
+        "",
+        "scratch = { layers = 1, width = 16, heads = 2, kv_heads = 1, hidden = 24 }",
+    ];
     for (number, more) in shapes.into_iter().enumerate() {
         let prepared = prepare(whole(more)).unwrap();
         let folder = data.path().join(number.to_string());

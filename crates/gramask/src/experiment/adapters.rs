@@ -1,4 +1,4 @@
-//! Models with adapters: `{ name = "...", adapter = "path", as = "name in the records" }` in place of a name.
+//! Models with adapters: `{ name = "...", adapter = "path", as = "name in the records", examples = 0 }` in place of a name.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,10 @@ pub struct Adapted {
     /// The adapter's folder. What is in it decides the outputs, and is digested apart; where it lies does not.
     #[serde(skip)]
     pub adapter: PathBuf,
+    /// How many of the experiment's examples its prompts have; all where none is given. A model that was tuned without
+    /// examples is asked without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<usize>,
 }
 
 impl Adapted {
@@ -28,6 +32,7 @@ impl Adapted {
             called: format!("{model}+{}", label(adapter)),
             model: model.into(),
             adapter: adapter.into(),
+            examples: None,
         }
     }
 }
@@ -49,6 +54,12 @@ impl Experiment {
             Some(adapted) => (&adapted.model, Some(&adapted.adapter)),
             None => (called, None),
         }
+    }
+
+    /// How many examples a model's prompts have, by its name in the cells.
+    pub fn examples_of(&self, called: &str) -> usize {
+        let adapted = self.adapters.iter().find(|adapted| adapted.called == called);
+        adapted.and_then(|adapted| adapted.examples).unwrap_or(self.examples.n)
     }
 }
 
@@ -101,13 +112,14 @@ impl<'de> Deserialize<'de> for WrittenModel {
             adapter: Option<PathBuf>,
             #[serde(rename = "as")]
             called: Option<String>,
+            examples: Option<usize>,
         }
         struct Model;
         impl<'de> Visitor<'de> for Model {
             type Value = WrittenModel;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name or path of a model, or a table { name, adapter, as }")
+                f.write_str("the name or path of a model, or a table { name, adapter, as, examples }")
             }
 
             fn visit_str<E>(self, name: &str) -> Result<WrittenModel, E> {
@@ -117,15 +129,16 @@ impl<'de> Deserialize<'de> for WrittenModel {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WrittenModel, A::Error> {
                 let table = Table::deserialize(MapAccessDeserializer::new(map))?;
                 let Some(adapter) = table.adapter else {
-                    return match table.called {
-                        None => Ok(WrittenModel::Plain(table.name)),
-                        Some(_) => Err(serde::de::Error::custom(
-                            "`as` names a model with an adapter: give `adapter`, too",
+                    return match (table.called, table.examples) {
+                        (None, None) => Ok(WrittenModel::Plain(table.name)),
+                        _ => Err(serde::de::Error::custom(
+                            "`as` and `examples` are of a model with an adapter: give `adapter`, too",
                         )),
                     };
                 };
                 let mut adapted = Adapted::new(&table.name, &adapter);
                 adapted.called = table.called.unwrap_or(adapted.called);
+                adapted.examples = table.examples;
                 Ok(WrittenModel::Adapted(adapted))
             }
         }
@@ -148,8 +161,7 @@ mod tests {
 
     #[test]
     fn tuned_and_untuned_models_stand_side_by_side() {
-        let adapter =
-            "{ name = 'm', adapter = 'experiments/adapters/a', as = 'tuned' }, { name = 'm', adapter = 'runs/b/best' }";
+        let adapter = "{ name = 'm', adapter = 'experiments/adapters/a', as = 'tuned', examples = 0 }, { name = 'm', adapter = 'runs/b/best' }";
         let experiment = experiment(&format!("'m', {adapter}")).unwrap();
         assert_eq!(experiment.models, ["m", "tuned", "m+b"]);
         assert_eq!(experiment.model("m"), ("m", None));
@@ -157,7 +169,10 @@ mod tests {
             experiment.model("tuned"),
             ("m", Some(Path::new("experiments/adapters/a")))
         );
+        let examples = ["m", "tuned", "m+b"].map(|called| experiment.examples_of(called));
+        assert_eq!(examples, [3, 0, 3]);
         let written = serde_json::to_value(&experiment).unwrap();
+        assert_eq!(written["adapters"][0]["examples"], 0);
         assert_eq!(
             written["adapters"][1],
             serde_json::json!({"called": "m+b", "model": "m"})
@@ -185,6 +200,8 @@ mod tests {
     fn faults_have_their_place() {
         for (models, words) in [
             ("{ name = 'm', as = 'x' }", "`adapter`"),
+            ("{ name = 'm', examples = 0 }", "`adapter`"),
+            ("{ name = 'm', adapter = 'x', examples = 4 }", "3 at most"),
             ("{ name = 'm', adaptor = 'x' }", "adaptor"),
             ("'m', { name = 'n', adapter = 'x', as = 'm' }", "`m` is there twice"),
             ("7", "name or path of a model"),

@@ -153,6 +153,18 @@ impl Experiment {
         filled(&written.levels, "levels", "`none`, `syntax` or `grounded`")
             .map_err(|(at, message)| wrong(at, message))?;
         unique(written.models.get_ref(), |model| model.called().into()).map_err(|(at, message)| wrong(at, message))?;
+        for model in written.models.get_ref() {
+            let (asked, there) = (
+                model.get_ref().adapted().and_then(|model| model.examples),
+                written.examples.n,
+            );
+            if let Some(asked) = asked.filter(|&asked| asked > there) {
+                let message = format!(
+                    "{asked} examples where [examples] has {there}: a model's prompts have {there} at most, set `n` there to more"
+                );
+                return Err(wrong(model.span(), message));
+            }
+        }
         // Two formats of one name could not be told apart in the records.
         unique(written.formats.get_ref(), |format| format_name(format)).map_err(|(at, message)| wrong(at, message))?;
         unique(written.levels.get_ref(), |level| level.to_string()).map_err(|(at, message)| wrong(at, message))?;

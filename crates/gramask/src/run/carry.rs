@@ -183,10 +183,12 @@ impl CellRun<'_> {
             prompts,
             ..
         } = engine;
+        let examples = self.plan.experiment.examples_of(&self.cell.model);
+        let examples = &self.corpus.examples[..examples.min(self.corpus.examples.len())];
         let prompters = self
             .programs
             .iter()
-            .map(|program| prompts.prompter(program, &self.corpus.examples))
+            .map(|program| prompts.prompter(program, examples))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| RunError::Prompt {
                 format: self.cell.format.clone(),

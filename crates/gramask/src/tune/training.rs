@@ -263,7 +263,10 @@ impl Prepared {
             return Ok(Some(Vec::new()));
         };
         let (checkpoint, weights) = match model.lora() {
-            Some(_) => (Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?, None),
+            Some(_) => (
+                Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?,
+                None,
+            ),
             None => (self.learnt(model)?, Some("f16")),
         };
         let engine = Engine::of(&self.model.name, checkpoint, self.device, weights)?;
