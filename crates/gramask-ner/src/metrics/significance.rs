@@ -367,7 +367,10 @@ mod tests {
             a,
             "the same output twice is no more sure"
         );
-        assert!(both.low > a.low.min(b.low) && both.high < a.high.max(b.high), "{a:?} {b:?} {both:?}");
+        assert!(
+            both.low > a.low.min(b.low) && both.high < a.high.max(b.high),
+            "{a:?} {b:?} {both:?}"
+        );
 
         let single = difference(&one, &other, 999, 1).unwrap();
         assert_eq!(mean_difference(&[&one, &one, &one], &[&other], 999, 1).unwrap(), single);
