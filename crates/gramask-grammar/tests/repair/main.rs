@@ -35,9 +35,12 @@ pub fn passes(name: &str, corpus: &Corpus) -> Vec<Arc<Program>> {
 /// the most lenient reading.
 pub fn check(program: &Arc<Program>, text: &Text, output: &[u8]) -> Repaired {
     let repaired = program.repair(text, output);
-    let lenient = program.read_leniently(text, output).count.entities;
-    let missing = repaired.entities.iter().find(|entity| !lenient.contains(entity));
-    assert_eq!(missing, None, "{:?}", String::from_utf8_lossy(output));
+    // One in four: it takes as long again.
+    if output.len() % 4 == 0 {
+        let lenient = program.read_leniently(text, output).count.entities;
+        let missing = repaired.entities.iter().find(|entity| !lenient.contains(entity));
+        assert_eq!(missing, None, "{:?}", String::from_utf8_lossy(output));
+    }
     let shown = String::from_utf8_lossy(output);
     if program.write(text, &repaired.entities).is_err() {
         // The document has no output in the format.

@@ -295,6 +295,7 @@ mod tests {
         let path = folder.path().join("records.jsonl");
         let mut journal = Journal::open(&path).unwrap();
         journal.append(record(LevelName::None, "d1")).unwrap();
+        drop(journal);
         let mut lines = std::fs::read_to_string(&path).unwrap();
         lines += "{\"model\": 3}\n";
         std::fs::write(&path, &lines).unwrap();

@@ -109,7 +109,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
                     known.insert(place(&record), record.clone());
                     new.push(record);
                 }
-                Some(there) if timeless(there) == timeless(&record) => {}
+                Some(there) if output(there) == output(&record) => {}
                 Some(_) => {
                     let (cell, document) = place(&record);
                     return Err(MergeError::Differs {
@@ -160,11 +160,15 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
     })
 }
 
-/// A record without what differs from one time to another.
-fn timeless(record: &Record) -> Record {
+/// A record without what differs from one time to another: times, and the last digits of probabilities, which depend on the
+/// documents that are decoded beside it.
+fn output(record: &Record) -> Record {
     Record {
         times: Default::default(),
         trace: None,
+        removed: 0.0,
+        distortion: Default::default(),
+        effort: Default::default(),
         ..record.clone()
     }
 }
