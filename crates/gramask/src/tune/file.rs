@@ -215,9 +215,14 @@ impl Tuning {
             Some(scratch) => {
                 let span = scratch.span();
                 let scratch = scratch.into_inner();
-                scratch.validate().map_err(|error| wrong(span.clone(), error.to_string()))?;
+                scratch
+                    .validate()
+                    .map_err(|error| wrong(span.clone(), error.to_string()))?;
                 if written.weights.is_none() {
-                    return Err(wrong(span, "of a model from scratch all is learnt: add `weights = \"all\"`".into()));
+                    return Err(wrong(
+                        span,
+                        "of a model from scratch all is learnt: add `weights = \"all\"`".into(),
+                    ));
                 }
                 Some(scratch)
             }
@@ -366,8 +371,18 @@ mod tests {
             ("limit = 8", "limit = 0", 10, "at least 1"),
             ("rank = 4", "rang = 4", 6, "rank"),
             ("model =", "weights = \"all\"\nmodel =", 1, "either"),
-            ("model =", "scratch = { layers = 1, width = 8, heads = 3, kv_heads = 1, hidden = 8 }\nmodel =", 1, "`heads`"),
-            ("model =", "scratch = { layers = 1, width = 8, heads = 2, kv_heads = 1, hidden = 8 }\nmodel =", 1, "all"),
+            (
+                "model =",
+                "scratch = { layers = 1, width = 8, heads = 3, kv_heads = 1, hidden = 8 }\nmodel =",
+                1,
+                "`heads`",
+            ),
+            (
+                "model =",
+                "scratch = { layers = 1, width = 8, heads = 2, kv_heads = 1, hidden = 8 }\nmodel =",
+                1,
+                "all",
+            ),
         ] {
             let error = Tuning::parse("x.toml".as_ref(), &GOOD.replace(from, to))
                 .unwrap_err()

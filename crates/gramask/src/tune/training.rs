@@ -7,9 +7,7 @@ use std::time::Instant;
 use gramask_grammar::Format;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::tuning::{
-    AdamW, Adapter, Draw, Gradients, Merged, Precision, Schedule, Tunable, read_state, write_state,
-};
+use gramask_model::tuning::{AdamW, Adapter, Draw, Gradients, Precision, Schedule, Tunable, read_state, write_state};
 use serde_json::{Map, Value, json};
 
 use super::curve::{self, Point, Score};
@@ -263,7 +261,10 @@ impl Prepared {
             return Ok(Some(Vec::new()));
         };
         let (checkpoint, weights) = match model.lora() {
-            Some(_) => (Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?, None),
+            Some(_) => (
+                Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?,
+                None,
+            ),
             None => (self.learnt(model)?, Some("f16")),
         };
         let engine = Engine::of(&self.model.name, checkpoint, self.device, weights)?;
