@@ -202,7 +202,10 @@ impl Prepared {
                 curve::write(&files.curve, &points)?;
                 write_state(&files.state, &model, &optimiser, &[])?;
                 curve::draw(&files.plot, &points, &scores)?;
-                self.keep(&model, &files.last)?;
+                // A whole model is written as often as it is asked for, and no oftener.
+                if model.lora().is_some() || stop.load(Ordering::Relaxed) || made + 1 == steps.len() {
+                    self.keep(&model, &files.last)?;
+                }
             }
         }
         if self.validation.is_none() {
