@@ -8,7 +8,8 @@
 //! - a [`Transformer`](transformer::Transformer) is the model with its weights on a device: Llama, Qwen2 and Qwen3 are
 //!   one program and three configurations;
 //! - a [`Cache`](cache::Cache) holds keys and values of several sequences, each in a **slot** of its own length;
-//! - a [`Row`](transformer::Row) is new tokens for one slot. A forward pass takes any number of rows of any lengths.
+//! - a [`Row`](transformer::Row) is new tokens for one slot. A forward pass takes any number of rows of any lengths;
+//! - a [`Tunable`](tuning::Tunable) is a model in training, and an [`Adapter`](tuning::Adapter) what it has learnt.
 //!
 //! # Example
 //! Two prompts that begin alike, in one batch. (This checkpoint is a tiny random one, so what it says is noise.)

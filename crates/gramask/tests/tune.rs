@@ -13,8 +13,18 @@ const PUBTATOR: &str = "1|t|Naloxone stops clonidine.\n1|a|Nothing is here.\n\
     2|t|Aspirin may cause a headache.\n2|a|It did not.\n2\t0\t7\tAspirin\tChemical\tD1\n\
     2\t20\t28\theadache\tDisease\tD2\n\n";
 
-fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../gramask-model/tests/golden/tiny-llama")
+/// The tiny model with room for prompts of some hundred bytes: each byte is a token.
+fn tiny(folder: &Path) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gramask-model/tests/golden/tiny-llama");
+    let to = folder.join("tiny");
+    std::fs::create_dir_all(&to).unwrap();
+    for file in ["model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    let config = std::fs::read_to_string(from.join("config.json")).unwrap();
+    let config = config.replace("\"max_position_embeddings\": 512", "\"max_position_embeddings\": 2048");
+    std::fs::write(to.join("config.json"), config).unwrap();
+    to
 }
 
 /// A tuning of the tiny model on the sentences, which are written to `folder`.
@@ -24,7 +34,7 @@ fn tuning(folder: &Path, formats: &str, more: &str) -> Tuning {
     }
     let source = format!(
         "model = '{}'\nformats = [{formats}]\n[[corpora]]\nname = 'own'\npath = '{}'\n{more}",
-        tiny().display(),
+        tiny(folder).display(),
         folder.join("own-{split}.pubtator").display()
     );
     Tuning::parse("tiny.toml".as_ref(), &source).unwrap()
@@ -126,7 +136,13 @@ fn a_training_learns_and_is_asked_as_it_was_taught() {
     // After step 15 and at the end, at both levels.
     let steps: Vec<usize> = observer.scores.iter().map(|score| score.step).collect();
     assert_eq!(steps, [15, 15, 20, 20]);
-    assert!(observer.scores.iter().all(|s| s.level == "none" || s.parse_rate == 1.0));
+    let masked = observer.scores.iter().filter(|score| score.level == "grounded");
+    assert!(
+        masked.clone().all(|score| score.parse_rate == 1.0),
+        "{:?}",
+        observer.scores
+    );
+    assert_eq!(masked.map(|score| score.documents).collect::<Vec<_>>(), [4, 4]);
     let journal = Journal::open(&folder.join("validation/000020/records.jsonl")).unwrap();
     assert_eq!(journal.records().len(), 8);
     let taught: Vec<String> = prepared.data.examples[0]

@@ -7,9 +7,7 @@ use std::time::Instant;
 use gramask_grammar::Format;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::tuning::{
-    AdamW, Adapter, Draw, Gradients, Merged, Precision, Schedule, Tunable, read_state, write_state,
-};
+use gramask_model::tuning::{AdamW, Adapter, Draw, Gradients, Precision, Schedule, Tunable, read_state, write_state};
 use serde_json::{Map, Value, json};
 
 use super::curve::{self, Point, Score};
@@ -204,7 +202,10 @@ impl Prepared {
                 curve::write(&files.curve, &points)?;
                 write_state(&files.state, &model, &optimiser, &[])?;
                 curve::draw(&files.plot, &points, &scores)?;
-                self.keep(&model, &files.last)?;
+                // A whole model is written as often as it is asked for, and no oftener.
+                if model.lora().is_some() || stop.load(Ordering::Relaxed) || made + 1 == steps.len() {
+                    self.keep(&model, &files.last)?;
+                }
             }
         }
         if self.validation.is_none() {
