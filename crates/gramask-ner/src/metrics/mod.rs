@@ -16,7 +16,7 @@ mod schemes;
 mod scorer;
 mod significance;
 
-pub use errors::ErrorCounts;
+pub use errors::{ErrorCounts, Verdict, VerdictKind, verdicts};
 pub use schemes::{Counts, Schemes, Score};
 pub use scorer::{Fault, FaultKind, LabelScores, Outcome, Prediction, Scorer, Summary};
-pub use significance::{Difference, Interval, Unpaired, difference, holm, interval};
+pub use significance::{Difference, Interval, Unpaired, difference, difference_interval, holm, interval};

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | how far may the F1 of this corpus be off? | [`interval`]: percentile bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3) |
 //! | are two systems different on the same documents? | [`difference`]: paired approximate randomisation (Noreen, "Computer-Intensive Methods for Testing Hypotheses", 1989; Yeh, "More accurate tests for the statistical significance of result differences", COLING 2000) |
+//! | how far may that difference be off? | [`difference_interval`]: percentile bootstrap over the documents, of both systems together |
 //! | which of many differences stand? | [`holm`]: Holm's step-down correction ("A simple sequentially rejective multiple test procedure", 1979) |
 //!
 //! ```
@@ -128,6 +129,53 @@ pub fn difference(first: &[Counts], second: &[Counts], shuffles: usize, seed: u6
     Ok(Difference {
         difference: observed,
         p: (hits + 1) as f64 / (shuffles + 1) as f64,
+    })
+}
+
+/// The interval of the difference of two systems' F1 on the same documents, given in the same order: each bootstrap sample
+/// draws documents, and takes both systems' counts of them.
+///
+/// # Errors
+/// [`Unpaired`] where the numbers of documents differ.
+pub fn difference_interval(
+    first: &[Counts],
+    second: &[Counts],
+    confidence: f64,
+    samples: usize,
+    seed: u64,
+) -> Result<Interval, Unpaired> {
+    if first.len() != second.len() {
+        return Err(Unpaired {
+            first: first.len(),
+            second: second.len(),
+        });
+    }
+    let value = f1(first.iter()) - f1(second.iter());
+    let mut numbers = Numbers(seed);
+    let mut drawn: Vec<f64> = (0..if first.is_empty() { 0 } else { samples })
+        .map(|_| {
+            let (mut a, mut b) = (Counts::default(), Counts::default());
+            for _ in 0..first.len() {
+                let document = numbers.below(first.len());
+                a.add(&first[document]);
+                b.add(&second[document]);
+            }
+            a.score().f1 - b.score().f1
+        })
+        .collect();
+    drawn.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - confidence.clamp(0.0, 1.0)) / 2.0;
+    let end = |share| {
+        if drawn.is_empty() {
+            value
+        } else {
+            quantile(&drawn, share)
+        }
+    };
+    Ok(Interval {
+        value,
+        low: end(tail),
+        high: end(1.0 - tail),
     })
 }
 
@@ -253,6 +301,21 @@ mod tests {
         assert_eq!((same.p, same.difference), (1.0, 0.0));
         let unpaired = difference(&first, &second[1..], 9, 1).unwrap_err();
         assert!(unpaired.to_string().contains("30 and 29"));
+    }
+
+    #[test]
+    fn intervals_of_differences_are_paired() {
+        // One hit in each document, and a second one in every other document of the first system.
+        let second: Vec<Counts> = (0..200).map(|_| counts(1, 1, 0)).collect();
+        let first: Vec<Counts> = (0..200).map(|i| counts(1 + i % 2, 1 - i % 2, 0)).collect();
+        let found = difference_interval(&first, &second, 0.95, 2_000, 3).unwrap();
+        assert!((found.value - (6.0 / 7.0 - 2.0 / 3.0)).abs() < 1e-12, "{found:?}");
+        assert!(found.low > 0.15 && found.low < found.value && found.value < found.high && found.high < 0.23);
+        let same = difference_interval(&first, &first, 0.95, 100, 3).unwrap();
+        assert_eq!((same.low, same.value, same.high), (0.0, 0.0, 0.0));
+        assert!(difference_interval(&first, &first[1..], 0.95, 100, 3).is_err());
+        let empty = difference_interval(&[], &[], 0.95, 100, 3).unwrap();
+        assert_eq!((empty.low, empty.high), (0.0, 0.0));
     }
 
     #[test]
