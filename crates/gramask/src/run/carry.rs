@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gramask_decode::{Ended, Habits, Layout, Output, Prompter, Request, Settings, decode};
-use gramask_grammar::Program;
-use gramask_ner::Document;
+use gramask_grammar::{Constraint, Program};
+use gramask_ner::{Document, Text};
 
 use super::changed::count_changed;
 use super::engine::{Engine, Prompts, SharedTokenizer};
@@ -22,7 +22,7 @@ use super::plan::{Plan, PlannedCorpus};
 use super::record::{Distortion, Effort, Fault, FaultKind, Record, Times, Tokens};
 use super::strategy::{BuildError, Task, Workshop};
 use super::summary::{Row, summarise};
-use super::trace::trace;
+use super::trace::{TraceToken, follow, trace};
 use crate::experiment::{Cell, LevelName, StrategyChoice};
 use crate::pull::sha256_hex;
 
@@ -330,9 +330,21 @@ impl CellRun<'_> {
         let Workshop { table, tokenizer, .. } = &self.workshop;
         (record.distortion, record.removed) = Distortion::of(outputs, table, &**tokenizer);
         record.effort = Effort::of(outputs);
-        record.trace = self.plan.trace.then(|| trace(outputs, table));
+        record.trace = self.plan.trace.then(|| self.trace(text, outputs));
         record.independent = judged.independent;
         record
+    }
+
+    fn trace(&self, text: &Text, outputs: &[Output]) -> Vec<TraceToken> {
+        let mut tokens = trace(outputs, &self.workshop.table);
+        for (pass, (program, output)) in self.programs.iter().zip(outputs).enumerate() {
+            let vocabulary = self.workshop.vocabulary.clone();
+            // There is none at level `none`, and then nothing to say.
+            if let Ok(mut constraint) = Constraint::new(program.clone(), text, self.cell.level.into(), vocabulary) {
+                follow(&mut tokens, pass, output.effort.answer_from, &mut constraint);
+            }
+        }
+        tokens
     }
 
     fn not_decoded(&self, document: &Document, prompt: Vec<u32>, why: String) -> Record {
