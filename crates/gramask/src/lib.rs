@@ -15,6 +15,7 @@
 //! | [`decode`] | the batch loop, the sampler and the strategies |
 //! | [`experiment`] | experiment files |
 //! | [`run`] | carrying out experiments |
+//! | [`report`] | runs made into pages to read, and compared |
 //! | [`pull`] | models and vocabularies by name |
 //! | [`verify`] | constraints held against the oracle |
 //! | [`independent`] | parsers that check the outputs and share no code with the grammars |
@@ -54,6 +55,7 @@ pub mod experiment;
 pub mod independent;
 pub mod mark;
 pub mod pull;
+pub mod report;
 pub mod run;
 pub mod verify;
 

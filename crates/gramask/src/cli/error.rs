@@ -24,6 +24,9 @@ pub enum CliError {
     /// The run's records.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
     /// The model.
     #[error(transparent)]
     Pull(#[from] PullError),

@@ -1,0 +1,145 @@
+//! What a cell's records say beyond the figures of its summary.
+
+use gramask_decode::{Chosen, Finish};
+use gramask_ner::Schema;
+use gramask_ner::metrics::{ErrorCounts, Scorer};
+
+use super::read::RunData;
+use crate::experiment::Cell;
+use crate::run::{FaultKind, Record, Row, prediction};
+
+/// How an output ended up, as a whole: the worst that can be said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was read, and nothing was objected to.
+    Clean,
+    /// It was read, and some entity of it was refused.
+    Refused,
+    /// It was read, but the text that it copies is not the document.
+    CopyFailed,
+    /// It does not parse.
+    Syntax,
+    /// It was cut off, and does not parse.
+    CutOff,
+    /// The document could not be decoded.
+    NotDecoded,
+}
+
+impl Outcome {
+    /// All of them, from good to bad.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Clean,
+        Outcome::Refused,
+        Outcome::CopyFailed,
+        Outcome::Syntax,
+        Outcome::CutOff,
+        Outcome::NotDecoded,
+    ];
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Clean => "read, nothing objected",
+            Outcome::Refused => "read, an entity refused",
+            Outcome::CopyFailed => "read, the copy is wrong",
+            Outcome::Syntax => "does not parse",
+            Outcome::CutOff => "cut off",
+            Outcome::NotDecoded => "not decoded",
+        }
+    }
+
+    /// Of a record.
+    pub fn of(record: &Record) -> Outcome {
+        let has = |kind| record.errors.iter().any(|fault| fault.kind == kind);
+        let cut = matches!(record.finish, Some(Finish::Budget | Finish::Context));
+        match () {
+            _ if has(FaultKind::NotDecoded) => Outcome::NotDecoded,
+            _ if !record.parsed && cut => Outcome::CutOff,
+            _ if !record.parsed => Outcome::Syntax,
+            _ if has(FaultKind::CopyFailed) => Outcome::CopyFailed,
+            _ if !record.errors.is_empty() => Outcome::Refused,
+            _ => Outcome::Clean,
+        }
+    }
+}
+
+/// What the traces say of one place in the outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The tokens there of which it is known what the mask removed.
+    pub tokens: usize,
+    /// The probability that the mask removed of them, summed.
+    pub removed: f64,
+}
+
+/// Tokens to a place of [`Tally::places`].
+pub const PLACE: usize = 4;
+
+/// A cell with all that the figures are drawn of.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// The cell.
+    pub cell: Cell,
+    /// Its row of the summary.
+    pub row: Row,
+    /// How many outputs ended up how, in the order of [`Outcome::ALL`].
+    pub outcomes: [usize; 6],
+    /// The errors of the entities.
+    pub errors: ErrorCounts,
+    /// Gold entities found: label and boundaries.
+    pub correct: usize,
+    /// What was removed along the outputs, [`PLACE`] tokens to a place; empty without traces.
+    pub places: Vec<Place>,
+}
+
+impl Tally {
+    fn of(cell: &Cell, row: &Row, records: &[Record], schema: &Schema) -> Tally {
+        let mut scorer = Scorer::new(schema);
+        let mut outcomes = [0; 6];
+        let mut places: Vec<Place> = Vec::new();
+        for record in records {
+            scorer.add(&record.gold, prediction(record));
+            outcomes[Outcome::of(record) as usize] += 1;
+            let trace = record.trace.as_deref().unwrap_or_default();
+            for (at, token) in trace.iter().enumerate() {
+                let (Some(removed), true) = (token.removed, token.chosen != Chosen::Forced) else {
+                    continue;
+                };
+                if places.len() <= at / PLACE {
+                    places.resize(at / PLACE + 1, Place::default());
+                }
+                let place = &mut places[at / PLACE];
+                place.tokens += 1;
+                place.removed += removed;
+            }
+        }
+        let summary = scorer.summary();
+        Tally {
+            cell: cell.clone(),
+            row: row.clone(),
+            outcomes,
+            errors: summary.errors,
+            correct: summary.overall.strict.counts.correct,
+            places,
+        }
+    }
+
+    /// Of all cells of a run, in their order.
+    pub fn all(run: &RunData) -> Vec<Tally> {
+        let cells = run.cells.iter().zip(&run.rows).zip(&run.records);
+        cells
+            .map(|((cell, row), records)| Tally::of(cell, row, records, &run.corpora[&cell.corpus].schema))
+            .collect()
+    }
+
+    /// Whether a mask was at work.
+    pub fn masked(&self) -> bool {
+        self.row.level != "none"
+    }
+
+    /// The probability that the mask removed, on average over the tokens that the model was asked about; none where there is no
+    /// mask, or where it is known of a part of the tokens only.
+    pub fn removed(&self) -> Option<f64> {
+        self.row.removed_mass.filter(|_| self.masked() && self.row.all_known())
+    }
+}
