@@ -87,6 +87,6 @@ pub use machine::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};
 pub use program::{CompileError, Program};
 pub use read::{Problem, ReadError, Reading};
-pub use repair::{Edits, Repaired};
+pub use repair::{Edits, Lenient, LenientReadings, Repaired};
 pub use vocabulary::{Token, Vocabulary, VocabularyError};
 pub use write::{Reason, WriteError, Written};

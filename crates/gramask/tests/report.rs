@@ -339,7 +339,7 @@ fn two_runs_are_compared_where_both_have_something() {
     let same = compare(first.path(), first.path(), Options::default()).unwrap();
     for row in 0..same.page.table.rows.len() {
         assert_eq!((value(&same, row, "difference"), value(&same, row, "p")), (0.0, 1.0));
-        assert_eq!(value(&same, row, "changed_documents"), 0.0);
+        assert_eq!(value(&same, row, "changed_outputs"), 0.0);
     }
 
     let report = compare(first.path(), second.path(), Options::default()).unwrap();
@@ -357,7 +357,7 @@ fn two_runs_are_compared_where_both_have_something() {
         assert!(value(&report, row, "p") <= value(&report, row, "p_holm"));
     }
     let changed: f64 = (0..runs[0].rows.len())
-        .map(|row| value(&report, row, "changed_documents"))
+        .map(|row| value(&report, row, "changed_outputs"))
         .sum();
     assert!(changed > 0.0);
     let script = between(&html, "id=\"data\">", "</script>");

@@ -1,12 +1,13 @@
 //! Outputs that copy the document: the copy is aligned with the document word by word (Needleman and Wunsch 1970), and
 //! entities are carried over.
 
-use gramask_ner::{Entity, Fragment};
+use gramask_ner::{Entity, Fragment, Text};
 
 use super::Edits;
 use super::collect::Collected;
 use super::distance::{Haystack, distance, fold};
-use crate::program::{NO_LABEL, Program};
+use super::lenient::{Leniency, Lenient};
+use crate::program::Program;
 
 /// The most cells of an alignment's table; what is copied beyond is not looked at.
 const CELLS: usize = 1_000_000;
@@ -96,53 +97,59 @@ fn alike(a: &[char], b: &[char]) -> Option<u32> {
 pub(super) fn carry(
     program: &Program,
     collected: &Collected,
+    text: &Text,
     words: &[Fragment],
-    text: &[char],
     haystack: &Haystack,
+    leniency: Leniency,
     edits: &mut Edits,
-) -> Vec<Entity> {
-    let folded = |word: &Fragment| {
-        text[word.start..word.end]
-            .iter()
-            .copied()
-            .map(fold)
-            .collect::<Vec<char>>()
+) -> Lenient {
+    let document: Vec<&str> = words.iter().filter_map(|word| text.slice(*word)).collect();
+    let folded = |word: &str| word.chars().map(fold).collect::<Vec<char>>();
+    let (there, copy): (Vec<_>, Vec<_>) = (
+        document.iter().map(|word| folded(word)).collect(),
+        collected.words.iter().map(|word| folded(word)).collect(),
+    );
+    let held = match (leniency, program.skips) {
+        (Leniency::Count, _) | (Leniency::Copy, false) => true,
+        // A tag for each word, no more and no fewer.
+        (Leniency::Parse | Leniency::Copy, true) => collected.certain == words.len(),
+        (Leniency::Parse, false) => collected.words == document,
     };
-    let document: Vec<Vec<char>> = words.iter().map(folded).collect();
-    let copy: Vec<Vec<char>> = collected
-        .words
-        .iter()
-        .map(|word| word.chars().map(fold).collect())
-        .collect();
     let aligned = match program.skips {
         // Tags without words count them.
         true => (0..words.len()).map(Some).collect(),
-        false => align(&copy, &document),
+        false => align(&copy, &there),
     };
-    let faithful = !program.skips && copy == document;
-    let mut entities: Vec<Entity> = Vec::new();
+    let faithful = !program.skips && copy == there;
+    let mut lenient = Lenient::default();
     for mention in &collected.mentions {
         let label = program.schema.labels().get(usize::from(mention.label));
+        if label.is_none() && !mention.lost {
+            lenient.strays += 1;
+        }
         let found = match label {
-            Some(_) if !mention.lost && mention.label != NO_LABEL => stretch(&aligned, mention.words, words.len())
+            Some(_) if held && !mention.lost => stretch(&aligned, mention.words, words.len())
                 .or_else(|| look(collected, &aligned, mention.words, words, haystack)),
             _ => None,
         };
         // Where the output ends, an entity of words may have gone on.
-        let certain = |&(_, last): &(usize, usize)| mention.words.1 < collected.certain || last + 1 == words.len();
+        let certain = |last: usize| mention.words.1 < collected.certain || last + 1 == words.len();
+        if held && label.is_some() && !mention.lost && found.is_none() {
+            lenient.strays += 1;
+        }
         let entity = found
-            .filter(certain)
+            .filter(|&(_, last)| certain(last))
             .zip(label)
             .map(|((first, last), label)| Entity::new(label, words[first].start, words[last].end));
         match entity {
-            Some(entity) if !entities.contains(&entity) => {
+            Some(entity) if !lenient.entities.contains(&entity) => {
                 edits.carried += usize::from(!faithful);
-                entities.push(entity);
+                lenient.entities.push(entity);
             }
             _ => edits.lost += 1,
         }
     }
-    entities
+    lenient
 }
 
 /// The document's words that these words of the copy stand for.

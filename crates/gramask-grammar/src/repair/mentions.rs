@@ -2,24 +2,27 @@
 
 use std::sync::Arc;
 
-use gramask_ner::{Entity, Fragment};
+use gramask_ner::{Entity, Fragment, Text};
 use rustc_hash::FxHashMap;
 
 use super::Edits;
 use super::collect::{Mention, Part};
 use super::distance::{Haystack, Place};
+use super::lenient::{Leniency, Lenient};
 use crate::machine::{Machine, NO_TUPLE, Seen};
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Program};
+use crate::program::Program;
 
 /// Places mentions one after the other.
 pub(super) struct Placer<'a> {
     pub program: &'a Arc<Program>,
     /// The document at level `grounded`.
     pub machine: Machine,
+    pub text: &'a Text,
     /// The units that fragments begin and end at.
     pub units: &'a [Fragment],
     pub haystack: &'a Haystack,
+    leniency: Leniency,
     /// The entity before, interned in `machine`.
     last: u32,
     /// What was found for texts that are not in the document.
@@ -27,13 +30,33 @@ pub(super) struct Placer<'a> {
     entities: Vec<Entity>,
 }
 
+/// What became of a mention.
+enum Placed {
+    At(Entity),
+    /// It says again what another one said.
+    Again,
+    /// It says nothing that is in the document.
+    Nowhere,
+    /// It is not whole.
+    Lost,
+}
+
 impl<'a> Placer<'a> {
-    pub fn new(program: &'a Arc<Program>, machine: Machine, units: &'a [Fragment], haystack: &'a Haystack) -> Self {
+    pub fn new(
+        program: &'a Arc<Program>,
+        machine: Machine,
+        text: &'a Text,
+        units: &'a [Fragment],
+        haystack: &'a Haystack,
+        leniency: Leniency,
+    ) -> Self {
         Placer {
             program,
             machine,
+            text,
             units,
             haystack,
+            leniency,
             last: NO_TUPLE,
             near: FxHashMap::default(),
             entities: Vec::new(),
@@ -41,55 +64,149 @@ impl<'a> Placer<'a> {
     }
 
     /// The entities of mentions that refer to the document by text or by number.
-    pub fn place(mut self, mentions: &[Mention], edits: &mut Edits) -> Vec<Entity> {
+    pub fn place(mut self, mentions: &[Mention], edits: &mut Edits) -> Lenient {
+        let mut strays = 0;
         for mention in mentions {
             if mention.fresh {
                 self.last = NO_TUPLE;
             }
             match self.one(mention, edits) {
-                Some(entity) => self.entities.push(entity),
-                None => edits.lost += 1,
+                Placed::At(entity) => self.entities.push(entity),
+                Placed::Again | Placed::Lost => edits.lost += 1,
+                Placed::Nowhere => {
+                    strays += 1;
+                    edits.lost += 1;
+                }
             }
         }
-        self.entities
+        Lenient {
+            entities: self.entities,
+            strays,
+        }
     }
 
-    fn one(&mut self, mention: &Mention, edits: &mut Edits) -> Option<Entity> {
-        if mention.lost || mention.label == NO_LABEL {
-            return None;
+    fn one(&mut self, mention: &Mention, edits: &mut Edits) -> Placed {
+        if mention.lost {
+            return Placed::Lost;
         }
-        let label = self.program.schema.labels().get(usize::from(mention.label))?.clone();
+        let Some(label) = self.program.schema.labels().get(usize::from(mention.label)).cloned() else {
+            return Placed::Nowhere;
+        };
+        match self.leniency {
+            Leniency::Parse | Leniency::Copy => self.held(mention, &label),
+            Leniency::Count => self.anywhere(mention, &label, edits),
+        }
+    }
+
+    /// As the strict reader has it: numbers are held to what they say, and so is text, for which at most the document's
+    /// nearest text stands in.
+    fn held(&mut self, mention: &Mention, label: &str) -> Placed {
+        if mention.vague {
+            return Placed::Lost;
+        }
+        let seen = |part: &Part, program: &Program| part.seen(program);
+        let written: Option<Vec<Seen>> = mention.parts.iter().map(|part| seen(part, self.program)).collect();
+        let mut located = written.and_then(|written| self.machine.locate(mention.label, &written, self.last));
+        if located.is_none() && self.leniency == Leniency::Copy {
+            for parts in self.nearest(mention) {
+                let written: Option<Vec<Seen>> = parts.iter().map(|part| seen(part, self.program)).collect();
+                located = written.and_then(|written| self.machine.locate(mention.label, &written, self.last));
+                if located.is_some() {
+                    break;
+                }
+            }
+        }
+        let Some((fragments, last)) = located else {
+            return Placed::Nowhere;
+        };
+        let fragments = fragments.into_iter().map(|(start, end)| Fragment::new(start, end));
+        let entity = Entity::discontinuous(label, fragments.collect());
+        if self.entities.contains(&entity) {
+            return Placed::Again;
+        }
+        self.last = last;
+        Placed::At(entity)
+    }
+
+    /// The parts of a mention with the document's texts that are nearest to its own: of one part all those that are equally
+    /// near, of several the first of each.
+    fn nearest(&mut self, mention: &Mention) -> Vec<Vec<Part>> {
+        let mut choices: Vec<Vec<Part>> = Vec::new();
+        for part in &mention.parts {
+            let with = |text: Option<String>| Part {
+                text,
+                positions: part.positions.clone(),
+            };
+            let Some(text) = part.text.as_deref() else {
+                choices.push(vec![with(None)]);
+                continue;
+            };
+            let mut texts: Vec<String> = Vec::new();
+            for place in self.candidates(text) {
+                let there = self.text.slice(place).unwrap_or_default();
+                if !texts.iter().any(|known| known == there) {
+                    texts.push(there.to_owned());
+                }
+            }
+            choices.push(texts.into_iter().map(|text| with(Some(text))).collect());
+        }
+        match <[Vec<Part>; 1]>::try_from(choices) {
+            Ok([single]) => single.into_iter().map(|part| vec![part]).collect(),
+            Err(several) => {
+                let first: Option<Vec<Part>> = several.into_iter().map(|of| of.into_iter().next()).collect();
+                first.into_iter().collect()
+            }
+        }
+    }
+
+    /// Where it is or may be meant: a number is a hint.
+    fn anywhere(&mut self, mention: &Mention, label: &str, edits: &mut Edits) -> Placed {
         if mention.vague {
             // Only a text that stands in one place needs no number.
             let [Part { text: Some(text), .. }] = &mention.parts[..] else {
-                return None;
+                return Placed::Lost;
             };
             if self.exactly(text).len() != 1 {
-                return None;
+                return Placed::Lost;
             }
         } else {
             let seen: Option<Vec<Seen>> = mention.parts.iter().map(|part| part.seen(self.program)).collect();
-            if let Some((fragments, last)) = self.machine.locate(mention.label, &seen?, self.last) {
+            let located = seen.and_then(|seen| self.machine.locate(mention.label, &seen, self.last));
+            if let Some((fragments, last)) = located {
                 let fragments = fragments
                     .into_iter()
                     .map(|(start, end)| Fragment::new(start, end))
                     .collect();
-                let entity = Entity::discontinuous(&label, fragments);
+                let entity = Entity::discontinuous(label, fragments);
                 if !self.entities.contains(&entity) {
                     self.last = last;
-                    return Some(entity);
+                    return Placed::At(entity);
                 }
             }
         }
         let entity = match &mention.parts[..] {
             [part] => self
-                .near(part, &label)
-                .map(|found| Entity::discontinuous(&label, vec![found])),
-            parts => self.parts(parts).map(|found| Entity::discontinuous(&label, found)),
+                .near(part, label)
+                .map(|found| Entity::discontinuous(label, vec![found])),
+            parts => self.parts(parts).map(|found| Entity::discontinuous(label, found)),
         };
-        let entity = entity.filter(|entity| !self.entities.contains(entity))?;
-        edits.realigned += 1;
-        Some(entity)
+        match entity.filter(|entity| !self.entities.contains(entity)) {
+            Some(entity) => {
+                edits.realigned += 1;
+                Placed::At(entity)
+            }
+            // All places of its text are taken: it is said too often.
+            None if mention.parts.iter().all(|part| self.somewhere(part)) => Placed::Again,
+            None => Placed::Nowhere,
+        }
+    }
+
+    /// Whether a part is in the document at all, whatever its numbers say.
+    fn somewhere(&mut self, part: &Part) -> bool {
+        match &part.text {
+            Some(text) => !self.candidates(text).is_empty(),
+            None => self.near(part, "").is_some(),
+        }
     }
 
     /// Where a text stands as it is, left to right.

@@ -20,14 +20,19 @@ mod copy;
 mod costs;
 mod distance;
 mod label;
+mod lenient;
 mod mentions;
 mod search;
 mod strip;
 mod unit;
 
+pub use lenient::{Lenient, LenientReadings};
+
 use std::sync::Arc;
 
+use collect::Collected;
 use gramask_ner::{Entity, Fragment, Text};
+use lenient::Leniency;
 use rustc_hash::FxHashSet;
 
 use crate::machine::{Level, Limits, Machine};
@@ -119,13 +124,8 @@ impl Program {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn repair(self: &Arc<Self>, text: &Text, output: &[u8]) -> Repaired {
-        let unchanged = |output: &str| {
-            let whole = self.admitted(output.as_bytes()) == output.len();
-            let reading = whole.then(|| self.read(text, output.as_bytes()))?.ok()?;
-            reading.problems.is_empty().then_some(reading.entities)
-        };
         if let Ok(output) = std::str::from_utf8(output)
-            && let Some(entities) = unchanged(output)
+            && let Some(entities) = self.unchanged(text, output)
         {
             return Repaired {
                 text: output.to_owned(),
@@ -139,14 +139,10 @@ impl Program {
             ..Edits::default()
         };
         let whole = String::from_utf8_lossy(&output[..output.len().min(LONGEST)]);
-        let mut answer = strip::answer(&whole, text.as_str());
-        // What stands behind a complete output is no part of it.
-        if let admitted @ 1.. = self.admitted(answer.as_bytes()) {
-            answer = answer.get(..admitted).unwrap_or(answer);
-        }
+        let answer = self.answer(text, &whole);
         edits.dropped += whole.len() - answer.len();
         if answer.len() < whole.len()
-            && let Some(entities) = unchanged(answer)
+            && let Some(entities) = self.unchanged(text, answer)
         {
             return Repaired {
                 text: answer.to_owned(),
@@ -156,6 +152,23 @@ impl Program {
         }
         let entities = self.mend(text, answer.as_bytes(), &mut edits);
         self.anew(text, &entities, edits)
+    }
+
+    /// The entities of an output that is read without a problem.
+    fn unchanged(self: &Arc<Self>, text: &Text, output: &str) -> Option<Vec<Entity>> {
+        let whole = self.admitted(output.as_bytes()) == output.len();
+        let reading = whole.then(|| self.read(text, output.as_bytes()))?.ok()?;
+        reading.problems.is_empty().then_some(reading.entities)
+    }
+
+    /// An output without what stands around the answer.
+    fn answer<'a>(self: &Arc<Self>, text: &Text, whole: &'a str) -> &'a str {
+        let answer = strip::answer(whole, text.as_str());
+        // What stands behind a complete output is no part of it.
+        match self.admitted(answer.as_bytes()) {
+            0 => answer,
+            admitted => answer.get(..admitted).unwrap_or(answer),
+        }
     }
 
     /// How much of an output is of the format with labels of the schema: all of it, or as much as leaves nothing to follow.
@@ -184,23 +197,34 @@ impl Program {
 
     /// The entities of an output, by the cheapest way of reading it.
     fn mend(self: &Arc<Self>, text: &Text, output: &[u8], edits: &mut Edits) -> Vec<Entity> {
-        let Ok(source) = Source::new(text, self.escape(), self.format.grammar.directives.boundaries) else {
-            return Vec::new();
-        };
+        match self.collect(text, output, edits) {
+            Some(collected) => self.place(text, &collected, Leniency::Count, edits).entities,
+            None => Vec::new(),
+        }
+    }
+
+    /// What the cheapest way of reading an output says.
+    fn collect(self: &Arc<Self>, text: &Text, output: &[u8], edits: &mut Edits) -> Option<Collected> {
         let Some(events) = search::search(self, output, text.as_str().contains('\n')) else {
             edits.dropped += output.len();
-            return Vec::new();
+            return None;
         };
-        let collected = collect::collect(self, output, &events, edits);
+        Some(collect::collect(self, output, &events, edits))
+    }
+
+    /// What was said, in the document.
+    fn place(self: &Arc<Self>, text: &Text, collected: &Collected, leniency: Leniency, edits: &mut Edits) -> Lenient {
+        let Ok(source) = Source::new(text, self.escape(), self.format.grammar.directives.boundaries) else {
+            return Lenient::default();
+        };
         let unit = |&(start, end): &(u32, u32)| Fragment::new(start as usize, end as usize);
         let units: Vec<Fragment> = source.words.iter().map(unit).collect();
         let haystack = distance::Haystack::new(text, &units);
         if self.cursor {
-            let characters: Vec<char> = text.as_str().chars().collect();
-            return copy::carry(self, &collected, &units, &characters, &haystack, edits);
+            return copy::carry(self, collected, text, &units, &haystack, leniency, edits);
         }
         let machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Grounded, Limits::NONE);
-        mentions::Placer::new(self, machine, &units, &haystack).place(&collected.mentions, edits)
+        mentions::Placer::new(self, machine, text, &units, &haystack, leniency).place(&collected.mentions, edits)
     }
 
     /// The output that says these entities, as far as the format can say them.

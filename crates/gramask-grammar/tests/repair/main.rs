@@ -9,6 +9,7 @@ mod formats;
 
 mod cases;
 mod hostile;
+mod lenient;
 mod records;
 mod truncated;
 mod unchanged;
@@ -30,9 +31,13 @@ pub fn passes(name: &str, corpus: &Corpus) -> Vec<Arc<Program>> {
     formats::passes(name, &labels)
 }
 
-/// What holds of every repair: the strict reader reads the mended output as the same entities.
+/// What holds of every repair: the strict reader reads the mended output as the same entities, and these are among those of
+/// the most lenient reading.
 pub fn check(program: &Arc<Program>, text: &Text, output: &[u8]) -> Repaired {
     let repaired = program.repair(text, output);
+    let lenient = program.read_leniently(text, output).count.entities;
+    let missing = repaired.entities.iter().find(|entity| !lenient.contains(entity));
+    assert_eq!(missing, None, "{:?}", String::from_utf8_lossy(output));
     let shown = String::from_utf8_lossy(output);
     if program.write(text, &repaired.entities).is_err() {
         // The document has no output in the format.

@@ -11,12 +11,18 @@
 
 pub mod bio;
 mod errors;
+mod gap;
+mod leniency;
 mod matching;
 mod schemes;
 mod scorer;
 mod significance;
 
 pub use errors::{ErrorCounts, Verdict, VerdictKind, verdicts};
+pub use gap::{Gap, Parts, gap, losses};
+pub use leniency::{Leniencies, Matches};
 pub use schemes::{Counts, Schemes, Score};
 pub use scorer::{Fault, FaultKind, LabelScores, Outcome, Prediction, Scorer, Summary};
-pub use significance::{Difference, Interval, Unpaired, difference, difference_interval, holm, interval};
+pub use significance::{
+    Difference, Interval, Tally, Unpaired, difference, holm, interval, mean_difference, mean_interval,
+};

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | how far may the F1 of this corpus be off? | [`interval`]: percentile bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3) |
 //! | are two systems different on the same documents? | [`difference`]: paired approximate randomisation (Noreen, "Computer-Intensive Methods for Testing Hypotheses", 1989; Yeh, "More accurate tests for the statistical significance of result differences", COLING 2000) |
-//! | how far may that difference be off? | [`difference_interval`]: percentile bootstrap over the documents, of both systems together |
+//! | and of outputs with several seeds? | [`mean_interval`] and [`mean_difference`]: the same with the mean of the seeds' F1, the seeds of a document kept together |
 //! | which of many differences stand? | [`holm`]: Holm's step-down correction ("A simple sequentially rejective multiple test procedure", 1979) |
 //!
 //! ```
@@ -59,30 +59,43 @@ pub struct Unpaired {
     pub second: usize,
 }
 
+/// What is counted of a document: counts that can be summed, and the F1 of a sum.
+pub trait Tally: Copy + Default + PartialEq {
+    /// Adds the counts of another document.
+    fn add(&mut self, other: &Self);
+    /// The micro-averaged F1 of what was added up.
+    fn f1(&self) -> f64;
+}
+
+impl Tally for Counts {
+    fn add(&mut self, other: &Self) {
+        Counts::add(self, other);
+    }
+
+    fn f1(&self) -> f64 {
+        self.score().f1
+    }
+}
+
 /// The interval of the micro-averaged F1 at a confidence between 0 and 1, from so many bootstrap samples of the documents.
 ///
 /// The ends are quantiles with linear interpolation. A seed gives the same samples on every machine. Without a document all
 /// is 0.
-pub fn interval(documents: &[Counts], confidence: f64, samples: usize, seed: u64) -> Interval {
-    let value = f1(documents.iter());
-    if documents.is_empty() || samples == 0 {
-        return Interval {
-            value,
-            low: value,
-            high: value,
-        };
-    }
-    let mut numbers = Numbers(seed);
-    let mut drawn: Vec<f64> = (0..samples)
-        .map(|_| f1((0..documents.len()).map(|_| &documents[numbers.below(documents.len())])))
-        .collect();
-    drawn.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - confidence.clamp(0.0, 1.0)) / 2.0;
-    Interval {
-        value,
-        low: quantile(&drawn, tail),
-        high: quantile(&drawn, 1.0 - tail),
-    }
+pub fn interval<T: Tally>(documents: &[T], confidence: f64, samples: usize, seed: u64) -> Interval {
+    mean_interval(&[documents], confidence, samples, seed)
+}
+
+/// The interval of the F1 of several outputs of the same documents, drawn with other seeds: the mean of the seeds' F1.
+///
+/// The documents are drawn, and of each of them the outputs of all seeds stay together, because they are about the same text.
+/// So the interval is that of the mean over these seeds; how far the seeds are apart is another figure.
+pub fn mean_interval<T: Tally>(seeds: &[&[T]], confidence: f64, samples: usize, seed: u64) -> Interval {
+    let documents = shortest(seeds);
+    let drawn = bootstrap(documents, samples, seed, |places| {
+        [mean_f1(seeds, places.iter().copied())]
+    });
+    let value = mean_f1(seeds, 0..documents);
+    Interval::of(value, drawn.into_iter().map(|[value]| value).collect(), confidence)
 }
 
 /// Tests whether two systems differ on the same documents, given in the same order.
@@ -93,89 +106,75 @@ pub fn interval(documents: &[Counts], confidence: f64, samples: usize, seed: u64
 ///
 /// # Errors
 /// [`Unpaired`] where the numbers of documents differ.
-pub fn difference(first: &[Counts], second: &[Counts], shuffles: usize, seed: u64) -> Result<Difference, Unpaired> {
-    if first.len() != second.len() {
+pub fn difference<T: Tally>(first: &[T], second: &[T], shuffles: usize, seed: u64) -> Result<Difference, Unpaired> {
+    mean_difference(&[first], &[second], shuffles, seed)
+}
+
+/// The same of systems with several outputs of each document, drawn with other seeds: the difference of the means of the
+/// seeds' F1. A document's outputs are exchanged all together. Of a system with fewer seeds, such as a greedy one, the outputs
+/// are taken again from the first on.
+///
+/// # Errors
+/// [`Unpaired`] where the numbers of documents differ.
+pub fn mean_difference<T: Tally>(
+    first: &[&[T]],
+    second: &[&[T]],
+    shuffles: usize,
+    seed: u64,
+) -> Result<Difference, Unpaired> {
+    let documents = shortest(first);
+    let unpaired = |of: &[&[T]]| of.iter().map(|of| of.len()).find(|&length| length != documents);
+    if let Some(other) = unpaired(first).or(unpaired(second)) {
         return Err(Unpaired {
-            first: first.len(),
-            second: second.len(),
+            first: documents,
+            second: other,
         });
     }
-    let observed = f1(first.iter()) - f1(second.iter());
+    let observed = mean_f1(first, 0..documents) - mean_f1(second, 0..documents);
+    let count = match first.is_empty() || second.is_empty() {
+        true => 0,
+        false => first.len().max(second.len()),
+    };
+    let pairs_of = |document: usize| {
+        (0..count).map(move |at| (first[at % first.len()][document], second[at % second.len()][document]))
+    };
     // A document that both treat alike is the same exchanged or not.
-    let pairs: Vec<(&Counts, &Counts)> = first.iter().zip(second).filter(|(a, b)| a != b).collect();
-    let mut common = Counts::default();
-    first
-        .iter()
-        .zip(second)
-        .filter(|(a, b)| a == b)
-        .for_each(|(a, _)| common.add(a));
+    let (same, differing): (Vec<usize>, Vec<usize>) =
+        (0..documents).partition(|&document| pairs_of(document).all(|(a, b)| a == b));
+    let differing: Vec<Vec<(T, T)>> = differing
+        .into_iter()
+        .map(|document| pairs_of(document).collect())
+        .collect();
+    let mut common = vec![T::default(); count];
+    for document in same {
+        common
+            .iter_mut()
+            .zip(pairs_of(document))
+            .for_each(|(sum, (a, _))| sum.add(&a));
+    }
+    let mean = |of: &[T]| of.iter().map(T::f1).sum::<f64>() / of.len().max(1) as f64;
     let mut numbers = Numbers(seed);
     let mut hits = 0usize;
     for _ in 0..shuffles {
-        let (mut left, mut right) = (common, common);
+        let (mut left, mut right) = (common.clone(), common.clone());
         let (mut bits, mut left_over) = (0, 0);
-        for (a, b) in &pairs {
+        for pairs in &differing {
             if left_over == 0 {
                 (bits, left_over) = (numbers.next(), 64);
             }
-            let (a, b) = if bits & 1 == 1 { (b, a) } else { (a, b) };
-            left.add(a);
-            right.add(b);
+            for (at, (a, b)) in pairs.iter().enumerate() {
+                let (a, b) = if bits & 1 == 1 { (b, a) } else { (a, b) };
+                left[at].add(a);
+                right[at].add(b);
+            }
             (bits, left_over) = (bits >> 1, left_over - 1);
         }
         // The margin is for sums of the same numbers in another order.
-        hits += usize::from((left.score().f1 - right.score().f1).abs() >= observed.abs() - 1e-12);
+        hits += usize::from((mean(&left) - mean(&right)).abs() >= observed.abs() - 1e-12);
     }
     Ok(Difference {
         difference: observed,
         p: (hits + 1) as f64 / (shuffles + 1) as f64,
-    })
-}
-
-/// The interval of the difference of two systems' F1 on the same documents, given in the same order: each bootstrap sample
-/// draws documents, and takes both systems' counts of them.
-///
-/// # Errors
-/// [`Unpaired`] where the numbers of documents differ.
-pub fn difference_interval(
-    first: &[Counts],
-    second: &[Counts],
-    confidence: f64,
-    samples: usize,
-    seed: u64,
-) -> Result<Interval, Unpaired> {
-    if first.len() != second.len() {
-        return Err(Unpaired {
-            first: first.len(),
-            second: second.len(),
-        });
-    }
-    let value = f1(first.iter()) - f1(second.iter());
-    let mut numbers = Numbers(seed);
-    let mut drawn: Vec<f64> = (0..if first.is_empty() { 0 } else { samples })
-        .map(|_| {
-            let (mut a, mut b) = (Counts::default(), Counts::default());
-            for _ in 0..first.len() {
-                let document = numbers.below(first.len());
-                a.add(&first[document]);
-                b.add(&second[document]);
-            }
-            a.score().f1 - b.score().f1
-        })
-        .collect();
-    drawn.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - confidence.clamp(0.0, 1.0)) / 2.0;
-    let end = |share| {
-        if drawn.is_empty() {
-            value
-        } else {
-            quantile(&drawn, share)
-        }
-    };
-    Ok(Interval {
-        value,
-        low: end(tail),
-        high: end(1.0 - tail),
     })
 }
 
@@ -194,11 +193,58 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// The micro-averaged F1.
-fn f1<'a>(documents: impl Iterator<Item = &'a Counts>) -> f64 {
-    let mut all = Counts::default();
-    documents.for_each(|counts| all.add(counts));
-    all.score().f1
+impl Interval {
+    /// A figure and the interval that holds a share of what was drawn; the figure alone where nothing was.
+    pub(super) fn of(value: f64, mut drawn: Vec<f64>, confidence: f64) -> Interval {
+        if drawn.is_empty() {
+            return Interval {
+                value,
+                low: value,
+                high: value,
+            };
+        }
+        drawn.sort_unstable_by(f64::total_cmp);
+        let tail = (1.0 - confidence.clamp(0.0, 1.0)) / 2.0;
+        Interval {
+            value,
+            low: quantile(&drawn, tail),
+            high: quantile(&drawn, 1.0 - tail),
+        }
+    }
+}
+
+/// Figures of so many bootstrap samples, each of as many documents as there are, drawn with replacement.
+pub(super) fn bootstrap<const N: usize>(
+    documents: usize,
+    samples: usize,
+    seed: u64,
+    figures: impl Fn(&[usize]) -> [f64; N],
+) -> Vec<[f64; N]> {
+    if documents == 0 {
+        return Vec::new();
+    }
+    let mut numbers = Numbers(seed);
+    let mut places = vec![0; documents];
+    let sample = |_| {
+        places.iter_mut().for_each(|place| *place = numbers.below(documents));
+        figures(&places)
+    };
+    (0..samples).map(sample).collect()
+}
+
+/// The mean over the seeds of the micro-averaged F1 of some documents.
+pub(super) fn mean_f1<T: Tally>(seeds: &[&[T]], places: impl Iterator<Item = usize> + Clone) -> f64 {
+    let f1 = |documents: &&[T]| {
+        let mut all = T::default();
+        places.clone().for_each(|place| all.add(&documents[place]));
+        all.f1()
+    };
+    seeds.iter().map(f1).sum::<f64>() / seeds.len().max(1) as f64
+}
+
+/// How many documents all seeds have.
+pub(super) fn shortest<T>(seeds: &[&[T]]) -> usize {
+    seeds.iter().map(|documents| documents.len()).min().unwrap_or(0)
 }
 
 /// A quantile of sorted values, linear between neighbours (Hyndman and Fan's type 7, as NumPy's default).
@@ -229,6 +275,12 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn f1<'a>(documents: impl Iterator<Item = &'a Counts>) -> f64 {
+        let mut all = Counts::default();
+        documents.for_each(|counts| all.add(counts));
+        all.score().f1
+    }
 
     fn counts(correct: usize, missed: usize, spurious: usize) -> Counts {
         Counts {
@@ -304,18 +356,24 @@ mod tests {
     }
 
     #[test]
-    fn intervals_of_differences_are_paired() {
-        // One hit in each document, and a second one in every other document of the first system.
-        let second: Vec<Counts> = (0..200).map(|_| counts(1, 1, 0)).collect();
-        let first: Vec<Counts> = (0..200).map(|i| counts(1 + i % 2, 1 - i % 2, 0)).collect();
-        let found = difference_interval(&first, &second, 0.95, 2_000, 3).unwrap();
-        assert!((found.value - (6.0 / 7.0 - 2.0 / 3.0)).abs() < 1e-12, "{found:?}");
-        assert!(found.low > 0.15 && found.low < found.value && found.value < found.high && found.high < 0.23);
-        let same = difference_interval(&first, &first, 0.95, 100, 3).unwrap();
-        assert_eq!((same.low, same.value, same.high), (0.0, 0.0, 0.0));
-        assert!(difference_interval(&first, &first[1..], 0.95, 100, 3).is_err());
-        let empty = difference_interval(&[], &[], 0.95, 100, 3).unwrap();
-        assert_eq!((empty.low, empty.high), (0.0, 0.0));
+    fn seeds_are_averaged_and_stay_with_their_document() {
+        let one: Vec<Counts> = (0..30).map(|i| counts(i % 3, i % 2, 1)).collect();
+        let other: Vec<Counts> = (0..30).map(|i| counts(i % 3, 1, i % 2)).collect();
+        let [a, b] = [&one, &other].map(|seed| interval(seed, 0.95, 500, 1));
+        let both = mean_interval(&[&one, &other], 0.95, 500, 1);
+        assert!((both.value - (a.value + b.value) / 2.0).abs() < 1e-12);
+        assert_eq!(
+            mean_interval(&[&one, &one], 0.95, 500, 1),
+            a,
+            "the same output twice is no more sure"
+        );
+        assert!(both.low > a.low.min(b.low) && both.high < a.high.max(b.high));
+
+        let single = difference(&one, &other, 999, 1).unwrap();
+        assert_eq!(mean_difference(&[&one, &one, &one], &[&other], 999, 1).unwrap(), single);
+        let half = mean_difference(&[&one, &other], &[&other], 999, 1).unwrap();
+        assert!((half.difference - single.difference / 2.0).abs() < 1e-12);
+        assert!(mean_difference(&[&one, &other[1..]], &[&other], 9, 1).is_err());
     }
 
     #[test]
@@ -325,7 +383,7 @@ mod tests {
         let all_right = vec![counts(2, 0, 0); 10];
         let sure = interval(&all_right, 0.95, 100, 1);
         assert_eq!((sure.value, sure.low, sure.high), (1.0, 1.0, 1.0));
-        assert_eq!(interval(&[], 0.95, 100, 1).value, 0.0);
+        assert_eq!(interval::<Counts>(&[], 0.95, 100, 1).value, 0.0);
         // More documents of the same kind make it narrower, by about the square root.
         let mixed = |n: usize| (0..n).map(|i| counts(i % 3, (i + 1) % 2, i % 2)).collect::<Vec<_>>();
         let width = |n| {

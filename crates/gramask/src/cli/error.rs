@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::experiment::ExperimentError;
 use crate::pull::PullError;
-use crate::run::{JournalError, OneError, PlanError, RunError, SettingsError};
+use crate::run::{CompareError, JournalError, MergeError, OneError, PlanError, RunError, ScoresError, SettingsError};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -27,6 +27,15 @@ pub enum CliError {
     /// The report.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
+    /// The run's scores.
+    #[error(transparent)]
+    Scores(#[from] ScoresError),
+    /// Parts of a run.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// Cells.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The model.
     #[error(transparent)]
     Pull(#[from] PullError),

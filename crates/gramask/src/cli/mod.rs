@@ -5,11 +5,14 @@
 //! output broke a promise of its constraint; 130 stopped by Ctrl-C.
 
 mod bars;
+mod compare;
 mod decode;
+mod dry;
 mod error;
 mod grammar;
 mod list;
 mod mask;
+mod merge;
 mod pull;
 mod report;
 mod run;
@@ -24,6 +27,7 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 
 use crate::experiment::StrategyName;
+use crate::run::Shard;
 
 /// Done.
 const DONE: u8 = 0;
@@ -58,9 +62,18 @@ enum Command {
     /// Carry out an experiment file and print its table; goes on where it was stopped
     #[command(after_help = "\
 The folder runs/NAME/ (or --out DIR) gets run.json (everything needed to repeat the run), records.jsonl (a line for each
-document of each cell) and summary.csv (a line for each cell). The same command again goes on where the run was stopped;
-a folder holds one run, and other settings are refused.")]
+document of each cell), scores.csv (the same without any text of a corpus) and summary.csv (a line for each cell). The same
+command again goes on where the run was stopped, whatever stopped it; a folder holds one run, and other settings are refused.
+docs/experiments.md says more of all of it.")]
     Run(RunArgs),
+    /// Put the parts of a run together: its shards, or its sessions on several machines
+    Merge(merge::MergeArgs),
+    /// Compare cells of runs: whether they differ, and how much of it is parsing, copying, counting and recognition
+    #[command(after_help = "\
+Each cell is compared with the one of the same corpus that has what --against names and is like it otherwise: `none` (the
+default) holds every masked cell against the unmasked one of its format, `json-list` every format against that one, `masked`
+the other strategies against that one. docs/statistics.md says what is computed and how.")]
+    Compare(compare::CompareArgs),
     /// Decode one text and show its entities in colour
     #[command(after_help = "\
 The labels and the examples of the prompt come from a corpus; --labels names other labels and leaves the examples out.
@@ -134,6 +147,15 @@ struct RunArgs {
     /// Write into each record what is known of each of its tokens
     #[arg(long)]
     trace: bool,
+    /// Only print what would be done, and an estimate of the time
+    #[arg(long)]
+    dry_run: bool,
+    /// Only this part of the documents, such as 3/16; `gramask merge` puts the parts together [the run's folder: runs/NAME-shards/03-of-16]
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
+    /// Leave out the documents of these scores.csv, of the same settings, each with its run.json beside it
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
+    done: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +223,8 @@ fn level(text: &str) -> Result<gramask_grammar::Level, gramask_grammar::UnknownL
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Merge(args) => merge::merge(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Decode(args) => decode::decode(args),
         Command::Report(args) => report::report(args),
         Command::Mask(args) => mask::mask(args),

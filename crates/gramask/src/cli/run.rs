@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
 
-use super::{BROKEN, CliError, DONE, STOPPED, bars};
+use super::{BROKEN, CliError, DONE, STOPPED, bars, dry};
 use crate::experiment::{Cell, Experiment, OnProblem, Overrides};
 use crate::pull::{Cache, Model};
 use crate::run::{
-    Engine, FaultKind, Journal, Plan, Record, Row, RunError, Watch, broken_promises, carry_out, rows, run_file, table,
-    write_summary,
+    Engine, FaultKind, Grader, Journal, Plan, Record, Row, RunError, RunFile, Scores, ScoresError, Shard, Watch,
+    broken_promises, carry_out, rows_of, run_file, table, write_summary,
 };
 
 /// Carries out an experiment file.
@@ -47,15 +47,37 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     for name in &plan.experiment.models {
         models.push(resolve(name, &cache)?);
     }
-    let folder = args
-        .out
-        .unwrap_or_else(|| PathBuf::from("runs").join(&plan.experiment.name));
-    run_file(&plan, &source, &overrides, &models)?.claim(&folder)?;
+    let name = &plan.experiment.name;
+    let folder = args.out.unwrap_or_else(|| match args.shard {
+        None => PathBuf::from("runs").join(name),
+        Some(shard) => PathBuf::from("runs")
+            .join(format!("{name}-shards"))
+            .join(shard.folder()),
+    });
+    let run = RunFile {
+        shard: args.shard,
+        ..run_file(&plan, &source, &overrides, &models)?
+    };
+    if args.dry_run {
+        return dry::dry(&plan, &run, &folder, args.shard);
+    }
+    run.claim(&folder)?;
     let mut journal = Journal::open(&folder.join("records.jsonl"))?;
     if journal.was_torn() {
         anstream::eprintln!(
             "note: the last record was cut off when the run was stopped; its document is decoded again"
         );
+    }
+    let mut scores = Scores::open(&folder)?;
+    for file in &args.done {
+        let count = scores.import(file, &run, &plan)?;
+        anstream::eprintln!("{count} document(s) were done before: {}", file.display());
+    }
+    let grader = Grader::new(&plan)?;
+    scores.update(&journal, &grader)?;
+    scores.leave_out(&mut journal);
+    if let Some(shard) = args.shard {
+        leave_to_others(&plan, shard, &mut journal);
     }
 
     let stop = stop_at_ctrl_c()?;
@@ -66,21 +88,48 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         bar.finish_and_clear();
         engine
     };
-    let mut bar = Bar(None);
-    let complete = carry_out(&plan, &mut journal, &mut open, &mut bar, &stop);
-    bar.clear();
+    let mut watcher = Watcher {
+        bar: Bar(None),
+        scores: &mut scores,
+        grader: &grader,
+        failed: None,
+        stop: &stop,
+    };
+    let complete = carry_out(&plan, &mut journal, &mut open, &mut watcher, &stop);
+    watcher.bar.clear();
+    if let Some(error) = watcher.failed {
+        return Err(error.into());
+    }
     let complete = complete?;
 
-    let rows = rows(&plan, &journal);
+    scores.update(&journal, &grader)?;
+    let rows = rows_of(&plan.experiment.cells(), scores.all());
     write_summary(&folder, &rows)?;
     anstream::println!("{}", table(&rows));
-    anstream::eprintln!("{} has run.json, records.jsonl and summary.csv", folder.display());
+    anstream::eprintln!(
+        "{} has run.json, records.jsonl, scores.csv and summary.csv",
+        folder.display()
+    );
     let broken = tell(&rows, journal.records());
     if !complete {
         anstream::eprintln!("stopped: the same command goes on where it was");
         return Ok(STOPPED);
     }
     Ok(if broken { BROKEN } else { DONE })
+}
+
+/// Documents of other shards are done elsewhere.
+fn leave_to_others(plan: &Plan, shard: Shard, journal: &mut Journal) {
+    for cell in plan.experiment.cells() {
+        let Some(corpus) = plan.corpus(&cell.corpus) else {
+            continue;
+        };
+        for (place, document) in corpus.documents.iter().enumerate() {
+            if !shard.has(place) {
+                journal.leave_out(cell.clone(), document.id.clone());
+            }
+        }
+    }
 }
 
 /// A model that is here, or a pull with its bar.
@@ -109,7 +158,7 @@ fn stop_at_ctrl_c() -> Result<Arc<AtomicBool>, CliError> {
 
 /// Says how many masked outputs an independent parser read, what could not be decoded, and, loudly, what broke a promise.
 /// Returns whether anything did.
-fn tell(rows: &[Row], records: &[Record]) -> bool {
+pub(super) fn tell(rows: &[Row], records: &[Record]) -> bool {
     let masked: Vec<&Row> = rows.iter().filter(|row| row.level != "none").collect();
     let asked: usize = masked.iter().map(|row| row.independent_asked).sum();
     let read: usize = masked.iter().map(|row| row.independent_read).sum();
@@ -163,15 +212,31 @@ impl Bar {
     }
 }
 
-impl Watch for Bar {
+/// Shows how the run goes on, and keeps its scores up to date: those who take a run elsewhere take these.
+struct Watcher<'a> {
+    bar: Bar,
+    scores: &'a mut Scores,
+    grader: &'a Grader<'a>,
+    failed: Option<ScoresError>,
+    stop: &'a AtomicBool,
+}
+
+impl Watch for Watcher<'_> {
     fn cell(&mut self, cell: &Cell, documents: usize, done: usize) {
-        self.clear();
-        self.0 = Some(bars::documents(&cell.to_string(), documents, done));
+        self.bar.clear();
+        self.bar.0 = Some(bars::documents(&cell.to_string(), documents, done));
     }
 
     fn record(&mut self, _record: &Record) {
-        if let Some(bar) = &self.0 {
+        if let Some(bar) = &self.bar.0 {
             bar.inc(1);
+        }
+    }
+
+    fn left(&mut self, journal: &Journal) {
+        if let Err(error) = self.scores.update(journal, self.grader) {
+            self.failed = Some(error);
+            self.stop.store(true, Ordering::Relaxed);
         }
     }
 }

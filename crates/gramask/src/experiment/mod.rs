@@ -66,6 +66,9 @@ pub struct Experiment {
     pub examples: Examples,
     /// How tokens are drawn.
     pub sampling: Sampling,
+    /// Each cell whose strategy draws tokens is carried out with each of these seeds. Empty where the file gives one `seed`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub seeds: Vec<u64>,
     /// At most so many tokens per output.
     pub budget: usize,
     /// How many sequences are decoded at once.
@@ -159,6 +162,10 @@ pub struct Cell {
     pub level: LevelName,
     /// The strategy.
     pub strategy: StrategyName,
+    /// The seed, where the experiment has several and the strategy draws tokens. None in records of earlier versions, and where
+    /// the seed is that of the experiment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seed: Option<u64>,
 }
 
 impl Experiment {
@@ -170,19 +177,46 @@ impl Experiment {
                 for format in &self.formats {
                     for &level in &self.levels {
                         for strategy in self.strategies.of(level) {
-                            cells.push(Cell {
+                            cells.extend(self.seeds_of(strategy).into_iter().map(|seed| Cell {
                                 model: model.clone(),
                                 corpus: corpus.name.clone(),
                                 format: format_name(format),
                                 level,
                                 strategy,
-                            });
+                                seed,
+                            }));
                         }
                     }
                 }
             }
         }
         cells
+    }
+
+    /// The seeds that a strategy is carried out with: one, or each of several where it draws tokens.
+    fn seeds_of(&self, strategy: StrategyName) -> Vec<Option<u64>> {
+        match self.seeds.is_empty() || !strategy.draws(&self.sampling) {
+            true => vec![None],
+            false => self.seeds.iter().copied().map(Some).collect(),
+        }
+    }
+
+    /// How tokens are drawn in a cell.
+    pub fn sampling_of(&self, cell: &Cell) -> Sampling {
+        Sampling {
+            seed: cell.seed.unwrap_or(self.sampling.seed),
+            ..self.sampling
+        }
+    }
+}
+
+impl Cell {
+    /// The cell without its seed: cells that differ by that alone are one row of a table.
+    pub fn seedless(&self) -> Cell {
+        Cell {
+            seed: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -221,7 +255,11 @@ impl fmt::Display for LevelName {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.corpus, self.format, self.level, self.strategy)
+        write!(f, "{} {} {} {}", self.corpus, self.format, self.level, self.strategy)?;
+        match self.seed {
+            Some(seed) => write!(f, " seed {seed}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{CorpusChoice, Experiment, LevelName, OnProblem, StrategyName, Unit, format_name};
 
 /// Changes to an experiment; what is `None` stays as the file has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Overrides {
     /// At most so many documents of each corpus.
     #[serde(skip_serializing_if = "Option::is_none")]

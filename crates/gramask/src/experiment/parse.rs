@@ -36,7 +36,46 @@ struct Written {
     strategies: Spanned<Strategies>,
     #[serde(default)]
     examples: Examples,
-    sampling: Option<Spanned<Sampling>>,
+    sampling: Option<Spanned<WrittenSampling>>,
+}
+
+/// [`Sampling`], with several seeds in the place of one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSampling {
+    temperature: Option<f32>,
+    top_k: Option<usize>,
+    top_p: Option<f32>,
+    min_p: Option<f32>,
+    seed: Option<u64>,
+    seeds: Option<Spanned<Vec<Spanned<u64>>>>,
+}
+
+impl WrittenSampling {
+    fn sampling(&self) -> Sampling {
+        let default = Sampling::greedy();
+        Sampling {
+            temperature: self.temperature.unwrap_or(default.temperature),
+            top_k: self.top_k.unwrap_or(default.top_k),
+            top_p: self.top_p.unwrap_or(default.top_p),
+            min_p: self.min_p.unwrap_or(default.min_p),
+            seed: self.seed.unwrap_or(default.seed),
+        }
+    }
+
+    /// The seeds, where there are several.
+    fn seeds(&self) -> Result<Vec<u64>, Located> {
+        let Some(seeds) = &self.seeds else {
+            return Ok(Vec::new());
+        };
+        if self.seed.is_some() {
+            let message = "give one `seed`, or several `seeds`, and not both: each cell is run with each of the seeds";
+            return Err((seeds.span(), message.into()));
+        }
+        filled(seeds, "seeds", "numbers such as [1, 2, 3], or one `seed`")?;
+        unique(seeds.get_ref(), u64::to_string)?;
+        Ok(seeds.get_ref().iter().map(|seed| *seed.get_ref()).collect())
+    }
 }
 
 #[derive(Deserialize)]
@@ -155,14 +194,15 @@ impl Experiment {
                 "a batch of 0 decodes nothing: give at least 1".into(),
             ));
         }
-        let sampling = match &written.sampling {
-            None => Sampling::greedy(),
-            Some(sampling) => {
+        let (sampling, seeds) = match &written.sampling {
+            None => (Sampling::greedy(), Vec::new()),
+            Some(given) => {
+                let sampling = given.get_ref().sampling();
                 sampling
-                    .get_ref()
                     .validate()
-                    .map_err(|error| wrong(sampling.span(), error.to_string()))?;
-                *sampling.get_ref()
+                    .map_err(|error| wrong(given.span(), error.to_string()))?;
+                let seeds = given.get_ref().seeds().map_err(|(at, message)| wrong(at, message))?;
+                (sampling, seeds)
             }
         };
 
@@ -196,6 +236,7 @@ impl Experiment {
             strategies: written.strategies.into_inner(),
             examples: written.examples,
             sampling,
+            seeds,
             budget: written.budget.into_inner(),
             batch: written.batch.into_inner(),
             device: written.device,
@@ -413,6 +454,9 @@ seed = 3
             ),
             ("temperature = 0.7", "temperature = -1.0", 20, &["temperature is -1"]),
             ("seed = 3", "sed = 3", 22, &["sed", "seed"]),
+            ("seed = 3", "seed = 3\nseeds = [1, 2]", 23, &["`seed`", "`seeds`"]),
+            ("seed = 3", "seeds = []", 22, &["`seeds` is empty"]),
+            ("seed = 3", "seeds = [4, 4]", 22, &["`4` is there twice"]),
             ("levels = [", "levels = ", 4, &[]),
         ] {
             let message = error(from, to);
@@ -449,6 +493,51 @@ seed = 3
         let few = Experiment::parse("x.toml".as_ref(), GOOD).unwrap();
         let written = serde_json::to_value(&few.strategies).unwrap();
         assert_eq!(written, serde_json::json!({"unconstrained": {}, "masked": {}}));
+    }
+
+    #[test]
+    fn seeds_are_of_cells_that_draw() {
+        let table = "masked = {}\nbeam = {}\nretry = {}";
+        let source = GOOD.replace("seed = 3", "seeds = [3, 1]").replace("masked = {}", table);
+        let experiment = Experiment::parse("x.toml".as_ref(), &source).unwrap();
+        let of = |experiment: &Experiment| -> Vec<String> {
+            let cells = experiment
+                .cells()
+                .into_iter()
+                .filter(|cell| cell.corpus == "mini" && cell.format == "mine");
+            cells
+                .filter(|cell| cell.level != LevelName::Syntax)
+                .map(|cell| cell.to_string())
+                .collect()
+        };
+        let with = |names: &[&str]| names.iter().map(|name| format!("mini mine {name}")).collect::<Vec<_>>();
+        let expected = [
+            "none unconstrained seed 3",
+            "none unconstrained seed 1",
+            "none retry seed 3",
+            "none retry seed 1",
+            "none beam",
+            "grounded masked seed 3",
+            "grounded masked seed 1",
+            "grounded beam",
+        ];
+        assert_eq!(of(&experiment), with(&expected));
+        assert_eq!(experiment.sampling_of(&experiment.cells()[1]).seed, 1);
+        // Greedy strategies are run once.
+        let greedy = Experiment::parse("x.toml".as_ref(), &source.replace("0.7", "0")).unwrap();
+        let expected = [
+            "none unconstrained",
+            "none retry seed 3",
+            "none retry seed 1",
+            "none beam",
+            "grounded masked",
+            "grounded beam",
+        ];
+        assert_eq!(of(&greedy), with(&expected));
+        // One seed is that of the experiment, as ever.
+        let one = Experiment::parse("x.toml".as_ref(), GOOD).unwrap();
+        assert_eq!(one.sampling_of(&one.cells()[0]).seed, 3);
+        assert!(serde_json::to_value(&one).unwrap().get("seeds").is_none());
     }
 
     #[test]

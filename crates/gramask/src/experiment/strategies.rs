@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gramask_decode::Sampling;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -204,6 +205,16 @@ impl StrategyName {
             StrategyName::Unconstrained | StrategyName::Repair | StrategyName::Retry => level == LevelName::None,
             StrategyName::Beam => true,
             _ => level != LevelName::None,
+        }
+    }
+
+    /// Whether another seed can give another output. Beams take the likeliest, and `retry` and the aligned strategies draw at a
+    /// temperature of their own.
+    pub fn draws(self, sampling: &Sampling) -> bool {
+        match self {
+            StrategyName::Beam => false,
+            StrategyName::Retry | StrategyName::AlignedAsap | StrategyName::AlignedSmc => true,
+            _ => !sampling.is_greedy(),
         }
     }
 

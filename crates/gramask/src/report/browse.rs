@@ -202,6 +202,7 @@ fn output(shown: Shown<'_>) -> Value {
     let mut value = json!({
         "r": shown.run,
         "c": shown.cell,
+        "s": record.cell.seed,
         "k": Outcome::of(record) as usize,
         "x": record.output,
         "e": record.entities.iter().map(entity).collect::<Vec<_>>(),

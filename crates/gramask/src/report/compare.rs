@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use gramask_ner::Entity;
-use gramask_ner::metrics::{Counts, Difference, Interval, Scorer, difference, difference_interval, holm, interval};
+use gramask_ner::metrics::{Interval, holm};
 
 use super::browse::{Browser, BrowserCell, gather};
 use super::error::ReportError;
@@ -12,31 +11,22 @@ use super::figure::{Dot, Figure, FigureTable, Grid, Text, dots, number};
 use super::headline::{Column, Entry, Table};
 use super::page::Page;
 use super::read::RunData;
-use super::single::{LEFT_OUT, embedded, facts, program};
+use super::single::{LEFT_OUT, SCORES_ALONE, embedded, facts, program};
 use super::tally::Tally;
 use super::{Options, Report};
 use crate::experiment::Cell;
-use crate::run::{Record, prediction};
-
-/// Shuffles of a paired test, bootstrap samples of an interval, and the seed of both.
-const SHUFFLES: usize = 10_000;
-const SAMPLES: usize = 2_000;
-const SEED: u64 = 1;
+use crate::run::{Comparison, Scored, between};
 
 /// A cell that both runs have.
 struct Common {
     /// Its number in each run.
     places: [usize; 2],
-    /// The documents that both have.
-    documents: usize,
+    /// The second run's cell held against the first's.
+    held: Comparison,
+    /// Pairs of outputs.
+    pairs: usize,
     /// Those whose entities differ.
     changed: usize,
-    /// The F1 of each run on the common documents.
-    f1: [Interval; 2],
-    /// The second run's F1 less the first's.
-    difference: Interval,
-    /// How likely a difference as great would be by chance.
-    p: f64,
 }
 
 /// Makes the comparison of the runs in two folders: differences are the second run's figures less the first's.
@@ -74,12 +64,13 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
         ));
     }
     unpaired(&runs, &common, &mut notes);
-    let adjusted = holm(&common.iter().map(|common| common.p).collect::<Vec<f64>>());
+    let adjusted = holm(&common.iter().map(|common| common.held.p).collect::<Vec<f64>>());
 
     let tallies = Tally::all(&runs[0]);
     let shown: Vec<Tally> = common.iter().map(|common| tallies[common.places[0]].clone()).collect();
     let figures = vec![differences(&shown, &common, &adjusted)?];
     let (documents, documents_note) = match options.documents {
+        true if runs.iter().any(|run| run.records.iter().all(Vec::is_empty)) => (None, SCORES_ALONE.to_string()),
         true => documents(&runs, &common, options.most)?,
         false => (None, LEFT_OUT.to_string()),
     };
@@ -165,48 +156,35 @@ fn nothing(runs: &[RunData; 2]) -> ReportError {
 impl Common {
     /// Of a pair of cells; none where they have no document in common.
     fn of(runs: &[RunData; 2], places: [usize; 2]) -> Option<Common> {
-        let [a, b] = [0, 1].map(|run: usize| &runs[run].records[places[run]]);
-        let seconds: HashMap<&str, &Record> = b.iter().map(|record| (record.document.as_str(), record)).collect();
-        let pairs: Vec<[&Record; 2]> = a
+        let [first, second] = [0, 1].map(|run: usize| &runs[run].scored[places[run]]);
+        let [cell, against] = [1, 0].map(|run: usize| &runs[run].cells[places[run]]);
+        let key = |scored: &Scored| (scored.seed, scored.document.clone());
+        let before: HashMap<_, &str> = first.iter().map(|scored| (key(scored), scored.said.as_str())).collect();
+        let pairs: Vec<(&str, &str)> = second
             .iter()
-            .filter_map(|record| Some([record, *seconds.get(record.document.as_str())?]))
+            .filter_map(|scored| Some((scored.said.as_str(), *before.get(&key(scored))?)))
             .collect();
-        let corpus = |run: usize| &runs[run].corpora[&runs[run].cells[places[run]].corpus];
-        let counts = [0, 1].map(|run: usize| {
-            let strict = |pair: &[&Record; 2]| {
-                let mut scorer = Scorer::new(&corpus(run).schema);
-                scorer.add(&pair[run].gold, prediction(pair[run]));
-                scorer.summary().overall.strict.counts
-            };
-            pairs.iter().map(strict).collect::<Vec<Counts>>()
-        });
-        let [first, second] = &counts;
-        let Difference { p, .. } = difference(second, first, SHUFFLES, SEED).ok()?;
-        (!pairs.is_empty()).then_some(Common {
+        Some(Common {
             places,
-            documents: pairs.len(),
-            changed: pairs.iter().filter(|[a, b]| said(a) != said(b)).count(),
-            f1: [first, second].map(|counts| interval(counts, 0.95, SAMPLES, SEED)),
-            difference: difference_interval(second, first, 0.95, SAMPLES, SEED).ok()?,
-            p,
+            held: between(
+                cell,
+                against,
+                &second.iter().collect::<Vec<_>>(),
+                &first.iter().collect::<Vec<_>>(),
+            )?,
+            pairs: pairs.len(),
+            changed: pairs.iter().filter(|(now, then)| now != then).count(),
         })
     }
 }
 
-/// What a record says, in an order of its own.
-fn said(record: &Record) -> Vec<&Entity> {
-    let mut all: Vec<&Entity> = record.entities.iter().collect();
-    all.sort_by(|a, b| (&a.fragments, &a.label).cmp(&(&b.fragments, &b.label)));
-    all
-}
-
 /// Notes where the runs are not of the same documents.
 fn unpaired(runs: &[RunData; 2], common: &[Common], notes: &mut Vec<String>) {
-    let least = common.iter().map(|common| common.documents).min().unwrap_or(0);
+    let least = common.iter().map(|common| common.held.documents).min().unwrap_or(0);
     let most = |run: usize| {
         common
             .iter()
-            .map(|common| runs[run].records[common.places[run]].len())
+            .map(|common| runs[run].rows[common.places[run]].documents)
             .max()
             .unwrap_or(0)
     };
@@ -228,7 +206,7 @@ fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<F
     };
     let grid = Grid::of(shown, |_| true);
     let drawing = dots(&grid, text, "difference of strict F1, points", |cell| {
-        let Interval { value, low, high } = common[cell].difference;
+        let Interval { value, low, high } = common[cell].held.difference;
         Some(Dot {
             value,
             interval: Some((low, high)),
@@ -243,25 +221,47 @@ fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<F
         "difference_high",
         "p",
         "p_holm",
-        "changed_documents",
+        "changed_outputs",
+        "parse",
+        "copy",
+        "count",
+        "recognition",
     ];
     let mut table = FigureTable::of_cells(&columns);
     for ((tally, common), p_holm) in shown.iter().zip(common).zip(adjusted) {
-        let Interval { value, low, high } = common.difference;
+        let Interval { value, low, high } = common.held.difference;
         let figures = [
-            common.f1[0].value,
-            common.f1[1].value,
+            common.held.f1_against.value,
+            common.held.f1.value,
             value,
             low,
             high,
-            common.p,
+            common.held.p,
             *p_holm,
         ]
         .map(number);
-        let documents = [common.documents.to_string()].into_iter();
-        table.add(tally, documents.chain(figures).chain([common.changed.to_string()]));
+        let documents = [common.held.documents.to_string()].into_iter();
+        let parts = parts(&common.held).map(|part| part.map_or(String::new(), number));
+        table.add(
+            tally,
+            documents
+                .chain(figures)
+                .chain([common.changed.to_string()])
+                .chain(parts),
+        );
     }
     Ok(Figure::new(text, drawing, table))
+}
+
+/// What a difference is made of, where that is known: parsing, copying, counting and recognition.
+fn parts(held: &Comparison) -> [Option<f64>; 4] {
+    let parts = held.gap.as_ref().map(|gap| gap.parts);
+    [
+        parts.map(|parts| parts.parse.value),
+        parts.map(|parts| parts.copy.value),
+        parts.map(|parts| parts.count.value),
+        parts.map(|parts| parts.recognition.value),
+    ]
 }
 
 fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
@@ -287,14 +287,26 @@ fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
         column("95 %", "The interval of the difference", true),
         column("p", "By paired approximate randomisation", true),
         column("p, Holm", "The same, corrected for the number of cells", true),
-        column("docs changed", "Documents whose entities differ", true),
+        column("outputs changed", "Pairs of outputs whose entities differ", true),
     ];
+    let split = [
+        column("parse", "The part of the difference that is parsing, in points", true),
+        column("copy", "The part that is copying", true),
+        column("count", "The part that is positions and numbers", true),
+        column("recogn.", "The rest: recognition", true),
+    ];
+    let split = split
+        .into_iter()
+        .filter(|_| common.iter().any(|common| common.held.gap.is_some()));
+    let split: Vec<Column> = split.collect();
+    let is_split = !split.is_empty();
     let shown_names = names.iter().map(|(shown, _)| *shown).collect::<Vec<bool>>();
     let columns = names
         .into_iter()
         .filter(|(shown, _)| *shown)
         .map(|(_, column)| column)
-        .chain(figures);
+        .chain(figures)
+        .chain(split);
     let row = |((tally, common), &p_holm): ((&Tally, &Common), &f64)| {
         let cell = &tally.cell;
         let named = [
@@ -310,11 +322,11 @@ fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
             key: Some(value),
             ..Entry::default()
         };
-        let Interval { value, low, high } = common.difference;
+        let Interval { value, low, high } = common.held.difference;
         let figures = [
-            Entry::number(common.documents as f64, 0),
-            Entry::number(100.0 * common.f1[0].value, 1),
-            Entry::number(100.0 * common.f1[1].value, 1),
+            Entry::number(common.held.documents as f64, 0),
+            Entry::number(100.0 * common.held.f1_against.value, 1),
+            Entry::number(100.0 * common.held.f1.value, 1),
             Entry {
                 best: p_holm < 0.05,
                 ..points(value)
@@ -323,11 +335,17 @@ fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
                 text: format!("{:+.1} to {:+.1}", 100.0 * low, 100.0 * high),
                 ..points(low)
             },
-            probability(common.p),
+            probability(common.held.p),
             probability(p_holm),
             Entry::number(common.changed as f64, 0),
         ];
-        named.map(|(name, _)| Entry::text(name)).chain(figures).collect()
+        let split = parts(&common.held).map(|part| part.map_or(Entry::text("–"), points));
+        let split = split.into_iter().filter(|_| is_split);
+        named
+            .map(|(name, _)| Entry::text(name))
+            .chain(figures)
+            .chain(split)
+            .collect()
     };
     Table {
         columns: columns.collect(),
@@ -349,12 +367,12 @@ fn lead(common: &[Common], adjusted: &[f64]) -> Vec<String> {
     let standing = |better: bool| {
         let cells = common.iter().zip(adjusted);
         cells
-            .filter(|(common, p)| **p < 0.05 && (common.difference.value > 0.0) == better)
+            .filter(|(common, p)| **p < 0.05 && (common.held.difference.value > 0.0) == better)
             .count()
     };
     let (better, worse) = (standing(true), standing(false));
     let changed: usize = common.iter().map(|common| common.changed).sum();
-    let documents: usize = common.iter().map(|common| common.documents).sum();
+    let documents: usize = common.iter().map(|common| common.pairs).sum();
     vec![
         format!(
             "Of {} cells in common, B is better than A in {better} and worse in {worse} beyond chance (p < 0.05, Holm); of the other {} the \

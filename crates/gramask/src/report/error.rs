@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use plotters::drawing::DrawingAreaErrorKind;
 use thiserror::Error;
 
+use crate::run::ScoresError;
+
 /// Why there is no report.
 #[derive(Debug, Error)]
 pub enum ReportError {
@@ -18,11 +20,14 @@ pub enum ReportError {
         lacks: &'static str,
     },
     /// A run of which nothing is done.
-    #[error("{} has no record: the run has not decoded a document yet", path.display())]
+    #[error("{} has no record: the run has not decoded a document yet", folder.display())]
     NoRecord {
-        /// The file.
-        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
     },
+    /// The scores.
+    #[error(transparent)]
+    Scores(#[from] ScoresError),
     /// `run.json` is no such file.
     #[error("{}: {source}; this is no run.json of this program", path.display())]
     Settings {

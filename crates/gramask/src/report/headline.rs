@@ -144,6 +144,12 @@ pub fn headline(tallies: &[Tally]) -> Table {
             }),
         ),
         column(
+            any(|row| row.seeds.saturating_sub(1) as f64),
+            "sd of seeds",
+            "The standard deviation of F1 over the seeds of sampling, in points",
+            Box::new(|tally| Entry::optional(tally.row.f1_seeds_sd.map(|sd| 100.0 * sd), 1)),
+        ),
+        column(
             true,
             "P",
             "Strict precision, %",
@@ -240,7 +246,8 @@ fn fill(columns: Vec<Filled<'_>>, tallies: &[Tally]) -> Table {
         .map(|tally| columns.iter().map(|column| (column.entry)(tally)).collect());
     let rows: Vec<Vec<Entry>> = rows.collect();
     let heads = columns.iter().enumerate().map(|(place, column)| Column {
-        head: column.head.into(),
+        // A unit stays with its word.
+        head: column.head.replace(" %", "\u{a0}%"),
         meaning: column.meaning.into(),
         numeric: rows.iter().any(|row| row[place].key.is_some()),
     });

@@ -1,6 +1,6 @@
 //! A run's folder, read for a report. Nothing in it is changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::ReportError;
 use crate::experiment::{Cell, CorpusChoice, Examples, format_name};
-use crate::run::{PlannedCorpus, Record, Row, RunFile, count_changed, summarise};
+use crate::run::{PlannedCorpus, Record, Row, RunFile, Scored, read_scores, rows_of};
 
 /// A run as a report needs it.
 #[derive(Debug)]
@@ -19,11 +19,13 @@ pub struct RunData {
     pub folder: PathBuf,
     /// Its `run.json`.
     pub file: RunFile,
-    /// Its cells, in the experiment's order.
+    /// Its cells, in the experiment's order, those of several seeds as one.
     pub cells: Vec<Cell>,
     /// The figures of each cell.
     pub rows: Vec<Row>,
-    /// The records of each cell, in the order of the documents.
+    /// The scores of each cell.
+    pub scored: Vec<Vec<Scored>>,
+    /// The records of each cell, in the order of the documents; of outputs that were made elsewhere there are scores alone.
     pub records: Vec<Vec<Record>>,
     /// Its corpora, by name.
     pub corpora: HashMap<String, CorpusData>,
@@ -52,25 +54,49 @@ impl RunData {
         let mut notes = Vec::new();
         let all = records(folder, &mut notes)?;
         let written = file.settings["gramask"].as_str().unwrap_or("unknown");
+        if let Some(shard) = &file.shard {
+            notes.push(format!("This is shard {shard} of the run, not all of it."));
+        }
         if written != env!("CARGO_PKG_VERSION") {
             let here = env!("CARGO_PKG_VERSION");
             notes.push(format!(
                 "The run was made by version {written}, this report by version {here}."
             ));
         }
-        let corpora = corpora(&file, &all, texts, &mut notes);
-        let cells = cells(&file, &all);
-        let mut rows: Vec<Row> = cells
-            .iter()
-            .map(|cell| summarise(cell, &corpora[&cell.corpus].schema, &all))
-            .collect();
-        count_changed(&mut rows, &all);
-        let places: HashMap<&Cell, usize> = cells.iter().enumerate().map(|(place, cell)| (cell, place)).collect();
-        let mut by_cell: Vec<Vec<Record>> = vec![Vec::new(); cells.len()];
-        for record in all {
-            by_cell[places[&record.cell]].push(record);
+        let mut scored = scores(folder)?;
+        let names: BTreeSet<String> = {
+            let of_records = all.iter().map(|record| record.cell.corpus.clone());
+            of_records
+                .chain(scored.iter().map(|scored| scored.corpus.clone()))
+                .collect()
+        };
+        let corpora = corpora(&file, names, &all, texts, &mut notes);
+        complete(&mut scored, &all, &corpora);
+        if scored.is_empty() {
+            return Err(ReportError::NoRecord {
+                folder: folder.to_path_buf(),
+            });
         }
-        for (cell, records) in cells.iter().zip(&mut by_cell) {
+        if scored.len() > all.len() {
+            notes.push(format!(
+                "{} of {} outputs are known by their scores alone, since their records are elsewhere: they are in all figures that need \
+                 no more, and not among the documents.",
+                scored.len() - all.len(),
+                scored.len()
+            ));
+        }
+        let cells = cells(&file, &scored);
+        let rows = rows_of(&cells, &scored);
+        let places: HashMap<&Cell, usize> = cells.iter().enumerate().map(|(place, cell)| (cell, place)).collect();
+        let mut records: Vec<Vec<Record>> = vec![Vec::new(); cells.len()];
+        for record in all {
+            records[places[&record.cell.seedless()]].push(record);
+        }
+        let mut by_cell: Vec<Vec<Scored>> = vec![Vec::new(); cells.len()];
+        for scored in scored {
+            by_cell[places[&scored.cell().seedless()]].push(scored);
+        }
+        for (cell, records) in cells.iter().zip(&mut records) {
             let order = &corpora[&cell.corpus].order;
             let places: HashMap<&str, usize> = order
                 .iter()
@@ -79,13 +105,14 @@ impl RunData {
                 .collect();
             records.sort_by_key(|record| places.get(record.document.as_str()).copied());
         }
-        incomplete(&cells, &by_cell, &mut notes);
+        incomplete(&rows, &mut notes);
         Ok(RunData {
             folder: folder.to_path_buf(),
             file,
             cells,
             rows,
-            records: by_cell,
+            scored: by_cell,
+            records,
             corpora,
             notes,
         })
@@ -116,16 +143,20 @@ fn run_file(folder: &Path) -> Result<RunFile, ReportError> {
     }
 }
 
-/// All records. A last line without its end is passed over: the run is going on, or was stopped while it was written.
+/// All records; none where the folder has scores alone. A last line without its end is passed over: the run is going on, or was
+/// stopped while it was written.
 fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, ReportError> {
     let path = folder.join("records.jsonl");
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(ReportError::NoRun {
-                folder: folder.to_path_buf(),
-                lacks: "records.jsonl",
-            });
+            return match folder.join("scores.csv").exists() {
+                true => Ok(Vec::new()),
+                false => Err(ReportError::NoRun {
+                    folder: folder.to_path_buf(),
+                    lacks: "records.jsonl and no scores.csv",
+                }),
+            };
         }
         Err(source) => return Err(io_error("read", &path)(source)),
     };
@@ -152,14 +183,39 @@ fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, Report
             "{twice} record(s) of documents that were there before in the same cell were passed over."
         ));
     }
-    if records.is_empty() {
-        return Err(ReportError::NoRecord { path });
-    }
     Ok(records)
 }
 
-/// The cells that have a record, in the order of the experiment's lists.
-fn cells(file: &RunFile, records: &[Record]) -> Vec<Cell> {
+/// The scores in the folder; none where it has no `scores.csv`.
+fn scores(folder: &Path) -> Result<Vec<Scored>, ReportError> {
+    let path = folder.join("scores.csv");
+    match path.exists() {
+        true => Ok(read_scores(&path)?),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Adds the scores of records that have none. Of a record that says something else than its scores, the record counts.
+fn complete(scored: &mut Vec<Scored>, records: &[Record], corpora: &HashMap<String, CorpusData>) {
+    let place = |cell: Cell, document: &str| (cell, document.to_string());
+    let of_line = |(at, line): (usize, &Scored)| (place(line.cell(), &line.document), at);
+    let places: HashMap<(Cell, String), usize> = scored.iter().enumerate().map(of_line).collect();
+    for record in records {
+        let fresh = Scored::of(record, &corpora[&record.cell.corpus].schema);
+        match places.get(&place(record.cell.clone(), &record.document)) {
+            None => scored.push(fresh),
+            Some(&at) => {
+                let line = &mut scored[at];
+                if (&line.said, line.strict, line.predicted) != (&fresh.said, fresh.strict, fresh.predicted) {
+                    *line = fresh;
+                }
+            }
+        }
+    }
+}
+
+/// The cells that have an output, in the order of the experiment's lists.
+fn cells(file: &RunFile, scored: &[Scored]) -> Vec<Cell> {
     let experiment = &file.settings["experiment"];
     let list = |key: &str| -> Vec<String> {
         let items = experiment[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -171,9 +227,10 @@ fn cells(file: &RunFile, records: &[Record]) -> Vec<Cell> {
     let place = |list: &[String], name: &str| list.iter().position(|item| item == name).unwrap_or(list.len());
     let mut seen = HashSet::new();
     let mut cells: Vec<Cell> = Vec::new();
-    for record in records {
-        if seen.insert(&record.cell) {
-            cells.push(record.cell.clone());
+    for scored in scored {
+        let cell = scored.cell().seedless();
+        if seen.insert(cell.clone()) {
+            cells.push(cell);
         }
     }
     cells.sort_by_key(|cell| {
@@ -187,24 +244,26 @@ fn cells(file: &RunFile, records: &[Record]) -> Vec<Cell> {
     cells
 }
 
-/// What is known of the corpora that the records name.
-fn corpora(file: &RunFile, records: &[Record], texts: bool, notes: &mut Vec<String>) -> HashMap<String, CorpusData> {
+/// What is known of the corpora of these names.
+fn corpora(
+    file: &RunFile,
+    names: BTreeSet<String>,
+    records: &[Record],
+    texts: bool,
+    notes: &mut Vec<String>,
+) -> HashMap<String, CorpusData> {
     let experiment = &file.settings["experiment"];
     let choices: Vec<CorpusChoice> = serde_json::from_value(experiment["corpora"].clone()).unwrap_or_default();
     let examples: Examples = serde_json::from_value(experiment["examples"].clone()).unwrap_or_default();
     let mut corpora: HashMap<String, CorpusData> = HashMap::new();
-    for record in records {
-        let name = &record.cell.corpus;
-        if corpora.contains_key(name) {
-            continue;
-        }
+    for name in &names {
         let choice = choices.iter().find(|choice| choice.name == *name);
         let read = choice.and_then(|choice| PlannedCorpus::read(choice, examples.n, &examples.split).ok());
         let same = |read: &PlannedCorpus| file.settings["corpus_sha256"][name].as_str() == Some(&read.digest);
         let data = match read {
             Some(read) if same(&read) => CorpusData::of(read),
             other => {
-                if texts {
+                if texts && !records.is_empty() {
                     let why = match other {
                         Some(_) => "is not the one that the run saw",
                         None => "is not at hand",
@@ -251,23 +310,24 @@ impl CorpusData {
 }
 
 /// Notes where cells of a corpus lack documents that others have.
-fn incomplete(cells: &[Cell], records: &[Vec<Record>], notes: &mut Vec<String>) {
+fn incomplete(rows: &[Row], notes: &mut Vec<String>) {
     let most = |corpus: &str| {
-        let of_corpus = cells.iter().zip(records).filter(|(cell, _)| cell.corpus == corpus);
-        of_corpus.map(|(_, records)| records.len()).max().unwrap_or(0)
+        let of_corpus = rows.iter().filter(|row| row.corpus == corpus);
+        of_corpus.map(|row| row.documents).max().unwrap_or(0)
     };
-    let short: Vec<String> = cells
-        .iter()
-        .zip(records)
-        .filter(|(cell, records)| records.len() < most(&cell.corpus))
-        .map(|(cell, records)| format!("{cell} has {} of {}", records.len(), most(&cell.corpus)))
-        .collect();
+    let short: Vec<&Row> = rows.iter().filter(|row| row.documents < most(&row.corpus)).collect();
     if let Some(first) = short.first() {
         notes.push(format!(
-            "The run is not complete: {} of {} cells lack documents that others have ({first}). Their figures are of other \
-             documents than those beside them.",
+            "The run is not complete: {} of {} cells lack documents that others have ({} {} {} {} has {} of {}). Their figures are of \
+             other documents than those beside them.",
             short.len(),
-            cells.len()
+            rows.len(),
+            first.corpus,
+            first.format,
+            first.level,
+            first.strategy,
+            first.documents,
+            most(&first.corpus)
         ));
     }
 }

@@ -22,6 +22,7 @@ pub fn single(folder: &Path, options: Options) -> Result<Report, ReportError> {
     let run = RunData::read(folder, options.documents)?;
     let tallies = Tally::all(&run);
     let (documents, documents_note) = match options.documents {
+        true if run.records.iter().all(Vec::is_empty) => (None, SCORES_ALONE.to_string()),
         true => documents(&run, options.most)?,
         false => (None, LEFT_OUT.to_string()),
     };
@@ -51,6 +52,10 @@ pub fn single(folder: &Path, options: Options) -> Result<Report, ReportError> {
 /// What stands in the place of the documents.
 pub(super) const LEFT_OUT: &str = "This report was made without documents: it holds no text of the corpora and no output. \
                                    With the run's folder at hand, `gramask report` makes one that has them.";
+
+/// The same where there is nothing to leave out.
+pub(super) const SCORES_ALONE: &str =
+    "The run's folder has scores alone, which hold no text: there are no documents to show.";
 
 /// Who makes reports.
 pub(super) fn program() -> String {
@@ -104,8 +109,8 @@ fn lead(tallies: &[Tally]) -> Vec<String> {
         let cells = tallies.iter().filter(|tally| tally.masked() == masked);
         let (mut read, mut all) = (0.0, 0);
         for tally in cells {
-            read += tally.row.parse_rate * tally.row.documents as f64;
-            all += tally.row.documents;
+            read += tally.row.parse_rate * tally.outputs as f64;
+            all += tally.outputs;
         }
         (read.round() as usize, all)
     };
@@ -152,12 +157,12 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let documents: usize = run.records.iter().map(Vec::len).sum();
+    let outputs: usize = run.scored.iter().map(Vec::len).sum();
     let settings = &file.settings;
     let experiment = &settings["experiment"];
     let mut facts = vec![
         ("Begun".to_string(), file.date.replace('T', " ").replace('Z', " UTC")),
-        ("Outputs".into(), format!("{documents} in {} cells", run.cells.len())),
+        ("Outputs".into(), format!("{outputs} in {} cells", run.cells.len())),
         ("Machine".into(), joined(&file.machine)),
         ("Device".into(), text(&settings["device"])),
         ("Versions".into(), joined(&file.versions)),

@@ -6,7 +6,7 @@ use gramask_ner::metrics::{ErrorCounts, Scorer};
 
 use super::read::RunData;
 use crate::experiment::Cell;
-use crate::run::{FaultKind, Record, Row, prediction};
+use crate::run::{FaultKind, Record, Row, Scored, prediction};
 
 /// How an output ended up, as a whole: the worst that can be said of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +51,31 @@ impl Outcome {
     /// Of a record.
     pub fn of(record: &Record) -> Outcome {
         let has = |kind| record.errors.iter().any(|fault| fault.kind == kind);
-        let cut = matches!(record.finish, Some(Finish::Budget | Finish::Context));
+        let (not_decoded, copy_failed) = (has(FaultKind::NotDecoded), has(FaultKind::CopyFailed));
+        Outcome::judged(
+            record.parsed,
+            record.finish,
+            not_decoded,
+            copy_failed,
+            !record.errors.is_empty(),
+        )
+    }
+
+    /// Of scores.
+    pub fn of_scores(scored: &Scored) -> Outcome {
+        let refused = scored.not_in_document + scored.unknown_label + scored.disagree + scored.duplicate;
+        let (not_decoded, copy_failed) = (scored.not_decoded > 0, scored.copy_failed > 0);
+        Outcome::judged(scored.parsed, scored.finish, not_decoded, copy_failed, refused > 0)
+    }
+
+    fn judged(parsed: bool, finish: Option<Finish>, not_decoded: bool, copy_failed: bool, refused: bool) -> Outcome {
+        let cut = matches!(finish, Some(Finish::Budget | Finish::Context));
         match () {
-            _ if has(FaultKind::NotDecoded) => Outcome::NotDecoded,
-            _ if !record.parsed && cut => Outcome::CutOff,
-            _ if !record.parsed => Outcome::Syntax,
-            _ if has(FaultKind::CopyFailed) => Outcome::CopyFailed,
-            _ if !record.errors.is_empty() => Outcome::Refused,
+            _ if not_decoded => Outcome::NotDecoded,
+            _ if !parsed && cut => Outcome::CutOff,
+            _ if !parsed => Outcome::Syntax,
+            _ if copy_failed => Outcome::CopyFailed,
+            _ if refused => Outcome::Refused,
             _ => Outcome::Clean,
         }
     }
@@ -84,22 +102,25 @@ pub struct Tally {
     pub row: Row,
     /// How many outputs ended up how, in the order of [`Outcome::ALL`].
     pub outcomes: [usize; 6],
-    /// The errors of the entities.
-    pub errors: ErrorCounts,
-    /// Gold entities found: label and boundaries.
-    pub correct: usize,
+    /// How many outputs there are.
+    pub outputs: usize,
+    /// The errors of the entities, and those found (label and boundaries); none where some outputs are known by their scores
+    /// alone.
+    pub errors: Option<(ErrorCounts, usize)>,
     /// What was removed along the outputs, [`PLACE`] tokens to a place; empty without traces.
     pub places: Vec<Place>,
 }
 
 impl Tally {
-    fn of(cell: &Cell, row: &Row, records: &[Record], schema: &Schema) -> Tally {
+    fn of(cell: &Cell, row: &Row, scored: &[Scored], records: &[Record], schema: &Schema) -> Tally {
         let mut scorer = Scorer::new(schema);
         let mut outcomes = [0; 6];
+        for scored in scored {
+            outcomes[Outcome::of_scores(scored) as usize] += 1;
+        }
         let mut places: Vec<Place> = Vec::new();
         for record in records {
             scorer.add(&record.gold, prediction(record));
-            outcomes[Outcome::of(record) as usize] += 1;
             let trace = record.trace.as_deref().unwrap_or_default();
             for (at, token) in trace.iter().enumerate() {
                 let (Some(removed), true) = (token.removed, token.chosen != Chosen::Forced) else {
@@ -118,18 +139,20 @@ impl Tally {
             cell: cell.clone(),
             row: row.clone(),
             outcomes,
-            errors: summary.errors,
-            correct: summary.overall.strict.counts.correct,
+            outputs: scored.len(),
+            errors: (records.len() == scored.len()).then_some((summary.errors, summary.overall.strict.counts.correct)),
             places,
         }
     }
 
     /// Of all cells of a run, in their order.
     pub fn all(run: &RunData) -> Vec<Tally> {
-        let cells = run.cells.iter().zip(&run.rows).zip(&run.records);
-        cells
-            .map(|((cell, row), records)| Tally::of(cell, row, records, &run.corpora[&cell.corpus].schema))
-            .collect()
+        let of = |place: usize| {
+            let cell = &run.cells[place];
+            let schema = &run.corpora[&cell.corpus].schema;
+            Tally::of(cell, &run.rows[place], &run.scored[place], &run.records[place], schema)
+        };
+        (0..run.cells.len()).map(of).collect()
     }
 
     /// Whether a mask was at work.

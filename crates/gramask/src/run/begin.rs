@@ -47,6 +47,7 @@ pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Mode
         experiment: source.to_string(),
         overrides: serde_json::to_value(overrides).unwrap_or_default(),
         settings,
+        shard: None,
     })
 }
 

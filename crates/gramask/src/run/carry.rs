@@ -1,7 +1,7 @@
 //! Carrying out a plan: cell after cell, document after document.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use gramask_decode::{Ended, Habits, Layout, Output, Prompter, Request, Settings, decode};
 use gramask_grammar::{Constraint, Program};
-use gramask_ner::{Document, Text};
+use gramask_ner::{Document, Schema, Text};
 
 use super::changed::count_changed;
 use super::engine::{Engine, Prompts, SharedTokenizer};
@@ -20,8 +20,9 @@ use super::judge::{Judged, judge_as};
 use super::passes::{self, Gathered, Prepared, Prompted};
 use super::plan::{Plan, PlannedCorpus};
 use super::record::{Distortion, Effort, Fault, FaultKind, Record, Times, Tokens};
+use super::scored::Scored;
 use super::strategy::{BuildError, Task, Workshop};
-use super::summary::{Row, summarise};
+use super::summary::{Row, summarise_scores};
 use super::trace::{TraceToken, follow, trace};
 use crate::experiment::{Cell, LevelName, StrategyChoice};
 use crate::pull::sha256_hex;
@@ -32,6 +33,8 @@ pub trait Watch {
     fn cell(&mut self, cell: &Cell, documents: usize, done: usize);
     /// A document is done.
     fn record(&mut self, record: &Record);
+    /// A cell ends, or is left for now.
+    fn left(&mut self, _journal: &Journal) {}
 }
 
 /// Carries out what the journal lacks of a plan. `open` loads a model by name, and is asked only for models that have
@@ -84,23 +87,40 @@ pub fn carry_out(
             corpus,
             programs: &programs,
             strategy: &strategy,
-            workshop: Workshop::of(engine, plan.experiment.sampling),
+            workshop: Workshop::of(engine, plan.experiment.sampling_of(&cell)),
             stop,
         }
         .run(engine, journal, watch)?;
+        watch.left(journal);
     }
     Ok(!stop.load(Ordering::Relaxed))
 }
 
-/// The rows of all cells, from the journal.
+/// The rows of all cells, from the journal alone.
 pub fn rows(plan: &Plan, journal: &Journal) -> Vec<Row> {
-    let cells = plan.experiment.cells();
-    let rows = cells.iter().filter_map(|cell| {
-        let corpus = plan.corpus(&cell.corpus)?;
-        Some(summarise(cell, &corpus.schema, journal.records()))
+    let empty = Schema::new([""; 0]);
+    let scored = journal.records().iter().map(|record| {
+        let corpus = plan.corpus(&record.cell.corpus);
+        Scored::of(record, corpus.map_or(&empty, |corpus| &corpus.schema))
     });
-    let mut rows: Vec<Row> = rows.collect();
-    count_changed(&mut rows, journal.records());
+    rows_of(&plan.experiment.cells(), &scored.collect::<Vec<_>>())
+}
+
+/// The rows of these cells, from scores: one for all seeds of a cell.
+pub fn rows_of(cells: &[Cell], scored: &[Scored]) -> Vec<Row> {
+    let mut by_cell: HashMap<Cell, Vec<&Scored>> = HashMap::new();
+    for scored in scored {
+        by_cell.entry(scored.cell().seedless()).or_default().push(scored);
+    }
+    let mut seen: HashSet<Cell> = HashSet::new();
+    let once = cells
+        .iter()
+        .map(Cell::seedless)
+        .filter(|cell| seen.insert(cell.clone()));
+    let mut rows: Vec<Row> = once
+        .map(|cell| summarise_scores(&cell, by_cell.get(&cell).into_iter().flatten().copied()))
+        .collect();
+    count_changed(&mut rows, scored);
     rows
 }
 
@@ -163,7 +183,7 @@ impl CellRun<'_> {
         }
         let mut model = backbone.language_model();
         let layout = self.layout(model.context(), &prepared);
-        let mut settings = Settings::new(layout, self.plan.experiment.sampling);
+        let mut settings = Settings::new(layout, self.workshop.sampling);
         settings.overlap = self.plan.device != gramask_model::device::DeviceName::Flex;
 
         let in_order: Vec<&Prepared<'_>> = prepared

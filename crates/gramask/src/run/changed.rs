@@ -6,69 +6,49 @@
 
 use std::collections::HashMap;
 
-use gramask_ner::Fragment;
-
-use super::record::Record;
+use super::scored::Scored;
 use super::summary::Row;
-use crate::experiment::StrategyName;
+use crate::experiment::{LevelName, StrategyName};
 
-/// A cell and a document, without the strategy.
-type Place<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
+/// A cell and a document, without the strategy and the seed.
+type Place<'a> = (&'a str, &'a str, &'a str, LevelName, &'a str);
 
 /// Fills in [`Row::changed_documents`]: for each row that has one of `masked` with the same model, corpus, format and level
-/// beside it, the number of documents in both whose entities differ. The order of entities does not count.
-pub fn count_changed(rows: &mut [Row], records: &[Record]) {
-    let masked: HashMap<Place<'_>, Vec<Said<'_>>> = records
+/// beside it, the number of outputs in both whose entities differ. The order of entities does not count. Outputs of several
+/// seeds are compared with those of the same seed, or with that of no seed, which greedy decoding has.
+pub fn count_changed(rows: &mut [Row], scored: &[Scored]) {
+    let masked: HashMap<(Place<'_>, Option<u64>), &str> = scored
         .iter()
-        .filter(|record| record.cell.strategy == StrategyName::Masked)
-        .map(|record| (place(record), said(record)))
+        .filter(|scored| scored.strategy == StrategyName::Masked)
+        .map(|scored| ((place(scored), scored.seed), scored.said.as_str()))
         .collect();
     let mut counts: HashMap<(Place<'_>, StrategyName), usize> = HashMap::new();
-    for record in records {
-        let strategy = record.cell.strategy;
-        if let Some(expected) = masked.get(&place(record)).filter(|_| strategy != StrategyName::Masked) {
-            let (model, corpus, format, level, _) = place(record);
-            let cell = ((model, corpus, format, level, ""), strategy);
-            *counts.entry(cell).or_default() += usize::from(said(record) != *expected);
+    for scored in scored.iter().filter(|scored| scored.strategy != StrategyName::Masked) {
+        let at = |seed| masked.get(&(place(scored), seed));
+        if let Some(expected) = at(scored.seed).or_else(|| at(None)) {
+            let (model, corpus, format, level, _) = place(scored);
+            let cell = ((model, corpus, format, level, ""), scored.strategy);
+            *counts.entry(cell).or_default() += usize::from(scored.said != **expected);
         }
     }
     for row in rows {
-        let place = (
-            row.model.as_str(),
-            row.corpus.as_str(),
-            row.format.as_str(),
-            row.level.as_str(),
-            "",
-        );
-        let of_row = |name: &StrategyName| name.as_str() == row.strategy;
-        let strategy = StrategyName::ALL.into_iter().find(of_row);
-        let count = strategy.and_then(|strategy| counts.get(&(place, strategy)).copied());
-        row.changed_documents = count;
+        let of_row = |cell: &(Place<'_>, StrategyName)| {
+            let ((model, corpus, format, level, _), strategy) = *cell;
+            [model, corpus, format, level.as_str(), strategy.as_str()]
+                == [&row.model, &row.corpus, &row.format, &row.level, &row.strategy].map(String::as_str)
+        };
+        row.changed_documents = counts.iter().find(|(cell, _)| of_row(cell)).map(|(_, count)| *count);
     }
 }
 
-fn place(record: &Record) -> Place<'_> {
-    let cell = &record.cell;
+fn place(scored: &Scored) -> Place<'_> {
     (
-        &cell.model,
-        &cell.corpus,
-        &cell.format,
-        cell.level.as_str(),
-        &record.document,
+        &scored.model,
+        &scored.corpus,
+        &scored.format,
+        scored.level,
+        &scored.document,
     )
-}
-
-/// An entity, comparable.
-type Said<'a> = (&'a str, &'a [Fragment]);
-
-/// What a record says, in an order of its own.
-fn said(record: &Record) -> Vec<Said<'_>> {
-    let entities = record.entities.iter();
-    let mut all: Vec<Said<'_>> = entities
-        .map(|entity| (entity.label.as_str(), entity.fragments.as_slice()))
-        .collect();
-    all.sort_unstable();
-    all
 }
 
 #[cfg(test)]
@@ -106,7 +86,8 @@ mod tests {
         let mut rows: Vec<Row> = [0, 3, 7, 8]
             .map(|i| summarise(&records[i].cell, &schema, &records))
             .into();
-        count_changed(&mut rows, &records);
+        let scored: Vec<Scored> = records.iter().map(|record| Scored::of(record, &schema)).collect();
+        count_changed(&mut rows, &scored);
         let changed: Vec<Option<usize>> = rows.iter().map(|row| row.changed_documents).collect();
         assert_eq!(changed, [None, Some(2), Some(0), None]);
     }

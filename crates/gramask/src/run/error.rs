@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::journal::JournalError;
 use super::plan::PlanError;
+use super::scores::ScoresError;
 use super::settings::SettingsError;
 use crate::pull::PullError;
 
@@ -25,6 +26,9 @@ pub enum RunError {
     /// The records cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The scores cannot be read or written.
+    #[error(transparent)]
+    Scores(#[from] ScoresError),
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),

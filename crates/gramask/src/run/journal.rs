@@ -1,7 +1,7 @@
 //! `records.jsonl`: appended to as documents finish, and read again when a run goes on.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,8 @@ pub struct Journal {
     file: File,
     records: Vec<Record>,
     done: HashSet<(Cell, String)>,
+    /// What is or will be done elsewhere.
+    elsewhere: HashSet<(Cell, String)>,
     /// Whether the last line was torn and has been dropped.
     torn: bool,
 }
@@ -46,6 +48,12 @@ pub enum JournalError {
         /// The cell.
         cell: Box<Cell>,
     },
+    /// Another process writes it.
+    #[error("{} is being written by another process: wait for it, or give another folder with --out", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -58,35 +66,28 @@ pub enum JournalError {
     },
 }
 
-impl Journal {
-    /// Opens or creates the file. A last line that is torn, because the program or the machine stopped while it was written,
-    /// is dropped: its document is decoded again.
-    ///
-    /// # Errors
-    /// When the file cannot be opened, or a line other than the last is no record.
-    pub fn open(path: &Path) -> Result<Journal, JournalError> {
-        let fail = |action, source| JournalError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        };
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|source| fail("open", source))?;
-        let mut reader = BufReader::new(&file);
-        let mut records = Vec::new();
-        let mut done = HashSet::new();
-        let mut torn = false;
-        let mut good = 0;
+/// What a file holds.
+struct Read {
+    records: Vec<Record>,
+    done: HashSet<(Cell, String)>,
+    /// Bytes of whole lines.
+    good: u64,
+    torn: bool,
+}
+
+impl Read {
+    fn all(file: &File, path: &Path) -> Result<Read, JournalError> {
+        let mut reader = BufReader::new(file);
+        let (mut records, mut done) = (Vec::new(), HashSet::new());
+        let (mut torn, mut good) = (false, 0);
         for line in 1.. {
             let mut bytes = Vec::new();
-            if reader
-                .read_until(b'\n', &mut bytes)
-                .map_err(|source| fail("read", source))?
-                == 0
+            let read = reader.read_until(b'\n', &mut bytes);
+            if read.map_err(|source| JournalError::Io {
+                action: "read",
+                path: path.to_path_buf(),
+                source,
+            })? == 0
             {
                 break;
             }
@@ -112,6 +113,65 @@ impl Journal {
             }
             records.push(record);
         }
+        Ok(Read {
+            records,
+            done,
+            good,
+            torn,
+        })
+    }
+}
+
+/// Reads a `records.jsonl` that another process may be writing; a torn last line is passed over.
+///
+/// # Errors
+/// When there is no such file, or a line other than the last is no record.
+pub fn read_records(path: &Path) -> Result<Vec<Record>, JournalError> {
+    let file = File::open(path).map_err(|source| JournalError::Io {
+        action: "read",
+        path: path.to_path_buf(),
+        source,
+    })?;
+    Ok(Read::all(&file, path)?.records)
+}
+
+impl Journal {
+    /// Opens or creates the file. A last line that is torn, because the program or the machine stopped while it was written,
+    /// is dropped: its document is decoded again.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or a line other than the last is no record.
+    pub fn open(path: &Path) -> Result<Journal, JournalError> {
+        let fail = |action, source| JournalError::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|source| fail("open", source))?;
+        // Two processes in one folder would write each record twice. The system lets go of the lock when the process ends,
+        // however it ends.
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::Busy {
+                    path: path.to_path_buf(),
+                });
+            }
+            // Some file systems know no locks.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(source)) => return Err(fail("lock", source)),
+        }
+        let Read {
+            records,
+            done,
+            good,
+            torn,
+        } = Read::all(&file, path)?;
         if torn {
             file.set_len(good)
                 .map_err(|source| fail("drop the torn last line of", source))?;
@@ -121,6 +181,7 @@ impl Journal {
             file,
             records,
             done,
+            elsewhere: HashSet::new(),
             torn,
         })
     }
@@ -130,9 +191,27 @@ impl Journal {
         self.torn
     }
 
-    /// Whether a cell has this document.
+    /// Whether a cell has this document, here or elsewhere.
     pub fn has(&self, cell: &Cell, document: &str) -> bool {
-        self.done.contains(&(cell.clone(), document.to_string()))
+        let place = (cell.clone(), document.to_string());
+        self.done.contains(&place) || self.elsewhere.contains(&place)
+    }
+
+    /// Leaves a document of a cell to others: it counts as done, and has no record here.
+    pub fn leave_out(&mut self, cell: Cell, document: String) {
+        self.elsewhere.insert((cell, document));
+    }
+
+    /// Waits until the device that holds the file has all records.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn sync(&self) -> Result<(), JournalError> {
+        self.file.sync_data().map_err(|source| JournalError::Io {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// All records, in the order in which they were written.
@@ -193,6 +272,21 @@ mod tests {
         let journal = Journal::open(&path).unwrap();
         assert!(!journal.was_torn());
         assert_eq!(journal.records(), [first, second]);
+    }
+
+    #[test]
+    fn one_process_writes_and_others_may_do_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        let mut journal = Journal::open(&path).unwrap();
+        let error = Journal::open(&path).unwrap_err();
+        assert!(matches!(error, JournalError::Busy { .. }), "{error}");
+        let cell = record(LevelName::None, "d1").cell;
+        journal.leave_out(cell.clone(), "d1".into());
+        assert!(journal.has(&cell, "d1") && !journal.has(&cell, "d2") && journal.records().is_empty());
+        journal.sync().unwrap();
+        drop(journal);
+        assert!(!Journal::open(&path).unwrap().has(&cell, "d1"), "that is for a session");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::examples;
-use crate::experiment::{CorpusChoice, Experiment, OnProblem, StrategyName, Unit, format_name};
+use crate::experiment::{Cell, CorpusChoice, Experiment, OnProblem, StrategyName, Unit, format_name};
 use crate::pull::sha256_hex;
 
 /// A corpus of a run: its documents, and the examples of its prompts.
@@ -134,6 +134,12 @@ impl Plan {
             device,
             trace: false,
         })
+    }
+
+    /// How many documents all cells have together.
+    pub fn documents(&self) -> usize {
+        let of = |cell: &Cell| self.corpus(&cell.corpus).map_or(0, |corpus| corpus.documents.len());
+        self.experiment.cells().iter().map(of).sum()
     }
 
     /// The corpus of this name.

@@ -204,6 +204,7 @@ pub(crate) mod tests {
                 format: "json-list".into(),
                 level,
                 strategy,
+                seed: None,
             },
             document: document.into(),
             prompt: "00".into(),

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::shard::Shard;
+use crate::experiment::{Experiment, ExperimentError, Overrides};
+
 /// What `run.json` holds.
 ///
 /// `settings` decides every output and is compared when a run goes on; the rest tells where the figures came from.
@@ -27,6 +30,9 @@ pub struct RunFile {
     pub overrides: Value,
     /// The settings that decide the outputs: the experiment with the changes, the digests of models, formats and corpora.
     pub settings: Value,
+    /// Which part of the documents is decoded in this folder, `3/16`; all of them where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shard: Option<Shard>,
 }
 
 /// The folder belongs to another run, or `run.json` cannot be read or written.
@@ -43,8 +49,19 @@ pub enum SettingsError {
         /// What differs: `settings.budget is 96 there and 128 here`.
         differences: String,
     },
+    /// Scores of another run.
+    #[error(
+        "{} has scores of other settings, so that a run cannot go on from them: {differences}",
+        path.display()
+    )]
+    Foreign {
+        /// Its `run.json`.
+        path: PathBuf,
+        /// What differs.
+        differences: String,
+    },
     /// Records without a `run.json`.
-    #[error("{} has records but no run.json, so that nothing says what they are: give another folder with --out DIR", folder.display())]
+    #[error("{} has records or scores but no run.json, so that nothing says what they are: give another folder with --out DIR", folder.display())]
     Orphan {
         /// The run's folder.
         folder: PathBuf,
@@ -86,7 +103,10 @@ impl RunFile {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if folder.join("records.jsonl").exists() {
+                if ["records.jsonl", "scores.csv"]
+                    .iter()
+                    .any(|name| folder.join(name).exists())
+                {
                     return Err(SettingsError::Orphan {
                         folder: folder.to_path_buf(),
                     });
@@ -105,20 +125,122 @@ impl RunFile {
         let there: RunFile = serde_json::from_str(&text).map_err(|source| SettingsError::Json { path, source })?;
         let mut differences = Vec::new();
         compare("settings", &there.settings, &self.settings, &mut differences);
-        if differences.is_empty() {
-            return Ok(());
+        if there.shard != self.shard {
+            let named = |shard: Option<Shard>| shard.map_or("not given".to_string(), |shard| shard.to_string());
+            differences.push(format!(
+                "shard is {} there and {} here",
+                named(there.shard),
+                named(self.shard)
+            ));
         }
-        let more = differences.len().saturating_sub(4);
-        differences.truncate(4);
-        let mut differences = differences.join("; ");
-        if more > 0 {
-            differences += &format!("; and {more} more");
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(SettingsError::Differs {
+                folder: folder.to_path_buf(),
+                differences: list(differences),
+            }),
         }
-        Err(SettingsError::Differs {
-            folder: folder.to_path_buf(),
-            differences,
-        })
     }
+
+    /// Reads the `run.json` of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is no such file.
+    pub fn read(folder: &Path) -> Result<RunFile, SettingsError> {
+        let path = folder.join("run.json");
+        let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_str(&text).map_err(|source| SettingsError::Json { path, source })
+    }
+
+    /// The experiment, with what the command line changed.
+    ///
+    /// # Errors
+    /// When the experiment file, as it was, is none of this version.
+    pub fn experiment(&self) -> Result<Experiment, ExperimentError> {
+        let overrides: Overrides = serde_json::from_value(self.overrides.clone()).unwrap_or_default();
+        // Without a name of its own, the experiment was called after its file.
+        let file = format!("{}.toml", self.name);
+        Ok(Experiment::parse(file.as_ref(), &self.experiment)?.with(&overrides))
+    }
+
+    /// Whether another run has the same settings, whatever part of the documents each has.
+    ///
+    /// # Errors
+    /// [`SettingsError::Differs`] with what differs; `folder` is the other's.
+    pub fn same_settings(&self, other: &RunFile, folder: &Path) -> Result<(), SettingsError> {
+        let mut differences = Vec::new();
+        compare("settings", &other.settings, &self.settings, &mut differences);
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(SettingsError::Differs {
+                folder: folder.to_path_buf(),
+                differences: list(differences),
+            }),
+        }
+    }
+
+    /// Whether this run can go on from the scores of another, whose `run.json` lies in `folder`: all settings that decide an
+    /// output must be the same where both have them. Either may have further models, corpora, formats, levels, strategies
+    /// and seeds.
+    ///
+    /// # Errors
+    /// [`SettingsError::Foreign`], with what differs; when there is no `run.json`.
+    pub fn goes_on_from(&self, folder: &Path) -> Result<(), SettingsError> {
+        let there = RunFile::read(folder)?;
+        let mut differences = Vec::new();
+        compare(
+            "settings",
+            &shared(&there.settings, &self.settings),
+            &shared(&self.settings, &there.settings),
+            &mut differences,
+        );
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(SettingsError::Foreign {
+                path: folder.join("run.json"),
+                differences: list(differences),
+            }),
+        }
+    }
+}
+
+/// What of the first settings can differ from the second's only by deciding other outputs.
+fn shared(settings: &Value, other: &Value) -> Value {
+    let mut shared = settings.clone();
+    // What is named by its cells: a cell that only one of them has decides nothing in the others.
+    for place in ["models", "formats", "levels", "seeds", "corpora"] {
+        if let Some(Value::Object(experiment)) = shared.get_mut("experiment") {
+            experiment.remove(place);
+        }
+    }
+    let common = |value: Option<&mut Value>, other: Option<&Value>| {
+        if let (Some(Value::Object(mine)), Some(Value::Object(other))) = (value, other) {
+            mine.retain(|key, _| other.contains_key(key));
+        }
+    };
+    for place in ["model_sha256", "format_sha256", "corpus_sha256"] {
+        common(shared.get_mut(place), other.get(place));
+    }
+    common(
+        shared.pointer_mut("/experiment/strategies"),
+        other.pointer("/experiment/strategies"),
+    );
+    shared
+}
+
+/// The first of the differences, and how many more there are.
+fn list(mut differences: Vec<String>) -> String {
+    let more = differences.len().saturating_sub(4);
+    differences.truncate(4);
+    let mut list = differences.join("; ");
+    if more > 0 {
+        list += &format!("; and {more} more");
+    }
+    list
 }
 
 /// Names every place where two values differ.
@@ -195,6 +317,7 @@ mod tests {
             experiment: "name = \"x\"".into(),
             overrides: json!({}),
             settings,
+            shard: None,
         }
     }
 
@@ -228,6 +351,41 @@ mod tests {
         std::fs::write(at.join("records.jsonl"), "").unwrap();
         std::fs::remove_file(at.join("run.json")).unwrap();
         assert!(matches!(first.claim(&at), Err(SettingsError::Orphan { .. })));
+    }
+
+    #[test]
+    fn a_run_goes_on_from_one_with_other_cells_and_the_same_outputs() {
+        let settings = |formats: Value, digests: Value, budget: usize| {
+            run_file(json!({
+                "experiment": {"formats": formats, "budget": budget, "strategies": {"masked": {}}, "seeds": [1]},
+                "format_sha256": digests,
+                "device": "flex",
+            }))
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let first = settings(json!(["a"]), json!({"a": "1"}), 9);
+        first.claim(folder.path()).unwrap();
+        settings(json!(["a", "b"]), json!({"a": "1", "b": "2"}), 9)
+            .goes_on_from(folder.path())
+            .unwrap();
+        settings(json!(["b"]), json!({"b": "2"}), 9)
+            .goes_on_from(folder.path())
+            .unwrap();
+        let error = settings(json!(["a"]), json!({"a": "other"}), 8)
+            .goes_on_from(folder.path())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("format_sha256.a") && error.contains("budget is 9 there and 8 here"),
+            "{error}"
+        );
+
+        let part = RunFile {
+            shard: Some("2/3".parse().unwrap()),
+            ..first
+        };
+        let error = part.claim(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("shard is not given there and 2/3 here"), "{error}");
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! From records to one row per cell.
 //!
-//! A summary is computed from the records alone, so that a run in several sessions gives the same figures as one that was
-//! never stopped.
+//! A summary is computed from the scores of the records alone, so that a run in several sessions, or one that went on from the
+//! scores of another machine, gives the same figures as one that was never stopped.
+
+use std::collections::BTreeMap;
 
 use gramask_decode::Finish;
 use gramask_ner::Schema;
-use gramask_ner::metrics::{Counts, Fault as Scored, FaultKind as ScoredKind, Outcome, Prediction, Scorer, interval};
+use gramask_ner::metrics::{Counts, Leniencies, Matches, Tally, mean_interval};
 use serde::Serialize;
 
-use super::record::{FaultKind, Record};
+use super::record::Record;
+use super::scored::Scored;
 use crate::experiment::Cell;
 
-/// The figures of a cell. Rates are between 0 and 1.
+/// The figures of a cell. Rates are between 0 and 1. Of a cell with several seeds they are those of all its outputs; precision,
+/// recall and F1 are means over the seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The model.
@@ -24,7 +28,7 @@ pub struct Row {
     pub level: String,
     /// The strategy.
     pub strategy: String,
-    /// How many documents.
+    /// How many documents; each has an output for each seed.
     pub documents: usize,
     /// The share of outputs that the strict reader parses.
     pub parse_rate: f64,
@@ -89,7 +93,7 @@ pub struct Row {
     /// The share of output tokens that the tokenizer would not have produced for the output's text, over the outputs of which
     /// that is known; none where of no output.
     pub non_canonical_rate: Option<f64>,
-    /// Documents whose entities differ from those of the strategy `masked` in the same place; none where that was not run.
+    /// Outputs whose entities differ from those of the strategy `masked` in the same place; none where that was not run.
     pub changed_documents: Option<usize>,
     /// Outputs tried per document.
     pub attempts_per_document: f64,
@@ -102,10 +106,20 @@ pub struct Row {
     pub log_valid: Option<f64>,
     /// The share of outputs that were changed by a repair.
     pub repaired_rate: f64,
-    /// The lower end of strict F1's 95 % interval, by a bootstrap over the documents ([`interval`]).
+    /// The lower end of strict F1's 95 % interval, by a bootstrap over the documents ([`mean_interval`]).
     pub f1_low: f64,
     /// The upper end.
     pub f1_high: f64,
+    /// How many seeds the cell was carried out with.
+    pub seeds: usize,
+    /// The standard deviation of the seeds' strict F1; none of one seed.
+    pub f1_seeds_sd: Option<f64>,
+    /// Strict F1 where faults of syntax and of labels are forgiven ([`Leniencies`]); none where that is not known of all outputs.
+    pub f1_parse: Option<f64>,
+    /// And where faults of copied text are.
+    pub f1_copy: Option<f64>,
+    /// And where positions and numbers are.
+    pub f1_count: Option<f64>,
 }
 
 /// Bootstrap samples of an interval, and the seed that they are drawn with.
@@ -114,47 +128,62 @@ const SAMPLES: (usize, u64) = (2_000, 1);
 /// The figures of a cell, from its records; those of other cells are passed over. What compares cells is left open: see
 /// [`Row::changed_documents`].
 pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<Item = &'a Record>) -> Row {
-    let mut scorer = Scorer::new(schema);
+    let of_cell = records
+        .into_iter()
+        .filter(|record| record.cell.seedless() == cell.seedless());
+    let scored: Vec<Scored> = of_cell.map(|record| Scored::of(record, schema)).collect();
+    summarise_scores(cell, &scored)
+}
+
+/// The figures of a cell, from scores; those of other cells are passed over, whatever the seed. The order of the scores does
+/// not matter.
+pub fn summarise_scores<'a>(cell: &Cell, scored: impl IntoIterator<Item = &'a Scored>) -> Row {
+    let cell = cell.seedless();
+    let mut of_cell: Vec<&Scored> = scored
+        .into_iter()
+        .filter(|scored| scored.cell().seedless() == cell)
+        .collect();
+    // Sums of floating-point numbers, and bootstrap samples, depend on an order.
+    of_cell.sort_by(|a, b| (a.seed, &a.document).cmp(&(b.seed, &b.document)));
     let mut sums = Sums::default();
-    let mut strict: Vec<Counts> = Vec::new();
-    for record in records.into_iter().filter(|record| record.cell == *cell) {
-        let prediction = prediction(record);
-        let mut alone = Scorer::new(schema);
-        alone.add(&record.gold, prediction.clone());
-        strict.push(alone.summary().overall.strict.counts);
-        scorer.add(&record.gold, prediction);
-        sums.add(record);
-    }
-    let sure = interval(&strict, 0.95, SAMPLES.0, SAMPLES.1);
-    let summary = scorer.summary();
+    of_cell.iter().for_each(|scored| sums.add(scored));
+    let seeds = by_seed(&of_cell);
+    let strict: Vec<Vec<Matches>> = of_common(&seeds, Scored::matches);
+    let strict: Vec<&[Matches]> = strict.iter().map(Vec::as_slice).collect();
+    let sure = mean_interval(&strict, 0.95, SAMPLES.0, SAMPLES.1);
+    let scores: Vec<_> = seeds.values().map(|of| Schemes::of(of)).collect();
+    let score = |figure: fn(&Schemes) -> f64| scores.iter().map(figure).sum::<f64>() / scores.len().max(1) as f64;
+    let f1 = score(|scores| scores.strict.f1);
+    let variance =
+        || scores.iter().map(|scores| (scores.strict.f1 - f1).powi(2)).sum::<f64>() / (scores.len() - 1) as f64;
     let per = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-    let (documents, tokens) = (summary.documents as f64, sums.tokens as f64);
+    let (outputs, tokens) = (of_cell.len() as f64, sums.tokens as f64);
     Row {
         model: cell.model.clone(),
         corpus: cell.corpus.clone(),
         format: cell.format.clone(),
         level: cell.level.to_string(),
         strategy: cell.strategy.to_string(),
-        documents: summary.documents,
-        parse_rate: summary.parse_rate,
-        precision: summary.overall.strict.precision,
-        recall: summary.overall.strict.recall,
-        f1: summary.overall.strict.f1,
-        not_in_document_rate: summary.not_in_document_rate,
-        truncation_rate: per(sums.cut as f64, documents),
+        documents: seeds.values().map(BTreeMap::len).max().unwrap_or(0),
+        parse_rate: per(sums.parsed as f64, outputs),
+        precision: score(|scores| scores.strict.precision),
+        recall: score(|scores| scores.strict.recall),
+        f1,
+        not_in_document_rate: per(sums.not_in_document as f64, sums.predicted as f64),
+        truncation_rate: per(sums.cut as f64, outputs),
         tokens_per_second: per(tokens, sums.wall_s),
-        documents_per_second: per(documents, sums.wall_s),
+        documents_per_second: per(outputs, sums.wall_s),
         mask_us_per_token: per(sums.mask_us, tokens),
-        compile_us_per_document: per(sums.compile_us, documents),
-        copy_failure_rate: per(sums.copy_failed as f64, documents),
-        f1_exact: summary.overall.exact.f1,
-        f1_partial: summary.overall.partial.f1,
-        f1_type: summary.overall.type_.f1,
-        gold: summary.gold,
-        predicted: summary.predicted,
+        compile_us_per_document: per(sums.compile_us, outputs),
+        copy_failure_rate: per(sums.copy_failed as f64, outputs),
+        f1_exact: score(|scores| scores.exact.f1),
+        f1_partial: score(|scores| scores.partial.f1),
+        f1_type: score(|scores| scores.type_.f1),
+        gold: sums.gold,
+        predicted: sums.predicted,
         inexpressible: sums.inexpressible,
         not_decoded: sums.not_decoded,
-        removed_nats: per(sums.removed, documents),
+        removed_nats: per(sums.removed, outputs),
         independent_read: sums.independent_read,
         independent_asked: sums.independent_asked,
         output_tokens: sums.tokens,
@@ -165,16 +194,89 @@ pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<It
         removed_mass: mean(sums.removed_mass, sums.known_steps),
         log_weight: mean(sums.log_weight, sums.log_weights),
         log_weight_known: sums.log_weights,
-        changed_best_per_output: per(sums.changed_best as f64, documents),
+        changed_best_per_output: per(sums.changed_best as f64, outputs),
         non_canonical_rate: mean(sums.non_canonical as f64, sums.cut_known),
         changed_documents: None,
-        attempts_per_document: per(sums.attempts as f64, documents),
-        discarded_per_document: per(sums.discarded as f64, documents),
-        refused_drafts_per_document: per(sums.refused_drafts as f64, documents),
+        attempts_per_document: per(sums.attempts as f64, outputs),
+        discarded_per_document: per(sums.discarded as f64, outputs),
+        refused_drafts_per_document: per(sums.refused_drafts as f64, outputs),
         log_valid: mean(sums.log_valid, sums.log_valids),
-        repaired_rate: per(sums.repaired as f64, documents),
+        repaired_rate: per(sums.repaired as f64, outputs),
         f1_low: sure.low,
         f1_high: sure.high,
+        seeds: seeds.len(),
+        f1_seeds_sd: (scores.len() > 1).then(|| variance().sqrt()),
+        f1_parse: forgiven(&seeds, |at| at.parse),
+        f1_copy: forgiven(&seeds, |at| at.copy),
+        f1_count: forgiven(&seeds, |at| at.count),
+    }
+}
+
+/// The mean over the seeds of the F1 at a leniency.
+fn forgiven(seeds: &Seeds<'_>, pick: fn(&Leniencies) -> Matches) -> Option<f64> {
+    let of_seed = |of: &BTreeMap<&str, &Scored>| {
+        let mut all = Matches::default();
+        for scored in of.values() {
+            all.add(&pick(&scored.leniencies()?));
+        }
+        Some(all.f1())
+    };
+    let f1: Vec<f64> = seeds.values().map(of_seed).collect::<Option<_>>()?;
+    (!f1.is_empty()).then(|| f1.iter().sum::<f64>() / f1.len() as f64)
+}
+
+/// The scores of each seed, by document.
+pub(super) type Seeds<'a> = BTreeMap<Option<u64>, BTreeMap<&'a str, &'a Scored>>;
+
+/// Sorts the scores of a cell by seed and document.
+pub(super) fn by_seed<'a>(of_cell: &[&'a Scored]) -> Seeds<'a> {
+    let mut seeds = Seeds::new();
+    for scored in of_cell {
+        seeds.entry(scored.seed).or_default().insert(&scored.document, scored);
+    }
+    seeds
+}
+
+/// Seed by seed, something of the documents that all seeds have, in one order.
+pub(super) fn of_common<T>(seeds: &Seeds<'_>, pick: impl Fn(&Scored) -> T) -> Vec<Vec<T>> {
+    let everywhere = |document: &str| seeds.values().all(|of| of.contains_key(document));
+    let of_seed = |of: &BTreeMap<&str, &Scored>| {
+        let kept = of.iter().filter(|(document, _)| everywhere(document));
+        kept.map(|(_, scored)| pick(scored)).collect()
+    };
+    seeds.values().map(of_seed).collect()
+}
+
+/// Micro-averaged scores.
+struct Schemes {
+    strict: gramask_ner::metrics::Score,
+    exact: gramask_ner::metrics::Score,
+    partial: gramask_ner::metrics::Score,
+    type_: gramask_ner::metrics::Score,
+}
+
+impl Schemes {
+    fn of(scored: &BTreeMap<&str, &Scored>) -> Schemes {
+        let sum = |correct: fn(&Scored) -> usize, partial: fn(&Scored) -> usize| {
+            let mut all = Counts::default();
+            for scored in scored.values() {
+                let (correct, partial) = (correct(scored), partial(scored));
+                all.add(&Counts {
+                    correct,
+                    incorrect: 0,
+                    partial,
+                    missed: scored.gold.saturating_sub(correct + partial),
+                    spurious: scored.predicted.saturating_sub(correct + partial),
+                });
+            }
+            all.score()
+        };
+        Schemes {
+            strict: sum(|scored| scored.strict, |_| 0),
+            exact: sum(|scored| scored.exact, |_| 0),
+            partial: sum(|scored| scored.exact, |scored| scored.overlapping),
+            type_: sum(|scored| scored.type_, |_| 0),
+        }
     }
 }
 
@@ -182,36 +284,12 @@ fn mean(sum: f64, of: usize) -> Option<f64> {
     (of > 0).then(|| sum / of as f64)
 }
 
-/// What the scorer is told of a record.
-pub(crate) fn prediction(record: &Record) -> Prediction {
-    let cut = matches!(record.finish, Some(Finish::Budget | Finish::Context));
-    let outcome = match (record.parsed, cut) {
-        (true, _) => Outcome::Read,
-        (false, true) => Outcome::Truncated,
-        (false, false) => Outcome::ParseFailure,
-    };
-    let faults = record.errors.iter().filter_map(|fault| {
-        let kind = match fault.kind {
-            FaultKind::NotInDocument => ScoredKind::NotInDocument,
-            FaultKind::UnknownLabel => ScoredKind::UnknownLabel,
-            FaultKind::Disagree => ScoredKind::Disagreeing,
-            // No entity of its own stands behind these: the outcome and the copy failures tell of them.
-            FaultKind::Syntax | FaultKind::CopyFailed | FaultKind::Duplicate | FaultKind::NotDecoded => return None,
-        };
-        Some(Scored {
-            kind,
-            label: fault.label.clone(),
-        })
-    });
-    Prediction {
-        outcome,
-        faults: faults.collect(),
-        entities: record.entities.clone(),
-    }
-}
-
 #[derive(Default)]
 struct Sums {
+    gold: usize,
+    predicted: usize,
+    parsed: usize,
+    not_in_document: usize,
     tokens: usize,
     wall_s: f64,
     mask_us: f64,
@@ -242,38 +320,39 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, record: &Record) {
-        let has = |kind| record.errors.iter().any(|fault| fault.kind == kind);
-        self.tokens += record.tokens.output;
-        self.wall_s += record.times.wall_s;
-        self.mask_us += record.times.mask_us;
-        self.compile_us += record.times.compile_us;
-        self.cut += usize::from(matches!(record.finish, Some(Finish::Budget | Finish::Context)));
-        self.copy_failed += usize::from(has(FaultKind::CopyFailed));
-        self.not_decoded += usize::from(has(FaultKind::NotDecoded));
-        self.inexpressible += record.inexpressible;
-        self.removed += record.removed;
-        self.independent_read += usize::from(record.independent == Some(true));
-        self.independent_asked += usize::from(record.independent.is_some());
-        self.forced += record.tokens.forced;
-        self.drafted += record.tokens.drafted;
-        let distortion = &record.distortion;
-        self.known_steps += distortion.known_steps;
-        self.removed_mass += distortion.removed_mass;
-        self.log_weight += distortion.log_weight.unwrap_or(0.0);
-        self.log_weights += usize::from(distortion.log_weight.is_some());
-        self.changed_best += distortion.changed_best;
-        if let Some(count) = distortion.non_canonical {
+    fn add(&mut self, scored: &Scored) {
+        self.gold += scored.gold;
+        self.predicted += scored.predicted;
+        self.parsed += usize::from(scored.parsed);
+        self.not_in_document += scored.not_in_document;
+        self.tokens += scored.output_tokens;
+        self.wall_s += scored.wall_s;
+        self.mask_us += scored.mask_us;
+        self.compile_us += scored.compile_us;
+        self.cut += usize::from(matches!(scored.finish, Some(Finish::Budget | Finish::Context)));
+        self.copy_failed += usize::from(scored.copy_failed > 0);
+        self.not_decoded += usize::from(scored.not_decoded > 0);
+        self.inexpressible += scored.inexpressible;
+        self.removed += scored.removed;
+        self.independent_read += usize::from(scored.independent == Some(true));
+        self.independent_asked += usize::from(scored.independent.is_some());
+        self.forced += scored.forced;
+        self.drafted += scored.drafted;
+        self.known_steps += scored.known_steps;
+        self.removed_mass += scored.removed_mass;
+        self.log_weight += scored.log_weight.unwrap_or(0.0);
+        self.log_weights += usize::from(scored.log_weight.is_some());
+        self.changed_best += scored.changed_best;
+        if let Some(count) = scored.non_canonical {
             self.non_canonical += count;
-            self.cut_known += record.tokens.output;
+            self.cut_known += scored.output_tokens;
         }
-        let effort = &record.effort;
-        self.attempts += effort.attempts;
-        self.discarded += effort.discarded;
-        self.refused_drafts += effort.refused_drafts;
-        self.log_valid += effort.log_valid.unwrap_or(0.0);
-        self.log_valids += usize::from(effort.log_valid.is_some());
-        self.repaired += usize::from(record.repaired.as_ref().is_some_and(|repaired| repaired.rewritten));
+        self.attempts += scored.attempts;
+        self.discarded += scored.discarded;
+        self.refused_drafts += scored.refused_drafts;
+        self.log_valid += scored.log_valid.unwrap_or(0.0);
+        self.log_valids += usize::from(scored.log_valid.is_some());
+        self.repaired += usize::from(scored.repaired == Some(true));
     }
 }
 
@@ -308,6 +387,10 @@ impl Row {
             row.log_weight.as_mut(),
             row.non_canonical_rate.as_mut(),
             row.log_valid.as_mut(),
+            row.f1_seeds_sd.as_mut(),
+            row.f1_parse.as_mut(),
+            row.f1_copy.as_mut(),
+            row.f1_count.as_mut(),
         ];
         let always = [
             &mut row.parse_rate,
@@ -461,6 +544,38 @@ mod tests {
         assert_eq!(
             (value("changed_documents"), value("non_canonical_rate")),
             ("", "0.222222")
+        );
+    }
+
+    /// Two seeds: the mean of their F1, not the F1 of all outputs together.
+    #[test]
+    fn seeds_are_averaged() {
+        let with = |seed, document: &str, found: usize| {
+            let mut record = record(LevelName::Grounded, document);
+            record.cell.seed = Some(seed);
+            record.gold = (0..4).map(|at| Entity::new("Disease", 10 * at, 10 * at + 4)).collect();
+            record.entities = record.gold[..found].to_vec();
+            record
+        };
+        let records = [with(1, "a", 4), with(1, "b", 4), with(2, "b", 1), with(2, "a", 1)];
+        let schema = Schema::new(["Disease"]);
+        let row = summarise(&records[0].cell, &schema, &records);
+        assert_eq!((row.documents, row.seeds, row.gold), (2, 2, 16));
+        assert!((row.f1 - (1.0 + 0.4) / 2.0).abs() < 1e-12 && (row.precision, row.recall) == (1.0, 0.625));
+        assert!(
+            (row.f1_seeds_sd.unwrap() - (0.18f64).sqrt()).abs() < 1e-12,
+            "{:?}",
+            row.f1_seeds_sd
+        );
+        // All documents are alike, so that the seeds' mean is the same in each sample.
+        assert!((row.f1_low - row.f1).abs() < 1e-12 && (row.f1_high - row.f1).abs() < 1e-12);
+        assert_eq!((row.documents_per_second, row.tokens_per_second), (2.0, 4.0));
+        let mut turned = records.clone();
+        turned.reverse();
+        assert_eq!(
+            summarise(&records[3].cell, &schema, &turned),
+            row,
+            "neither order nor seed matters"
         );
     }
 

@@ -113,6 +113,12 @@ fn columns<'a>(rows: &'a [Row]) -> Vec<Column<'a>> {
     let any = |value: fn(&Row) -> f64| rows.iter().any(|row| value(row) != 0.0);
     number(true, "parse\n%", 0, |row| percent(row.parse_rate));
     number(true, "F1", 0, |row| format!("{:.2}", 100.0 * row.f1));
+    number(true, "95 %", 6, |row| {
+        format!("{:.1}-{:.1}", 100.0 * row.f1_low, 100.0 * row.f1_high)
+    });
+    number(any(|row| row.seeds.saturating_sub(1) as f64), "seeds", 0, |row| {
+        row.seeds.to_string()
+    });
     number(true, "P", 8, |row| format!("{:.2}", 100.0 * row.precision));
     number(true, "R", 8, |row| format!("{:.2}", 100.0 * row.recall));
     number(true, "not in\ndoc %", 5, |row| percent(row.not_in_document_rate));

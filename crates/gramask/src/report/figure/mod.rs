@@ -125,6 +125,7 @@ pub(super) fn number(value: f64) -> String {
 pub(super) fn figures(tallies: &[Tally]) -> Result<Vec<Figure>, ReportError> {
     let drawn = [
         results::f1(tallies)?,
+        results::losses(tallies)?,
         results::outcomes(tallies)?,
         results::entities(tallies)?,
         work::pareto(tallies)?,

@@ -57,9 +57,9 @@ pub(super) fn by_position(tallies: &[Tally]) -> Result<Option<Figure>, ReportErr
     let text = Text {
         id: "removed-by-position",
         title: "Probability removed along the output",
-        caption: "The same, by the token's place in the output, four tokens to a point, as far as five tokens or more lie at a point; cells of \
-                  several corpora or models together. A peak at the beginning is a model that would rather write something else first; mass \
-                  removed throughout is one that keeps straying.",
+        caption: "The probability that the mask removed, by the token's place in the output, four tokens to a point, as far as five tokens or \
+                  more lie at a point; cells of several corpora or models together. A peak at the beginning is a model that would rather \
+                  write something else first; mass removed throughout is one that keeps straying.",
     };
     let shown = |tally: &Tally| tally.masked() && !tally.places.is_empty();
     let grid = Grid::of(tallies, shown);

@@ -1,5 +1,7 @@
 //! Figures of what came out: F1, how outputs ended up, what became of the entities.
 
+use gramask_ner::metrics::ErrorCounts;
+
 use super::bars::{Part, bars};
 use super::{Dot, Figure, FigureTable, Grid, Text, dots, number};
 use crate::report::error::ReportError;
@@ -52,9 +54,9 @@ pub(super) fn outcomes(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
         .iter()
         .map(|outcome| (OUTCOMES[*outcome as usize], outcome.name()))
         .collect();
-    let drawing = bars(&grid, text, "documents, %", &parts, |cell| {
+    let drawing = bars(&grid, text, "outputs, %", &parts, |cell| {
         let tally = &tallies[cell];
-        let whole = tally.row.documents as f64;
+        let whole = tally.outputs as f64;
         (whole > 0.0).then(|| {
             seen.iter()
                 .map(|outcome| tally.outcomes[*outcome as usize] as f64 / whole)
@@ -62,10 +64,10 @@ pub(super) fn outcomes(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
         })
     })?;
     let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
-    let mut table = FigureTable::of_cells(&[&["documents"], &names[..]].concat());
+    let mut table = FigureTable::of_cells(&[&["outputs"], &names[..]].concat());
     for tally in tallies {
         let counts = tally.outcomes.iter().map(|count| count.to_string());
-        table.add(tally, [tally.row.documents.to_string()].into_iter().chain(counts));
+        table.add(tally, [tally.outputs.to_string()].into_iter().chain(counts));
     }
     Ok(Some(Figure::new(text, drawing, table)))
 }
@@ -79,10 +81,11 @@ pub(super) fn entities(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
                   both, or nothing does: then it is missed. Gold entities of outputs that give none are missed, too. Predictions beside \
                   all gold entities (spurious) are in the table.",
     };
-    if tallies.iter().all(|tally| tally.row.gold == 0) {
+    let known = |tally: &Tally| tally.errors.filter(|_| tally.row.gold > 0);
+    if tallies.iter().all(|tally| known(tally).is_none()) {
         return Ok(None);
     }
-    let grid = Grid::of(tallies, |_| true);
+    let grid = Grid::of(tallies, |tally| known(tally).is_some());
     let parts: [Part; 5] = [
         (0, "found"),
         (5, "wrong boundary"),
@@ -90,10 +93,9 @@ pub(super) fn entities(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
         (3, "both wrong"),
         (6, "missed"),
     ];
-    let counts = |tally: &Tally| {
-        let errors = &tally.errors;
+    let counts = |(errors, found): (ErrorCounts, usize)| {
         [
-            tally.correct,
+            found,
             errors.wrong_boundary,
             errors.wrong_type,
             errors.wrong_both,
@@ -101,13 +103,9 @@ pub(super) fn entities(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
         ]
     };
     let drawing = bars(&grid, text, "gold entities, %", &parts, |cell| {
-        let whole = tallies[cell].row.gold as f64;
-        (whole > 0.0).then(|| {
-            counts(&tallies[cell])
-                .iter()
-                .map(|&count| count as f64 / whole)
-                .collect()
-        })
+        let counts = counts(known(&tallies[cell])?);
+        let whole: usize = counts.iter().sum();
+        Some(counts.iter().map(|&count| count as f64 / whole as f64).collect())
     })?;
     let columns = [
         "gold",
@@ -123,15 +121,80 @@ pub(super) fn entities(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
     ];
     let mut table = FigureTable::of_cells(&columns);
     for tally in tallies {
-        let errors = &tally.errors;
+        let Some((errors, found)) = known(tally) else { continue };
         let beside = [
             errors.spurious,
             errors.not_in_document,
             errors.unknown_label,
             errors.disagreeing,
         ];
-        let all = [tally.row.gold].into_iter().chain(counts(tally)).chain(beside);
+        let all = [tally.row.gold]
+            .into_iter()
+            .chain(counts((errors, found)))
+            .chain(beside);
         table.add(tally, all.map(|count| count.to_string()));
+    }
+    Ok(Some(Figure::new(text, drawing, table)))
+}
+
+/// Where the F1 goes: what each cell loses by parsing, copying, counting and recognition.
+pub(super) fn losses(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
+    let text = Text {
+        id: "losses",
+        title: "Where the F1 goes",
+        caption: "What strict F1 lacks of 100, by scoring the same outputs at increasing leniency: parsing is what is won where faults of \
+                  syntax and of labels are forgiven, copying where faults of copied text are, too, counting where positions and numbers \
+                  are; recognition is the rest. A part that is below 0, since lenient reading adds wrong predictions, is drawn as nothing; \
+                  the table has all numbers.",
+    };
+    let at = |tally: &Tally| {
+        Some([
+            tally.row.f1,
+            tally.row.f1_parse?,
+            tally.row.f1_copy?,
+            tally.row.f1_count?,
+        ])
+    };
+    if tallies.iter().all(|tally| at(tally).is_none()) {
+        return Ok(None);
+    }
+    let grid = Grid::of(tallies, |tally| at(tally).is_some());
+    let parts: [Part; 5] = [
+        (0, "strict F1"),
+        (4, "parsing"),
+        (1, "copying"),
+        (5, "counting"),
+        (6, "recognition"),
+    ];
+    let drawing = bars(&grid, text, "F1, %", &parts, |cell| {
+        let mut reached = 0.0;
+        let mut shares = Vec::with_capacity(5);
+        for f1 in at(&tallies[cell])?.into_iter().chain([1.0]) {
+            shares.push((f1 - reached).max(0.0));
+            reached = f1.max(reached);
+        }
+        Some(shares)
+    })?;
+    let columns = [
+        "f1",
+        "f1_parse",
+        "f1_copy",
+        "f1_count",
+        "parse",
+        "copy",
+        "count",
+        "recognition",
+    ];
+    let mut table = FigureTable::of_cells(&columns);
+    for tally in tallies {
+        let Some([strict, parse, copy, count]) = at(tally) else {
+            continue;
+        };
+        let losses = [parse - strict, copy - parse, count - copy, 1.0 - count];
+        table.add(
+            tally,
+            [strict, parse, copy, count].into_iter().chain(losses).map(number),
+        );
     }
     Ok(Some(Figure::new(text, drawing, table)))
 }

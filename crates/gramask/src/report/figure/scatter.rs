@@ -77,6 +77,7 @@ pub fn scatter(
             }
         }
         let best: Vec<bool> = points.iter().map(|point| front && on_front(point, &points)).collect();
+        let mut taken: Vec<[f64; 4]> = points.iter().map(|point| around(point.place, 4.5)).collect();
         if front {
             let mut line: Vec<&Point> = points
                 .iter()
@@ -85,9 +86,10 @@ pub fn scatter(
                 .map(|(p, _)| p)
                 .collect();
             line.sort_by(|a, b| a.values.0.total_cmp(&b.values.0));
-            canvas.path(&staircase(&line, (left, bottom)), AXIS, 1.4)?;
+            let steps = staircase(&line, (left, bottom));
+            canvas.path(&steps, AXIS, 1.4)?;
+            taken.extend(steps.windows(2).map(|ends| between(ends[0], ends[1])));
         }
-        let mut taken: Vec<[f64; 4]> = points.iter().map(|point| around(point.place, 4.5)).collect();
         for point in &points {
             canvas.mark(
                 Mark::of(point.series),
@@ -153,6 +155,16 @@ fn staircase(line: &[&Point<'_>], (left, bottom): (f64, f64)) -> Vec<(f64, f64)>
 
 fn around((x, y): (f64, f64), r: f64) -> [f64; 4] {
     [x - r, y - r, x + r, y + r]
+}
+
+/// The box of a line along an axis.
+fn between(a: (f64, f64), b: (f64, f64)) -> [f64; 4] {
+    [
+        a.0.min(b.0) - 1.0,
+        a.1.min(b.1) - 1.0,
+        a.0.max(b.0) + 1.0,
+        a.1.max(b.1) + 1.0,
+    ]
 }
 
 /// Where a name can stand beside its point without covering another: the left end of its middle line.

@@ -87,9 +87,10 @@ pub(super) fn effort(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
     let grid = Grid::of(tallies, |_| true);
     let parts: [Part; 3] = [(0, "in the output"), (1, "given up"), (4, "drafts refused")];
     let drawing = bars(&grid, text, "tokens chosen or proposed, %", &parts, |cell| {
-        let row = &tallies[cell].row;
-        let kept = row.output_tokens as f64 / (row.documents as f64).max(1.0);
-        let whole = kept + extra(&tallies[cell]);
+        let tally = &tallies[cell];
+        let row = &tally.row;
+        let kept = row.output_tokens as f64 / (tally.outputs as f64).max(1.0);
+        let whole = kept + extra(tally);
         let of = [kept, row.discarded_per_document, row.refused_drafts_per_document];
         (whole > 0.0).then(|| of.iter().map(|part| part / whole).collect())
     })?;
@@ -105,7 +106,7 @@ pub(super) fn effort(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
     for tally in tallies {
         let row = &tally.row;
         let figures = [
-            row.output_tokens as f64 / (row.documents as f64).max(1.0),
+            row.output_tokens as f64 / (tally.outputs as f64).max(1.0),
             row.attempts_per_document,
             row.discarded_per_document,
             row.refused_drafts_per_document,

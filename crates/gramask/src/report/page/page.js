@@ -130,18 +130,26 @@
       "disagree": "parts disagree", "duplicate": "said twice", "copy-failed": "the copy is wrong", "not-decoded": "not decoded",
     };
     const pair = data.runs.length > 1;
-    const several = (part) => data.cells.some((cell) => cell[part] !== data.cells[0][part]);
+    const several = (part) => data.cells.some((cell) => part === "strategy"
+      ? data.cells.some((other) => other.level === cell.level && other.strategy !== cell.strategy) // else the level tells
+      : cell[part] !== data.cells[0][part]);
     const named = ["corpus", "model", "format", "level", "strategy"].filter((part) => part === "format" || part === "level" || several(part));
     const cellName = (cell) => named.map((part) => data.cells[cell][part]).join(" · ");
 
-    /* One item for each document of each cell; of two runs both outputs. */
+    const seeded = (seed) => seed === null || seed === undefined ? "" : ` · seed ${seed}`;
+
+    /* One item for each document of each cell and seed; of two runs both outputs. */
     const items = [];
     data.docs.forEach((doc) => {
       const cells = new Map();
-      for (const out of doc.o) cells.set(out.c, [...(cells.get(out.c) ?? []), out]);
-      for (const [cell, outs] of cells) {
+      for (const out of doc.o) {
+        const key = `${out.c} ${out.s}`;
+        cells.set(key, [...(cells.get(key) ?? []), out]);
+      }
+      for (const outs of cells.values()) {
         if (pair && outs.length < 2) continue;
-        items.push({ doc, cell, outs, marks: marksOf(outs), text: null });
+        const [{ c: cell, s: seed }] = outs;
+        items.push({ doc, cell, seed, outs, name: cellName(cell) + seeded(seed), marks: marksOf(outs), text: null });
       }
     });
     items.sort((a, b) => a.cell - b.cell);
@@ -175,7 +183,7 @@
     for (const part of ["corpus", "model", "format", "level", "strategy"]) {
       const select = $(`f-${part}`);
       const values = [...new Set(data.cells.map((cell) => cell[part]))];
-      if (values.length < 2) select.parentElement.hidden = select.parentElement.style.display = "none";
+      if (values.length < 2 || !several(part)) select.parentElement.hidden = select.parentElement.style.display = "none";
       select.append(make("option", { value: "" }, "all"), ...values.map((value) => make("option", { value }, value)));
       filters[part] = select;
     }
@@ -219,12 +227,12 @@
       if (shown.length === 0) rows.append(make("p", { class: "empty", style: "padding: .6rem" }, "No output is like this."));
     }
     function row(place, height) {
-      const { doc, cell, outs } = shown[place];
+      const { doc, name, outs } = shown[place];
       return make("div", {
         class: "row", role: "option", id: `row-${place}`, "aria-selected": String(place === at), style: `top: ${place * height}px`,
         onclick: () => { select(place); list.focus({ preventScroll: true }); },
       },
-      make("div", { class: "what" }, make("b", {}, cellName(cell)), ...outs.map(counts)),
+      make("div", { class: "what" }, make("b", {}, name), ...outs.map(counts)),
       make("div", {}, doc.t ?? doc.id));
     }
     function counts(out) {
@@ -250,11 +258,11 @@
     function show() {
       tokens = [];
       if (at < 0) return view.replaceChildren(make("p", { class: "empty" }, "No output to show."));
-      const { doc, cell, outs } = shown[at];
-      view.replaceChildren(make("h3", {}, doc.id), make("p", { class: "meta" }, cellName(cell)));
+      const { doc, name, outs } = shown[at];
+      view.replaceChildren(make("h3", {}, doc.id), make("p", { class: "meta" }, name));
       if (doc.t === null) view.append(make("p", { class: "empty" }, "The text of this document is not at hand; entities are shown by their characters."));
       for (const out of outs) view.append(...output(doc, out));
-      if (!pair) view.append(...others(doc, cell));
+      if (!pair) view.append(...others(doc, outs[0]));
       if (tokens.length > 0) stepTo(firstRefused());
     }
 
@@ -275,7 +283,7 @@
       const ways = [[sampled, "sampled"], [forced, "forced"], [drafted, "drafted"]].filter(([count]) => count > 0);
       const figures = [OUTCOMES[out.k], `${all} tokens (${ways.map(([count, way]) => `${count} ${way}`).join(", ") || "none"}) behind ${prompt} of prompt`];
       if (out.m) figures.push(`removed ${percent(out.m)} per token`);
-      if (out.w) figures.push(`log weight ${out.w.toFixed(2)}`);
+      if (out.w) figures.push(`log weight ${signed(out.w, 2)}`);
       parts.push(make("p", { class: "meta" }, figures.join(" · ")));
       if (out.z) parts.push(...trace(out));
       return parts;
@@ -308,7 +316,7 @@
           make("span", { class: `bar ${piece.side} k-${piece.kind}`, style: `--row: ${piece.row}` },
             piece.start === from ? make("span", { class: `tag k-${piece.kind}` }, piece.tag) : null))));
       }
-      const line = 1.35 + deepest[0] * 0.92 + deepest[1] * 0.92;
+      const line = 1.4 + deepest[0] * 0.9 + deepest[1] * 0.9;
       return make("p", {
         class: "sentence", lang: "en", style: `line-height: ${line}; padding-top: ${deepest[0] * .4}em; padding-bottom: ${deepest[1] * .5}em`,
       }, spans);
@@ -358,14 +366,14 @@
           make("tbody", {}, lines)));
     }
 
-    function others(doc, cell) {
+    function others(doc, shownOut) {
       if (doc.o.length < 2) return [];
       return [make("h3", {}, "The same document in the other cells"), make("div", { class: "others" }, doc.o.map((out) =>
-        make("button", { type: "button", "aria-current": out.c === cell ? "true" : null, onclick: () => go(doc, out.c) },
-          cellName(out.c), " ", counts(out))))];
+        make("button", { type: "button", "aria-current": out === shownOut ? "true" : null, onclick: () => go(doc, out) },
+          cellName(out.c) + seeded(out.s), " ", counts(out))))];
     }
-    function go(doc, cell) {
-      const find = () => shown.findIndex((item) => item.doc === doc && item.cell === cell);
+    function go(doc, out) {
+      const find = () => shown.findIndex((item) => item.doc === doc && item.outs[0] === out);
       if (find() < 0) {
         for (const part of ["corpus", "model", "format", "level", "strategy", "kind", "search"]) filters[part].value = "";
         filter();
@@ -381,6 +389,7 @@
       const digits = share < 0.001 || share > 0.999 ? 3 : 1;
       return `${Math.min(Math.max(100 * share, 10 ** -digits), 100 - 10 ** -digits).toFixed(digits)} %`;
     };
+    const signed = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
     const visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(/^ +| +$/g, (blanks) => "␣".repeat(blanks.length));
     const CHOSEN = ["sampled", "forced", "drafted"];
 
@@ -438,7 +447,7 @@
       const known = (value) => value !== null && value !== undefined;
       const facts = [
         ["token", `${place + 1} of ${tokens.length}${pass ? `, pass ${pass + 1}` : ""}`],
-        asked && ["log probability", logp.toFixed(3)],
+        asked && ["log probability", signed(logp, 3)],
         known(rank) && ["rank", String(rank + 1)],
         known(allowed) && ["tokens allowed", allowed.toLocaleString("en")],
         known(removed) && ["probability removed", make("span", {}, make("span", { class: "meter", style: `--share: ${removed}`, "aria-hidden": "true" }), ` ${percent(removed)}`)],
@@ -461,8 +470,7 @@
       across: (by) => {
         const item = shown[at];
         if (!item || pair) return false;
-        const cells = item.doc.o.map((out) => out.c);
-        const next = cells[cells.indexOf(item.cell) + by];
+        const next = item.doc.o[item.doc.o.indexOf(item.outs[0]) + by];
         if (next === undefined) return false;
         go(item.doc, next);
       },

@@ -1,0 +1,46 @@
+//! `gramask compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CliError, DONE};
+use crate::run::{Against, Scored, comparisons, comparisons_csv, comparisons_table, read_scores};
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// The folders of runs that have a scores.csv, or such files
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// What each cell is compared with: a model, format, level or strategy, or several with commas between
+    #[arg(long, value_name = "NAME", default_value = "none")]
+    against: String,
+    /// Print CSV, with all intervals
+    #[arg(long)]
+    csv: bool,
+}
+
+/// Compares the cells of runs.
+pub(super) fn compare(args: CompareArgs) -> Result<u8, CliError> {
+    let mut scored: Vec<Scored> = Vec::new();
+    for run in &args.runs {
+        let file = if run.is_dir() {
+            run.join("scores.csv")
+        } else {
+            run.clone()
+        };
+        scored.extend(read_scores(&file)?);
+    }
+    let found = comparisons(&scored, &Against::parse(&args.against, &scored)?)?;
+    if args.csv {
+        anstream::print!("{}", comparisons_csv(&found)?);
+        return Ok(DONE);
+    }
+    anstream::println!("{}", comparisons_table(&found));
+    let count = found.len();
+    anstream::eprintln!(
+        "strict F1 in points; difference with the 95 % interval of a paired bootstrap; p by 10,000 paired shuffles, corrected \
+         for {count} comparison(s) by Holm's method, * below 0.05; parse, copy, count and recognition sum to the difference"
+    );
+    Ok(DONE)
+}

@@ -1,0 +1,42 @@
+//! `gramask merge`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{BROKEN, CliError, DONE, run::tell};
+use crate::run::{merge as merge_runs, table};
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The folder of the whole; it may be new or hold a part already
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The folders of the parts
+    #[arg(value_name = "PART", required = true)]
+    parts: Vec<PathBuf>,
+}
+
+/// Puts the parts of a run together and prints its table.
+pub(super) fn merge(args: MergeArgs) -> Result<u8, CliError> {
+    let merged = merge_runs(&args.out, &args.parts)?;
+    anstream::println!("{}", table(&merged.rows));
+    anstream::eprintln!(
+        "{} has {} record(s), {} of them new",
+        args.out.display(),
+        merged.records.len(),
+        merged.new
+    );
+    if let Some(wanted) = merged.wanted.filter(|&wanted| wanted > merged.scored) {
+        anstream::eprintln!(
+            "{} of {wanted} outputs are missing: finish the parts and merge again, or run the experiment in {}",
+            wanted - merged.scored,
+            args.out.display()
+        );
+    }
+    Ok(if tell(&merged.rows, &merged.records) {
+        BROKEN
+    } else {
+        DONE
+    })
+}
