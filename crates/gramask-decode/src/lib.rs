@@ -82,7 +82,7 @@ pub use output::{Ended, Finish, Output, Positions, Request, RequestError, Times}
 pub use prompt::{Example, Examples, Prompt, PromptError, PromptTokenizer, Prompter, Prompting, instruction};
 pub use prompt_store::{PromptStore, Saved};
 pub use random::{Draw, digest, document_number};
-pub use record::{Chosen, MaskScores, Scores, TokenRecord};
+pub use record::{Chosen, MaskScores, Scores, TokenRecord, Wanted};
 pub use sampler::{Basis, Choice, NoChoice, Sampler};
 pub use sampling::{Sampling, SamplingError};
 pub use strategies::{

@@ -40,6 +40,17 @@ pub struct MaskScores {
     pub entropy: f64,
     /// Whether the model's likeliest token was refused, so that greedy decoding takes another.
     pub changed_best: bool,
+    /// That token, where it was refused.
+    pub wanted: Option<Wanted>,
+}
+
+/// A token that the model thought likeliest, and did not get.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The token; of equally likely ones the first.
+    pub token: u32,
+    /// The natural logarithm of its probability.
+    pub log_probability: f64,
 }
 
 impl MaskScores {

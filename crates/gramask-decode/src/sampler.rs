@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::numeric::{Moments, count_above, maximum, moments, weight};
 use crate::random::Draw;
-use crate::record::{MaskScores, Scores};
+use crate::record::{MaskScores, Scores, Wanted};
 use crate::sampling::Sampling;
 
 /// A [`Sampler::basis`] of more tokens than this is not listed.
@@ -349,11 +349,14 @@ impl Whole {
 
     /// The scores of a token of the row, where `best` and `kept` are of the allowed part; without a mask, of the whole.
     fn choice(&self, logits: &[f32], token: u32, best: f32, kept: Moments) -> Choice {
+        let changed_best = best < self.max;
         let mask = MaskScores {
             // Rounding may put the part a hair above the whole.
             kept_log_mass: (log_ratio(best, self.max) + (kept.sum.ln() - self.moments.sum.ln())).min(0.0),
             entropy: kept.entropy(),
-            changed_best: best < self.max,
+            changed_best,
+            // The row is searched a second time only where something was refused.
+            wanted: changed_best.then(|| self.likeliest(logits)),
         };
         let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
         let scores = Scores {
@@ -363,6 +366,14 @@ impl Whole {
             mask: Some(mask),
         };
         Choice { token, scores }
+    }
+
+    /// The likeliest token of the row, whatever a mask says of it.
+    fn likeliest(&self, logits: &[f32]) -> Wanted {
+        Wanted {
+            token: logits.iter().position(|&logit| logit == self.max).unwrap_or(0) as u32,
+            log_probability: -self.moments.sum.ln(),
+        }
     }
 }
 

@@ -136,6 +136,12 @@ proptest! {
             (0..logits.len()).filter(|&t| of(t)).map(|t| logits[t]).fold(f32::NEG_INFINITY, f32::max)
         };
         prop_assert_eq!(mask_scores.changed_best, best(&|t| allowed[t]) < best(&|_| true));
+        prop_assert_eq!(mask_scores.wanted.is_some(), mask_scores.changed_best);
+        if let Some(wanted) = mask_scores.wanted {
+            let whole = sampler.score(&logits, None, wanted.token).unwrap();
+            prop_assert!(!allowed[wanted.token as usize] && whole.scores.rank == 0);
+            prop_assert!((whole.scores.log_probability - wanted.log_probability).abs() < 1e-9);
+        }
 
         // A mask that allows all is no mask.
         if !masked {

@@ -16,6 +16,7 @@
 //! | [`experiment`] | experiment files |
 //! | [`run`] | carrying out experiments |
 //! | [`tune`] | supervised tuning |
+//! | [`report`] | runs made into pages to read, and compared |
 //! | [`pull`] | models and vocabularies by name |
 //! | [`verify`] | constraints held against the oracle |
 //! | [`independent`] | parsers that check the outputs and share no code with the grammars |
@@ -55,6 +56,7 @@ pub mod experiment;
 pub mod independent;
 pub mod mark;
 pub mod pull;
+pub mod report;
 pub mod run;
 pub mod tune;
 pub mod verify;

@@ -431,6 +431,11 @@ fn a_trace_tells_each_token_and_may_be_asked_for_at_any_time() {
         let changed = trace.iter().filter(|token| token.changed_best == Some(true)).count();
         assert_eq!(changed, record.distortion.changed_best);
         assert!(strategy != "unconstrained" || removed == 0.0 && changed == 0);
+        // The constraint, walked anew, allows every token that stands there, and the model wanted what it refused.
+        for token in trace {
+            assert_eq!(token.allowed.is_some(), strategy != "unconstrained");
+            assert!(token.allowed != Some(0) && token.wanted.is_some() == (token.changed_best == Some(true)));
+        }
     }
     // Traces change no figure.
     let whole = tempfile::tempdir().unwrap();

@@ -10,19 +10,20 @@ pub(super) struct Pairing<'a> {
     pub gold: Vec<&'a Entity>,
     pub predicted: Vec<&'a Entity>,
     gold_taken: Vec<bool>,
-    predicted_taken: Vec<bool>,
+    /// The gold entity of each prediction that has one.
+    partners: Vec<Option<usize>>,
 }
 
 impl<'a> Pairing<'a> {
     /// Nothing paired; both sides in document order, so that the order of the lists never changes a score.
     pub fn new(gold: impl IntoIterator<Item = &'a Entity>, predicted: impl IntoIterator<Item = &'a Entity>) -> Self {
         let (gold, predicted) = (in_order(gold), in_order(predicted));
-        let (gold_taken, predicted_taken) = (vec![false; gold.len()], vec![false; predicted.len()]);
+        let (gold_taken, partners) = (vec![false; gold.len()], vec![None; predicted.len()]);
         Pairing {
             gold,
             predicted,
             gold_taken,
-            predicted_taken,
+            partners,
         }
     }
 
@@ -51,7 +52,7 @@ impl<'a> Pairing<'a> {
         fits: impl Fn(&Entity, &Entity) -> bool,
         distance: impl Fn(&Entity, &Entity) -> usize,
     ) -> bool {
-        if self.predicted_taken[p] {
+        if self.partners[p].is_some() {
             return false;
         }
         let predicted = self.predicted[p];
@@ -60,7 +61,7 @@ impl<'a> Pairing<'a> {
             return false;
         };
         self.gold_taken[g] = true;
-        self.predicted_taken[p] = true;
+        self.partners[p] = Some(g);
         true
     }
 
@@ -71,7 +72,18 @@ impl<'a> Pairing<'a> {
 
     /// How many predictions are free.
     pub fn free_predicted(&self) -> usize {
-        self.predicted_taken.iter().filter(|taken| !**taken).count()
+        self.partners.iter().filter(|partner| partner.is_none()).count()
+    }
+
+    /// The gold entity that a prediction is paired with.
+    pub fn partner(&self, p: usize) -> Option<&'a Entity> {
+        self.partners[p].map(|g| self.gold[g])
+    }
+
+    /// The gold entities that are free.
+    pub fn left(&self) -> impl Iterator<Item = &'a Entity> + '_ {
+        let taken = self.gold.iter().zip(&self.gold_taken);
+        taken.filter(|(_, taken)| !**taken).map(|(gold, _)| *gold)
     }
 }
 

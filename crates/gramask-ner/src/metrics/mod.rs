@@ -18,7 +18,7 @@ mod schemes;
 mod scorer;
 mod significance;
 
-pub use errors::ErrorCounts;
+pub use errors::{ErrorCounts, Verdict, VerdictKind, verdicts};
 pub use gap::{Gap, Parts, gap, losses};
 pub use leniency::{Leniencies, Matches};
 pub use schemes::{Counts, Schemes, Score};

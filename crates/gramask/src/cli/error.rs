@@ -24,6 +24,9 @@ pub enum CliError {
     /// The run's records.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
     /// The run's scores.
     #[error(transparent)]
     Scores(#[from] ScoresError),

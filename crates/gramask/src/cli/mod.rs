@@ -14,6 +14,7 @@ mod list;
 mod mask;
 mod merge;
 mod pull;
+mod report;
 mod run;
 mod trace;
 mod train;
@@ -86,6 +87,12 @@ The labels and the examples of the prompt come from a corpus; --labels names oth
 The strategies: at level none unconstrained, repair, retry, beam; at the others masked, lazy, jump, draft, beam, aligned-asap,
 aligned-smc, free-then-masked. docs/strategies.md says what they do and which parameters they take.")]
     Decode(DecodeArgs),
+    /// Make the report of a run, or of two: one page to read, with each figure as SVG and CSV beside it
+    #[command(after_help = "\
+The page needs no network and nothing beside it. It shows the run's figures and, unless --without-documents is given, every document
+with its gold and predicted entities and, where the run was made with --trace, how each token of its output came about. The documents
+are those of the corpora, whose licences may forbid to publish them.")]
+    Report(report::ReportArgs),
     /// Show which tokens may follow behind the beginning of an output
     #[command(after_help = "\
 Without --after the output has not begun. The level `grounded` holds all that refers to the text against it.")]
@@ -233,6 +240,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(args),
         Command::Train(args) => train::train(args),
         Command::Decode(args) => decode::decode(args),
+        Command::Report(args) => report::report(args),
         Command::Mask(args) => mask::mask(args),
         Command::Verify(args) => verify::verify(args),
         Command::Pull(args) => pull::pull(args),

@@ -73,6 +73,9 @@ mod tests {
             entropy_after: None,
             rank: Some(3),
             changed_best: Some(true),
+            wanted: None,
+            allowed: None,
+            forced_text: None,
         };
         let text = drawn(&[token]);
         let line = text.lines().find(|line| line.contains("42")).unwrap();

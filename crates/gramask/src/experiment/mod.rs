@@ -89,7 +89,7 @@ pub struct Experiment {
 }
 
 /// A corpus, or a part of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorpusChoice {
     /// The name of a known corpus; for a path, what it is called in the records.
     pub name: String,

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gramask_decode::{Ended, Habits, Layout, Output, PromptStore, Prompter, Request, Settings, decode_with};
-use gramask_grammar::Program;
-use gramask_ner::{Document, Schema};
+use gramask_grammar::{Constraint, Program};
+use gramask_ner::{Document, Schema, Text};
 
 use super::changed::count_changed;
 use super::engine::{Engine, Prompts, SharedTokenizer};
@@ -23,7 +23,7 @@ use super::record::{Distortion, Effort, Fault, FaultKind, Record, Times, Tokens}
 use super::scored::Scored;
 use super::strategy::{BuildError, Task, Workshop};
 use super::summary::{Row, summarise_scores};
-use super::trace::trace;
+use super::trace::{TraceToken, follow, trace};
 use crate::experiment::{Cell, LevelName, StrategyChoice};
 use crate::pull::sha256_hex;
 
@@ -375,9 +375,21 @@ impl CellRun<'_> {
         let Workshop { table, tokenizer, .. } = &self.workshop;
         (record.distortion, record.removed) = Distortion::of(outputs, table, &**tokenizer);
         record.effort = Effort::of(outputs);
-        record.trace = self.plan.trace.then(|| trace(outputs, table));
+        record.trace = self.plan.trace.then(|| self.trace(text, outputs));
         record.independent = judged.independent;
         record
+    }
+
+    fn trace(&self, text: &Text, outputs: &[Output]) -> Vec<TraceToken> {
+        let mut tokens = trace(outputs, &self.workshop.table);
+        for (pass, (program, output)) in self.programs.iter().zip(outputs).enumerate() {
+            let vocabulary = self.workshop.vocabulary.clone();
+            // There is none at level `none`, and then nothing to say.
+            if let Ok(mut constraint) = Constraint::new(program.clone(), text, self.cell.level.into(), vocabulary) {
+                follow(&mut tokens, pass, output.effort.answer_from, &mut constraint);
+            }
+        }
+        tokens
     }
 
     fn not_decoded(&self, document: &Document, prompt: Vec<u32>, why: String) -> Record {

@@ -191,6 +191,11 @@ pub fn comparisons(scored: &[Scored], against: &Against) -> Result<Vec<Compariso
     Ok(found)
 }
 
+/// Compares two cells, which may be of two runs; none where no document is in both. There is no correction for other comparisons.
+pub(crate) fn between(cell: &Cell, against: &Cell, ours: &[&Scored], theirs: &[&Scored]) -> Option<Comparison> {
+    one(cell, against, &by_seed(ours), &by_seed(theirs))
+}
+
 fn one(cell: &Cell, against: &Cell, first: &Seeds<'_>, second: &Seeds<'_>) -> Option<Comparison> {
     let seeds = || first.values().chain(second.values());
     let everywhere = |document: &&&str| seeds().all(|of| of.contains_key(**document));

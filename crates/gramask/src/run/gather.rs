@@ -90,6 +90,7 @@ mod tests {
                 kept_log_mass: kept.ln(),
                 entropy: 0.5,
                 changed_best: kept < 0.5,
+                wanted: None,
             }),
         };
         TokenRecord {

@@ -293,6 +293,9 @@ pub(crate) mod tests {
             entropy_after: None,
             rank: Some(0),
             changed_best: None,
+            wanted: None,
+            allowed: None,
+            forced_text: None,
         }]);
         let line = serde_json::to_string(&record).unwrap();
         assert!(

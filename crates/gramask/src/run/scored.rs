@@ -293,7 +293,7 @@ fn said(entities: &[Entity]) -> String {
 }
 
 /// What the scorer is told of a record.
-fn prediction(record: &Record) -> Prediction {
+pub(crate) fn prediction(record: &Record) -> Prediction {
     let cut = matches!(record.finish, Some(Finish::Budget | Finish::Context));
     let outcome = match (record.parsed, cut) {
         (true, _) => Outcome::Read,

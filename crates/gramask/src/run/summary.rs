@@ -378,6 +378,13 @@ pub fn to_csv(rows: &[Row]) -> Result<String, csv::Error> {
 }
 
 impl Row {
+    /// Whether the masks' work is known of all tokens that the model was asked about. Where it is known of a part only, as with
+    /// `lazy` of the refused ones, its mean would mislead beside the others.
+    pub fn all_known(&self) -> bool {
+        let asked = self.output_tokens as f64 * (1.0 - self.forced_rate);
+        self.known_steps as f64 >= asked - 0.5
+    }
+
     /// The row as it is written: more digits would only pretend.
     fn rounded(&self) -> Row {
         let mut row = self.clone();

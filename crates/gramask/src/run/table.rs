@@ -138,7 +138,7 @@ fn columns<'a>(rows: &'a [Row]) -> Vec<Column<'a>> {
         percent(row.drafted_rate)
     });
     number(any(|row| row.removed_mass.unwrap_or(0.0)), "removed\n%", 0, |row| {
-        masked(row, row.removed_mass.filter(|_| all_known(row)).map(percent))
+        masked(row, row.removed_mass.filter(|_| row.all_known()).map(percent))
     });
     number(any(|row| row.log_weight.unwrap_or(0.0)), "log\nweight", 0, |row| {
         masked(row, row.log_weight.map(|weight| format!("{weight:.2}")))
@@ -162,13 +162,6 @@ fn columns<'a>(rows: &'a [Row]) -> Vec<Column<'a>> {
         row.changed_documents.map_or("-".into(), |count| count.to_string())
     });
     columns
-}
-
-/// Whether the masks' work is known of all tokens that the model was asked about. Where it is known of a part only, as with
-/// `lazy` of the refused ones, its mean would mislead beside the others.
-fn all_known(row: &Row) -> bool {
-    let asked = row.output_tokens as f64 * (1.0 - row.forced_rate);
-    row.known_steps as f64 >= asked - 0.5
 }
 
 /// What a mask did; nothing is said of it where there is none, or where it is not known.

@@ -1,6 +1,6 @@
 //! Traces: what is known of each token of an output, one by one.
 
-use gramask_decode::{Chosen, Output, TokenRecord, TokenTable};
+use gramask_decode::{Chosen, Output, TokenConstraint, TokenRecord, TokenTable};
 use serde::{Deserialize, Serialize};
 
 /// One token of an output. What is not known is `null`: the model is not asked about forced tokens, and no mask is computed
@@ -28,6 +28,26 @@ pub struct TraceToken {
     pub rank: Option<u32>,
     /// Whether the mask refused the model's likeliest token.
     pub changed_best: Option<bool>,
+    /// That token, where it was refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wanted: Option<WantedToken>,
+    /// How many tokens the constraint allowed here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allowed: Option<usize>,
+    /// The text that had to follow here, because the constraint left no choice.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forced_text: Option<String>,
+}
+
+/// A token that the model thought likeliest, and that the mask refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WantedToken {
+    /// The token.
+    pub token: u32,
+    /// Its text.
+    pub text: String,
+    /// The natural logarithm of its probability under the model.
+    pub log_probability: f64,
 }
 
 fn is_first(pass: &usize) -> bool {
@@ -41,12 +61,31 @@ pub fn trace(outputs: &[Output], table: &TokenTable) -> Vec<TraceToken> {
     tokens.map(|(pass, record)| token(pass, record, table)).collect()
 }
 
+/// Says of each token of a pass how many tokens its constraint allowed in its place, and which text it forced there. The first
+/// `free` tokens were written before the constraint began.
+///
+/// The constraint is walked anew, when the output is there: strategies decode as if nobody watched.
+pub(super) fn follow<C: TokenConstraint>(tokens: &mut [TraceToken], pass: usize, free: usize, constraint: &mut C) {
+    let mut state = constraint.start();
+    for token in tokens.iter_mut().filter(|token| token.pass == pass).skip(free) {
+        let mask = constraint.mask(state);
+        token.allowed = Some(mask.iter().map(|word| word.count_ones() as usize).sum());
+        let (bytes, _) = constraint.forced(state);
+        token.forced_text = (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned());
+        match constraint.advance(state, token.token) {
+            Some(next) => state = next,
+            None => return,
+        }
+    }
+}
+
 fn token(pass: usize, record: &TokenRecord, table: &TokenTable) -> TraceToken {
     let (scores, mask) = (record.scores, record.mask());
+    let text = |token| String::from_utf8_lossy(table.bytes(token)).into_owned();
     TraceToken {
         pass,
         token: record.token,
-        text: String::from_utf8_lossy(table.bytes(record.token)).into_owned(),
+        text: text(record.token),
         chosen: record.chosen,
         log_probability: scores.map(|scores| scores.log_probability),
         // Adding 0 keeps nothing from being written as -0.
@@ -55,14 +94,21 @@ fn token(pass: usize, record: &TokenRecord, table: &TokenTable) -> TraceToken {
         entropy_after: mask.map(|mask| mask.entropy),
         rank: scores.map(|scores| scores.rank),
         changed_best: mask.map(|mask| mask.changed_best),
+        wanted: mask.and_then(|mask| mask.wanted).map(|wanted| WantedToken {
+            token: wanted.token,
+            text: text(wanted.token),
+            log_probability: wanted.log_probability,
+        }),
+        allowed: None,
+        forced_text: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gramask_decode::mock::{END, table};
-    use gramask_decode::{MaskScores, Scores};
+    use gramask_decode::mock::{END, MockConstraint, table};
+    use gramask_decode::{MaskScores, Scores, Wanted};
 
     #[test]
     fn what_is_not_known_is_null() {
@@ -82,6 +128,10 @@ mod tests {
                 kept_log_mass: 0.25f64.ln(),
                 entropy: 1.0,
                 changed_best: true,
+                wanted: Some(Wanted {
+                    token: 258,
+                    log_probability: -0.5,
+                }),
             }),
         });
         let known = token(1, &record, &table);
@@ -89,6 +139,8 @@ mod tests {
         assert!((known.removed.unwrap() - 0.75).abs() < 1e-12);
         assert_eq!((known.entropy, known.entropy_after), (Some(2.0), Some(1.0)));
         assert_eq!(known.changed_best, Some(true));
+        let wanted = known.wanted.clone().unwrap();
+        assert_eq!((wanted.text.as_str(), wanted.log_probability), ("xyz", -0.5));
         let line = serde_json::to_string(&known).unwrap();
         assert!(line.starts_with("{\"pass\":1,"), "{line}");
         assert_eq!(serde_json::from_str::<TraceToken>(&line).unwrap(), known);
@@ -96,5 +148,20 @@ mod tests {
             token(0, &TokenRecord::unscored(END, Chosen::Forced), &table).text,
             "<end>"
         );
+    }
+
+    #[test]
+    fn a_constraint_says_what_it_forced_and_how_much_it_allowed() {
+        let table = table(&[]);
+        let records = b"-a]"
+            .iter()
+            .map(|&byte| TokenRecord::unscored(byte.into(), Chosen::Sampled));
+        let mut tokens: Vec<TraceToken> = records.map(|record| token(1, &record, &table)).collect();
+        let mut constraint = MockConstraint::new(table.clone(), &["a]", "b!"]);
+        follow(&mut tokens, 0, 0, &mut constraint);
+        assert!(tokens.iter().all(|token| token.allowed.is_none()), "another pass");
+        follow(&mut tokens, 1, 1, &mut constraint);
+        let known: Vec<_> = tokens.iter().map(|t| (t.allowed, t.forced_text.as_deref())).collect();
+        assert_eq!(known, [(None, None), (Some(2), None), (Some(1), Some("]"))]);
     }
 }

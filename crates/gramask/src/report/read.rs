@@ -1,0 +1,333 @@
+//! A run's folder, read for a report. Nothing in it is changed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gramask_ner::{Document, Schema};
+use serde_json::Value;
+
+use super::error::ReportError;
+use crate::experiment::{Cell, CorpusChoice, Examples, format_name};
+use crate::run::{PlannedCorpus, Record, Row, RunFile, Scored, read_scores, rows_of};
+
+/// A run as a report needs it.
+#[derive(Debug)]
+pub struct RunData {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its `run.json`.
+    pub file: RunFile,
+    /// Its cells, in the experiment's order, those of several seeds as one.
+    pub cells: Vec<Cell>,
+    /// The figures of each cell.
+    pub rows: Vec<Row>,
+    /// The scores of each cell.
+    pub scored: Vec<Vec<Scored>>,
+    /// The records of each cell, in the order of the documents; of outputs that were made elsewhere there are scores alone.
+    pub records: Vec<Vec<Record>>,
+    /// Its corpora, by name.
+    pub corpora: HashMap<String, CorpusData>,
+    /// What a reader must know of these data: what was passed over, what is missing.
+    pub notes: Vec<String>,
+}
+
+/// What is known of a corpus.
+#[derive(Debug)]
+pub struct CorpusData {
+    /// The labels.
+    pub schema: Schema,
+    /// The texts by the identifiers of their documents; none where the corpus is not at hand.
+    pub texts: HashMap<String, String>,
+    /// The identifiers, in the corpus's order.
+    pub order: Vec<String>,
+}
+
+impl RunData {
+    /// Reads the folder of a run. With `texts`, the corpora are looked for, too, since records do not hold the documents' texts.
+    ///
+    /// # Errors
+    /// A folder that holds no run, or no record, or a line that is none.
+    pub fn read(folder: &Path, texts: bool) -> Result<RunData, ReportError> {
+        let file = run_file(folder)?;
+        let mut notes = Vec::new();
+        let all = records(folder, &mut notes)?;
+        let written = file.settings["gramask"].as_str().unwrap_or("unknown");
+        if let Some(shard) = &file.shard {
+            notes.push(format!("This is shard {shard} of the run, not all of it."));
+        }
+        if written != env!("CARGO_PKG_VERSION") {
+            let here = env!("CARGO_PKG_VERSION");
+            notes.push(format!(
+                "The run was made by version {written}, this report by version {here}."
+            ));
+        }
+        let mut scored = scores(folder)?;
+        let names: BTreeSet<String> = {
+            let of_records = all.iter().map(|record| record.cell.corpus.clone());
+            of_records
+                .chain(scored.iter().map(|scored| scored.corpus.clone()))
+                .collect()
+        };
+        let corpora = corpora(&file, names, &all, texts, &mut notes);
+        complete(&mut scored, &all, &corpora);
+        if scored.is_empty() {
+            return Err(ReportError::NoRecord {
+                folder: folder.to_path_buf(),
+            });
+        }
+        if scored.len() > all.len() {
+            notes.push(format!(
+                "{} of {} outputs are known by their scores alone, since their records are elsewhere: they are in all figures that need \
+                 no more, and not among the documents.",
+                scored.len() - all.len(),
+                scored.len()
+            ));
+        }
+        let cells = cells(&file, &scored);
+        let rows = rows_of(&cells, &scored);
+        let places: HashMap<&Cell, usize> = cells.iter().enumerate().map(|(place, cell)| (cell, place)).collect();
+        let mut records: Vec<Vec<Record>> = vec![Vec::new(); cells.len()];
+        for record in all {
+            records[places[&record.cell.seedless()]].push(record);
+        }
+        let mut by_cell: Vec<Vec<Scored>> = vec![Vec::new(); cells.len()];
+        for scored in scored {
+            by_cell[places[&scored.cell().seedless()]].push(scored);
+        }
+        for (cell, records) in cells.iter().zip(&mut records) {
+            let order = &corpora[&cell.corpus].order;
+            let places: HashMap<&str, usize> = order
+                .iter()
+                .enumerate()
+                .map(|(place, id)| (id.as_str(), place))
+                .collect();
+            records.sort_by_key(|record| places.get(record.document.as_str()).copied());
+        }
+        incomplete(&rows, &mut notes);
+        Ok(RunData {
+            folder: folder.to_path_buf(),
+            file,
+            cells,
+            rows,
+            scored: by_cell,
+            records,
+            corpora,
+            notes,
+        })
+    }
+
+    /// What this run is called.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
+    let path = path.to_path_buf();
+    move |source| ReportError::Io { action, path, source }
+}
+
+fn run_file(folder: &Path) -> Result<RunFile, ReportError> {
+    let path = folder.join("run.json");
+    match fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|source| ReportError::Settings { path, source }),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(ReportError::NoRun {
+                folder: folder.to_path_buf(),
+                lacks: "run.json",
+            })
+        }
+        Err(source) => Err(io_error("read", &path)(source)),
+    }
+}
+
+/// All records; none where the folder has scores alone. A last line without its end is passed over: the run is going on, or was
+/// stopped while it was written.
+fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, ReportError> {
+    let path = folder.join("records.jsonl");
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return match folder.join("scores.csv").exists() {
+                true => Ok(Vec::new()),
+                false => Err(ReportError::NoRun {
+                    folder: folder.to_path_buf(),
+                    lacks: "records.jsonl and no scores.csv",
+                }),
+            };
+        }
+        Err(source) => return Err(io_error("read", &path)(source)),
+    };
+    let mut records: Vec<Record> = Vec::new();
+    let mut seen: HashSet<(Cell, String)> = HashSet::new();
+    let mut twice = 0;
+    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        if line.last() != Some(&b'\n') {
+            notes.push("The last record is torn and was passed over: the run was stopped, or is going on.".into());
+            break;
+        }
+        let record: Record = serde_json::from_slice(line).map_err(|source| ReportError::Record {
+            path: path.clone(),
+            line: number + 1,
+            source,
+        })?;
+        match seen.insert((record.cell.clone(), record.document.clone())) {
+            true => records.push(record),
+            false => twice += 1,
+        }
+    }
+    if twice > 0 {
+        notes.push(format!(
+            "{twice} record(s) of documents that were there before in the same cell were passed over."
+        ));
+    }
+    Ok(records)
+}
+
+/// The scores in the folder; none where it has no `scores.csv`.
+fn scores(folder: &Path) -> Result<Vec<Scored>, ReportError> {
+    let path = folder.join("scores.csv");
+    match path.exists() {
+        true => Ok(read_scores(&path)?),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Adds the scores of records that have none. Of a record that says something else than its scores, the record counts.
+fn complete(scored: &mut Vec<Scored>, records: &[Record], corpora: &HashMap<String, CorpusData>) {
+    let place = |cell: Cell, document: &str| (cell, document.to_string());
+    let of_line = |(at, line): (usize, &Scored)| (place(line.cell(), &line.document), at);
+    let places: HashMap<(Cell, String), usize> = scored.iter().enumerate().map(of_line).collect();
+    for record in records {
+        let fresh = Scored::of(record, &corpora[&record.cell.corpus].schema);
+        match places.get(&place(record.cell.clone(), &record.document)) {
+            None => scored.push(fresh),
+            Some(&at) => {
+                let line = &mut scored[at];
+                if (&line.said, line.strict, line.predicted) != (&fresh.said, fresh.strict, fresh.predicted) {
+                    *line = fresh;
+                }
+            }
+        }
+    }
+}
+
+/// The cells that have an output, in the order of the experiment's lists.
+fn cells(file: &RunFile, scored: &[Scored]) -> Vec<Cell> {
+    let experiment = &file.settings["experiment"];
+    let list = |key: &str| -> Vec<String> {
+        let items = experiment[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        let name = |item: &Value| item.as_str().or(item["name"].as_str()).map(String::from);
+        items.iter().filter_map(name).collect()
+    };
+    let (models, corpora) = (list("models"), list("corpora"));
+    let formats: Vec<String> = list("formats").iter().map(|name| format_name(name)).collect();
+    let place = |list: &[String], name: &str| list.iter().position(|item| item == name).unwrap_or(list.len());
+    let mut seen = HashSet::new();
+    let mut cells: Vec<Cell> = Vec::new();
+    for scored in scored {
+        let cell = scored.cell().seedless();
+        if seen.insert(cell.clone()) {
+            cells.push(cell);
+        }
+    }
+    cells.sort_by_key(|cell| {
+        (
+            place(&models, &cell.model),
+            place(&corpora, &cell.corpus),
+            place(&formats, &cell.format),
+            cell.level,
+        )
+    });
+    cells
+}
+
+/// What is known of the corpora of these names.
+fn corpora(
+    file: &RunFile,
+    names: BTreeSet<String>,
+    records: &[Record],
+    texts: bool,
+    notes: &mut Vec<String>,
+) -> HashMap<String, CorpusData> {
+    let experiment = &file.settings["experiment"];
+    let choices: Vec<CorpusChoice> = serde_json::from_value(experiment["corpora"].clone()).unwrap_or_default();
+    let examples: Examples = serde_json::from_value(experiment["examples"].clone()).unwrap_or_default();
+    let mut corpora: HashMap<String, CorpusData> = HashMap::new();
+    for name in &names {
+        let choice = choices.iter().find(|choice| choice.name == *name);
+        let read = choice.and_then(|choice| PlannedCorpus::read(choice, examples.n, &examples.split).ok());
+        let same = |read: &PlannedCorpus| file.settings["corpus_sha256"][name].as_str() == Some(&read.digest);
+        let data = match read {
+            Some(read) if same(&read) => CorpusData::of(read),
+            other => {
+                if texts && !records.is_empty() {
+                    let why = match other {
+                        Some(_) => "is not the one that the run saw",
+                        None => "is not at hand",
+                    };
+                    notes.push(format!(
+                        "The corpus `{name}` {why}: the labels are those of the gold entities, and the documents are shown \
+                         without their texts."
+                    ));
+                }
+                CorpusData::guess(records.iter().filter(|record| record.cell.corpus == *name))
+            }
+        };
+        corpora.insert(name.clone(), data);
+    }
+    corpora
+}
+
+impl CorpusData {
+    fn of(read: PlannedCorpus) -> CorpusData {
+        let text = |document: &Document| (document.id.clone(), document.text.as_str().to_string());
+        CorpusData {
+            schema: read.schema,
+            texts: read.documents.iter().map(text).collect(),
+            order: read.documents.into_iter().map(|document| document.id).collect(),
+        }
+    }
+
+    /// What the records tell of their corpus.
+    fn guess<'a>(records: impl Iterator<Item = &'a Record>) -> CorpusData {
+        let (mut labels, mut order, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+        for record in records {
+            if seen.insert(&record.document) {
+                order.push(record.document.clone());
+                labels.extend(record.gold.iter().map(|entity| entity.label.clone()));
+            }
+        }
+        labels.sort();
+        CorpusData {
+            schema: Schema::new(labels),
+            texts: HashMap::new(),
+            order,
+        }
+    }
+}
+
+/// Notes where cells of a corpus lack documents that others have.
+fn incomplete(rows: &[Row], notes: &mut Vec<String>) {
+    let most = |corpus: &str| {
+        let of_corpus = rows.iter().filter(|row| row.corpus == corpus);
+        of_corpus.map(|row| row.documents).max().unwrap_or(0)
+    };
+    let short: Vec<&Row> = rows.iter().filter(|row| row.documents < most(&row.corpus)).collect();
+    if let Some(first) = short.first() {
+        notes.push(format!(
+            "The run is not complete: {} of {} cells lack documents that others have ({} {} {} {} has {} of {}). Their figures are of \
+             other documents than those beside them.",
+            short.len(),
+            rows.len(),
+            first.corpus,
+            first.format,
+            first.level,
+            first.strategy,
+            first.documents,
+            most(&first.corpus)
+        ));
+    }
+}

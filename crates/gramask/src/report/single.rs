@@ -1,0 +1,195 @@
+//! The report of one run.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::browse::{Browser, BrowserCell, gather};
+use super::error::ReportError;
+use super::figure::{Names, figures};
+use super::headline::headline;
+use super::page::Page;
+use super::read::RunData;
+use super::tally::Tally;
+use super::{Options, Report};
+use crate::run::to_csv;
+
+/// Makes the report of the run in a folder.
+///
+/// # Errors
+/// A folder that holds no run, or no record, or a line that is none.
+pub fn single(folder: &Path, options: Options) -> Result<Report, ReportError> {
+    let run = RunData::read(folder, options.documents)?;
+    let tallies = Tally::all(&run);
+    let (documents, documents_note) = match options.documents {
+        true if run.records.iter().all(Vec::is_empty) => (None, SCORES_ALONE.to_string()),
+        true => documents(&run, options.most)?,
+        false => (None, LEFT_OUT.to_string()),
+    };
+    let page = Page {
+        title: run.name().to_string(),
+        about: about(&run.file.experiment),
+        lead: lead(&tallies),
+        notes: run.notes.clone(),
+        facts: facts(&run),
+        experiments: vec![(run.name().to_string(), run.file.experiment.clone())],
+        table_title: "All cells".into(),
+        table_caption: "A line for each cell. F1, precision and recall are strict (label and both boundaries) and micro-averaged; the \
+                        best F1 is marked. Choose a heading to sort."
+            .into(),
+        table: headline(&tallies),
+        table_file: "summary.csv".into(),
+        figures: figures(&tallies)?,
+        documents,
+        documents_note,
+        compared: false,
+        program: program(),
+    };
+    let summary = to_csv(&run.rows)?;
+    Ok(Report { page, summary })
+}
+
+/// What stands in the place of the documents.
+pub(super) const LEFT_OUT: &str = "This report was made without documents: it holds no text of the corpora and no output. \
+                                   With the run's folder at hand, `gramask report` makes one that has them.";
+
+/// The same where there is nothing to leave out.
+pub(super) const SCORES_ALONE: &str =
+    "The run's folder has scores alone, which hold no text: there are no documents to show.";
+
+/// Who makes reports.
+pub(super) fn program() -> String {
+    format!("gramask {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn documents(run: &RunData, most: usize) -> Result<(Option<String>, String), ReportError> {
+    let cells: Vec<BrowserCell> = run.cells.iter().map(BrowserCell::of).collect();
+    let places = (0..cells.len()).map(|place| (place, place)).collect();
+    let gathered = gather(&[(run, places)]);
+    let browser = Browser::new(vec![run.name().to_string()], cells, &gathered, most)?;
+    let note = embedded(&browser);
+    Ok((Some(browser.to_script()?), note))
+}
+
+/// Says how many documents are in the page.
+pub(super) fn embedded(browser: &Browser) -> String {
+    match browser.docs.len() {
+        all if all == browser.of => format!("All {all} documents of the run are in this page."),
+        some => format!(
+            "The first {some} of {} documents are in this page, so that it does not grow too large; all figures are of all of them.",
+            browser.of
+        ),
+    }
+}
+
+/// The sentence that an experiment says of itself.
+pub(super) fn about(experiment: &str) -> String {
+    let table: Option<toml::Table> = experiment.parse().ok();
+    let about = table.as_ref().and_then(|table| table.get("about")?.as_str());
+    about.unwrap_or_default().to_string()
+}
+
+/// What was found, in a few sentences.
+fn lead(tallies: &[Tally]) -> Vec<String> {
+    let mut lead = Vec::new();
+    let names = Names::of(tallies);
+    let best = tallies.iter().max_by(|a, b| a.row.f1.total_cmp(&b.row.f1));
+    if let Some(best) = best.filter(|best| best.row.f1 > 0.0) {
+        let row = &best.row;
+        lead.push(format!(
+            "The best cell is {}, with a strict F1 of {:.1} (95 % interval {:.1} to {:.1}, {} documents).",
+            names.cell(best),
+            100.0 * row.f1,
+            100.0 * row.f1_low,
+            100.0 * row.f1_high,
+            row.documents
+        ));
+    }
+    let parsed = |masked: bool| {
+        let cells = tallies.iter().filter(|tally| tally.masked() == masked);
+        let (mut read, mut all) = (0.0, 0);
+        for tally in cells {
+            read += tally.row.parse_rate * tally.outputs as f64;
+            all += tally.outputs;
+        }
+        (read.round() as usize, all)
+    };
+    let count = |(read, all): (usize, usize)| match read == all {
+        true => format!("all {all}"),
+        false => format!("{read} of {all}"),
+    };
+    let (free, masked) = (parsed(false), parsed(true));
+    match (free.1, masked.1) {
+        (0, 0) => {}
+        (_, 0) => lead.push(format!(
+            "Of the outputs, {} parse; there is no masked cell.",
+            count(free)
+        )),
+        (0, _) => lead.push(format!("Of the masked outputs, {} parse.", count(masked))),
+        _ => lead.push(format!(
+            "Without a mask {} outputs parse, with one {}.",
+            count(free),
+            count(masked)
+        )),
+    }
+    lead
+}
+
+/// Where the figures come from.
+pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
+    let file = &run.file;
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let joined = |value: &Value| {
+        let pairs = value.as_object().into_iter().flatten();
+        pairs
+            .map(|(key, value)| format!("{key} {}", text(value)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let digests = |value: &Value| {
+        let pairs = value.as_object().into_iter().flatten();
+        let short = |digest: String| digest.chars().take(12).collect::<String>();
+        pairs
+            .map(|(key, value)| format!("{key} {}", short(text(value))))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let outputs: usize = run.scored.iter().map(Vec::len).sum();
+    let settings = &file.settings;
+    let experiment = &settings["experiment"];
+    let mut facts = vec![
+        ("Begun".to_string(), file.date.replace('T', " ").replace('Z', " UTC")),
+        ("Outputs".into(), format!("{outputs} in {} cells", run.cells.len())),
+        ("Machine".into(), joined(&file.machine)),
+        ("Device".into(), text(&settings["device"])),
+        ("Versions".into(), joined(&file.versions)),
+        ("Sampling".into(), joined(&experiment["sampling"])),
+        (
+            "Budget".into(),
+            format!(
+                "{} tokens beyond those of the output without entities",
+                text(&experiment["budget"])
+            ),
+        ),
+        ("Examples in the prompt".into(), text(&experiment["examples"]["n"])),
+        ("Models, SHA-256".into(), digests(&settings["model_sha256"])),
+        ("Corpora, SHA-256".into(), digests(&settings["corpus_sha256"])),
+    ];
+    let overrides = file
+        .overrides
+        .as_object()
+        .is_some_and(|overrides| !overrides.is_empty());
+    if overrides {
+        // A path would tell of the machine, and of nothing else.
+        let mut shown = file.overrides.clone();
+        if let Some(Value::String(path)) = shown.get_mut("corpus") {
+            *path = path.rsplit('/').next().unwrap_or_default().to_string();
+        }
+        facts.push(("Changed on the command line".into(), joined(&shown)));
+    }
+    facts.retain(|(_, value)| !value.is_empty() && value != "null");
+    facts
+}
