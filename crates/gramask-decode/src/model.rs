@@ -5,6 +5,7 @@
 
 use std::error::Error;
 
+use gramask_model::device::DeviceFault;
 pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;
 
@@ -131,6 +132,9 @@ pub enum LanguageModelError {
         /// How many tokens the rows have.
         lengths: Vec<usize>,
     },
+    /// The device failed: it has too little memory, or is gone.
+    #[error(transparent)]
+    Device(Box<DeviceFault>),
     /// What the model itself reports.
     #[error("the model failed: {0}")]
     Failed(#[source] Box<dyn Error + Send + Sync>),

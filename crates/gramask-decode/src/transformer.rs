@@ -1,6 +1,7 @@
 //! The real model behind the loop: a transformer, its cache, its tokenizer.
 
 use gramask_model::cache::{Cache, CacheError};
+use gramask_model::device::{Demand, DeviceFault, guard, memory_of, name_of};
 use gramask_model::tokenizer::Tokenizer;
 use gramask_model::transformer::{ModelError, Transformer};
 
@@ -10,10 +11,14 @@ use crate::vocabulary::{TokenTable, TokenTableError};
 /// A transformer with the cache of a run.
 ///
 /// The weights are borrowed, so that several runs can share them.
+///
+/// Every call goes through [`guard`]: what fails on the device is an error here, also where Burn panics.
 #[derive(Debug)]
 pub struct TransformerModel<'a> {
     transformer: &'a Transformer,
     cache: Option<Cache>,
+    /// What the open cache takes, weights included.
+    demand: Option<Demand>,
 }
 
 impl<'a> TransformerModel<'a> {
@@ -22,12 +27,31 @@ impl<'a> TransformerModel<'a> {
         TransformerModel {
             transformer,
             cache: None,
+            demand: None,
         }
     }
 
-    /// The cache; before it is opened there is no slot.
-    fn cache(&mut self, slot: usize) -> Result<&mut Cache, LanguageModelError> {
-        self.cache.as_mut().ok_or(LanguageModelError::Slot { slot, slots: 0 })
+    /// Does something with the cache; before it is opened there is no slot.
+    fn with_cache<T, E>(
+        &mut self,
+        slot: usize,
+        work: impl FnOnce(&Transformer, &mut Cache) -> Result<T, E>,
+    ) -> Result<T, LanguageModelError>
+    where
+        LanguageModelError: From<E>,
+    {
+        let (transformer, demand) = (self.transformer, self.demand);
+        let cache = self.cache.as_mut().ok_or(LanguageModelError::Slot { slot, slots: 0 })?;
+        let done = guard(transformer.device(), || work(transformer, cache));
+        Ok(done.map_err(|fault| told(fault, demand))??)
+    }
+}
+
+/// A fault with what was asked of the device's memory.
+fn told(fault: DeviceFault, demand: Option<Demand>) -> DeviceFault {
+    match demand {
+        Some(demand) => fault.asking(demand),
+        None => fault,
     }
 }
 
@@ -41,19 +65,38 @@ impl LanguageModel for TransformerModel<'_> {
     }
 
     fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError> {
-        let config = self.transformer.config();
+        let (config, device) = (self.transformer.config(), self.transformer.device());
         // The old cache goes first, so that memory need never hold two.
-        self.cache = None;
-        self.cache = Some(Cache::new(config, slots, length, self.transformer.device())?);
+        (self.cache, self.demand) = (None, None);
+        let weights = self.transformer.weight_bytes();
+        let demand = Demand::of(config, weights, size_of::<f32>(), slots, length);
+        let memory = memory_of(device);
+        // What cannot be is said before the device is brought down by it. A length beyond the context is the cache's to refuse.
+        if length <= config.context && memory.is_some_and(|memory| demand.total() > memory) {
+            let fault = DeviceFault::OutOfMemory {
+                device: name_of(device),
+                demand: Some(demand),
+                memory,
+                reason: "refused before it was tried".into(),
+            };
+            return Err(fault.into());
+        }
+        let cache = guard(device, || Cache::new(config, slots, length, device));
+        self.cache = Some(cache.map_err(|fault| fault.asking(demand))??);
+        self.demand = Some(demand);
         Ok(())
     }
 
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
-        let (transformer, width) = (self.transformer, self.vocabulary());
-        let cache = self.cache(rows.first().map_or(0, |row| row.slot))?;
-        let logits = transformer.forward(cache, rows, select)?; // [rows or tokens, vocabulary]
-        // The one place of a step where the host waits for the device.
-        let data = logits.try_into_data().map_err(|error| failed(error.to_string()))?;
+        let (width, demand) = (self.vocabulary(), self.demand);
+        let device = self.transformer.device();
+        let slot = rows.first().map_or(0, |row| row.slot);
+        let data = self.with_cache(slot, |transformer, cache| {
+            let logits = transformer.forward(cache, rows, select)?; // [rows or tokens, vocabulary]
+            // The one place of a step where the host waits for the device.
+            let read = logits.try_into_data();
+            read.map_err(|error| LanguageModelError::from(told(DeviceFault::of_execution(device, &error), demand)))
+        })?;
         let values = data
             .try_into_vec::<f32>()
             .map_err(|error| failed(format!("logits are not f32: {error:?}")))?;
@@ -61,15 +104,21 @@ impl LanguageModel for TransformerModel<'_> {
     }
 
     fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
-        Ok(self.cache(slot)?.truncate(slot, length)?)
+        self.with_cache(slot, |_, cache| cache.truncate(slot, length))
     }
 
     fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError> {
-        Ok(self.cache(from)?.copy(from, to, length)?)
+        self.with_cache(from, |_, cache| cache.copy(from, to, length))
     }
 
     fn fork(&mut self, from: usize, to: usize, shared: usize, length: usize) -> Result<(), LanguageModelError> {
-        Ok(self.cache(from)?.copy_range(from, to, shared..length)?)
+        self.with_cache(from, |_, cache| cache.copy_range(from, to, shared..length))
+    }
+}
+
+impl From<DeviceFault> for LanguageModelError {
+    fn from(fault: DeviceFault) -> Self {
+        LanguageModelError::Device(Box::new(fault))
     }
 }
 

@@ -294,7 +294,7 @@ pub(crate) mod tests {
             .collect()
     }
 
-    fn config() -> ModelConfig {
+    pub(crate) fn config() -> ModelConfig {
         ModelConfig {
             family: Family::Llama,
             vocabulary: 10,
