@@ -16,6 +16,7 @@
 //! | [`experiment`] | experiment files |
 //! | [`run`] | carrying out experiments |
 //! | [`pull`] | models and vocabularies by name |
+//! | [`conform`] | devices held against the CPU |
 //! | [`verify`] | constraints held against the oracle |
 //! | [`independent`] | parsers that check the outputs and share no code with the grammars |
 //! | [`mark`] | texts with their entities marked |
@@ -50,6 +51,7 @@
 //! ```
 
 pub mod cli;
+pub mod conform;
 pub mod experiment;
 pub mod independent;
 pub mod mark;

@@ -99,6 +99,17 @@ pub enum CliError {
     /// Labels without a name.
     #[error("--labels needs names with commas between, such as Chemical,Disease; an empty one was given")]
     Labels,
+    /// The test of a device cannot begin.
+    #[error(transparent)]
+    Conform(#[from] crate::conform::ConformError),
+    /// A report can't be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Output {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Ctrl-C cannot be caught.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),

@@ -20,6 +20,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let overrides = Overrides {
         limit: args.limit,
         device: args.device,
+        dtype: args.compute.dtype.map(|dtype| dtype.to_string()),
         batch: args.batch,
         corpus: args.corpus,
         on_problem: args.skip_problems.then_some(OnProblem::Skip),
@@ -31,6 +32,8 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let (experiment, source) = Experiment::read(&args.file)?;
     let mut plan = Plan::new(experiment.with(&overrides))?;
     plan.trace = args.trace;
+    plan.memory_pool = args.compute.memory_pool;
+    plan.check_device().map_err(RunError::from)?;
     for corpus in &plan.corpora {
         if let Some(first) = corpus.problems.first() {
             let count = corpus.problems.len();
@@ -62,13 +65,20 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let mut open = |name: &str| -> Result<Engine, RunError> {
         let model = Model::resolve(name, &cache, &ProgressBar::hidden())?;
         let bar = bars::waiting(&format!("loading {name}"));
-        let engine = Engine::load(&model, plan.device, plan.experiment.weights.as_deref());
+        let engine = Engine::place(&model, &plan.placement());
         bar.finish_and_clear();
         engine
     };
     let mut bar = Bar(None);
     let complete = carry_out(&plan, &mut journal, &mut open, &mut bar, &stop);
     bar.clear();
+    if complete.as_ref().is_err_and(|error| error.device_fault().is_some()) {
+        anstream::eprintln!(
+            "{} has the records of {} documents; the same command goes on where it was",
+            folder.display(),
+            journal.records().len()
+        );
+    }
     let complete = complete?;
 
     let rows = rows(&plan, &journal);

@@ -74,6 +74,9 @@ pub struct Experiment {
     pub device: String,
     /// What the weights are kept as; the model's own choice for the device where none is given.
     pub weights: Option<String>,
+    /// The float type that is computed in: `f32`, `f16` or `bf16`; the device's usual one where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
 }
 
 /// A corpus, or a part of it.

@@ -32,6 +32,7 @@ struct Written {
     #[serde(default = "flex")]
     device: String,
     weights: Option<String>,
+    dtype: Option<String>,
     corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
     strategies: Spanned<Strategies>,
     #[serde(default)]
@@ -200,6 +201,7 @@ impl Experiment {
             batch: written.batch.into_inner(),
             device: written.device,
             weights: written.weights,
+            dtype: written.dtype,
         })
     }
 }

@@ -9,7 +9,7 @@ use gramask_decode::{
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::device::DeviceName;
+use gramask_model::device::{Demand, DeviceFault, DeviceName, FloatType, MemoryPool, OpenOptions, guard};
 use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
 use gramask_ner::Document;
 
@@ -47,22 +47,80 @@ pub struct Prompts {
     chat: Option<ChatTemplate>,
 }
 
+/// Where a model is computed, and in what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The device.
+    pub device: DeviceName,
+    /// How weights are kept, a [`WeightChoice`] by name. Where none is given it is `file` on the CPU, the checkpoint's own
+    /// numbers in the fewest bytes, and elsewhere, where blocks of quantised weights are not known, the float type.
+    pub weights: Option<String>,
+    /// What is computed in; the device's usual type where none is given.
+    pub float_type: Option<FloatType>,
+    /// How the device hands out its memory.
+    pub memory_pool: Option<MemoryPool>,
+}
+
+impl Placement {
+    /// On a device, with its usual settings.
+    pub fn on(device: DeviceName) -> Placement {
+        Placement {
+            device,
+            weights: None,
+            float_type: None,
+            memory_pool: None,
+        }
+    }
+
+    /// How weights are kept. This is where the float type decides.
+    ///
+    /// # Errors
+    /// When `weights` names no type, or there is none for the float type.
+    pub(super) fn weight_choice(&self) -> Result<WeightChoice, RunError> {
+        match (self.weights.as_deref(), self.float_type, self.device) {
+            (Some(given), _, _) => weight_choice(given),
+            (None, Some(FloatType::F32), _) => Ok(WeightType::F32.into()),
+            (None, Some(FloatType::F16), _) => Ok(WeightType::F16.into()),
+            (None, Some(FloatType::Bf16), _) => Err(RunError::FloatType {
+                wanted: FloatType::Bf16,
+            }),
+            (None, None, DeviceName::Flex) => Ok(WeightChoice::Stored),
+            (None, None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => Ok(WeightType::F16.into()),
+        }
+    }
+}
+
 impl Engine {
-    /// Loads a model onto a device. `weights` is how its weights are kept, a [`WeightChoice`] by name. Where none is given it
-    /// is `file` on the CPU, the checkpoint's own numbers in the fewest bytes, and `f16` elsewhere, where blocks of
-    /// quantised weights are not known.
+    /// Loads a model onto a device, with its usual settings but for the weights: see [`Placement::weights`].
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        let weights = match (weights, device) {
-            (Some(given), _) => weight_choice(given)?,
-            (None, DeviceName::Flex) => WeightChoice::Stored,
-            (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
+        let placement = Placement {
+            weights: weights.map(str::to_owned),
+            ..Placement::on(device)
         };
-        let device = device.open()?;
+        Engine::place(model, &placement)
+    }
+
+    /// Loads a model onto a device.
+    ///
+    /// # Errors
+    /// When its files are faulty, or the device cannot take it.
+    pub fn place(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
+        let weights = placement.weight_choice()?;
+        let device = placement.device.open_with(OpenOptions {
+            memory_pool: placement.memory_pool,
+            float_type: placement.float_type,
+        })?;
         let checkpoint = Checkpoint::open(&model.path)?;
-        let transformer = Transformer::load(&checkpoint, &device, weights)?;
+        // At least half as much as in 16 bits, whatever the weights are kept in.
+        let least = Demand::of(&checkpoint.config, checkpoint.config.parameters(), 4, 1, 1);
+        let fault = |fault: DeviceFault| RunError::Fault(Box::new(fault.asking(least)));
+        let transformer = guard(&device, || Transformer::load(&checkpoint, &device, weights)).map_err(fault)??;
+        // Uploads go on behind the call; a device that has no room says so now.
+        let synced = guard(&device, || device.sync()).map_err(fault)?;
+        synced.map_err(|error| fault(DeviceFault::of_execution(&device, &error)))?;
         let Checkpoint { tokenizer, chat, .. } = checkpoint;
         let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
             model: model.name.clone(),
@@ -147,9 +205,4 @@ fn weight_choice(given: &str) -> Result<WeightChoice, RunError> {
         given: given.into(),
         known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
     })
-}
-
-/// Checks a weight type before anything is loaded.
-pub(super) fn check_weights(given: Option<&str>) -> Result<(), RunError> {
-    given.map_or(Ok(()), |given| weight_choice(given).map(|_| ()))
 }

@@ -27,7 +27,7 @@ mod trace;
 pub use begin::{run_file, write_summary};
 pub use canonical::non_canonical;
 pub use carry::{Watch, broken_promises, carry_out, rows};
-pub use engine::{Backbone, Engine, Prompts, SharedTokenizer};
+pub use engine::{Backbone, Engine, Placement, Prompts, SharedTokenizer};
 pub use error::RunError;
 pub use examples::choose as choose_examples;
 pub use journal::{Journal, JournalError};
