@@ -58,7 +58,6 @@ mod habits;
 mod layout;
 pub mod mock;
 mod model;
-mod numeric;
 mod output;
 mod prompt;
 mod random;
