@@ -105,7 +105,12 @@ impl Sampler {
     /// # Errors
     /// [`NoChoice`] where no allowed token has a logit above `-inf`.
     pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Choice, NoChoice> {
-        Ok(self.chooser.choose(logits, allowed, draw)?.into())
+        Ok(self.pick(logits, allowed, draw)?.into())
+    }
+
+    /// The same as the kernels have it.
+    pub(crate) fn pick(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Pick, NoPick> {
+        self.chooser.choose(logits, allowed, draw)
     }
 
     /// Scores a token that something else than a draw decided on, under a mask or not: forced text, a hypothesis of a beam.

@@ -14,7 +14,8 @@
 //! - logits of `-inf` and NaN are never chosen; those of `+inf` share the whole probability equally;
 //! - a row without a token that can be chosen gives a [`NoPick`], never a token.
 //!
-//! A token beyond 32 nats (times the temperature) of the likeliest has no weight, 1e-14 of the likeliest's. The scores are floats, and the same on all devices to within rounding (some 1e-6).
+//! A token beyond 32 nats (times the temperature) of the likeliest, which would be 1e-14 times as likely, has no weight.
+//! The scores are floats, and the same on all devices to within rounding (some 1e-6).
 //!
 //! # How
 //! - [`mask_argmax`], [`mask_softmax_sample`] and [`verify_draft`] run as CubeCL kernels on every GPU, and as native code on

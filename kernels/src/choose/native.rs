@@ -9,7 +9,6 @@
 
 use super::draw::Draw;
 use super::integer::{UNUSABLE, key, part_of, target};
-use super::numeric::maximum;
 use super::pick::{Found, NoPick, Pick, Summed};
 use super::settings::{Drawing, Reckoning};
 
