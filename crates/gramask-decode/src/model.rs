@@ -53,6 +53,11 @@ impl Logits {
         self.values.chunks_exact(self.width).nth(row)
     }
 
+    /// All values, row after row.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
     /// The rows `from..to` as one slice of `(to - from) * width` values; `None` where they do not all exist.
     pub fn slice(&self, from: usize, to: usize) -> Option<&[f32]> {
         self.values

@@ -9,7 +9,6 @@
 //! several ([`Strategy::lanes`]) begins with one lane, the prompt's, and says in each move which lanes there are next and
 //! from which lane each goes on: a lane named twice is forked, one not named is given up. Of each lane it can take tokens
 //! back, append others, or let it rest.
-
 //!
 //! # Where tokens are chosen
 //! A strategy that wants one token of each row of logits can say so beforehand ([`Strategy::asks`]). Where the logits are on

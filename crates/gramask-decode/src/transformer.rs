@@ -1,19 +1,25 @@
 //! The real model behind the loop: a transformer, its cache, its tokenizer.
 
+use gramask_kernels::choose::{ChooseError, MaskTable, TableUse};
 use gramask_model::cache::{Cache, CacheError};
+use gramask_model::device::is_flex;
 use gramask_model::tokenizer::Tokenizer;
 use gramask_model::transformer::{ModelError, Transformer};
 
-use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::device::{DeviceLogits, values};
+use crate::model::{Behind, LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::vocabulary::{TokenTable, TokenTableError};
 
 /// A transformer with the cache of a run.
 ///
-/// The weights are borrowed, so that several runs can share them.
+/// The weights are borrowed, so that several runs can share them. On a GPU tokens are chosen there, and masks that have been
+/// used stay there.
 #[derive(Debug)]
 pub struct TransformerModel<'a> {
     transformer: &'a Transformer,
     cache: Option<Cache>,
+    /// Made when it is first needed.
+    masks: Option<MaskTable>,
 }
 
 impl<'a> TransformerModel<'a> {
@@ -22,7 +28,13 @@ impl<'a> TransformerModel<'a> {
         TransformerModel {
             transformer,
             cache: None,
+            masks: None,
         }
+    }
+
+    /// What the masks on the device were used for; nothing, if tokens are chosen on the host.
+    pub fn mask_use(&self) -> TableUse {
+        self.masks.as_ref().map(MaskTable::used).unwrap_or_default()
     }
 
     /// The cache; before it is opened there is no slot.
@@ -53,11 +65,18 @@ impl LanguageModel for TransformerModel<'_> {
         let cache = self.cache(rows.first().map_or(0, |row| row.slot))?;
         let logits = transformer.forward(cache, rows, select)?; // [rows or tokens, vocabulary]
         // The one place of a step where the host waits for the device.
-        let data = logits.try_into_data().map_err(|error| failed(error.to_string()))?;
-        let values = data
-            .try_into_vec::<f32>()
-            .map_err(|error| failed(format!("logits are not f32: {error:?}")))?;
-        Logits::new(values, width)
+        Logits::new(values(logits)?, width)
+    }
+
+    fn chooses(&self) -> bool {
+        !is_flex(self.transformer.device())
+    }
+
+    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+        let transformer = self.transformer;
+        let cache = self.cache(rows.first().map_or(0, |row| row.slot))?;
+        let logits = transformer.forward(cache, rows, select)?; // [rows or tokens, vocabulary]
+        Ok(Box::new(DeviceLogits::new(logits, &mut self.masks)))
     }
 
     fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
@@ -73,6 +92,12 @@ impl LanguageModel for TransformerModel<'_> {
     }
 }
 
+impl From<ChooseError> for LanguageModelError {
+    fn from(error: ChooseError) -> Self {
+        LanguageModelError::Failed(Box::new(error))
+    }
+}
+
 impl From<ModelError> for LanguageModelError {
     fn from(error: ModelError) -> Self {
         LanguageModelError::Failed(Box::new(error))
@@ -85,7 +110,7 @@ impl From<CacheError> for LanguageModelError {
     }
 }
 
-fn failed(message: String) -> LanguageModelError {
+pub(crate) fn failed(message: String) -> LanguageModelError {
     LanguageModelError::Failed(message.into())
 }
 

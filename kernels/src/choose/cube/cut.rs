@@ -6,29 +6,20 @@
 //! is found from its highest digits down, here two bits at a time, and is exact: keys are whole numbers. Behind it, how
 //! many of the tokens on the key are kept is a matter of division.
 
-use super::wide::{add, key_of, less, minus, part_of, times, weight_of, word_of};
-use super::{CUT, SCANNED, UNUSABLE};
+use super::wide::{add, greater, key_of, less, minus, part_of, times, weight_of, word_of};
+use super::{CUT, SCANNED};
 use cubecl::prelude::*;
 
 /// How many bits the number of tokens on a key may have.
 const COUNT_BITS: u32 = super::super::integer::MOST_TOKENS.ilog2();
 
-/// A row as the passes of this kernel read it.
-#[derive(CubeType, Clone, Copy)]
-struct Place {
-    base: u32,
-    mask: u32,
-    words: u32,
-    vocabulary: u32,
-}
-
 /// The key of a token, if it may be chosen.
 #[cube]
-fn usable_key<F: Float>(logits: &[F], table: &[u32], place: Place, token: u32) -> u32 {
-    let bits = word_of(table, place.mask, place.words, token >> 5u32);
-    let mut key = UNUSABLE;
+fn usable_key<F: Float>(logits: &[F], table: &[u32], base: u32, mask: u32, words: u32, token: u32) -> u32 {
+    let bits = word_of(table, mask, words, token >> 5u32);
+    let mut key = 0u32;
     if (bits >> (token & 31u32)) & 1u32 == 1u32 {
-        key = key_of(f32::cast_from(logits[(place.base + token) as usize]));
+        key = key_of(f32::cast_from(logits[(base + token) as usize]));
     }
     key
 }
@@ -38,7 +29,7 @@ fn usable_key<F: Float>(logits: &[F], table: &[u32], place: Place, token: u32) -
 fn tree_of_three(low: &mut Shared<[u32]>, high: &mut Shared<[u32]>, #[comptime] units: u32) {
     sync_cube();
     let mut step = comptime!(units / 2).runtime();
-    while step > 0 {
+    while step > 0u32 {
         if UNIT_POS < step {
             #[unroll]
             for number in 0..3u32 {
@@ -50,7 +41,7 @@ fn tree_of_three(low: &mut Shared<[u32]>, high: &mut Shared<[u32]>, #[comptime] 
             }
         }
         sync_cube();
-        step = step / 2;
+        step = step / 2u32;
     }
 }
 
@@ -73,26 +64,22 @@ pub(super) fn cut<F: Float>(
     #[comptime] units: u32,
     #[comptime] has_most: bool,
     #[comptime] has_share: bool,
-    #[define(F)] _dtype: ElemType,
+    #[define(F)] _dtype: cubecl::ir::ElemType,
 ) {
     let row = CUBE_POS_X;
-    let place = Place {
-        base: row * vocabulary,
-        mask: steps[(row * stride) as usize],
-        words,
-        vocabulary,
-    };
+    let base = row * vocabulary;
+    let mask = steps[(row * stride) as usize];
     let mut greatest = 0u32;
     let mut part = 0u32;
     while part < parts {
-        greatest = max(greatest, scanned[((row * parts + part) * SCANNED as u32) as usize]);
+        greatest = greater(greatest, scanned[((row * parts + part) * SCANNED) as usize]);
         part += 1u32;
     }
     let mut low = Shared::<[u32]>::new_slice((3 * units) as usize);
     let mut high = Shared::<[u32]>::new_slice((3 * units) as usize);
     let me = UNIT_POS as usize;
     let second = (units + UNIT_POS) as usize;
-    let third = (2 * units + UNIT_POS) as usize;
+    let third = (2u32 * units + UNIT_POS) as usize;
     // All keys above `key` stay, and so many that are equal to it.
     let mut key = 0u32;
     let mut keep = 0u32;
@@ -108,11 +95,11 @@ pub(super) fn cut<F: Float>(
             let mut at_two = 0u32;
             let mut at_three = 0u32;
             let mut token = UNIT_POS;
-            while token < place.vocabulary {
-                let other = usable_key::<F>(logits, table, place, token);
-                at_one += select(other >= one, 1u32, 0u32);
-                at_two += select(other >= two, 1u32, 0u32);
-                at_three += select(other >= three, 1u32, 0u32);
+            while token < vocabulary {
+                let other = usable_key::<F>(logits, table, base, mask, words, token);
+                at_one += select::<u32>(other >= one, 1u32, 0u32);
+                at_two += select::<u32>(other >= two, 1u32, 0u32);
+                at_three += select::<u32>(other >= three, 1u32, 0u32);
                 token += units;
             }
             low[me] = at_one;
@@ -124,13 +111,17 @@ pub(super) fn cut<F: Float>(
             tree_of_three(&mut low, &mut high, units);
             let with_one = select(low[0] >= most, one, key);
             let with_two = select(low[units as usize] >= most, two, with_one);
-            key = select(low[(2 * units) as usize] >= most, three, with_two);
+            key = select(low[(2u32 * units) as usize] >= most, three, with_two);
             sync_cube();
         }
         let mut above = 0u32;
         let mut token = UNIT_POS;
-        while token < place.vocabulary {
-            above += select(usable_key::<F>(logits, table, place, token) > key, 1u32, 0u32);
+        while token < vocabulary {
+            above += select::<u32>(
+                usable_key::<F>(logits, table, base, mask, words, token) > key,
+                1u32,
+                0u32,
+            );
             token += units;
         }
         low[me] = above;
@@ -148,10 +139,10 @@ pub(super) fn cut<F: Float>(
     if comptime!(has_share) {
         let floor = key;
         // What top-k has left: the total, and of it what is above its key.
-        let mut weights = (0u32, 0u32);
+        let mut weights = (0u32.runtime(), 0u32.runtime());
         let mut token = UNIT_POS;
-        while token < place.vocabulary {
-            let other = usable_key::<F>(logits, table, place, token);
+        while token < vocabulary {
+            let other = usable_key::<F>(logits, table, base, mask, words, token);
             if other > floor {
                 weights = add(weights, weight_of(other, greatest, units_per_logit));
             }
@@ -176,12 +167,12 @@ pub(super) fn cut<F: Float>(
             let one = key | (1u32 << shift);
             let two = key | (2u32 << shift);
             let three = key | (3u32 << shift);
-            let mut at_one = (0u32, 0u32);
-            let mut at_two = (0u32, 0u32);
-            let mut at_three = (0u32, 0u32);
+            let mut at_one = (0u32.runtime(), 0u32.runtime());
+            let mut at_two = (0u32.runtime(), 0u32.runtime());
+            let mut at_three = (0u32.runtime(), 0u32.runtime());
             let mut token = UNIT_POS;
-            while token < place.vocabulary {
-                let other = usable_key::<F>(logits, table, place, token);
+            while token < vocabulary {
+                let other = usable_key::<F>(logits, table, base, mask, words, token);
                 if other >= one && other > floor {
                     let weight = weight_of(other, greatest, units_per_logit);
                     at_one = add(at_one, weight);
@@ -206,15 +197,15 @@ pub(super) fn cut<F: Float>(
             let one_is = one <= floor || !less((low[0], high[0]), needed);
             let at = units as usize;
             let two_is = two <= floor || !less((low[at], high[at]), needed);
-            let at = (2 * units) as usize;
+            let at = (2u32 * units) as usize;
             let three_is = three <= floor || !less((low[at], high[at]), needed);
             key = select(three_is, three, select(two_is, two, select(one_is, one, key)));
             sync_cube();
         }
-        let mut weights = (0u32, 0u32);
+        let mut weights = (0u32.runtime(), 0u32.runtime());
         let mut token = UNIT_POS;
-        while token < place.vocabulary {
-            let other = usable_key::<F>(logits, table, place, token);
+        while token < vocabulary {
+            let other = usable_key::<F>(logits, table, base, mask, words, token);
             if other > key {
                 weights = add(weights, weight_of(other, greatest, units_per_logit));
             }
@@ -231,7 +222,7 @@ pub(super) fn cut<F: Float>(
         let missing = minus(needed, (low[0], high[0]));
         let each = weight_of(key, greatest, units_per_logit);
         let mut few = 0u32;
-        let mut bit = COUNT_BITS.runtime();
+        let mut bit = comptime!(COUNT_BITS).runtime();
         while bit > 0u32 {
             bit -= 1u32;
             let more = few | (1u32 << bit);
@@ -240,9 +231,9 @@ pub(super) fn cut<F: Float>(
         keep = few + 1u32;
     }
 
-    if UNIT_POS == 0 {
-        let at = (row * CUT as u32) as usize;
+    if UNIT_POS == 0u32 {
+        let at = (row * CUT) as usize;
         cuts[at] = key;
-        cuts[at + 1] = keep;
+        cuts[at + 1usize] = keep;
     }
 }

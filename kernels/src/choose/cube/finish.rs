@@ -1,26 +1,18 @@
 //! The draw, and what comes back of a row.
 
-use super::super::wire::{FIELDS, NO_TOKEN};
+use super::super::wire::NO_TOKEN;
 use super::scan::{tree_of_best, tree_of_sums};
-use super::wide::{add, gap_of, key_of, less, minus, random_bits, share_of, target_of, times, weight_of, word_of};
-use super::{CUT, MOST_PARTS, PART, SCANNED, UNUSABLE, WEIGHED};
+use super::wide::{
+    add, gap_of, greater, key_of, less, lesser, minus, random_bits, share_of, target_of, times, weight_of, word_of,
+};
+use super::{CUT, FIELDS, MOST_PARTS, PART, SCANNED, UNUSABLE, WEIGHED};
 use cubecl::prelude::*;
-
-/// What is left of the tokens: their maximum, and where the filters cut.
-#[derive(CubeType, Clone, Copy)]
-struct Filters {
-    greatest: u32,
-    key: u32,
-    units_per_logit: f32,
-    least_low: u32,
-    least_high: u32,
-}
 
 /// The weight of a key, or 0 below min-p's least.
 #[cube]
-fn left_of(key: u32, filters: Filters) -> (u32, u32) {
-    let weight = weight_of(key, filters.greatest, filters.units_per_logit);
-    let gone = less(weight, (filters.least_low, filters.least_high));
+fn left_of(key: u32, greatest: u32, units_per_logit: f32, least: (u32, u32)) -> (u32, u32) {
+    let weight = weight_of(key, greatest, units_per_logit);
+    let gone = less(weight, least);
     (select(gone, 0u32, weight.0), select(gone, 0u32, weight.1))
 }
 
@@ -30,7 +22,7 @@ fn greatest_of(scanned: &[u32], row: u32, parts: u32) -> u32 {
     let mut greatest = 0u32;
     let mut part = 0u32;
     while part < parts {
-        greatest = max(greatest, scanned[((row * parts + part) * SCANNED as u32) as usize]);
+        greatest = greater(greatest, scanned[((row * parts + part) * SCANNED) as usize]);
         part += 1u32;
     }
     greatest
@@ -55,35 +47,30 @@ pub(super) fn weigh<F: Float>(
     least_high: u32,
     #[comptime] units: u32,
     #[comptime] is_cut: bool,
-    #[define(F)] _dtype: ElemType,
+    #[define(F)] _dtype: cubecl::ir::ElemType,
 ) {
     let part = CUBE_POS_X;
     let row = CUBE_POS_Y;
     let mask = steps[(row * stride) as usize];
     let base = row * vocabulary;
-    let first = part * PART as u32;
-    let end = min(first + PART as u32, vocabulary);
+    let first = part * PART;
+    let end = lesser(first + PART, vocabulary);
     let mut cut = 0u32;
     if comptime!(is_cut) {
-        cut = cuts[(row * CUT as u32) as usize];
+        cut = cuts[(row * CUT) as usize];
     }
-    let filters = Filters {
-        greatest: greatest_of(scanned, row, parts),
-        key: cut,
-        units_per_logit,
-        least_low,
-        least_high,
-    };
-    let mut weights = (0u32, 0u32);
+    let greatest = greatest_of(scanned, row, parts);
+    let least = (least_low, least_high);
+    let mut weights = (0u32.runtime(), 0u32.runtime());
     let mut on_cut = 0u32;
     let mut token = first + UNIT_POS;
     while token < end {
         let bits = word_of(table, mask, words, token >> 5u32);
         if (bits >> (token & 31u32)) & 1u32 == 1u32 {
             let key = key_of(f32::cast_from(logits[(base + token) as usize]));
-            if key > filters.key {
-                weights = add(weights, left_of(key, filters));
-            } else if key == filters.key && key != UNUSABLE {
+            if key > cut {
+                weights = add(weights, left_of(key, greatest, units_per_logit, least));
+            } else if key == cut && key != UNUSABLE {
                 on_cut += 1u32;
             }
         }
@@ -98,22 +85,22 @@ pub(super) fn weigh<F: Float>(
     ties[me] = on_cut;
     sync_cube();
     let mut step = comptime!(units / 2).runtime();
-    while step > 0 {
+    while step > 0u32 {
         if UNIT_POS < step {
             let other = (UNIT_POS + step) as usize;
             let sum = add((low[me], high[me]), (low[other], high[other]));
             low[me] = sum.0;
             high[me] = sum.1;
-            ties[me] += ties[other];
+            ties[me] = ties[me] + ties[other];
         }
         sync_cube();
-        step = step / 2;
+        step = step / 2u32;
     }
-    if UNIT_POS == 0 {
-        let at = ((row * parts + part) * WEIGHED as u32) as usize;
+    if UNIT_POS == 0u32 {
+        let at = ((row * parts + part) * WEIGHED) as usize;
         weighed[at] = low[0];
-        weighed[at + 1] = high[0];
-        weighed[at + 2] = ties[0];
+        weighed[at + 1usize] = high[0];
+        weighed[at + 2usize] = ties[0];
     }
 }
 
@@ -140,11 +127,11 @@ pub(super) fn finish<F: Float>(
     #[comptime] units: u32,
     #[comptime] is_drawn: bool,
     #[comptime] is_cut: bool,
-    #[define(F)] _dtype: ElemType,
+    #[define(F)] _dtype: cubecl::ir::ElemType,
 ) {
     let row = CUBE_POS_X;
     let me = UNIT_POS as usize;
-    let width = parts + FIELDS as u32;
+    let width = parts + FIELDS;
     let at = (row * width) as usize;
 
     // The maxima of the row, then the sums relative to them.
@@ -156,12 +143,12 @@ pub(super) fn finish<F: Float>(
     let mut best_other = 0u32;
     let mut part = UNIT_POS;
     while part < parts {
-        let from = ((row * parts + part) * SCANNED as u32) as usize;
+        let from = ((row * parts + part) * SCANNED) as usize;
         if scanned[from] > best {
             best = scanned[from];
-            best_token = scanned[from + 1];
+            best_token = scanned[from + 1usize];
         }
-        best_other = max(best_other, scanned[from + 4]);
+        best_other = greater(best_other, scanned[from + 4usize]);
         part += units;
     }
     keys[me] = best;
@@ -186,23 +173,23 @@ pub(super) fn finish<F: Float>(
     let mut nan = 0u32;
     let mut part = UNIT_POS;
     while part < parts {
-        let from = ((row * parts + part) * SCANNED as u32) as usize;
+        let from = ((row * parts + part) * SCANNED) as usize;
         if scanned[from] != UNUSABLE {
             let gap = gap_of(scanned[from], best);
             let share = share_of(scanned[from], best, gap);
-            let part_sum = f32::reinterpret(scanned[from + 2]);
+            let part_sum = f32::reinterpret(scanned[from + 2usize]);
             sum += share * part_sum;
-            product += share * (f32::reinterpret(scanned[from + 3]) + gap * part_sum);
+            product += share * (f32::reinterpret(scanned[from + 3usize]) + gap * part_sum);
         }
-        if scanned[from + 4] != UNUSABLE {
-            let gap = gap_of(scanned[from + 4], best_other);
-            let share = share_of(scanned[from + 4], best_other, gap);
-            let part_sum = f32::reinterpret(scanned[from + 5]);
+        if scanned[from + 4usize] != UNUSABLE {
+            let gap = gap_of(scanned[from + 4usize], best_other);
+            let share = share_of(scanned[from + 4usize], best_other, gap);
+            let part_sum = f32::reinterpret(scanned[from + 5usize]);
             other_sum += share * part_sum;
-            other_product += share * (f32::reinterpret(scanned[from + 6]) + gap * part_sum);
+            other_product += share * (f32::reinterpret(scanned[from + 6usize]) + gap * part_sum);
         }
-        count += scanned[from + 7];
-        nan += scanned[from + 8];
+        count += scanned[from + 7usize];
+        nan += scanned[from + 8usize];
         part += units;
     }
     sums[me] = sum;
@@ -219,19 +206,13 @@ pub(super) fn finish<F: Float>(
         let mut cut = 0u32;
         let mut keep = 0u32;
         if comptime!(is_cut) {
-            cut = cuts[(row * CUT as u32) as usize];
-            keep = cuts[(row * CUT as u32) as usize + 1];
+            cut = cuts[(row * CUT) as usize];
+            keep = cuts[(row * CUT + 1u32) as usize];
         }
-        let filters = Filters {
-            greatest: best,
-            key: cut,
-            units_per_logit,
-            least_low,
-            least_high,
-        };
-        let mut on_cut = (0u32, 0u32);
+        let least = (least_low, least_high);
+        let mut on_cut = (0u32.runtime(), 0u32.runtime());
         if cut != UNUSABLE {
-            on_cut = left_of(cut, filters);
+            on_cut = left_of(cut, best, units_per_logit, least);
         }
 
         // The parts' sums of weights, with what is kept of the tokens on the cut, which go in order of tokens.
@@ -240,19 +221,19 @@ pub(super) fn finish<F: Float>(
         let mut part_ties = Shared::<[u32]>::new_slice(MOST_PARTS);
         let mut part = UNIT_POS;
         while part < parts {
-            let from = ((row * parts + part) * WEIGHED as u32) as usize;
+            let from = ((row * parts + part) * WEIGHED) as usize;
             part_low[part as usize] = weighed[from];
-            part_high[part as usize] = weighed[from + 1];
-            part_ties[part as usize] = weighed[from + 2];
+            part_high[part as usize] = weighed[from + 1usize];
+            part_ties[part as usize] = weighed[from + 2usize];
             part += units;
         }
         sync_cube();
         // Every unit does the same, so that none need be told.
-        let mut total = (0u32, 0u32);
+        let mut total = (0u32.runtime(), 0u32.runtime());
         let mut left = keep;
         let mut part = 0u32;
         while part < parts {
-            let ties = min(part_ties[part as usize], left);
+            let ties = lesser(part_ties[part as usize], left);
             left -= ties;
             total = add(total, (part_low[part as usize], part_high[part as usize]));
             total = add(total, times(on_cut, ties));
@@ -260,21 +241,21 @@ pub(super) fn finish<F: Float>(
         }
         let from = (row * stride) as usize;
         let bits = random_bits(
-            (steps[from + 1], steps[from + 2]),
-            (steps[from + 3], steps[from + 4]),
+            (steps[from + 1usize], steps[from + 2usize]),
+            (steps[from + 3usize], steps[from + 4usize]),
             (seed_low, seed_high),
         );
         let target = target_of(bits, total);
         // The part in which the target is reached, and what of it remains there.
-        let mut reached = (0u32, 0u32);
-        let mut before = (0u32, 0u32);
+        let mut reached = (0u32.runtime(), 0u32.runtime());
+        let mut before = (0u32.runtime(), 0u32.runtime());
         let mut chosen = 0u32;
         let mut left = keep;
         let mut left_before = keep;
         let mut found = false;
         let mut part = 0u32;
         while part < parts {
-            let ties = min(part_ties[part as usize], left);
+            let ties = lesser(part_ties[part as usize], left);
             if !found {
                 before = reached;
                 left_before = left;
@@ -294,13 +275,17 @@ pub(super) fn finish<F: Float>(
         // Each unit sums its own run of the part's tokens, and walks it if the target lies there.
         let mask = steps[from];
         let base = row * vocabulary;
-        let run = comptime!(PART as u32 / units);
-        let first = chosen * PART as u32 + UNIT_POS * run;
-        let end = min(first + run, vocabulary);
+        let run = comptime!(PART / units);
+        let first = chosen * PART + UNIT_POS * run;
+        let end = lesser(first + run, vocabulary);
+        let mut drawn_token = Shared::<[u32]>::new_slice(1usize);
+        if UNIT_POS == 0u32 {
+            drawn_token[0] = best_token;
+        }
         let mut low = Shared::<[u32]>::new_slice(units as usize);
         let mut high = Shared::<[u32]>::new_slice(units as usize);
         let mut ties = Shared::<[u32]>::new_slice(units as usize);
-        let mut weights = (0u32, 0u32);
+        let mut weights = (0u32.runtime(), 0u32.runtime());
         let mut mine = 0u32;
         let mut at_token = first;
         while at_token < end {
@@ -308,7 +293,7 @@ pub(super) fn finish<F: Float>(
             if (word >> (at_token & 31u32)) & 1u32 == 1u32 {
                 let key = key_of(f32::cast_from(logits[(base + at_token) as usize]));
                 if key > cut {
-                    weights = add(weights, left_of(key, filters));
+                    weights = add(weights, left_of(key, best, units_per_logit, least));
                 } else if key == cut && key != UNUSABLE {
                     mine += 1u32;
                 }
@@ -319,17 +304,17 @@ pub(super) fn finish<F: Float>(
         high[me] = weights.1;
         ties[me] = mine;
         sync_cube();
-        let mut reached = (0u32, 0u32);
+        let mut reached = (0u32.runtime(), 0u32.runtime());
         let mut left = keep;
         let mut unit = 0usize;
         while unit < me {
-            let some = min(ties[unit], left);
+            let some = lesser(ties[unit], left);
             left -= some;
             reached = add(reached, (low[unit], high[unit]));
             reached = add(reached, times(on_cut, some));
             unit += 1usize;
         }
-        let own = add(weights, times(on_cut, min(mine, left)));
+        let own = add(weights, times(on_cut, lesser(mine, left)));
         if !less(target, reached) && less(target, add(reached, own)) {
             let mut drawn = first;
             let mut is_found = false;
@@ -338,9 +323,9 @@ pub(super) fn finish<F: Float>(
                 let word = word_of(table, mask, words, at_token >> 5u32);
                 if (word >> (at_token & 31u32)) & 1u32 == 1u32 {
                     let key = key_of(f32::cast_from(logits[(base + at_token) as usize]));
-                    let mut weight = (0u32, 0u32);
+                    let mut weight = (0u32.runtime(), 0u32.runtime());
                     if key > cut {
-                        weight = left_of(key, filters);
+                        weight = left_of(key, best, units_per_logit, least);
                     } else if key == cut && key != UNUSABLE && left > 0u32 {
                         weight = on_cut;
                         left -= 1u32;
@@ -353,15 +338,15 @@ pub(super) fn finish<F: Float>(
                 }
                 at_token += 1u32;
             }
-            tokens[0] = drawn;
+            drawn_token[0] = drawn;
         }
         sync_cube();
-        token = tokens[0];
+        token = drawn_token[0];
     }
 
-    if UNIT_POS == 0 {
+    if UNIT_POS == 0u32 {
         // The whole row from its two sides.
-        let whole = max(best, best_other);
+        let whole = greater(best, best_other);
         let gap = gap_of(best, whole);
         let share = share_of(best, whole, gap);
         let other_gap = gap_of(best_other, whole);
@@ -376,20 +361,20 @@ pub(super) fn finish<F: Float>(
             whole_sum += other_share * other_sums[0];
             whole_product += other_share * (other_products[0] + other_gap * other_sums[0]);
         }
-        let mut key = UNUSABLE;
+        let mut key = 0u32;
         if best != UNUSABLE {
             key = key_of(f32::cast_from(logits[(row * vocabulary + token) as usize]));
         }
         out[at] = select(best == UNUSABLE, NO_TOKEN, token);
-        out[at + 1] = best_token;
-        out[at + 2] = key;
-        out[at + 3] = best;
-        out[at + 4] = u32::reinterpret(sums[0]);
-        out[at + 5] = u32::reinterpret(products[0]);
-        out[at + 6] = whole;
-        out[at + 7] = u32::reinterpret(whole_sum);
-        out[at + 8] = u32::reinterpret(whole_product);
-        out[at + 9] = counts[0];
-        out[at + 10] = nans[0];
+        out[at + 1usize] = best_token;
+        out[at + 2usize] = key;
+        out[at + 3usize] = best;
+        out[at + 4usize] = u32::reinterpret(sums[0]);
+        out[at + 5usize] = u32::reinterpret(products[0]);
+        out[at + 6usize] = whole;
+        out[at + 7usize] = u32::reinterpret(whole_sum);
+        out[at + 8usize] = u32::reinterpret(whole_product);
+        out[at + 9usize] = counts[0];
+        out[at + 10usize] = nans[0];
     }
 }

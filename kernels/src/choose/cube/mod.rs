@@ -21,7 +21,7 @@ mod wide;
 
 use super::ChooseOps;
 use super::settings::Reckoning;
-use super::wire::{FIELDS, PART, parts};
+use super::wire::{FIELDS as ROW_FIELDS, PART as PART_TOKENS, parts};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
@@ -34,13 +34,17 @@ use cubecl::prelude::*;
 /// Words that `scan` leaves of a part: the greatest key of the allowed tokens, the first token that has it, the sum of the
 /// exponentials and their product sum (floats); greatest key, sum and product of the others; how many tokens are allowed,
 /// and how many of them have NaN.
-const SCANNED: usize = 9;
+const SCANNED: u32 = 9;
 /// Words that `weigh` leaves of a part: the weights above the cut, in two words, and how many tokens lie on the cut.
-const WEIGHED: usize = 3;
+const WEIGHED: u32 = 3;
 /// Words that `cut` leaves of a row: all tokens above a key stay, and of those that have it so many, the first ones.
-const CUT: usize = 2;
+const CUT: u32 = 2;
 /// The most parts of a row.
-const MOST_PARTS: usize = super::integer::MOST_TOKENS / PART;
+const MOST_PARTS: usize = super::integer::MOST_TOKENS / PART_TOKENS;
+/// The tokens of a part.
+const PART: u32 = PART_TOKENS as u32;
+/// The fields of a row of the result.
+const FIELDS: u32 = ROW_FIELDS as u32;
 /// Bit rows without a zero, and the number of the row that stands for no constraint.
 const ALL_ONES: u32 = 0xFFFF_FFFF;
 /// The key of what cannot be chosen.
@@ -58,7 +62,7 @@ fn scratch(like: &CubeTensor, words: usize) -> CubeTensor {
     empty_device_contiguous_dtype(client, device, Shape::new([words]), DType::I32)
 }
 
-fn type_of(tensor: &CubeTensor) -> ElemType {
+fn type_of(tensor: &CubeTensor) -> cubecl::ir::ElemType {
     burn::backend::cubecl::dtype_to_storage_type(tensor.dtype)
 }
 
@@ -111,7 +115,7 @@ impl ChooseOps for CubeBackend {
         let (few, many) = (units(&client, 256), units(&client, 1024));
         let by_part = CubeCount::Static(count as u32, batch as u32, 1);
         let by_row = CubeCount::Static(batch as u32, 1, 1);
-        let scanned = scratch(&logits, batch * count * SCANNED);
+        let scanned = scratch(&logits, batch * count * SCANNED as usize);
         let weighed = scratch(
             &logits,
             if reckoning.is_some() {
@@ -120,8 +124,8 @@ impl ChooseOps for CubeBackend {
                 1
             },
         );
-        let cuts = scratch(&logits, batch * CUT);
-        let width = FIELDS + count;
+        let cuts = scratch(&logits, batch * CUT as usize);
+        let width = ROW_FIELDS + count;
         let out = empty_device_contiguous_dtype(
             client.clone(),
             logits.device.clone(),

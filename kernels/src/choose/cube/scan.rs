@@ -1,6 +1,6 @@
 //! The first pass over the logits: what there is to know of each part without knowing the others.
 
-use super::wide::{gap_of, key_of, share_of, word_of};
+use super::wide::{gap_of, greater, key_of, lesser, share_of, word_of};
 use super::{PART, SCANNED, UNUSABLE};
 use cubecl::prelude::*;
 
@@ -15,18 +15,19 @@ pub(super) fn tree_of_best(
     sync_cube();
     let me = UNIT_POS as usize;
     let mut step = comptime!(units / 2).runtime();
-    while step > 0 {
+    while step > 0u32 {
         if UNIT_POS < step {
             let other = (UNIT_POS + step) as usize;
-            let (mine, theirs) = (keys[me], keys[other]);
+            let mine = keys[me];
+            let theirs = keys[other];
             if theirs > mine || (theirs == mine && tokens[other] < tokens[me]) {
                 keys[me] = theirs;
                 tokens[me] = tokens[other];
             }
-            others[me] = max(others[me], others[other]);
+            others[me] = greater(others[me], others[other]);
         }
         sync_cube();
-        step = step / 2;
+        step = step / 2u32;
     }
 }
 
@@ -41,21 +42,22 @@ pub(super) fn tree_of_sums(
     sync_cube();
     let me = UNIT_POS as usize;
     let mut step = comptime!(units / 2).runtime();
-    while step > 0 {
+    while step > 0u32 {
         if UNIT_POS < step {
             let other = (UNIT_POS + step) as usize;
-            sums[me] += sums[other];
-            products[me] += products[other];
-            counts[me] += counts[other];
+            sums[me] = sums[me] + sums[other];
+            products[me] = products[me] + products[other];
+            counts[me] = counts[me] + counts[other];
         }
         sync_cube();
-        step = step / 2;
+        step = step / 2u32;
     }
 }
 
 /// Leaves [`SCANNED`] words of each part. An exponential is taken once for each token: relative to the greatest allowed
 /// logit of the part if it is allowed, else to the greatest of the others, so that neither sum vanishes beside the other.
 #[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
 pub(super) fn scan<F: Float>(
     logits: &[F],
     table: &[u32],
@@ -66,14 +68,14 @@ pub(super) fn scan<F: Float>(
     stride: u32,
     parts: u32,
     #[comptime] units: u32,
-    #[define(F)] _dtype: ElemType,
+    #[define(F)] _dtype: cubecl::ir::ElemType,
 ) {
     let part = CUBE_POS_X;
     let row = CUBE_POS_Y;
     let mask = steps[(row * stride) as usize];
     let base = row * vocabulary;
-    let first = part * PART as u32;
-    let end = min(first + PART as u32, vocabulary);
+    let first = part * PART;
+    let end = lesser(first + PART, vocabulary);
     let me = UNIT_POS as usize;
 
     let mut keys = Shared::<[u32]>::new_slice(units as usize);
@@ -93,7 +95,7 @@ pub(super) fn scan<F: Float>(
                 best_token = token;
             }
         } else {
-            best_other = max(best_other, key);
+            best_other = greater(best_other, key);
         }
         token += units;
     }
@@ -133,9 +135,9 @@ pub(super) fn scan<F: Float>(
             other_product += select(allowed, 0.0f32, share * gap);
         } else if allowed {
             // Minus infinity is no NaN.
-            nan += select(u32::reinterpret(logit) == 0xFF80_0000u32, 0u32, 1u32);
+            nan += select::<u32>(u32::reinterpret(logit) == 0xFF80_0000u32, 0u32, 1u32);
         }
-        count += select(allowed, 1u32, 0u32);
+        count += select::<u32>(allowed, 1u32, 0u32);
         token += units;
     }
     sums[me] = sum;
@@ -146,16 +148,16 @@ pub(super) fn scan<F: Float>(
     nans[me] = nan;
     tree_of_sums(&mut sums, &mut products, &mut counts, units);
     tree_of_sums(&mut other_sums, &mut other_products, &mut nans, units);
-    if UNIT_POS == 0 {
-        let at = ((row * parts + part) * SCANNED as u32) as usize;
+    if UNIT_POS == 0u32 {
+        let at = ((row * parts + part) * SCANNED) as usize;
         scanned[at] = best;
-        scanned[at + 1] = best_token;
-        scanned[at + 2] = u32::reinterpret(sums[0]);
-        scanned[at + 3] = u32::reinterpret(products[0]);
-        scanned[at + 4] = best_other;
-        scanned[at + 5] = u32::reinterpret(other_sums[0]);
-        scanned[at + 6] = u32::reinterpret(other_products[0]);
-        scanned[at + 7] = counts[0];
-        scanned[at + 8] = nans[0];
+        scanned[at + 1usize] = best_token;
+        scanned[at + 2usize] = u32::reinterpret(sums[0]);
+        scanned[at + 3usize] = u32::reinterpret(products[0]);
+        scanned[at + 4usize] = best_other;
+        scanned[at + 5usize] = u32::reinterpret(other_sums[0]);
+        scanned[at + 6usize] = u32::reinterpret(other_products[0]);
+        scanned[at + 7usize] = counts[0];
+        scanned[at + 8usize] = nans[0];
     }
 }

@@ -1,8 +1,7 @@
 //! The rank of the chosen token, the masked copy of logits, and the verification of drafts.
 
-use super::super::wire::FIELDS;
-use super::PART;
-use super::wide::{key_of, word_of};
+use super::wide::{key_of, lesser, word_of};
+use super::{FIELDS, PART};
 use cubecl::prelude::*;
 
 /// Counts in each part the tokens that are likelier than the row's chosen one.
@@ -13,23 +12,23 @@ pub(super) fn rank<F: Float>(
     vocabulary: u32,
     parts: u32,
     #[comptime] units: u32,
-    #[define(F)] _dtype: ElemType,
+    #[define(F)] _dtype: cubecl::ir::ElemType,
 ) {
     let part = CUBE_POS_X;
     let row = CUBE_POS_Y;
-    let at = (row * (parts + FIELDS as u32)) as usize;
-    let key = out[at + 2];
-    let first = part * PART as u32;
-    let mut end = min(first + PART as u32, vocabulary);
+    let at = (row * (parts + FIELDS)) as usize;
+    let key = out[at + 2usize];
+    let first = part * PART;
+    let mut end = lesser(first + PART, vocabulary);
     // Above the likeliest of all there is nothing to count.
-    if key == out[at + 6] {
+    if key == out[at + 6usize] {
         end = first;
     }
     let mut above = 0u32;
     let mut token = first + UNIT_POS;
     while token < end {
         let other = key_of(f32::cast_from(logits[(row * vocabulary + token) as usize]));
-        above += select(other > key, 1u32, 0u32);
+        above += select::<u32>(other > key, 1u32, 0u32);
         token += units;
     }
     let mut counts = Shared::<[u32]>::new_slice(units as usize);
@@ -37,15 +36,15 @@ pub(super) fn rank<F: Float>(
     counts[me] = above;
     sync_cube();
     let mut step = comptime!(units / 2).runtime();
-    while step > 0 {
+    while step > 0u32 {
         if UNIT_POS < step {
-            counts[me] += counts[(UNIT_POS + step) as usize];
+            counts[me] = counts[me] + counts[(UNIT_POS + step) as usize];
         }
         sync_cube();
-        step = step / 2;
+        step = step / 2u32;
     }
-    if UNIT_POS == 0 {
-        out[at + FIELDS + part as usize] = counts[0];
+    if UNIT_POS == 0u32 {
+        out[at + (FIELDS + part) as usize] = counts[0];
     }
 }
 
@@ -58,7 +57,7 @@ pub(super) fn mask<F: Float>(
     out: &mut [F],
     vocabulary: u32,
     words: u32,
-    #[define(F)] _dtype: ElemType,
+    #[define(F)] _dtype: cubecl::ir::ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at >= out.len() {
@@ -83,12 +82,12 @@ pub(super) fn verify(tokens: &[u32], drafts: &[u32], out: &mut [u32], batch: u32
     }
     let from = (draft * width) as usize;
     let first = drafts[from];
-    let length = drafts[from + 1];
+    let length = drafts[from + 1usize];
     let mut accepted = 0u32;
     let mut agrees = true;
     let mut at = 0u32;
     while at < length {
-        if drafts[from + 2 + at as usize] != tokens[(first + at) as usize] {
+        if drafts[from + (2u32 + at) as usize] != tokens[(first + at) as usize] {
             agrees = false;
         }
         if agrees {
@@ -97,5 +96,5 @@ pub(super) fn verify(tokens: &[u32], drafts: &[u32], out: &mut [u32], batch: u32
         at += 1u32;
     }
     out[(2u32 * draft) as usize] = accepted;
-    out[(2u32 * draft) as usize + 1] = tokens[(first + accepted) as usize];
+    out[(2u32 * draft + 1u32) as usize] = tokens[(first + accepted) as usize];
 }

@@ -82,18 +82,30 @@ pub(super) fn weight_of(key: u32, max: u32, units: f32) -> (u32, u32) {
     (select(key == max, 0u32, low), select(key == max, 0x1000u32, high))
 }
 
+/// The greater of two words.
+#[cube]
+pub(super) fn greater(a: u32, b: u32) -> u32 {
+    select(a > b, a, b)
+}
+
+/// The lesser of two words.
+#[cube]
+pub(super) fn lesser(a: u32, b: u32) -> u32 {
+    select(a < b, a, b)
+}
+
 /// The sum of two numbers.
 #[cube]
 pub(super) fn add(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
     let low = a.0 + b.0;
-    let carry = select(low < b.0, 1u32, 0u32);
+    let carry = select::<u32>(low < b.0, 1u32, 0u32);
     (low, a.1 + b.1 + carry)
 }
 
 /// The difference of two numbers, the second of which is not greater.
 #[cube]
 pub(super) fn minus(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
-    let borrow = select(a.0 < b.0, 1u32, 0u32);
+    let borrow = select::<u32>(a.0 < b.0, 1u32, 0u32);
     (a.0 - b.0, a.1 - b.1 - borrow)
 }
 
