@@ -12,6 +12,7 @@
 //!   blocks of a quantised file as they are;
 //! - [`linear`]: activations times a weight;
 //! - [`decode_attention`]: new tokens attend to their own sequence's keys and values in a shared cache;
+//! - [`choose`]: one token of each row of logits, under masks: the same one on every device;
 //! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
 //!   AVX-512, AVX2, NEON and plain processors.
 //!
@@ -35,6 +36,7 @@
 
 mod attention;
 mod blocks;
+pub mod choose;
 pub mod cpu;
 mod error;
 mod linear;

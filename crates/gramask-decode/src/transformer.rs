@@ -1,16 +1,19 @@
 //! The real model behind the loop: a transformer, its cache, its tokenizer.
 
+use gramask_kernels::choose::{ChooseError, MaskTable, TableUse};
 use gramask_model::cache::{Cache, CacheError};
-use gramask_model::device::{Demand, DeviceFault, guard, memory_of, name_of};
+use gramask_model::device::{Demand, DeviceFault, guard, is_flex, memory_of, name_of};
 use gramask_model::tokenizer::Tokenizer;
 use gramask_model::transformer::{ModelError, Transformer};
 
-use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::device::DeviceLogits;
+use crate::model::{Behind, LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::vocabulary::{TokenTable, TokenTableError};
 
 /// A transformer with the cache of a run.
 ///
-/// The weights are borrowed, so that several runs can share them.
+/// The weights are borrowed, so that several runs can share them. On a GPU tokens are chosen there, and masks that have been
+/// used stay there.
 ///
 /// Every call goes through [`guard`]: what fails on the device is an error here, also where Burn panics.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct TransformerModel<'a> {
     cache: Option<Cache>,
     /// What the open cache takes, weights included.
     demand: Option<Demand>,
+    /// Made when it is first needed.
+    masks: Option<MaskTable>,
 }
 
 impl<'a> TransformerModel<'a> {
@@ -28,7 +33,13 @@ impl<'a> TransformerModel<'a> {
             transformer,
             cache: None,
             demand: None,
+            masks: None,
         }
+    }
+
+    /// What the masks on the device were used for; nothing, if tokens are chosen on the host.
+    pub fn mask_use(&self) -> TableUse {
+        self.masks.as_ref().map(MaskTable::used).unwrap_or_default()
     }
 
     /// Does something with the cache; before it is opened there is no slot.
@@ -48,7 +59,7 @@ impl<'a> TransformerModel<'a> {
 }
 
 /// A fault with what was asked of the device's memory.
-fn told(fault: DeviceFault, demand: Option<Demand>) -> DeviceFault {
+pub(crate) fn told(fault: DeviceFault, demand: Option<Demand>) -> DeviceFault {
     match demand {
         Some(demand) => fault.asking(demand),
         None => fault,
@@ -88,19 +99,21 @@ impl LanguageModel for TransformerModel<'_> {
     }
 
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
-        let (width, demand) = (self.vocabulary(), self.demand);
-        let device = self.transformer.device();
+        let mut there = self.append_there(rows, select)?;
+        // The one place of a step where the host waits for the device.
+        let all: Vec<usize> = (0..there.rows()).collect();
+        there.fetch(&all)
+    }
+
+    fn chooses(&self) -> bool {
+        !is_flex(self.transformer.device())
+    }
+
+    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
         let slot = rows.first().map_or(0, |row| row.slot);
-        let data = self.with_cache(slot, |transformer, cache| {
-            let logits = transformer.forward(cache, rows, select)?; // [rows or tokens, vocabulary]
-            // The one place of a step where the host waits for the device.
-            let read = logits.try_into_data();
-            read.map_err(|error| LanguageModelError::from(told(DeviceFault::of_execution(device, &error), demand)))
-        })?;
-        let values = data
-            .try_into_vec::<f32>()
-            .map_err(|error| failed(format!("logits are not f32: {error:?}")))?;
-        Logits::new(values, width)
+        // [rows or tokens, vocabulary]
+        let logits = self.with_cache(slot, |transformer, cache| transformer.forward(cache, rows, select))?;
+        Ok(Box::new(DeviceLogits::new(logits, &mut self.masks, self.demand)))
     }
 
     fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
@@ -122,6 +135,12 @@ impl From<DeviceFault> for LanguageModelError {
     }
 }
 
+impl From<ChooseError> for LanguageModelError {
+    fn from(error: ChooseError) -> Self {
+        LanguageModelError::Failed(Box::new(error))
+    }
+}
+
 impl From<ModelError> for LanguageModelError {
     fn from(error: ModelError) -> Self {
         LanguageModelError::Failed(Box::new(error))
@@ -134,7 +153,7 @@ impl From<CacheError> for LanguageModelError {
     }
 }
 
-fn failed(message: String) -> LanguageModelError {
+pub(crate) fn failed(message: String) -> LanguageModelError {
     LanguageModelError::Failed(message.into())
 }
 

@@ -1,16 +1,18 @@
 //! Masks of the oracle, applied on the device.
 //!
-//! The oracle tries every token byte by byte. Its masks along the outputs of all formats go to the device as they would in
-//! decoding; what the device then takes for the best allowed token is held against a plain search on the host.
+//! The oracle tries every token byte by byte. Its masks along the outputs of all formats go to the device as they do in
+//! decoding, into a table of rows; what the device then takes for the best allowed token is held against a plain search.
 
 use std::sync::Arc;
 
 use gramask_grammar::docs::Example;
 use gramask_grammar::{Format, Level, Oracle, Program, Vocabulary};
+use gramask_kernels::choose::{MaskTable, Masks, mask_argmax};
 
 use super::check::{Check, Failure, Group, Tally};
+use super::choose::search;
 use super::outputs::formats;
-use super::pair::{Numbers, Pair, integers_of, upload, upload_integers};
+use super::pair::{Numbers, Pair, upload};
 use crate::pull::NamedVocabulary;
 
 pub(super) fn checks() -> Vec<Check> {
@@ -54,44 +56,31 @@ fn oracle_masks(
 
 fn masks(pair: &Pair, level: Level) -> Result<Tally, Failure> {
     let vocabulary = NamedVocabulary::bytes()?.vocabulary;
-    let (size, words) = (vocabulary.len(), vocabulary.words());
+    let size = vocabulary.len();
+    let refused = |error: gramask_kernels::choose::ChooseError| Failure::Other(error.to_string());
     let mut tally = Tally::exact();
     let mut numbers = Numbers::new(40);
+    // Formats share masks, and make room for each other's.
+    let mut table = MaskTable::new(48, size, &pair.device);
     for name in formats(pair.quick) {
         let masks = oracle_masks(name, level, &vocabulary, if pair.quick { 3 } else { 8 })?;
         let rows = masks.len();
         let logits = numbers.floats(rows * size, 8.0);
-        let flat: Vec<i32> = masks.iter().flatten().map(|word| *word as i32).collect();
-        // Each bit of each word, on the device.
-        let shifts: Vec<i32> = (0..32).collect();
-        let shape = [rows, words, 32];
-        let shifts = upload_integers(&shifts, [1, 1, 32], &pair.device).expand(shape);
-        let bits = upload_integers(&flat, [rows, words, 1], &pair.device).expand(shape);
-        let bits = bits.bitwise_right_shift(shifts).bitwise_and_scalar(1);
-        let refused = bits.reshape([rows, words * 32]).slice([0..rows, 0..size]).equal_elem(0);
-        let best = upload(&logits, [rows, size], &pair.device)
-            .mask_fill(refused, -1.0e30)
-            .argmax(1);
-        let best = integers_of(&pair.device, best)?;
-        for (row, (mask, got)) in masks.iter().zip(best).enumerate() {
+        let numbered = table
+            .rows(masks.iter().map(|mask| Some(mask.as_slice())))
+            .map_err(refused)?;
+        let logits_on = upload(&logits, [rows, size], &pair.device);
+        let picks = mask_argmax(logits_on, Masks::Table(&table, &numbered)).map_err(refused)?;
+        let picks = picks.read().map_err(refused)?;
+        for (row, (mask, pick)) in masks.iter().zip(picks).enumerate() {
+            let got = pick.ok().map(|pick| pick.token);
             let expected = search(&logits[row * size..][..size], mask);
             tally.equal(
                 || format!("{name}, state {row}: the best allowed token"),
-                &Some(got),
+                &got,
                 &expected,
             );
         }
     }
     Ok(tally)
-}
-
-/// The allowed token of the largest logit; none where none is allowed.
-fn search(logits: &[f32], mask: &[u32]) -> Option<i64> {
-    let allowed = logits
-        .iter()
-        .enumerate()
-        .filter(|(token, _)| mask[token / 32] >> (token % 32) & 1 == 1);
-    allowed
-        .max_by(|(_, a), (_, b)| a.total_cmp(b))
-        .map(|(token, _)| token as i64)
 }

@@ -15,7 +15,7 @@
 //! | `pair.rs` | a device and its reference, with seeded numbers on both |
 //! | `tolerance.rs` | how far apart two devices may be |
 //! | `probes.rs` | Burn's operations |
-//! | `kernels.rs` | this workspace's kernels |
+//! | `kernels.rs`, `choose.rs` | this workspace's kernels |
 //! | `model.rs`, `cache.rs` | forward passes, and what a cache does between them |
 //! | `outputs.rs`, `ties.rs` | decoding in all formats, and tokens that may differ because two are equally likely |
 //! | `masks.rs` | masks of the oracle on the device |
@@ -25,6 +25,7 @@
 
 mod cache;
 mod check;
+mod choose;
 mod kernels;
 mod masks;
 mod model;
@@ -93,6 +94,7 @@ pub fn conform(settings: &Settings, watch: &mut dyn Watch) -> Result<Report, Con
     };
     let mut checks = probes::checks();
     checks.extend(kernels::checks());
+    checks.extend(choose::checks());
     checks.extend(model::checks(&pair));
     checks.extend(cache::checks());
     checks.extend(outputs::checks(&pair));
