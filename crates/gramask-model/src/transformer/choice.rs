@@ -16,7 +16,7 @@ use crate::checkpoint::{BlockType, TensorSource};
 /// assert_eq!("file".parse(), Ok(WeightChoice::Stored));
 /// assert_eq!(WeightChoice::from(WeightType::F16).to_string(), "f16");
 /// let error = "int8".parse::<WeightChoice>().unwrap_err();
-/// assert_eq!(error.to_string(), "unknown weight type `int8`: write `f32`, `f16`, `q8_0`, `q4_1` or `file`");
+/// assert_eq!(error.to_string(), "unknown weight type `int8`: write `f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file`");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WeightChoice {
@@ -30,7 +30,7 @@ pub enum WeightChoice {
 
 /// A name that stands for no way to keep weights.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown weight type `{given}`: write `f32`, `f16`, `q8_0`, `q4_1` or `file`")]
+#[error("unknown weight type `{given}`: write `f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file`")]
 pub struct UnknownWeights {
     /// The name.
     pub given: String,
