@@ -3,6 +3,7 @@
 use crate::blocks::{self, Blocks};
 use crate::error::KernelError;
 use crate::model::has_kernels;
+#[cfg(feature = "gpu")]
 use crate::model::packed::Packed;
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
@@ -101,6 +102,7 @@ pub struct Weight {
 enum Stored {
     Floats(Box<Tensor<2>>),
     Blocks(Arc<Blocks>),
+    #[cfg(feature = "gpu")]
     Packed(Box<Packed>),
 }
 
@@ -168,9 +170,12 @@ impl Weight {
         device: &Device,
     ) -> Result<Self, KernelError> {
         let blocks = Blocks::new(bytes, [out, input], kind, device)?;
-        let values = if has_kernels(device) {
-            Stored::Packed(Box::new(Packed::new(&blocks.bytes, [out, input], kind, device)))
-        } else if !device.is_autodiff() && matches!(device.as_dispatch(), DispatchDevice::Flex(_)) {
+        #[cfg(feature = "gpu")]
+        if has_kernels(device) {
+            let values = Stored::Packed(Box::new(Packed::new(&blocks.bytes, [out, input], kind, device)));
+            return Ok(Weight { values, kind });
+        }
+        let values = if !device.is_autodiff() && matches!(device.as_dispatch(), DispatchDevice::Flex(_)) {
             Stored::Blocks(Arc::new(blocks))
         } else {
             return Err(unsupported(kind, device));
@@ -213,6 +218,7 @@ impl Weight {
         match &self.values {
             Stored::Floats(values) => values.dims(),
             Stored::Blocks(blocks) => [blocks.out, blocks.input],
+            #[cfg(feature = "gpu")]
             Stored::Packed(packed) => [packed.out, packed.input],
         }
     }
@@ -233,6 +239,7 @@ impl Weight {
         match &self.values {
             Stored::Floats(values) => values.device(),
             Stored::Blocks(blocks) => blocks.device.clone(),
+            #[cfg(feature = "gpu")]
             Stored::Packed(packed) => packed.numbers.device(),
         }
     }
@@ -243,6 +250,7 @@ impl Weight {
         match &self.values {
             Stored::Floats(values) => (**values).clone(),
             Stored::Blocks(blocks) => widened(blocks, 0..blocks.out),
+            #[cfg(feature = "gpu")]
             Stored::Packed(packed) => packed.widened(FloatDType::F32),
         }
     }
@@ -251,11 +259,12 @@ impl Weight {
     pub(crate) fn blocks(&self) -> Option<&Arc<Blocks>> {
         match &self.values {
             Stored::Blocks(blocks) => Some(blocks),
-            Stored::Floats(_) | Stored::Packed(_) => None,
+            _ => None,
         }
     }
 
     /// The same on a GPU.
+    #[cfg(feature = "gpu")]
     pub(crate) fn packed(&self) -> Option<&Packed> {
         match &self.values {
             Stored::Packed(packed) => Some(packed),
@@ -276,6 +285,7 @@ impl Weight {
                 let ids: Vec<usize> = ids.into_data().iter::<i64>().map(|id| id as usize).collect();
                 widened(blocks, ids.into_iter())
             }
+            #[cfg(feature = "gpu")]
             Stored::Packed(packed) => packed.rows(ids),
         }
     }

@@ -68,7 +68,8 @@ fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {
 
 /// The same numbers on the device, rounded to its type.
 fn over<const D: usize>(tensor: &Tensor<D>, device: &Device, dtype: FloatDType) -> Tensor<D> {
-    Tensor::from_data(tensor.to_data(), (device, burn::tensor::DType::F32)).cast(dtype)
+    let there = Tensor::<D>::from_data(tensor.to_data(), (device, burn::tensor::DType::F32));
+    there.cast(dtype)
 }
 
 /// And back, in 32 bits.

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use gramask_kernels::model;
 
 use crate::checkpoint::ModelConfig;
@@ -136,7 +136,7 @@ impl Cache {
             });
         }
         let shape = [slots, config.kv_heads, capacity, config.head_width];
-        let zeros = || Some(Tensor::<4>::zeros(shape, (device, dtype.float())));
+        let zeros = || Some(Tensor::<4>::zeros(shape, (device, DType::from(dtype.float()))));
         let layers = (0..config.layers)
             .map(|_| LayerCache {
                 keys: zeros(),

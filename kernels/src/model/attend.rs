@@ -137,7 +137,8 @@ mod cube {
             if me < step {
                 #[unroll]
                 for row in 0..rows {
-                    let (a, b) = (entries[row * units + me], entries[row * units + me + step]);
+                    let a = entries[row * units + me];
+                    let b = entries[row * units + me + step];
                     if comptime!(largest) {
                         entries[row * units + me] = max(a, b);
                     } else {

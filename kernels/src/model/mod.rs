@@ -26,6 +26,7 @@ mod copy;
 #[cfg(feature = "gpu")]
 mod launch;
 mod norm;
+#[cfg(feature = "gpu")]
 pub(crate) mod packed;
 mod places;
 mod product;

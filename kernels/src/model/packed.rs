@@ -5,7 +5,7 @@
 //! to a word: for `q8_0` the scales of two neighbouring blocks of a row, for `q4_1` scale and minimum of one block.
 
 use crate::weight::WeightType;
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 /// A weight `[out, input]` in blocks, on a GPU.
 #[derive(Clone, Debug)]
@@ -67,31 +67,17 @@ impl Packed {
     ///
     /// # Shapes
     /// `ids` `[n]` -> `[n, input]`
-    #[cfg(feature = "gpu")]
     pub fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
-        cube::rows(self, ids, burn::tensor::FloatDType::F32)
+        cube::rows(self, ids, FloatDType::F32)
     }
 
     /// All rows, in this type.
-    #[cfg(feature = "gpu")]
-    pub fn widened(&self, dtype: burn::tensor::FloatDType) -> Tensor<2> {
+    pub fn widened(&self, dtype: FloatDType) -> Tensor<2> {
         let ids = Tensor::arange(0..self.out as i64, (&self.numbers.device(), DType::I32));
         cube::rows(self, ids, dtype)
     }
-
-    // Without GPU back ends nothing makes one.
-    #[cfg(not(feature = "gpu"))]
-    pub fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
-        Tensor::zeros([ids.dims()[0], self.input], (&self.numbers.device(), DType::F32))
-    }
-
-    #[cfg(not(feature = "gpu"))]
-    pub fn widened(&self, dtype: burn::tensor::FloatDType) -> Tensor<2> {
-        Tensor::zeros([self.out, self.input], (&self.numbers.device(), dtype))
-    }
 }
 
-#[cfg(feature = "gpu")]
 pub(crate) mod cube {
     use super::super::launch::{cubes, dims, element_of, empty, units};
     use super::{Packed, scale_words};
@@ -176,11 +162,7 @@ pub(crate) mod cube {
         #[define(O)] _dtype: ElemType,
     ) {
         let at = ABSOLUTE_POS as u32;
-        let per_row = if comptime!(four_bits) {
-            input >> 3u32
-        } else {
-            input >> 2u32
-        };
+        let per_row = input >> comptime!(if four_bits { 3u32 } else { 2u32 });
         if at >= count * per_row {
             terminate!();
         }
@@ -191,7 +173,8 @@ pub(crate) mod cube {
         if comptime!(four_bits) {
             let block = inside >> 2u32;
             let head = scales[(row * scale_words + block) as usize];
-            let (scale, least) = (half(head), half(head >> 16u32));
+            let scale = half(head);
+            let least = half(head >> 16u32);
             let start = (place * input + block * 32u32 + (inside & 3u32) * 4u32) as usize;
             #[unroll]
             for n in 0..4usize {

@@ -23,15 +23,16 @@ pub fn product(x: Tensor<2>, weight: &Weight, dtype: FloatDType) -> Tensor<2> {
 
 /// The same in the back end's own operations, and in the weight's type where that is a float.
 pub fn product_reference(x: Tensor<2>, weight: &Weight, dtype: FloatDType) -> Tensor<2> {
-    if !super::has_kernels(&x.device()) {
-        return linear(x, weight).cast(dtype);
+    #[cfg(feature = "gpu")]
+    if super::has_kernels(&x.device()) {
+        let wide = match weight.packed() {
+            Some(packed) => packed.widened(dtype),
+            None => weight.as_tensor(),
+        };
+        let common: FloatDType = wide.dtype().into();
+        return x.cast(common).matmul(wide.transpose()).cast(dtype);
     }
-    let wide = match weight.packed() {
-        Some(packed) => packed.widened(dtype),
-        None => weight.as_tensor(),
-    };
-    let common: FloatDType = wide.dtype().into();
-    x.cast(common).matmul(wide.transpose()).cast(dtype)
+    linear(x, weight).cast(dtype)
 }
 
 #[cfg(feature = "gpu")]
@@ -202,11 +203,7 @@ mod cube {
             sums[r] = f32::new(0.0);
         }
         if output < outputs {
-            let words = if comptime!(four_bits) {
-                inputs >> 3u32
-            } else {
-                inputs >> 2u32
-            };
+            let words = inputs >> comptime!(if four_bits { 3u32 } else { 2u32 });
             let fours = inputs >> 2u32;
             let mut i = UNIT_POS % comptime!(lanes as u32);
             while i < words {
@@ -214,7 +211,8 @@ mod cube {
                 if comptime!(four_bits) {
                     let block = i >> 2u32;
                     let head = scales[(output * scale_words + block) as usize];
-                    let (scale, least) = (half(head), half(head >> 16u32));
+                    let scale = half(head);
+                    let least = half(head >> 16u32);
                     let at = block * 8u32 + (i & 3u32);
                     #[unroll]
                     for r in 0..at_once {

@@ -171,7 +171,7 @@ impl Loader<'_> {
 
     /// Matrices one below the other, as one weight.
     fn weight(&mut self, names: &[String], inputs: usize) -> Result<Weight, LoadError> {
-        let kind = self.weights.resolve(self.tensors, names);
+        let kind = self.weights.resolve(self.tensors, names, self.device);
         let failed = |error: KernelError| {
             let parts: Vec<_> = names.iter().map(|name| name.trim_end_matches(".weight")).collect();
             let name = format!("{}.weight", parts.join("+"));

@@ -31,8 +31,8 @@ pub(crate) struct Recorded {
     thread: ThreadId,
     kernels: Kernels,
     places: Places,
-    /// Read by the recording.
-    angles: Tensor<2>,
+    /// Read by the recording, and kept for it.
+    _angles: Tensor<2>,
     /// `None` where the device would not record; the step then runs as any other.
     graph: Option<(BackendGraph<Dispatch>, Tensor<2>)>,
 }
@@ -105,7 +105,7 @@ impl Transformer {
             thread: thread::current().id(),
             kernels,
             places,
-            angles: pass.angles,
+            _angles: pass.angles,
             graph,
         }
     }
