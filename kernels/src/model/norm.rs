@@ -54,7 +54,8 @@ mod cube {
     pub trait NormOps: Backend {
         fn add_norm(
             stream: FloatTensor<Self>,
-            delta: Option<FloatTensor<Self>>,
+            delta: FloatTensor<Self>,
+            add: bool,
             weight: FloatTensor<Self>,
             epsilon: f64,
             dtype: FloatDType,
@@ -62,9 +63,12 @@ mod cube {
     }
 
     pub fn add_norm(stream: Tensor<2>, delta: Option<Tensor<2>>, norm: &Norm<'_>) -> (Tensor<2>, Tensor<2>) {
+        let add = delta.is_some();
         let (sum, normed) = <Dispatch as NormOps>::add_norm(
             stream.into_dispatch(),
-            delta.map(Tensor::into_dispatch),
+            // What is not added is not read; anything may stand in its place.
+            delta.unwrap_or_else(|| norm.weight.clone().unsqueeze()).into_dispatch(),
+            add,
             norm.weight.clone().into_dispatch(),
             norm.epsilon,
             norm.dtype,
@@ -127,15 +131,14 @@ mod cube {
     impl NormOps for CubeBackend {
         fn add_norm(
             stream: FloatTensor<Self>,
-            delta: Option<FloatTensor<Self>>,
+            delta: FloatTensor<Self>,
+            add: bool,
             weight: FloatTensor<Self>,
             epsilon: f64,
             dtype: FloatDType,
         ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-            let add = delta.is_some();
             let stream = if add { owned(stream) } else { into_contiguous(stream) };
-            let weight = into_contiguous(weight);
-            let delta = into_contiguous(delta.unwrap_or_else(|| weight.clone()));
+            let (weight, delta) = (into_contiguous(weight), into_contiguous(delta));
             let [rows, width] = dims(&stream);
             let dtype = DType::from(dtype);
             let out = empty(&stream, [rows, width], dtype);

@@ -148,9 +148,10 @@ mod cube {
         #[allow(clippy::too_many_arguments, reason = "operands of one kernel")]
         fn rotate_store(
             qkv: FloatTensor<Self>,
-            bias: Option<FloatTensor<Self>>,
-            of_queries: Option<FloatTensor<Self>>,
-            of_keys: Option<FloatTensor<Self>>,
+            bias: FloatTensor<Self>,
+            of_queries: FloatTensor<Self>,
+            of_keys: FloatTensor<Self>,
+            has: [bool; 2],
             angles: FloatTensor<Self>,
             places: IntTensor<Self>,
             keys: FloatTensor<Self>,
@@ -167,12 +168,17 @@ mod cube {
         keys: Tensor<4>,
         values: Tensor<4>,
     ) -> Rotated {
-        let handle = |tensor: &Tensor<1>| tensor.clone().into_dispatch();
+        // What is not there is not read; anything may stand in its place.
+        let handle = |tensor: Option<&Tensor<1>>| match tensor {
+            Some(tensor) => tensor.clone().into_dispatch(),
+            None => heads.angles.clone().into_dispatch(),
+        };
         let (query, keys, values) = <Dispatch as RotaryOps>::rotate_store(
             qkv.into_dispatch(),
-            heads.bias.map(handle),
-            heads.norms.map(|(of_queries, _)| handle(of_queries)),
-            heads.norms.map(|(_, of_keys)| handle(of_keys)),
+            handle(heads.bias),
+            handle(heads.norms.map(|(of_queries, _)| of_queries)),
+            handle(heads.norms.map(|(_, of_keys)| of_keys)),
+            [heads.bias.is_some(), heads.norms.is_some()],
             heads.angles.clone().into_dispatch(),
             places.on_device().into_dispatch(),
             keys.into_dispatch(),
@@ -297,9 +303,10 @@ mod cube {
     impl RotaryOps for CubeBackend {
         fn rotate_store(
             qkv: FloatTensor<Self>,
-            bias: Option<FloatTensor<Self>>,
-            of_queries: Option<FloatTensor<Self>>,
-            of_keys: Option<FloatTensor<Self>>,
+            bias: FloatTensor<Self>,
+            of_queries: FloatTensor<Self>,
+            of_keys: FloatTensor<Self>,
+            has: [bool; 2],
             angles: FloatTensor<Self>,
             places: IntTensor<Self>,
             keys: FloatTensor<Self>,
@@ -315,9 +322,7 @@ mod cube {
             let client = qkv.client.clone();
             let units = units(&client, (width / 2).next_power_of_two().clamp(1, 256));
             let types = [element(&qkv), element(&keys)];
-            let (has_bias, has_norms) = (bias.is_some(), of_queries.is_some());
-            // What is not there is not read; anything may stand in its place.
-            let filled = |tensor: Option<FloatTensor<Self>>| into_contiguous(tensor.unwrap_or_else(|| angles.clone()));
+            let [has_bias, has_norms] = has;
             // SAFETY: `Places` are within the cache and the table, the caller says; all else follows from the shapes.
             unsafe {
                 rotate_store_kernel::launch_unchecked(
@@ -325,10 +330,10 @@ mod cube {
                     cubes(tokens * (heads + 2 * kv_heads)),
                     CubeDim::new_1d(units as u32),
                     qkv.into_buffer_arg(),
-                    filled(bias).into_buffer_arg(),
-                    filled(of_queries).into_buffer_arg(),
-                    filled(of_keys).into_buffer_arg(),
-                    angles.clone().into_buffer_arg(),
+                    into_contiguous(bias).into_buffer_arg(),
+                    into_contiguous(of_queries).into_buffer_arg(),
+                    into_contiguous(of_keys).into_buffer_arg(),
+                    angles.into_buffer_arg(),
                     places.into_buffer_arg(),
                     keys.clone().into_buffer_arg(),
                     values.clone().into_buffer_arg(),
