@@ -1,200 +1,254 @@
-//! Decoding on the CPU with the real model: prefill, single steps, and what masks add to a step of the loop.
+//! Decoding by device, batch, context and type: prefill, single steps, and what masks add to the loop.
 //!
-//! `cargo bench -p gramask-benches --bench decode`. The model is SmolLM2-135M-Instruct at `$GRAMASK_MODEL`, else where
-//! `gramask pull smollm2-135m-instruct` puts it; without it a line says so and nothing is timed.
-#![allow(missing_docs, reason = "criterion's macros write public functions")]
-#![allow(clippy::print_stdout, reason = "what criterion can't report is printed")]
+//! ```text
+//! cargo bench -p gramask-benches --bench decode -- --batch 1,8 --context 64
+//! cargo bench -p gramask-benches --features cuda --bench decode -- --device cuda:0 --model seeded-0.5b --batch 1,64,256
+//! ```
+//!
+//! | option | what it is |
+//! |---|---|
+//! | `--device` | `flex`, `wgpu:N`, `cuda:N` |
+//! | `--model` | `smollm2` where it has been pulled, a path, or a shape with made-up weights: `seeded-135m`, `seeded-0.5b`, `seeded-small` |
+//! | `--weights` | `f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file`, with commas between |
+//! | `--dtype` | `f32`, `f16` or `bf16`: what activations and the cache are in, with commas between |
+//! | `--batch`, `--context` | sequences at once, and tokens before the first step, with commas between |
+//! | `--steps` | steps that are timed |
+//! | `--prefill` | at most so many tokens are computed as prompts; the other sequences get copies |
+//! | `--loop` | `yes`, or `no`: leave out the loop with and without masks |
+//! | `--csv` | also write the rows to this file |
+//!
+//! A step is what a step of decoding is: one forward pass, and the logits of each sequence on the host. In the loop the
+//! same documents are decoded for as many tokens with a mask and without; `mask_us` is the work of masks per token, summed
+//! over threads, and `to_unconstrained` what the loop loses by all that a mask costs.
+#![allow(clippy::print_stdout, reason = "the rows are its output")]
 
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use gramask_benches::{model_path, prompt};
-use gramask_decode::{
-    Layout, Masked, Request, Sampling, Settings, Summary, TokenTable, TransformerModel, Unconstrained, decode,
-};
-use gramask_grammar::{Constraint, Format, Level, Program, Vocabulary};
+use gramask_benches::{Options, SEEDED, Sheet, Timed, digits, median, model_path};
+use gramask_decode::{Layout, Masked, Request, Sampling, Settings, Summary, TransformerModel, Unconstrained, decode};
+use gramask_grammar::{Constraint, Format, Level, Program};
 use gramask_model::cache::Cache;
-use gramask_model::checkpoint::Checkpoint;
-use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Row, Select, Transformer, WeightType};
+use gramask_model::device::{DeviceName, list};
+use gramask_model::transformer::{Dtype, Precision, Row, Select, WeightChoice};
 use gramask_ner::{Schema, Text};
 
-const BATCHES: [usize; 3] = [1, 8, 16];
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// Loops and prefills that are timed, behind one that warms up.
+const ROUNDS: usize = 3;
 
 /// The document of the masked loop: its copy takes some thirty tokens, during which the mask allows the next piece of
 /// text, tags, or, inside a mention, its end.
 const DOCUMENT: &str = "After three weeks of treatment with amiodarone, two of the eleven patients developed \
      hypothyroidism; both recovered when the drug was withdrawn.";
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let Some(path) = model_path() else {
-        println!("skipped: SmolLM2-135M-Instruct is not there; pull it or set GRAMASK_MODEL");
+fn main() -> Fallible<()> {
+    let options = Options::parse(&[
+        ("device", "flex"),
+        ("model", "smollm2"),
+        ("weights", "f16"),
+        ("dtype", "f32"),
+        ("batch", "1,8"),
+        ("context", "64"),
+        ("steps", "32"),
+        ("prefill", "2048"),
+        ("loop", "yes"),
+        ("csv", ""),
+    ])?;
+    let model = options.get("model");
+    if model == "smollm2" && model_path().is_none() {
+        println!("skipped: SmolLM2-135M-Instruct is not there; pull it, set GRAMASK_MODEL, or take {SEEDED:?}");
         return Ok(());
-    };
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    let checkpoint = Checkpoint::open(&path)?;
-    let device = DeviceName::Flex.open()?;
-    for weights in [WeightType::F32, WeightType::F16] {
-        let model = Transformer::load(&checkpoint, &device, weights)?;
-        prefills(&mut criterion, &model)?;
-        steps(&mut criterion, &model)?;
-        if weights == WeightType::F16 {
-            loops(&mut criterion, &model, &TokenTable::of(&checkpoint.tokenizer)?)?;
+    }
+    let name: DeviceName = options.get("device").parse()?;
+    let device = name.open()?;
+    let adapter = list().present.into_iter().find(|info| info.device == name);
+    let adapter = adapter.map_or(String::new(), |info| info.adapter.name);
+    let mut sheet = Sheet::new(&[
+        "device",
+        "adapter",
+        "model",
+        "weights",
+        "dtype",
+        "batch",
+        "context",
+        "what",
+        "tokens_per_s",
+        "step_ms",
+        "mask_us",
+        "to_unconstrained",
+    ]);
+    let dtypes = options.list::<Dtype>("dtype")?;
+    let weights = options.list::<WeightChoice>("weights")?;
+    let precisions = weights
+        .iter()
+        .flat_map(|weights| dtypes.iter().map(|dtype| (*weights, *dtype)));
+    for (weights, dtype) in precisions {
+        let timed = Timed::load(model, &device, Precision::from(weights).with_dtype(dtype))?;
+        for context in options.list::<usize>("context")? {
+            for batch in options.list::<usize>("batch")? {
+                let mut add = |what: &str, fields: [String; 4]| {
+                    let mut row = vec![
+                        name.to_string(),
+                        adapter.clone(),
+                        timed.name.clone(),
+                        weights.to_string(),
+                    ];
+                    row.extend([
+                        dtype.to_string(),
+                        batch.to_string(),
+                        context.to_string(),
+                        what.to_owned(),
+                    ]);
+                    row.extend(fields);
+                    println!("{}", sheet.add(&row));
+                };
+                let run = Run {
+                    timed: &timed,
+                    batch,
+                    context,
+                    on_cpu: name == DeviceName::Flex,
+                };
+                let (prefill, step) = run.passes(options.number("prefill")?, options.number("steps")?)?;
+                add(
+                    "prefill",
+                    [digits(prefill), String::new(), String::new(), String::new()],
+                );
+                add(
+                    "decode",
+                    [
+                        digits(batch as f64 / step),
+                        digits(1e3 * step),
+                        String::new(),
+                        String::new(),
+                    ],
+                );
+                if options.get("loop") == "yes" {
+                    run.loops(&mut add)?;
+                }
+            }
         }
     }
-    criterion.final_summary();
-    Ok(())
+    sheet.write(options.get("csv"))
 }
 
-/// One pass over `rows`, and its logits brought to the host as decoding does.
-fn pass(model: &Transformer, cache: &mut Cache, rows: &[Row<'_>]) -> Result<usize, Box<dyn Error>> {
-    let logits = model.forward(cache, rows, Select::Last)?.try_into_data()?;
-    Ok(logits.num_elements())
+/// One size of batch and context.
+struct Run<'a> {
+    timed: &'a Timed,
+    batch: usize,
+    context: usize,
+    on_cpu: bool,
 }
 
-/// The 64-token prompt, once per sequence.
-fn prefills(criterion: &mut Criterion, model: &Transformer) -> Result<(), Box<dyn Error>> {
-    let prompt = prompt();
-    let mut group = criterion.benchmark_group(format!("prefill/{}", model.weights()));
-    for batch in [1, 8] {
-        let mut cache = Cache::new(model.config(), batch, prompt.len(), model.device())?;
-        let rows: Vec<_> = (0..batch).map(|slot| Row { slot, tokens: &prompt }).collect();
-        pass(model, &mut cache, &rows)?; // what can fail fails here
-        group.throughput(Throughput::Elements((batch * prompt.len()) as u64));
-        group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            bencher.iter(|| {
-                for slot in 0..batch {
-                    cache.clear(slot).expect("the slot exists");
+impl Run<'_> {
+    /// Tokens per second of prompts, and seconds per step behind them.
+    fn passes(&self, most: usize, steps: usize) -> Fallible<(f64, f64)> {
+        let Run { batch, context, .. } = *self;
+        let model = &self.timed.model;
+        let prompt = self.timed.prompt(context + steps + 1);
+        let mut cache = model.cache(batch, context + steps + 1)?;
+        let pass = |cache: &mut Cache, rows: &[Row<'_>]| -> Fallible<f64> {
+            let clock = Instant::now();
+            let logits = model.forward(cache, rows, Select::Last)?.try_into_data()?;
+            std::hint::black_box(logits);
+            Ok(clock.elapsed().as_secs_f64())
+        };
+        let computed = (most / context.max(1)).clamp(1, batch);
+        let tokens = &prompt[..context];
+        let rows: Vec<Row<'_>> = (0..computed).map(|slot| Row { slot, tokens }).collect();
+        let mut prefills = Vec::new();
+        for _ in 0..=ROUNDS {
+            (0..computed).try_for_each(|slot| cache.clear(slot))?;
+            prefills.push(pass(&mut cache, &rows)?);
+        }
+        for slot in computed..batch {
+            cache.copy(slot % computed, slot, context)?;
+        }
+        let mut seconds = Vec::new();
+        for round in 0..=1 {
+            (0..batch).try_for_each(|slot| cache.truncate(slot, context))?;
+            for step in 0..steps {
+                let tokens = &prompt[context + step..=context + step];
+                let rows: Vec<Row<'_>> = (0..batch).map(|slot| Row { slot, tokens }).collect();
+                let spent = pass(&mut cache, &rows)?;
+                // The first time all that is compiled is compiled.
+                if round > 0 {
+                    seconds.push(spent);
                 }
-                pass(model, &mut cache, &rows).expect("the rows fit, as they did before")
-            });
-        });
+            }
+        }
+        let prefill = median(&mut prefills[1..]);
+        Ok(((computed * context) as f64 / prefill, median(&mut seconds)))
     }
-    group.finish();
-    Ok(())
-}
 
-/// One token per sequence behind a context of 64.
-fn steps(criterion: &mut Criterion, model: &Transformer) -> Result<(), Box<dyn Error>> {
-    let prompt = prompt();
-    let mut group = criterion.benchmark_group(format!("step/{}", model.weights()));
-    for batch in BATCHES {
-        let mut cache = Cache::new(model.config(), batch, prompt.len() + 1, model.device())?;
-        let prompts: Vec<_> = (0..batch).map(|slot| Row { slot, tokens: &prompt }).collect();
-        pass(model, &mut cache, &prompts)?;
-        let rows: Vec<_> = (0..batch)
-            .map(|slot| Row {
-                slot,
-                tokens: &prompt[slot..=slot],
-            })
-            .collect();
-        group.throughput(Throughput::Elements(batch as u64));
-        group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            bencher.iter(|| {
-                for slot in 0..batch {
-                    cache.truncate(slot, prompt.len()).expect("the slot holds the prompt");
-                }
-                pass(model, &mut cache, &rows).expect("there is room for one token")
-            });
-        });
-    }
-    group.finish();
-    Ok(())
-}
-
-/// One token per sequence through the whole loop, masked and not, for as many tokens.
-fn loops(criterion: &mut Criterion, model: &Transformer, table: &TokenTable) -> Result<(), Box<dyn Error>> {
-    let masks = Masks::new(table)?;
-    let mut group = criterion.benchmark_group(format!("loop/{}", model.weights()));
-    group.sampling_mode(SamplingMode::Flat);
-    for batch in [1, 8] {
+    /// One token per sequence through the whole loop, masked and not, for as many tokens.
+    fn loops(&self, add: &mut impl FnMut(&str, [String; 4])) -> Fallible<()> {
+        let program = Program::compile(&Format::named("inline-xml")?, &Schema::new(["Chemical", "Disease"]))?;
         // The first run shows how many tokens the masked output has; the other strategy gets that as its budget.
-        let first = masks.decode(model, table, batch, None)?;
-        let budget = first.output_tokens / batch;
-        let mut shares = Vec::new();
-        for (name, limit) in [("unconstrained", Some(budget)), ("masked", None)] {
-            group.throughput(Throughput::Elements(batch as u64));
-            group.bench_function(BenchmarkId::new(name, batch), |bencher| {
-                bencher.iter_custom(|wanted| {
-                    let (mut timed, mut spent) = (0, Duration::ZERO);
-                    while timed < wanted {
-                        let summary = masks.decode(model, table, batch, limit).expect("it ran before");
-                        let steps = (summary.output_tokens / batch) as u64;
-                        timed += steps;
-                        spent += summary.decode + summary.choose;
-                        shares.push((name, summary.mask.as_secs_f64() / summary.output_tokens as f64));
-                    }
-                    spent.mul_f64(wanted as f64 / timed as f64)
-                });
-            });
+        let first = self.decode(&program, None)?;
+        let budget = first.output_tokens / self.batch;
+        let (mut plain, mut masked, mut masks) = (Vec::new(), Vec::new(), Vec::new());
+        let rate = |summary: &Summary| summary.output_tokens as f64 / (summary.decode + summary.choose).as_secs_f64();
+        self.decode(&program, Some(budget))?;
+        for _ in 0..ROUNDS {
+            plain.push(rate(&self.decode(&program, Some(budget))?));
+            let summary = self.decode(&program, None)?;
+            masked.push(rate(&summary));
+            masks.push(1e6 * summary.mask.as_secs_f64() / summary.output_tokens as f64);
         }
-        let masked = shares
-            .iter()
-            .filter(|(name, _)| *name == "masked")
-            .map(|(_, mask)| *mask);
-        println!(
-            "{budget} tokens a document; mask work per token at batch {batch}: {:.2} us",
-            1e6 * gramask_benches::median(&mut masked.collect::<Vec<_>>())
+        let (plain, masked) = (median(&mut plain), median(&mut masked));
+        let step = |rate: f64| digits(1e3 * self.batch as f64 / rate);
+        add(
+            "unconstrained",
+            [digits(plain), step(plain), String::new(), String::new()],
         );
-    }
-    group.finish();
-    Ok(())
-}
-
-/// What constraints are made of.
-struct Masks {
-    program: Arc<Program>,
-    vocabulary: Arc<Vocabulary>,
-    text: Text,
-}
-
-impl Masks {
-    fn new(table: &TokenTable) -> Result<Self, Box<dyn Error>> {
-        let schema = Schema::new(["Chemical", "Disease"]);
-        Ok(Masks {
-            program: Program::compile(&Format::named("inline-xml")?, &schema)?,
-            vocabulary: table.vocabulary()?,
-            text: Text::new(DOCUMENT),
-        })
+        add(
+            "masked",
+            [
+                digits(masked),
+                step(masked),
+                digits(median(&mut masks)),
+                digits(masked / plain),
+            ],
+        );
+        Ok(())
     }
 
     /// The same request `batch` times, so that all end together: masked, or with a budget and no mask.
-    fn decode(
-        &self,
-        model: &Transformer,
-        table: &TokenTable,
-        batch: usize,
-        unconstrained: Option<usize>,
-    ) -> Result<Summary, Box<dyn Error>> {
-        let prompt = prompt();
-        let length = prompt.len() + 48;
-        let layout = Layout {
-            slots: batch,
-            lanes: 1,
-            length,
-            prefix: Vec::new(),
-        };
-        let requests = (0..batch)
+    fn decode(&self, program: &Arc<Program>, unconstrained: Option<usize>) -> Fallible<Summary> {
+        let Timed {
+            model,
+            table,
+            vocabulary,
+            ..
+        } = self.timed;
+        let (prompt, text) = (self.timed.prompt(self.context), Text::new(DOCUMENT));
+        let allowance = 48;
+        let mut longest = 0;
+        let requests = (0..self.batch)
             .map(|number| {
                 let (id, prompt) = (number.to_string(), prompt.clone());
+                let mut constraint = Constraint::new(program.clone(), &text, Level::Grounded, vocabulary.clone())?;
+                let start = constraint.start();
+                let budget = unconstrained.unwrap_or(allowance.max(constraint.tokens_to_finish(start) + 8));
+                longest = longest.max(budget);
                 Ok(match unconstrained {
-                    Some(budget) => Request::new(id, prompt, Some(budget), Unconstrained),
-                    None => {
-                        let (program, vocabulary) = (Arc::clone(&self.program), Arc::clone(&self.vocabulary));
-                        let constraint = Constraint::new(program, &self.text, Level::Grounded, vocabulary)?;
-                        Request::new(id, prompt, Some(48), Masked::new(constraint))
-                    }
+                    Some(_) => Request::new(id, prompt, Some(budget), Unconstrained),
+                    None => Request::new(id, prompt, Some(budget), Masked::new(constraint)),
                 })
             })
-            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        let settings = Settings::new(layout, Sampling::greedy());
+            .collect::<Fallible<Vec<_>>>()?;
+        let layout = Layout {
+            slots: self.batch,
+            lanes: 1,
+            length: prompt.len() + longest,
+            prefix: Vec::new(),
+        };
+        let mut settings = Settings::new(layout, Sampling::greedy());
+        settings.overlap = !self.on_cpu;
         let mut failed = None;
         let summary = decode(&mut TransformerModel::new(model), table, &settings, requests, |ended| {
             failed = failed.take().or(ended.outcome.err());

@@ -2,7 +2,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | `benches/decode.rs` | criterion: prefill, decoding steps, and what masks add to a step |
+//! | `benches/kernels/` | each kernel against its unfused reference, and the device's bandwidth |
+//! | `benches/decode.rs` | prefill, decoding steps, and what masks add to a step, by device, batch, context and type |
 //! | `benches/masks/` | masks beside other engines, and over a whole corpus |
 //! | `examples/decode_speed.rs` | one timed run as a JSON line, for the comparison of engines |
 //! | `examples/bandwidth.rs` | the memory bandwidth that bounds decoding |
@@ -18,7 +19,17 @@
 //! }
 //! ```
 
+mod clock;
+mod models;
+mod options;
+mod sheet;
+
 use std::path::PathBuf;
+
+pub use clock::{copy_bandwidth, time};
+pub use models::{SEEDED, Timed};
+pub use options::Options;
+pub use sheet::{Sheet, digits};
 
 /// The prompt of `peers/prompt.txt`: 64 token ids of SmolLM2's tokenizer, the beginning of a paragraph about dyes.
 ///

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use crate::found::Rows;
 use crate::layout::{Layout, LayoutError, common_prefix};
 use crate::model::{LanguageModel, LanguageModelError, Row, Select};
 use crate::output::{Ended, Request};
@@ -30,6 +31,21 @@ pub struct Settings {
     /// Whether masks are computed while the device computes logits. Hides their cost where the device is not the CPU; on
     /// the CPU both fight for its cores, and the mask times measured grow.
     pub overlap: bool,
+    /// Where tokens are chosen.
+    pub choosing: Choosing,
+}
+
+/// Where tokens are chosen: they are the same, but for the rounding of scores. Strategies that want logits
+/// get them on the host in any case; see [`Strategy::asks`](crate::Strategy::asks).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choosing {
+    /// Where the model is faster at it: on a GPU, where the logits are; on the CPU, in this loop.
+    #[default]
+    Auto,
+    /// In this loop, from logits on the host.
+    Host,
+    /// Where the logits are.
+    There,
 }
 
 impl Settings {
@@ -39,6 +55,7 @@ impl Settings {
             layout,
             sampling,
             overlap: false,
+            choosing: Choosing::Auto,
         }
     }
 }
@@ -130,8 +147,14 @@ pub fn decode_with<M: LanguageModel + ?Sized>(
     settings.sampling.validate()?;
     settings.layout.validate(model.context())?;
     let slots = settings.layout.slots;
+    let there = match settings.choosing {
+        Choosing::Auto => model.chooses(),
+        Choosing::Host => false,
+        Choosing::There => true,
+    };
     let mut batch = Batch {
         model,
+        there,
         tokens,
         settings,
         slots: (0..slots).map(|_| None).collect(),
@@ -151,6 +174,8 @@ pub fn decode_with<M: LanguageModel + ?Sized>(
 
 struct Batch<'a, M: ?Sized, I, F> {
     model: &'a mut M,
+    /// Whether tokens are chosen where the logits are.
+    there: bool,
     tokens: &'a TokenTable,
     settings: &'a Settings,
     slots: Vec<Option<Sequence>>,
@@ -311,70 +336,75 @@ where
             true => Select::Last,
             false => Select::Tails(tails),
         };
-        let logits = if overlap {
-            rayon::in_place_scope(|scope| {
-                let sequences = &mut sequences;
-                scope.spawn(move |_| sequences.par_iter_mut().for_each(Sequence::prepare));
-                self.model.append(&rows, select)
-            })
-        } else {
-            self.model.append(&rows, select)
-        };
         let names = |sequences: &[Sequence]| sequences.iter().map(|sequence| sequence.id().to_owned()).collect();
-        let logits = logits.map_err(|source| DecodeError::Model {
-            documents: names(&sequences),
+        let failed = |sequences: &[Sequence], source| DecodeError::Model {
+            documents: names(sequences),
             source,
-        })?;
-        let spent = clock.elapsed();
+        };
+        let width = self.model.vocabulary();
+        let wrong = |given| LanguageModelError::Rows { given, wanted };
+        let (found, spent) = if self.there {
+            let behind = self.model.append_there(&rows, select);
+            let behind = behind.map_err(|source| failed(&sequences, source))?;
+            if behind.rows() != wanted {
+                return Err(failed(&sequences, wrong(behind.rows())));
+            }
+            let mut spent = clock.elapsed();
+            let clock = Instant::now();
+            let there = Rows::there(behind, &mut sequences, &fed, &self.settings.sampling);
+            let (rows, waited) = there.map_err(|source| failed(&sequences, source))?;
+            spent += waited;
+            self.summary.choose += clock.elapsed().saturating_sub(waited);
+            (rows, spent)
+        } else {
+            let logits = if overlap {
+                rayon::in_place_scope(|scope| {
+                    let sequences = &mut sequences;
+                    scope.spawn(move |_| sequences.par_iter_mut().for_each(Sequence::prepare));
+                    self.model.append(&rows, select)
+                })
+            } else {
+                self.model.append(&rows, select)
+            };
+            let logits = logits.map_err(|source| failed(&sequences, source))?;
+            if wanted != logits.rows() || logits.width() != width {
+                return Err(failed(&sequences, wrong(logits.rows())));
+            }
+            (Rows::host(logits, &fed), clock.elapsed())
+        };
         self.summary.passes += 1;
 
-        // Each lane's rows of the logits.
         let clock = Instant::now();
-        let width = logits.width();
-        let mut parts: Vec<Vec<(usize, &[f32])>> = Vec::with_capacity(sequences.len());
-        let mut row = 0;
-        for feeds in &fed {
-            let mut part = Vec::with_capacity(feeds.len());
-            for feed in feeds {
-                part.extend(logits.slice(row, row + feed.rows).map(|rows| (feed.lane, rows)));
-                row += feed.rows;
-            }
-            parts.push(part);
-        }
-        if wanted != logits.rows() || width != self.model.vocabulary() {
-            let source = LanguageModelError::Rows {
-                given: logits.rows(),
-                wanted,
-            };
-            return Err(DecodeError::Model {
-                documents: names(&sequences),
-                source,
-            });
-        }
         // A pass over prompts and outputs is divided by their tokens.
         let tokens = |feeds: &[Feed]| feeds.iter().map(|feed| feed.tokens.len()).sum::<usize>();
         let all: usize = fed.iter().map(|feeds| tokens(feeds)).sum();
+        let mut computed = Vec::new(); // prompts
         for (((sequence, feeds), &new), &slot) in sequences.iter_mut().zip(&fed).zip(&new).zip(slots) {
             let share = spent.mul_f64(tokens(feeds) as f64 / all.max(1) as f64);
             sequence.count(new, share);
-            if new {
-                self.keep(slot, sequence.id(), share)?;
-            }
             match new {
-                true => self.summary.prefill += share,
+                true => {
+                    self.summary.prefill += share;
+                    computed.push((slot, sequence.id().to_owned(), share));
+                }
                 false => self.summary.decode += share,
             }
         }
         let end_tokens = self.tokens.end_tokens();
         let samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
-        type Work<'a> = ((&'a mut Sequence, &'a mut Sampler), Vec<(usize, &'a [f32])>);
-        let work = |((sequence, sampler), part): Work<'_>| sequence.step(&part, width, sampler, end_tokens);
+        type Work<'a> = (usize, ((&'a mut Sequence, &'a mut Sampler), &'a Vec<Feed>));
+        let work = |(number, (pair, feeds)): Work<'_>| found.step(number, feeds, pair, width, end_tokens);
         if sequences.len() == 1 {
-            sequences.iter_mut().zip(samplers).zip(parts).for_each(work);
+            sequences.iter_mut().zip(samplers).zip(&fed).enumerate().for_each(work);
         } else {
-            sequences.par_iter_mut().zip(samplers).zip(parts).for_each(work);
+            let pairs = sequences.par_iter_mut().zip(samplers).zip(&fed);
+            pairs.enumerate().for_each(work);
         }
+        drop(found);
         self.summary.choose += clock.elapsed();
+        for (slot, id, spent) in computed {
+            self.keep(slot, &id, spent)?;
+        }
 
         for (&slot, mut sequence) in slots.iter().zip(sequences) {
             match sequence.take_outcome(self.tokens) {

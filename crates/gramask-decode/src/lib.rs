@@ -53,12 +53,13 @@
 mod batch;
 mod constraint;
 mod cutter;
+mod device;
+mod found;
 mod guide;
 mod habits;
 mod layout;
 pub mod mock;
 mod model;
-mod numeric;
 mod output;
 mod prompt;
 mod prompt_store;
@@ -72,12 +73,13 @@ mod strategy;
 mod transformer;
 mod vocabulary;
 
-pub use batch::{DecodeError, Settings, Summary, decode, decode_with};
+pub use batch::{Choosing, DecodeError, Settings, Summary, decode, decode_with};
 pub use constraint::TokenConstraint;
 pub use cutter::Cutter;
+pub use device::DeviceLogits;
 pub use habits::Habits;
 pub use layout::{Layout, LayoutError, common_prefix};
-pub use model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+pub use model::{Ask, Behind, LanguageModel, LanguageModelError, Logits, Row, Select};
 pub use output::{Ended, Finish, Output, Positions, Request, RequestError, Times};
 pub use prompt::{Example, Examples, Prompt, PromptError, PromptTokenizer, Prompter, Prompting, instruction};
 pub use prompt_store::{PromptStore, Saved};
@@ -89,6 +91,6 @@ pub use strategies::{
     Asap, Beam, BeamStop, Draft, Drafts, FreeThenMasked, Jump, Lazy, Masked, NoConstraint, Particles, Retry,
     Unconstrained,
 };
-pub use strategy::{Effort, Ending, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
+pub use strategy::{Coming, Effort, Ending, Given, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
 pub use transformer::TransformerModel;
 pub use vocabulary::{TokenTable, TokenTableError};

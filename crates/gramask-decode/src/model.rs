@@ -1,15 +1,23 @@
-//! What decoding asks of a language model: a cache of slots, and logits on the host.
+//! What decoding asks of a language model: a cache of slots, and logits, or tokens chosen from them.
 //!
 //! The batch loop knows no tensors. It sees a model as `slots` token sequences that can be appended to, cut and copied;
 //! [`crate::TransformerModel`] is the real one, [`crate::mock::MockModel`] one without weights.
+//!
+//! Logits come to the host, where a strategy can do with them what it likes. Or they stay where they were computed
+//! ([`Behind`]), and tokens are chosen there: on a GPU that saves each row's way to the host, half a megabyte.
 
 use std::error::Error;
 use std::ops::Range;
 
+use gramask_kernels::choose::{NoPick, Pick};
+use gramask_model::device::DeviceFault;
 pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;
 
 use crate::prompt_store::Saved;
+use crate::random::Draw;
+use crate::sampler::Sampler;
+use crate::sampling::Sampling;
 
 /// Logits on the host. Shape: `[rows, vocabulary]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,10 +56,78 @@ impl Logits {
         self.values.chunks_exact(self.width).nth(row)
     }
 
+    /// All values, row after row.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
     /// The rows `from..to` as one slice of `(to - from) * width` values; `None` where they do not all exist.
     pub fn slice(&self, from: usize, to: usize) -> Option<&[f32]> {
         self.values
             .get(from.checked_mul(self.width)?..to.checked_mul(self.width)?)
+    }
+}
+
+/// A token to be chosen from a row of logits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The allowed tokens: bit `i` of word `w` is token `32 w + i`; `None`: all.
+    pub mask: Option<Box<[u32]>>,
+    /// The random number's place.
+    pub draw: Draw,
+}
+
+/// The logits behind appended tokens, wherever they are.
+pub trait Behind: Send {
+    /// How many rows there are.
+    fn rows(&self) -> usize;
+
+    /// Chooses a token from some of the rows, of which each is named once; waits for the device once. The tokens are those
+    /// that a [`Sampler`] chooses from the same logits.
+    ///
+    /// # Errors
+    /// Where the device fails. A row without a token to choose is none for the others.
+    fn choose(
+        &mut self,
+        asks: &[(usize, Ask)],
+        sampling: &Sampling,
+    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError>;
+
+    /// Fetches some of the rows: `[rows.len(), vocabulary]`.
+    ///
+    /// # Errors
+    /// Where a row does not exist or the device fails.
+    fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError>;
+}
+
+impl Behind for Logits {
+    fn rows(&self) -> usize {
+        Logits::rows(self)
+    }
+
+    fn choose(
+        &mut self,
+        asks: &[(usize, Ask)],
+        sampling: &Sampling,
+    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
+        let mut sampler = Sampler::new(*sampling);
+        let mut pick = |(row, ask): &(usize, Ask)| {
+            let logits = self.row(*row).ok_or(LanguageModelError::NoRow {
+                row: *row,
+                rows: Logits::rows(self),
+            })?;
+            Ok(sampler.pick(logits, ask.mask.as_deref(), ask.draw))
+        };
+        asks.iter().map(&mut pick).collect()
+    }
+
+    fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError> {
+        let mut values = Vec::with_capacity(rows.len() * self.width);
+        for &row in rows {
+            let rows = Logits::rows(self);
+            values.extend_from_slice(self.row(row).ok_or(LanguageModelError::NoRow { row, rows })?);
+        }
+        Logits::new(values, self.width)
     }
 }
 
@@ -124,6 +200,14 @@ pub enum LanguageModelError {
         /// How many were asked for.
         wanted: usize,
     },
+    /// A row of logits that is not there.
+    #[error("row {row} of logits was asked for, but there are {rows}")]
+    NoRow {
+        /// The row.
+        row: usize,
+        /// How many there are.
+        rows: usize,
+    },
     /// Logits of more tokens than a row has.
     #[error(
         "logits were asked for the last {tails:?} tokens of rows of {lengths:?}: one number is needed for each row"
@@ -137,6 +221,9 @@ pub enum LanguageModelError {
     /// A saved part of a cache that this model did not make.
     #[error("what is to be restored was saved by another model: each model can restore its own only")]
     Foreign,
+    /// The device failed: it has too little memory, or is gone.
+    #[error(transparent)]
+    Device(Box<DeviceFault>),
     /// What the model itself reports.
     #[error("the model failed: {0}")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -165,6 +252,19 @@ pub trait LanguageModel {
     /// # Errors
     /// Where a slot, a token or the room for it does not exist, or the device fails.
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError>;
+
+    /// Whether tokens are better chosen where the logits are than on the host.
+    fn chooses(&self) -> bool {
+        false
+    }
+
+    /// As [`LanguageModel::append`], but the logits stay where they are.
+    ///
+    /// # Errors
+    /// As there.
+    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+        Ok(Box::new(self.append(rows, select)?))
+    }
 
     /// Cuts a slot down to its first `length` tokens.
     ///
@@ -223,6 +323,12 @@ mod tests {
         assert_eq!(logits.slice(0, 2), Some(&[1.0, 2.0, 3.0, 4.0][..]));
         assert_eq!(logits.slice(1, 3), None);
         assert!(Logits::new(vec![1.0; 5], 2).is_err());
+        let mut behind = logits.clone();
+        assert_eq!(behind.fetch(&[1, 0]).unwrap().row(0), Some(&[3.0, 4.0][..]));
+        assert!(matches!(
+            behind.fetch(&[2]),
+            Err(LanguageModelError::NoRow { row: 2, rows: 2 })
+        ));
         assert!(Logits::new(Vec::new(), 0).is_err());
     }
 }

@@ -1,21 +1,16 @@
-//! Choosing one token from a row of logits and a mask.
+//! Choosing one token from a row of logits and a mask, on the host.
 //!
-//! The order of the steps is fixed: the mask takes away tokens, the temperature divides, then top-k, top-p and min-p filter,
-//! each over what the one before has left, and one random number picks from the rest by walking it in order of tokens.
-//! With a mask only its allowed tokens are visited, apart from one vectorised pass over the whole row for the model's own
-//! probabilities, which do not depend on mask, temperature or filters.
+//! How is defined where the devices' kernels are ([`gramask_kernels::choose`]), so that a token is the same wherever it is
+//! chosen; this is their native code, with the nouns of decoding.
 
-use std::cmp::Ordering;
-
+use gramask_kernels::choose::{Chooser, NoPick, Pick};
 use thiserror::Error;
 
-use crate::numeric::{Moments, count_above, maximum, moments, weight};
+pub use gramask_kernels::choose::Basis;
+
 use crate::random::Draw;
 use crate::record::{MaskScores, Scores, Wanted};
 use crate::sampling::Sampling;
-
-/// A [`Sampler::basis`] of more tokens than this is not listed.
-const BASIS_LIMIT: usize = 256;
 
 /// A chosen token and what the model thought of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +19,58 @@ pub struct Choice {
     pub token: u32,
     /// What the model thought of it, and what the mask did; all before temperature and filters.
     pub scores: Scores,
+}
+
+impl From<Pick> for Choice {
+    fn from(pick: Pick) -> Self {
+        let mask = MaskScores {
+            kept_log_mass: pick.kept_log_mass,
+            entropy: pick.kept_entropy,
+            changed_best: pick.changed_best,
+            // Known where the row is: see `Choice::of`.
+            wanted: None,
+        };
+        Choice {
+            token: pick.token,
+            scores: Scores {
+                log_probability: pick.log_probability,
+                entropy: pick.entropy,
+                rank: pick.rank,
+                mask: Some(mask),
+            },
+        }
+    }
+}
+
+impl Choice {
+    /// A pick from a row that is here, so that it can be searched for what the model wanted in place of a refused token.
+    fn of(pick: Pick, logits: &[f32]) -> Self {
+        let mut choice = Choice::from(pick);
+        if let Some(mask) = choice.scores.mask.as_mut().filter(|mask| mask.changed_best) {
+            mask.wanted = wanted(logits, &pick);
+        }
+        choice
+    }
+}
+
+/// The likeliest token of a row, of equals the lowest, whatever a mask says of it.
+fn wanted(logits: &[f32], pick: &Pick) -> Option<Wanted> {
+    let better = |best: Option<(usize, f32)>, (token, &logit): (usize, &f32)| match best {
+        Some((_, there)) if !(logit > there) => best,
+        None if logit.is_nan() => None,
+        _ => Some((token, logit)),
+    };
+    let (token, logit) = logits.iter().enumerate().fold(None, better)?;
+    let chosen = *logits.get(pick.token as usize)?;
+    let log_probability = match logit == f32::INFINITY {
+        // Those of `+inf` share all there is.
+        true => -(logits.iter().filter(|&&other| other == logit).count() as f64).ln(),
+        false => pick.log_probability + (f64::from(logit) - f64::from(chosen)),
+    };
+    Some(Wanted {
+        token: token as u32,
+        log_probability,
+    })
 }
 
 /// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
@@ -39,32 +86,13 @@ pub struct NoChoice {
     pub nan: usize,
 }
 
-/// What a choice rested on: how it could have come out had fewer tokens been allowed. See [`Sampler::basis`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis<'a> {
-    /// As long as these tokens stay, others may go, and neither the distribution nor the token changes.
-    Tokens(&'a [u32]),
-    /// The choice was a draw from all candidates. As long as these tokens stay it may be kept, and otherwise another,
-    /// independent draw from what stays be made: together this has the distribution of a draw from what stays.
-    Drawn(&'a [u32]),
-    /// Too many tokens to list: a choice among fewer must be made anew.
-    Many,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    token: u32,
-    logit: f32,
-    weight: f32,
-}
-
-/// By logit from high to low, of equal logits by token from low to high.
-fn likeliest_first(a: &Candidate, b: &Candidate) -> Ordering {
-    // No NaN gets here, and the comparison must not tell -0 from 0.
-    b.logit
-        .partial_cmp(&a.logit)
-        .unwrap_or(Ordering::Equal)
-        .then(a.token.cmp(&b.token))
+impl From<NoPick> for NoChoice {
+    fn from(none: NoPick) -> Self {
+        NoChoice {
+            allowed: none.allowed,
+            nan: none.nan,
+        }
+    }
 }
 
 /// Chooses tokens under one [`Sampling`]; keeps its scratch memory between calls, and nothing else.
@@ -85,30 +113,15 @@ fn likeliest_first(a: &Candidate, b: &Candidate) -> Ordering {
 #[derive(Clone, Debug)]
 pub struct Sampler {
     sampling: Sampling,
-    tokens: Vec<u32>, // the usable allowed tokens, ascending
-    logits: Vec<f32>, // theirs
-    candidates: Vec<Candidate>,
-    basis: Vec<u32>,
-    basis_kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Tokens,
-    Drawn,
-    Many,
+    chooser: Chooser,
 }
 
 impl Sampler {
     /// A sampler with these settings, which the caller has validated.
     pub fn new(sampling: Sampling) -> Self {
         Sampler {
+            chooser: Chooser::new(sampling.drawing().as_ref()),
             sampling,
-            tokens: Vec::new(),
-            logits: Vec::new(),
-            candidates: Vec::new(),
-            basis: Vec::new(),
-            basis_kind: Kind::Tokens,
         }
     }
 
@@ -125,42 +138,12 @@ impl Sampler {
     /// # Errors
     /// [`NoChoice`] where no allowed token has a logit above `-inf`.
     pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Choice, NoChoice> {
-        self.basis.clear();
-        self.basis_kind = Kind::Tokens;
-        let row = Whole::of(logits);
-        let Some(mask) = allowed else {
-            if row.max == f32::NEG_INFINITY {
-                return Err(no_choice(logits, None));
-            }
-            let token = if self.sampling.is_greedy() {
-                let token = logits.iter().position(|&logit| logit == row.max).unwrap_or(0) as u32;
-                self.basis.push(token);
-                token
-            } else {
-                let all = logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit));
-                self.fill(all, row.max);
-                self.sample(draw)
-            };
-            return Ok(row.choice(logits, token, row.max, row.moments));
-        };
+        Ok(Choice::of(self.pick(logits, allowed, draw)?, logits))
+    }
 
-        self.gather(logits, mask);
-        let best = maximum(&self.logits);
-        if best == f32::NEG_INFINITY {
-            return Err(no_choice(logits, Some(mask)));
-        }
-        let kept = moments(&self.logits, best);
-        let token = if self.sampling.is_greedy() {
-            let index = self.logits.iter().position(|&logit| logit == best).unwrap_or(0);
-            self.basis.push(self.tokens[index]);
-            self.tokens[index]
-        } else {
-            let (tokens, values) = (std::mem::take(&mut self.tokens), std::mem::take(&mut self.logits));
-            self.fill(tokens.iter().copied().zip(values.iter().copied()), best);
-            (self.tokens, self.logits) = (tokens, values);
-            self.sample(draw)
-        };
-        Ok(row.choice(logits, token, best, kept))
+    /// The same as the kernels have it.
+    pub(crate) fn pick(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Pick, NoPick> {
+        self.chooser.choose(logits, allowed, draw)
     }
 
     /// Scores a token that something else than a draw decided on, under a mask or not: forced text, a hypothesis of a beam.
@@ -168,235 +151,11 @@ impl Sampler {
     /// # Errors
     /// [`NoChoice`] where no allowed token has a logit above `-inf`.
     pub fn score(&mut self, logits: &[f32], allowed: Option<&[u32]>, token: u32) -> Result<Choice, NoChoice> {
-        let row = Whole::of(logits);
-        let (best, kept) = match allowed {
-            None => (row.max, row.moments),
-            Some(mask) => {
-                self.gather(logits, mask);
-                let best = maximum(&self.logits);
-                (best, moments(&self.logits, best))
-            }
-        };
-        if best == f32::NEG_INFINITY {
-            return Err(no_choice(logits, allowed));
-        }
-        Ok(row.choice(logits, token, best, kept))
+        Ok(Choice::of(self.chooser.score(logits, allowed, token)?, logits))
     }
 
-    /// What the last choice rested on.
-    ///
-    /// - A greedy choice rests on its token.
-    /// - Top-p keeps the shortest head of the sorted candidates that reaches `p` of their total. Taking other candidates
-    ///   away lowers the total, so that a shorter head could do. It rests on a longer head `B`: the shortest for which all
-    ///   that is kept but its last token is below `p` of `B` alone. While `B` stays, no total can shorten the kept head.
-    /// - Top-k alone, or with min-p, rests on the tokens it kept before the draw.
-    /// - A draw from all candidates rests on the drawn token, as rejection sampling does; with min-p also on the likeliest,
-    ///   which min-p measures by.
+    /// What the last choice rested on; see [`Chooser::basis`].
     pub fn basis(&self) -> Basis<'_> {
-        match self.basis_kind {
-            Kind::Tokens => Basis::Tokens(&self.basis),
-            Kind::Drawn => Basis::Drawn(&self.basis),
-            Kind::Many => Basis::Many,
-        }
-    }
-
-    /// Puts the usable allowed tokens in `tokens` and their logits in `logits`.
-    fn gather(&mut self, logits: &[f32], mask: &[u32]) {
-        self.tokens.clear();
-        self.logits.clear();
-        for (word, (&bits, values)) in mask.iter().zip(logits.chunks(32)).enumerate() {
-            let mut bits = bits;
-            if values.len() < 32 {
-                bits &= (1u32 << values.len()) - 1;
-            }
-            while bits != 0 {
-                let bit = bits.trailing_zeros();
-                bits &= bits - 1;
-                let logit = values[bit as usize];
-                if logit > f32::NEG_INFINITY {
-                    self.tokens.push(32 * word as u32 + bit);
-                    self.logits.push(logit);
-                }
-            }
-        }
-    }
-
-    /// Makes candidates of the tokens with a usable logit; `max` is their greatest.
-    fn fill(&mut self, tokens: impl Iterator<Item = (u32, f32)>, max: f32) {
-        let temperature = self.sampling.temperature;
-        self.candidates.clear();
-        self.candidates.extend(
-            tokens
-                .filter(|&(_, logit)| logit > f32::NEG_INFINITY)
-                .map(|(token, logit)| Candidate {
-                    token,
-                    logit,
-                    weight: weight(logit, max, temperature),
-                }),
-        );
-    }
-
-    /// Filters the candidates, which are in order of tokens and not empty, draws one, and notes the basis.
-    fn sample(&mut self, draw: Draw) -> u32 {
-        let Sampling {
-            top_k,
-            top_p,
-            min_p,
-            seed,
-            ..
-        } = self.sampling;
-        let candidates = &mut self.candidates;
-        let cut = top_k > 0 && top_k < candidates.len();
-        if cut {
-            candidates.select_nth_unstable_by(top_k - 1, likeliest_first);
-            candidates.truncate(top_k);
-        }
-        let from_all = !cut && top_p >= 1.0;
-        let likeliest = || {
-            candidates
-                .iter()
-                .min_by(|a, b| likeliest_first(a, b))
-                .map(|candidate| candidate.token)
-        };
-        let likeliest = if from_all && min_p > 0.0 { likeliest() } else { None };
-        let mut head = 0;
-        if top_p < 1.0 {
-            let kept;
-            (kept, head) = sort_top_p(candidates, f64::from(top_p));
-            let basis = &candidates[..head.min(BASIS_LIMIT)];
-            self.basis.extend(basis.iter().map(|candidate| candidate.token));
-            candidates.truncate(kept);
-        }
-        if min_p > 0.0 {
-            // The likeliest candidate has weight 1, and no filter before has taken it away.
-            candidates.retain(|candidate| candidate.weight >= min_p);
-        }
-        if cut && top_p >= 1.0 {
-            head = candidates.len();
-            self.basis
-                .extend(candidates.iter().take(BASIS_LIMIT).map(|candidate| candidate.token));
-        }
-        candidates.sort_unstable_by_key(|candidate| candidate.token);
-
-        let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
-        let target = draw.uniform(seed) * total;
-        let mut reached = 0.0;
-        let mut drawn = 0;
-        for candidate in candidates.iter().filter(|candidate| candidate.weight > 0.0) {
-            reached += f64::from(candidate.weight);
-            drawn = candidate.token;
-            if reached > target {
-                break;
-            }
-        }
-        if from_all {
-            self.basis.push(drawn);
-            self.basis.extend(likeliest);
-            self.basis_kind = Kind::Drawn;
-        } else if head > BASIS_LIMIT {
-            self.basis_kind = Kind::Many;
-        }
-        drawn
-    }
-}
-
-/// Sorts the candidates, likeliest first, as far as top-p needs it, and returns how many top-p keeps, the smallest number
-/// whose weights reach `top_p` of the total, and how many its [basis](Sampler::basis) has.
-///
-/// Rarely are these more than a few, so only as many are sorted as are needed, in growing portions.
-fn sort_top_p(candidates: &mut [Candidate], top_p: f64) -> (usize, usize) {
-    let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
-    let (mut sorted, mut reached, mut kept) = (0, 0.0, None);
-    let mut wanted = 64;
-    while sorted < candidates.len() {
-        let end = wanted.min(candidates.len());
-        let rest = &mut candidates[sorted..];
-        if end - sorted < rest.len() {
-            rest.select_nth_unstable_by(end - sorted - 1, likeliest_first);
-        }
-        rest[..end - sorted].sort_unstable_by(likeliest_first);
-        while sorted < end {
-            let before = reached;
-            reached += f64::from(candidates[sorted].weight);
-            sorted += 1;
-            if kept.is_none() && reached >= top_p * total {
-                kept = Some((sorted, before));
-            }
-            // The margin is for sums of other tokens in another order.
-            if let Some((kept, before)) = kept
-                && before < top_p * reached * (1.0 - 1e-12)
-            {
-                return (kept, sorted);
-            }
-        }
-        wanted *= 4;
-    }
-    (kept.map_or(candidates.len(), |(kept, _)| kept), candidates.len())
-}
-
-/// What is known of a whole row of logits.
-struct Whole {
-    max: f32,
-    moments: Moments,
-}
-
-impl Whole {
-    fn of(logits: &[f32]) -> Self {
-        let max = maximum(logits);
-        let moments = moments(logits, max);
-        Whole { max, moments }
-    }
-
-    /// The scores of a token of the row, where `best` and `kept` are of the allowed part; without a mask, of the whole.
-    fn choice(&self, logits: &[f32], token: u32, best: f32, kept: Moments) -> Choice {
-        let changed_best = best < self.max;
-        let mask = MaskScores {
-            // Rounding may put the part a hair above the whole.
-            kept_log_mass: (log_ratio(best, self.max) + (kept.sum.ln() - self.moments.sum.ln())).min(0.0),
-            entropy: kept.entropy(),
-            changed_best,
-            // The row is searched a second time only where something was refused.
-            wanted: changed_best.then(|| self.likeliest(logits)),
-        };
-        let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
-        let scores = Scores {
-            log_probability: log_ratio(logit, self.max) - self.moments.sum.ln(),
-            entropy: self.moments.entropy(),
-            rank: count_above(logits, logit),
-            mask: Some(mask),
-        };
-        Choice { token, scores }
-    }
-
-    /// The likeliest token of the row, whatever a mask says of it.
-    fn likeliest(&self, logits: &[f32]) -> Wanted {
-        Wanted {
-            token: logits.iter().position(|&logit| logit == self.max).unwrap_or(0) as u32,
-            log_probability: -self.moments.sum.ln(),
-        }
-    }
-}
-
-/// `logit - max`, where two infinities of one sign are equal.
-fn log_ratio(logit: f32, max: f32) -> f64 {
-    if logit == max {
-        0.0
-    } else {
-        f64::from(logit) - f64::from(max)
-    }
-}
-
-fn no_choice(logits: &[f32], mask: Option<&[u32]>) -> NoChoice {
-    let is_allowed =
-        |token: usize| mask.is_none_or(|mask| mask.get(token / 32).is_some_and(|w| w >> (token % 32) & 1 == 1));
-    let allowed: Vec<f32> = logits
-        .iter()
-        .enumerate()
-        .filter(|&(token, _)| is_allowed(token))
-        .map(|(_, &logit)| logit)
-        .collect();
-    NoChoice {
-        allowed: allowed.len(),
-        nan: allowed.iter().filter(|logit| logit.is_nan()).count(),
+        self.chooser.basis()
     }
 }

@@ -1,5 +1,6 @@
 //! How a token is drawn: the settings.
 
+use gramask_kernels::choose::Drawing;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -68,6 +69,24 @@ impl Sampling {
     /// Whether nothing is drawn.
     pub fn is_greedy(&self) -> bool {
         self.temperature == 0.0
+    }
+
+    /// The same for the kernels; `None`: greedy.
+    pub fn drawing(&self) -> Option<Drawing> {
+        let Sampling {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            seed,
+        } = *self;
+        (!self.is_greedy()).then_some(Drawing {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            seed,
+        })
     }
 
     /// Checks the ranges.

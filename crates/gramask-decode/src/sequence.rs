@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::Ask;
 use crate::output::{Ended, Finish, Output, Positions, Request, RequestError, Times};
 use crate::random::document_number;
 use crate::record::TokenRecord;
 use crate::sampler::Sampler;
-use crate::strategy::{Ending, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
+use crate::sampling::Sampling;
+use crate::strategy::{Coming, Ending, Given, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
 use crate::vocabulary::TokenTable;
 
 /// A document being decoded.
@@ -60,6 +62,15 @@ pub(crate) enum Edit {
     },
     /// The slot is cut to so many tokens.
     Cut { slot: usize, length: usize },
+}
+
+/// What a step has found for a document.
+#[derive(Default)]
+pub(crate) struct Found<'a> {
+    /// For lanes that were fed, the logits `[rows, width]`.
+    pub logits: Vec<(usize, &'a [f32])>,
+    /// What was chosen in their place.
+    pub given: Option<Given<'a>>,
 }
 
 /// Tokens to be appended to one of the document's slots.
@@ -236,8 +247,27 @@ impl Sequence {
         self.prepared = true;
     }
 
-    /// Lets the strategy move, given for each lane that was fed the logits `[rows, width]` that it asked for.
-    pub fn step(&mut self, logits: &[(usize, &[f32])], width: usize, sampler: &mut Sampler, end_tokens: &[u32]) {
+    /// What the strategy asks to be chosen where the logits are, for each of `rows`; `None`: it wants the logits.
+    pub fn asks(&mut self, rows: usize, sampling: &Sampling) -> Option<Vec<Ask>> {
+        self.prepare();
+        if self.finish.is_some() || self.lanes.len() != 1 {
+            return None;
+        }
+        let mut mask_time = Duration::ZERO;
+        let asks = self.strategy.asks(Coming {
+            tokens: &self.lanes[0].records,
+            rows,
+            sampling,
+            document: self.number,
+            mask_time: &mut mask_time,
+        });
+        self.times.mask += mask_time;
+        asks.filter(|asks| asks.len() == rows)
+    }
+
+    /// Lets the strategy move, given for each lane that was fed the logits `[rows, width]` that it asked for, or what was
+    /// chosen from them.
+    pub fn step(&mut self, found: &Found<'_>, width: usize, sampler: &mut Sampler, end_tokens: &[u32]) {
         self.prepare();
         if self.finish.is_some() {
             return;
@@ -250,7 +280,7 @@ impl Sequence {
                 tokens: &version.records,
             })
             .collect();
-        for &(lane, rows) in logits {
+        for &(lane, rows) in &found.logits {
             lanes[lane].logits = rows;
         }
         self.position = lanes[0].tokens.len();
@@ -262,6 +292,7 @@ impl Sequence {
             end_tokens,
             document: self.number,
             sampler,
+            given: found.given,
             mask_time: &mut mask_time,
         });
         if let Err(error) = made.and_then(|made| self.apply(made)) {

@@ -9,15 +9,23 @@
 //! several ([`Strategy::lanes`]) begins with one lane, the prompt's, and says in each move which lanes there are next and
 //! from which lane each goes on: a lane named twice is forked, one not named is given up. Of each lane it can take tokens
 //! back, append others, or let it rest.
+//!
+//! # Where tokens are chosen
+//! A strategy that wants one token of each row of logits can say so beforehand ([`Strategy::asks`]). Where the logits are on
+//! a GPU, the tokens are then chosen there, with the draws and filters of the [`Sampler`], and it gets these in place of the
+//! logits ([`Step::given`]). `unconstrained`, `masked` and `draft` do so; the others work on logits on the host.
 
 use std::time::Duration;
 
+use gramask_kernels::choose::{NoPick, Pick};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::model::Ask;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::sampler::{Choice, NoChoice, Sampler};
+use crate::sampling::Sampling;
 
 /// One version of the output, as a strategy sees it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +35,55 @@ pub struct Lane<'a> {
     pub logits: &'a [f32],
     /// Its tokens so far, those that may yet be withdrawn among them.
     pub tokens: &'a [TokenRecord],
+}
+
+/// What was chosen where the logits are, in place of the logits: see [`Strategy::asks`].
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// What was chosen for each of the asks.
+    pub picks: &'a [Result<Pick, NoPick>],
+    /// Fetches the logits of an ask's row after all.
+    pub(crate) fetch: &'a Fetch<'a>,
+}
+
+/// Fetches the logits of one of a document's rows.
+pub(crate) type Fetch<'a> = dyn Fn(usize) -> Result<Vec<f32>, StepError> + Sync + 'a;
+
+impl<'a> Given<'a> {
+    /// What was chosen for an ask.
+    pub(crate) fn pick(&self, ask: usize) -> Result<Pick, StepError> {
+        match self.picks.get(ask) {
+            Some(pick) => pick.map_err(|none| NoChoice::from(none).into()),
+            None => Err(StepError::Unasked {
+                ask,
+                asks: self.picks.len(),
+            }),
+        }
+    }
+}
+
+/// What is known of a step before its logits are.
+pub struct Coming<'a> {
+    /// The first lane's tokens so far, drafted ones among them.
+    pub tokens: &'a [TokenRecord],
+    /// How many rows of logits the first lane asked for.
+    pub rows: usize,
+    /// How tokens are drawn.
+    pub sampling: &'a Sampling,
+    /// The document's number in draws.
+    pub document: u64,
+    /// Where the strategy adds the time that its constraint took.
+    pub mask_time: &'a mut Duration,
+}
+
+impl Coming<'_> {
+    /// The place of the draw of the first lane's next token.
+    pub fn draw(&self) -> Draw {
+        Draw {
+            document: self.document,
+            position: self.tokens.len() as u64,
+        }
+    }
 }
 
 /// What a strategy gets to see at a step.
@@ -43,6 +100,8 @@ pub struct Step<'a> {
     pub document: u64,
     /// Chooses tokens.
     pub sampler: &'a mut Sampler,
+    /// What was chosen where the logits are, if the strategy has asked for that; the lanes then have no logits.
+    pub given: Option<Given<'a>>,
     /// Where the strategy adds the time that its constraint took.
     pub mask_time: &'a mut Duration,
 }
@@ -77,7 +136,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Chooses the first lane's next token, under a mask or not.
+    /// Chooses the first lane's next token from its logits, under a mask or not.
     ///
     /// # Errors
     /// Where no allowed token has a usable logit.
@@ -181,6 +240,20 @@ pub enum StepError {
         /// The token.
         token: u32,
     },
+    /// The logits could not be fetched.
+    #[error("the logits that the choice was made from could not be fetched: {message}")]
+    Fetch {
+        /// What the model reports.
+        message: String,
+    },
+    /// A choice that was not asked for.
+    #[error("the strategy wanted choice {ask} of the {asks} that it had asked for")]
+    Unasked {
+        /// The choice.
+        ask: usize,
+        /// How many it had asked for.
+        asks: usize,
+    },
     /// The move does not fit into the budget.
     #[error("the strategy wanted to append {append} tokens where {remaining} remained")]
     Append {
@@ -283,6 +356,14 @@ pub trait Strategy: Send {
     /// Where the document cannot go on.
     fn prepare(&mut self) -> Result<(), StepError> {
         Ok(())
+    }
+
+    /// What is to be chosen where the logits are: an ask for each row of them, in order. By default `None`: the strategy
+    /// wants the logits themselves. Called only where the logits are not on the host, and after [`Strategy::prepare`]; the
+    /// next [`Strategy::choose`] then gets the choices ([`Step::given`]).
+    fn asks(&mut self, coming: Coming<'_>) -> Option<Vec<Ask>> {
+        let _ = coming;
+        None
     }
 
     /// Decides what follows.

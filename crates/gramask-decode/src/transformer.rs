@@ -2,21 +2,31 @@
 
 use std::ops::Range;
 
+use gramask_kernels::choose::{ChooseError, MaskTable, TableUse};
 use gramask_model::cache::{Cache, CacheError, Segment};
+use gramask_model::device::{Demand, DeviceFault, guard, is_flex, memory_of, name_of};
 use gramask_model::tokenizer::Tokenizer;
 use gramask_model::transformer::{ModelError, Transformer};
 
-use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::device::DeviceLogits;
+use crate::model::{Behind, LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::prompt_store::Saved;
 use crate::vocabulary::{TokenTable, TokenTableError};
 
 /// A transformer with the cache of a run.
 ///
-/// The weights are borrowed, so that several runs can share them.
+/// The weights are borrowed, so that several runs can share them. On a GPU tokens are chosen there, and masks that have been
+/// used stay there.
+///
+/// Every call goes through [`guard`]: what fails on the device is an error here, also where Burn panics.
 #[derive(Debug)]
 pub struct TransformerModel<'a> {
     transformer: &'a Transformer,
     cache: Option<Cache>,
+    /// What the open cache takes, weights included.
+    demand: Option<Demand>,
+    /// Made when it is first needed.
+    masks: Option<MaskTable>,
 }
 
 impl<'a> TransformerModel<'a> {
@@ -25,12 +35,37 @@ impl<'a> TransformerModel<'a> {
         TransformerModel {
             transformer,
             cache: None,
+            demand: None,
+            masks: None,
         }
     }
 
-    /// The cache; before it is opened there is no slot.
-    fn cache(&mut self, slot: usize) -> Result<&mut Cache, LanguageModelError> {
-        self.cache.as_mut().ok_or(LanguageModelError::Slot { slot, slots: 0 })
+    /// What the masks on the device were used for; nothing, if tokens are chosen on the host.
+    pub fn mask_use(&self) -> TableUse {
+        self.masks.as_ref().map(MaskTable::used).unwrap_or_default()
+    }
+
+    /// Does something with the cache; before it is opened there is no slot.
+    fn with_cache<T, E>(
+        &mut self,
+        slot: usize,
+        work: impl FnOnce(&Transformer, &mut Cache) -> Result<T, E>,
+    ) -> Result<T, LanguageModelError>
+    where
+        LanguageModelError: From<E>,
+    {
+        let (transformer, demand) = (self.transformer, self.demand);
+        let cache = self.cache.as_mut().ok_or(LanguageModelError::Slot { slot, slots: 0 })?;
+        let done = guard(transformer.device(), || work(transformer, cache));
+        Ok(done.map_err(|fault| told(fault, demand))??)
+    }
+}
+
+/// A fault with what was asked of the device's memory.
+pub(crate) fn told(fault: DeviceFault, demand: Option<Demand>) -> DeviceFault {
+    match demand {
+        Some(demand) => fault.asking(demand),
+        None => fault,
     }
 }
 
@@ -44,39 +79,60 @@ impl LanguageModel for TransformerModel<'_> {
     }
 
     fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError> {
-        let config = self.transformer.config();
+        let (config, device) = (self.transformer.config(), self.transformer.device());
         // The old cache goes first, so that memory need never hold two.
-        self.cache = None;
-        self.cache = Some(Cache::new(config, slots, length, self.transformer.device())?);
+        (self.cache, self.demand) = (None, None);
+        let weights = self.transformer.weight_bytes();
+        let demand = Demand::of(config, weights, self.transformer.dtype().bytes(), slots, length);
+        let memory = memory_of(device);
+        // What cannot be is said before the device is brought down by it. A length beyond the context is the cache's to refuse.
+        if length <= config.context && memory.is_some_and(|memory| demand.total() > memory) {
+            let fault = DeviceFault::OutOfMemory {
+                device: name_of(device),
+                demand: Some(demand),
+                memory,
+                reason: "refused before it was tried".into(),
+            };
+            return Err(fault.into());
+        }
+        let cache = guard(device, || self.transformer.cache(slots, length));
+        self.cache = Some(cache.map_err(|fault| fault.asking(demand))??);
+        self.demand = Some(demand);
         Ok(())
     }
 
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
-        let (transformer, width) = (self.transformer, self.vocabulary());
-        let cache = self.cache(rows.first().map_or(0, |row| row.slot))?;
-        let logits = transformer.forward(cache, rows, select)?; // [rows or tokens, vocabulary]
+        let mut there = self.append_there(rows, select)?;
         // The one place of a step where the host waits for the device.
-        let data = logits.try_into_data().map_err(|error| failed(error.to_string()))?;
-        let values = data
-            .try_into_vec::<f32>()
-            .map_err(|error| failed(format!("logits are not f32: {error:?}")))?;
-        Logits::new(values, width)
+        let all: Vec<usize> = (0..there.rows()).collect();
+        there.fetch(&all)
+    }
+
+    fn chooses(&self) -> bool {
+        !is_flex(self.transformer.device())
+    }
+
+    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+        let slot = rows.first().map_or(0, |row| row.slot);
+        // [rows or tokens, vocabulary]
+        let logits = self.with_cache(slot, |transformer, cache| transformer.forward(cache, rows, select))?;
+        Ok(Box::new(DeviceLogits::new(logits, &mut self.masks, self.demand)))
     }
 
     fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
-        Ok(self.cache(slot)?.truncate(slot, length)?)
+        self.with_cache(slot, |_, cache| cache.truncate(slot, length))
     }
 
     fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError> {
-        Ok(self.cache(from)?.copy(from, to, length)?)
+        self.with_cache(from, |_, cache| cache.copy(from, to, length))
     }
 
     fn fork(&mut self, from: usize, to: usize, shared: usize, length: usize) -> Result<(), LanguageModelError> {
-        Ok(self.cache(from)?.copy_range(from, to, shared..length)?)
+        self.with_cache(from, |_, cache| cache.copy_range(from, to, shared..length))
     }
 
     fn save(&mut self, slot: usize, positions: Range<usize>) -> Result<Option<Saved>, LanguageModelError> {
-        let segment = self.cache(slot)?.save(slot, positions)?;
+        let segment = self.with_cache(slot, |_, cache| cache.save(slot, positions))?;
         Ok(Some(Saved {
             positions: segment.positions(),
             bytes: segment.bytes(),
@@ -86,7 +142,19 @@ impl LanguageModel for TransformerModel<'_> {
 
     fn restore(&mut self, slot: usize, saved: &Saved) -> Result<(), LanguageModelError> {
         let segment: &Segment = saved.state.downcast_ref().ok_or(LanguageModelError::Foreign)?;
-        Ok(self.cache(slot)?.restore(slot, segment)?)
+        self.with_cache(slot, |_, cache| cache.restore(slot, segment))
+    }
+}
+
+impl From<DeviceFault> for LanguageModelError {
+    fn from(fault: DeviceFault) -> Self {
+        LanguageModelError::Device(Box::new(fault))
+    }
+}
+
+impl From<ChooseError> for LanguageModelError {
+    fn from(error: ChooseError) -> Self {
+        LanguageModelError::Failed(Box::new(error))
     }
 }
 
@@ -102,7 +170,7 @@ impl From<CacheError> for LanguageModelError {
     }
 }
 
-fn failed(message: String) -> LanguageModelError {
+pub(crate) fn failed(message: String) -> LanguageModelError {
     LanguageModelError::Failed(message.into())
 }
 

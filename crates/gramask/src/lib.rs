@@ -18,6 +18,7 @@
 //! | [`tune`] | supervised tuning |
 //! | [`report`] | runs made into pages to read, and compared |
 //! | [`pull`] | models and vocabularies by name |
+//! | [`conform`] | devices held against the CPU |
 //! | [`verify`] | constraints held against the oracle |
 //! | [`independent`] | parsers that check the outputs and share no code with the grammars |
 //! | [`mark`] | texts with their entities marked |
@@ -52,6 +53,7 @@
 //! ```
 
 pub mod cli;
+pub mod conform;
 pub mod experiment;
 pub mod independent;
 pub mod mark;

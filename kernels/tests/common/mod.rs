@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // no test uses all of it
 
+pub mod choose;
+
 use gramask_kernels::cpu::{Level, Values, linear_at};
 use proptest::prelude::*;
 use std::sync::LazyLock;

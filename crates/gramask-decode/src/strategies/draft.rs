@@ -20,10 +20,12 @@ use std::time::Instant;
 
 use crate::constraint::TokenConstraint;
 use crate::cutter::Cutter;
-use crate::guide::{Asked, Guide};
+use crate::guide::{Asked, Guide, Source, is_asked};
 use crate::habits::{Ground, Habits};
+use crate::model::Ask;
+use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
-use crate::strategy::{Effort, LaneMove, Move, Opening, Step, StepError, Strategy};
+use crate::strategy::{Coming, Effort, LaneMove, Move, Opening, Step, StepError, Strategy};
 
 /// How long drafts are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -185,6 +187,30 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
         Ok(())
     }
 
+    fn asks(&mut self, coming: Coming<'_>) -> Option<Vec<Ask>> {
+        if !is_asked(coming.sampling) {
+            return None;
+        }
+        let first = coming.tokens.len() - self.draft.len();
+        let mut asks = Vec::with_capacity(self.draft.len() + 1);
+        // Behind a token that is refused, or ends the output, nothing is looked at.
+        let mut state = Some(self.state);
+        for number in 0..=self.draft.len() {
+            let draw = Draw {
+                document: coming.document,
+                position: (first + number) as u64,
+            };
+            asks.push(match state {
+                Some(state) => self.guide.ask(state, draw, coming.mask_time),
+                None => Ask { mask: None, draw },
+            });
+            if let Some(&(token, _)) = self.draft.get(number) {
+                state = state.and_then(|state| self.guide.constraint.advance(state, token));
+            }
+        }
+        Some(asks)
+    }
+
     fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
         let lane = step.lane();
         let draft = std::mem::take(&mut self.draft);
@@ -193,11 +219,19 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
         let mut new = None;
         let mut ended = false;
         // Row i stands behind draft token i - 1; row 0 behind the token before the draft.
-        for (i, row) in lane.logits.chunks_exact(step.width).enumerate() {
+        let rows = match step.given {
+            Some(given) => given.picks.len(),
+            None => lane.logits.len() / step.width,
+        };
+        for i in 0..rows {
+            let source = match step.given {
+                Some(given) => Source::Given(i, given),
+                None => Source::Logits(&lane.logits[i * step.width..][..step.width]),
+            };
             let mut draw = step.draw();
             draw.position = (first + i) as u64;
             let asked = Asked {
-                logits: row,
+                source,
                 draw,
                 remaining: step.budget - (first + i),
                 end_tokens: step.end_tokens,

@@ -1,8 +1,9 @@
 //! Masked decoding: at each step only the tokens that the constraint allows.
 
 use crate::constraint::TokenConstraint;
-use crate::guide::{Asked, Guide};
-use crate::strategy::{Move, Step, StepError, Strategy};
+use crate::guide::{Asked, Guide, is_asked};
+use crate::model::Ask;
+use crate::strategy::{Coming, Move, Step, StepError, Strategy};
 
 /// The strategy `masked`: chooses among the tokens that the constraint allows, and always completes its output.
 ///
@@ -38,6 +39,11 @@ impl<C: TokenConstraint> Strategy for Masked<C> {
         // The constraint keeps the mask, so that asking again costs nothing.
         self.guide.constraint.mask(self.state);
         Ok(())
+    }
+
+    fn asks(&mut self, coming: Coming<'_>) -> Option<Vec<Ask>> {
+        let draw = coming.draw();
+        is_asked(coming.sampling).then(|| vec![self.guide.ask(self.state, draw, coming.mask_time)])
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {

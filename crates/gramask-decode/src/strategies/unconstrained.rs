@@ -1,6 +1,7 @@
 //! Plain decoding.
 
-use crate::strategy::{Move, Step, StepError, Strategy};
+use crate::model::Ask;
+use crate::strategy::{Coming, Move, Step, StepError, Strategy};
 
 /// Plain decoding: every token of the vocabulary may follow, until an end token comes or the budget is used up.
 ///
@@ -28,8 +29,16 @@ impl Strategy for Unconstrained {
         "unconstrained"
     }
 
+    fn asks(&mut self, coming: Coming<'_>) -> Option<Vec<Ask>> {
+        let draw = coming.draw();
+        Some(vec![Ask { mask: None, draw }])
+    }
+
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        let choice = step.choose(None)?;
+        let choice = match step.given {
+            Some(given) => given.pick(0)?.into(),
+            None => step.choose(None)?,
+        };
         let ended = step.is_end(choice.token);
         Ok(Move::sampled(choice, ended))
     }

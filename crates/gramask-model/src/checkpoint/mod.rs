@@ -12,6 +12,7 @@
 //! | `folder.rs`, `safetensors.rs` | Hugging Face folders |
 //! | `gguf.rs`, `gguf/` | GGUF files |
 //! | `dequantise.rs` | the block formats of quantised tensors |
+//! | `seeded.rs` | weights made of a seed, for tests and benchmarks |
 //! | `identity.rs` | a short digest that tells checkpoints apart |
 //! | `write.rs` | checkpoints written out as Hugging Face folders |
 
@@ -23,6 +24,7 @@ mod gguf;
 mod identity;
 mod names;
 mod safetensors;
+mod seeded;
 mod source;
 mod write;
 
@@ -31,6 +33,7 @@ pub use dequantise::{BlockType, dequantise};
 pub use error::CheckpointError;
 pub use gguf::{GgufFile, GgufTensor, GgufValue};
 pub use names::{TensorProblem, check_tensors, expected_tensors};
+pub use seeded::SeededTensors;
 pub use source::TensorSource;
 
 use crate::chat::ChatTemplate;

@@ -16,8 +16,7 @@ use crate::run::{Engine, Judged, OneText, Pass, PlannedCorpus, decode_passes};
 
 /// Decodes one text and prints output, entities and the marked text.
 pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
-    let device: gramask_model::device::DeviceName = args.device.parse()?;
-    device.open()?;
+    let placement = args.compute.placement(args.device.parse()?)?;
     let format = Format::named(&args.format)?;
     let (schema, examples) = match args.labels.is_empty() {
         false if args.labels.iter().any(|label| label.trim().is_empty()) => return Err(CliError::Labels),
@@ -49,7 +48,7 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
     let mut model = resolve(&args.model, &Cache::from_env()?)?;
     model.adapter = args.adapter;
     let bar = bars::waiting(&format!("loading {}", args.model));
-    let engine = Engine::load(&model, device, None);
+    let engine = Engine::place(&model, &placement);
     bar.finish_and_clear();
     let text = Text::new(args.text);
     let bar = bars::waiting("decoding");

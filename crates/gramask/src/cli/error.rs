@@ -114,6 +114,17 @@ pub enum CliError {
     /// The training.
     #[error(transparent)]
     Tune(#[from] crate::tune::TuneError),
+    /// The test of a device cannot begin.
+    #[error(transparent)]
+    Conform(#[from] crate::conform::ConformError),
+    /// A report can't be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Output {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Ctrl-C cannot be caught.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),

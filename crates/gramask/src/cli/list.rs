@@ -1,4 +1,4 @@
-//! `gramask formats` and `gramask devices`.
+//! `gramask formats`.
 
 use anstyle::Style;
 use clap::Args;
@@ -65,17 +65,4 @@ fn abilities(format: &Format) -> String {
         line += "; a pass for each label";
     }
     line
-}
-
-/// Lists the devices.
-pub(super) fn devices() -> Result<u8, CliError> {
-    for device in gramask_model::device::available() {
-        anstream::println!("{device}");
-    }
-    for (feature, compiled) in [("wgpu", cfg!(feature = "wgpu")), ("cuda", cfg!(feature = "cuda"))] {
-        if !compiled {
-            anstream::eprintln!("no {feature}: this program was built without `--features {feature}`");
-        }
-    }
-    Ok(DONE)
 }

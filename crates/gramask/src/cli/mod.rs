@@ -6,7 +6,9 @@
 
 mod bars;
 mod compare;
+mod conform;
 mod decode;
+mod devices;
 mod dry;
 mod error;
 mod grammar;
@@ -113,8 +115,11 @@ where it broke. `gramask run` and `gramask decode` pull what they lack.")]
     Grammar(grammar::GrammarArgs),
     /// List the formats that come with the program, each with an example
     Formats(list::FormatsArgs),
-    /// List the devices that --device can name here
-    Devices,
+    /// List the devices that --device can name here, and the back ends that have none, with the reason
+    Devices(devices::DevicesArgs),
+    /// Test a device: kernels, models, caches, outputs and masks against references computed on the CPU
+    #[command(after_help = conform::HELP)]
+    Conform(conform::ConformArgs),
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +132,8 @@ struct RunArgs {
     /// Where to compute: flex (the CPU), wgpu[:N] or cuda[:N]; `gramask devices` lists them
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
+    #[command(flatten)]
+    compute: devices::ComputeArgs,
     /// How many documents to decode at once
     #[arg(long, value_name = "B", value_parser = at_least_one)]
     batch: Option<usize>,
@@ -206,6 +213,8 @@ struct DecodeArgs {
     /// Where to compute: flex (the CPU), wgpu[:N] or cuda[:N]
     #[arg(long, value_name = "DEVICE", default_value = "flex")]
     device: String,
+    #[command(flatten)]
+    compute: devices::ComputeArgs,
     /// A name, ORGANISATION/NAME of the hub, a folder or a .gguf file
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     model: String,
@@ -246,7 +255,8 @@ pub fn main() -> ExitCode {
         Command::Pull(args) => pull::pull(args),
         Command::Grammar(args) => grammar::grammar(args),
         Command::Formats(args) => list::formats(&args),
-        Command::Devices => list::devices(),
+        Command::Devices(args) => devices::devices(&args),
+        Command::Conform(args) => conform::conform(args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

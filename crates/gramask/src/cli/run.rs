@@ -20,6 +20,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let overrides = Overrides {
         limit: args.limit,
         device: args.device,
+        dtype: args.compute.dtype.map(|dtype| dtype.to_string()),
         batch: args.batch,
         corpus: args.corpus,
         on_problem: args.skip_problems.then_some(OnProblem::Skip),
@@ -32,6 +33,8 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let (experiment, source) = Experiment::read(&args.file)?;
     let mut plan = Plan::new(experiment.with(&overrides))?;
     plan.trace = args.trace;
+    plan.memory_pool = args.compute.memory_pool;
+    plan.check_device().map_err(RunError::from)?;
     for corpus in &plan.corpora {
         if let Some(first) = corpus.problems.first() {
             let count = corpus.problems.len();
@@ -95,7 +98,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
             Some(adapter) => model.with_adapter(name, adapter),
         };
         let bar = bars::waiting(&format!("loading {name}"));
-        let engine = Engine::load(&model, plan.device, plan.experiment.weights.as_deref());
+        let engine = Engine::place(&model, &plan.placement());
         bar.finish_and_clear();
         engine
     };
@@ -110,6 +113,13 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     watcher.bar.clear();
     if let Some(error) = watcher.failed {
         return Err(error.into());
+    }
+    if complete.as_ref().is_err_and(|error| error.device_fault().is_some()) {
+        anstream::eprintln!(
+            "{} has the records of {} documents; the same command goes on where it was",
+            folder.display(),
+            journal.records().len()
+        );
     }
     let complete = complete?;
 

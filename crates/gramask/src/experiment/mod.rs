@@ -86,6 +86,9 @@ pub struct Experiment {
     /// cost is then counted in each cell all the same.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub share_prompts: bool,
+    /// The float type that is computed in: `f32`, `f16` or `bf16`; the device's usual one where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
 }
 
 /// A corpus, or a part of it.

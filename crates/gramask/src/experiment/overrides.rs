@@ -16,6 +16,9 @@ pub struct Overrides {
     /// Another device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// Another float type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
     /// Another number of sequences at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
@@ -68,6 +71,9 @@ impl Experiment {
         }
         if let Some(device) = &overrides.device {
             self.device = device.clone();
+        }
+        if let Some(dtype) = &overrides.dtype {
+            self.dtype = Some(dtype.clone());
         }
         if let Some(batch) = overrides.batch {
             self.batch = batch;
@@ -123,6 +129,7 @@ mod tests {
         let overrides = Overrides {
             limit: Some(7),
             device: Some("cuda".into()),
+            dtype: Some("f16".into()),
             batch: Some(3),
             on_problem: Some(OnProblem::Skip),
             corpus: Some("data/my.pubtator".into()),
@@ -137,6 +144,7 @@ mod tests {
             (changed.batch, changed.device.as_str(), changed.models),
             (3, "cuda", vec!["m.gguf".to_string()])
         );
+        assert_eq!(changed.dtype.as_deref(), Some("f16"));
         assert_eq!(changed.corpora.len(), 1);
         assert_eq!(changed.formats, ["tuples", "bio-tags"]);
         assert_eq!(changed.levels, [LevelName::Syntax, LevelName::None]);

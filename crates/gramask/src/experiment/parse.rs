@@ -35,6 +35,7 @@ struct Written {
     weights: Option<String>,
     #[serde(default)]
     share_prompts: bool,
+    dtype: Option<String>,
     corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
     strategies: Spanned<Strategies>,
     #[serde(default)]
@@ -260,6 +261,7 @@ impl Experiment {
             device: written.device,
             weights: written.weights,
             share_prompts: written.share_prompts,
+            dtype: written.dtype,
         })
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::engine::check_weights;
 use super::error::RunError;
 use super::plan::Plan;
 use super::settings::{RunFile, now};
@@ -18,7 +17,8 @@ use crate::pull::{Model, sha256_hex};
 /// When a model's files cannot be read, or an experiment names an unknown weight type.
 pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Model]) -> Result<RunFile, RunError> {
     let experiment = &plan.experiment;
-    check_weights(experiment.weights.as_deref())?;
+    // Names that mean nothing are found before anything is written.
+    plan.placement().precision()?;
     let (mut digests, mut adapters) = (Map::new(), Map::new());
     for model in models {
         digests.insert(model.name.clone(), Value::String(model.digest()?));

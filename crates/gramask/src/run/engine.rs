@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use gramask_decode::{
     Examples, LanguageModel, PromptError, PromptTokenizer, Prompter, Prompting, TokenTable, TransformerModel,
     instruction,
@@ -9,8 +10,8 @@ use gramask_decode::{
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
+use gramask_model::device::{Demand, DeviceError, DeviceFault, DeviceName, Dtype, MemoryPool, OpenOptions, guard};
+use gramask_model::transformer::{Precision, Transformer, UnknownWeights, WeightChoice};
 use gramask_model::tuning::Adapter;
 use gramask_ner::Document;
 
@@ -48,35 +49,90 @@ pub struct Prompts {
     chat: Option<ChatTemplate>,
 }
 
+/// Where a model is computed, and in what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The device.
+    pub device: DeviceName,
+    /// How weights are kept, a [`WeightChoice`] by name. Where none is given it is `file`: the checkpoint's own numbers in the
+    /// fewest bytes.
+    pub weights: Option<String>,
+    /// What is computed in; `f32` where none is given.
+    pub float_type: Option<Dtype>,
+    /// How the device hands out its memory.
+    pub memory_pool: Option<MemoryPool>,
+}
+
+impl Placement {
+    /// On a device, with its usual settings.
+    pub fn on(device: DeviceName) -> Placement {
+        Placement {
+            device,
+            weights: None,
+            float_type: None,
+            memory_pool: None,
+        }
+    }
+
+    /// What the model is loaded in.
+    ///
+    /// # Errors
+    /// When `weights` names no type.
+    pub(super) fn precision(&self) -> Result<Precision, RunError> {
+        let weights = self
+            .weights
+            .as_deref()
+            .map_or(Ok(WeightChoice::Stored), weight_choice)?;
+        Ok(Precision::from(weights).with_dtype(self.float_type.unwrap_or_default()))
+    }
+
+    fn open(&self) -> Result<Device, DeviceError> {
+        self.device.open_with(OpenOptions {
+            memory_pool: self.memory_pool,
+            float_type: self.float_type,
+        })
+    }
+}
+
 impl Engine {
-    /// Loads a model onto a device. `weights` is how its weights are kept, a [`WeightChoice`] by name. Where none is given it
-    /// is `file` on the CPU, the checkpoint's own numbers in the fewest bytes, and `f16` elsewhere, where blocks of
-    /// quantised weights are not known. An adapter is merged into the weights; what it changes is then kept in `f16` where the
-    /// choice is `file`, as the file has none of it.
+    /// Loads a model onto a device, with its usual settings but for the weights: see [`Placement::weights`].
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        Engine::of(&model.name, open(model)?, device, weights)
+        let placement = Placement {
+            weights: weights.map(str::to_owned),
+            ..Placement::on(device)
+        };
+        Engine::place(model, &placement)
+    }
+
+    /// Loads a model onto a device. An adapter is merged into the weights; what it changes is then kept in `f16` where the
+    /// choice is `file`, as the file has none of it.
+    ///
+    /// # Errors
+    /// When its files are faulty, or the device cannot take it.
+    pub fn place(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
+        // What cannot be is said before the files are read.
+        placement.precision()?;
+        placement.open()?;
+        Engine::of(&model.name, open(model)?, placement)
     }
 
     /// An engine of a checkpoint.
     ///
     /// # Errors
-    /// As [`Engine::load`].
-    pub fn of(
-        name: &str,
-        checkpoint: Checkpoint,
-        device: DeviceName,
-        weights: Option<&str>,
-    ) -> Result<Engine, RunError> {
-        let weights = match (weights, device) {
-            (Some(given), _) => weight_choice(given)?,
-            (None, DeviceName::Flex) => WeightChoice::Stored,
-            (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
-        };
-        let device = device.open()?;
-        let transformer = Transformer::load(&checkpoint, &device, weights)?;
+    /// As [`Engine::place`].
+    pub fn of(name: &str, checkpoint: Checkpoint, placement: &Placement) -> Result<Engine, RunError> {
+        let precision = placement.precision()?;
+        let device = placement.open()?;
+        // At least half as much as in 16 bits, whatever the weights are kept in.
+        let least = Demand::of(&checkpoint.config, checkpoint.config.parameters(), 4, 1, 1);
+        let fault = |fault: DeviceFault| RunError::Fault(Box::new(fault.asking(least)));
+        let transformer = guard(&device, || Transformer::load(&checkpoint, &device, precision)).map_err(fault)??;
+        // Uploads go on behind the call; a device that has no room says so now.
+        let synced = guard(&device, || device.sync()).map_err(fault)?;
+        synced.map_err(|error| fault(DeviceFault::of_execution(&device, &error)))?;
         let Checkpoint { tokenizer, chat, .. } = checkpoint;
         let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
             model: name.into(),
@@ -167,11 +223,6 @@ fn open(model: &Model) -> Result<Checkpoint, RunError> {
 fn weight_choice(given: &str) -> Result<WeightChoice, RunError> {
     given.parse().map_err(|_: UnknownWeights| RunError::Weights {
         given: given.into(),
-        known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
+        known: "`f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
     })
-}
-
-/// Checks a weight type before anything is loaded.
-pub(super) fn check_weights(given: Option<&str>) -> Result<(), RunError> {
-    given.map_or(Ok(()), |given| weight_choice(given).map(|_| ()))
 }

@@ -1,8 +1,8 @@
 //! Why a run cannot begin or go on.
 
-use gramask_decode::{DecodeError, PromptError, TokenTableError};
+use gramask_decode::{DecodeError, LanguageModelError, PromptError, TokenTableError};
 use gramask_grammar::{CompileError, VocabularyError};
-use gramask_model::device::DeviceError;
+use gramask_model::device::{DeviceError, DeviceFault};
 use thiserror::Error;
 
 use super::journal::JournalError;
@@ -32,6 +32,9 @@ pub enum RunError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The device failed.
+    #[error(transparent)]
+    Fault(Box<DeviceFault>),
     /// The weights are kept in no such type.
     #[error("unknown weight type `{given}`: give {known}, or leave `weights` out")]
     Weights {
@@ -92,4 +95,18 @@ pub enum RunError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl RunError {
+    /// The device's fault, where it is one.
+    pub fn device_fault(&self) -> Option<&DeviceFault> {
+        match self {
+            RunError::Fault(fault) => Some(fault),
+            RunError::Decode(DecodeError::Model {
+                source: LanguageModelError::Device(fault),
+                ..
+            }) => Some(fault),
+            _ => None,
+        }
+    }
 }

@@ -40,7 +40,7 @@ pub use carry::{Watch, broken_promises, carry_out, rows, rows_of};
 pub(crate) use compare::between;
 pub use compare::{Against, CompareError, Comparison, comparisons};
 pub use compare_table::{comparisons_csv, comparisons_table};
-pub use engine::{Backbone, Engine, Prompts, SharedTokenizer};
+pub use engine::{Backbone, Engine, Placement, Prompts, SharedTokenizer};
 pub use error::RunError;
 pub use estimate::{Basis, CellEstimate, Estimate, estimate};
 pub use examples::choose as choose_examples;

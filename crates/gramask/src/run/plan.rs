@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use gramask_grammar::{CompileError, Format, FormatErrors};
-use gramask_model::device::{DeviceError, DeviceName};
+use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
 use gramask_ner::corpus::{self, Problem, ReadError};
 use gramask_ner::{Corpus, Document, Schema};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::engine::Placement;
 use super::examples;
 use crate::experiment::{Cell, CorpusChoice, Experiment, OnProblem, StrategyName, Unit, format_name};
 use crate::pull::sha256_hex;
@@ -41,6 +42,10 @@ pub struct Plan {
     pub formats: Vec<Format>,
     /// The device.
     pub device: DeviceName,
+    /// What is computed in, where the experiment says it.
+    pub float_type: Option<Dtype>,
+    /// How the device hands out its memory. Changes no output, so that it is no setting of a run.
+    pub memory_pool: Option<MemoryPool>,
     /// Whether records hold their tokens one by one. Changes no output, so that it is no setting of a run.
     pub trace: bool,
 }
@@ -82,6 +87,9 @@ pub enum PlanError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The float type has no such name.
+    #[error(transparent)]
+    Dtype(#[from] UnknownDtype),
     /// Nothing to carry out.
     #[error("none of the strategies {strategies} goes with a level of {levels}: {known}")]
     NoCell {
@@ -101,6 +109,7 @@ impl Plan {
     /// The first name that means nothing, with those that would; a corpus or format file with a fault.
     pub fn new(experiment: Experiment) -> Result<Plan, PlanError> {
         let device: DeviceName = experiment.device.parse()?;
+        let float_type = experiment.dtype.as_deref().map(str::parse).transpose()?;
         if experiment.cells().is_empty() {
             return Err(no_cell(&experiment));
         }
@@ -132,6 +141,8 @@ impl Plan {
             corpora,
             formats,
             device,
+            float_type,
+            memory_pool: None,
             trace: false,
         })
     }
@@ -140,6 +151,28 @@ impl Plan {
     pub fn documents(&self) -> usize {
         let of = |cell: &Cell| self.corpus(&cell.corpus).map_or(0, |corpus| corpus.documents.len());
         self.experiment.cells().iter().map(of).sum()
+    }
+
+    /// Checks that the device has what the plan asks of it. The memory pool holds from then on.
+    ///
+    /// # Errors
+    /// When it lacks the float type or the memory pool, or does not open.
+    pub fn check_device(&self) -> Result<(), DeviceError> {
+        let options = OpenOptions {
+            memory_pool: self.memory_pool,
+            float_type: self.float_type,
+        };
+        self.device.open_with(options).map(|_| ())
+    }
+
+    /// Where its models are computed, and in what.
+    pub fn placement(&self) -> Placement {
+        Placement {
+            device: self.device,
+            weights: self.experiment.weights.clone(),
+            float_type: self.float_type,
+            memory_pool: self.memory_pool,
+        }
     }
 
     /// The corpus of this name.

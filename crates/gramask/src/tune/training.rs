@@ -16,7 +16,7 @@ use super::error::TuneError;
 use super::file::{Tuning, Validation};
 use super::validate::{merit, plan, validate};
 use crate::pull::{Model, sha256_file, sha256_hex};
-use crate::run::{Engine, Plan, PlannedCorpus, RunFile, machine, now, versions};
+use crate::run::{Engine, Placement, Plan, PlannedCorpus, RunFile, machine, now, versions};
 
 /// Who wants to know how a training goes on.
 pub trait Watch {
@@ -128,6 +128,7 @@ impl Prepared {
             experiment: source.into(),
             overrides: json!({}),
             settings,
+            shard: None,
         })
     }
 
@@ -270,7 +271,11 @@ impl Prepared {
             ),
             None => (self.learnt(model)?, Some("f16")),
         };
-        let engine = Engine::of(&self.model.name, checkpoint, self.device, weights)?;
+        let placement = Placement {
+            weights: weights.map(str::to_owned),
+            ..Placement::on(self.device)
+        };
+        let engine = Engine::of(&self.model.name, checkpoint, &placement)?;
         let folder = folder.join("validation").join(format!("{step:06}"));
         validate(plan, engine, &folder, step, stop)
     }

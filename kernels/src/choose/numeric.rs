@@ -1,7 +1,7 @@
 //! Maxima and sums of exponentials over rows of logits.
 //!
 //! The exponential is a polynomial of our own, in plain `f32` operations that the compiler can vectorise: the same bits on
-//! every machine, so that a sampled token does not depend on the platform's mathematical library.
+//! every processor, so that scores do not depend on the platform's mathematical library.
 
 /// Below this the exponential is counted as 0 (its true value is under 2e-38).
 const UNDERFLOW: f32 = -87.0;
@@ -166,15 +166,6 @@ fn count_above_of(values: &[f32], value: f32) -> u32 {
     values.iter().map(|&other| u32::from(other > value)).sum()
 }
 
-/// The weight `e^((value - max) / temperature)` of one value, with the same meaning of infinities as the sum.
-#[inline]
-pub fn weight(value: f32, max: f32, temperature: f32) -> f32 {
-    if max == f32::INFINITY {
-        return if value == f32::INFINITY { 1.0 } else { 0.0 };
-    }
-    exp((value - max) / temperature)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,7 +237,5 @@ mod tests {
         let two = moments(&[f32::INFINITY, 3.0, f32::INFINITY], f32::INFINITY);
         assert_eq!(two.sum, 2.0);
         assert_eq!(moments(&[f32::NEG_INFINITY], f32::NEG_INFINITY).sum, 0.0);
-        assert_eq!(weight(f32::INFINITY, f32::INFINITY, 1.0), 1.0);
-        assert_eq!(weight(3.0, f32::INFINITY, 1.0), 0.0);
     }
 }

@@ -1,15 +1,16 @@
-//! Devices by name: `flex`, `wgpu`, `wgpu:1`, `cuda:0`.
-//!
-//! Which back ends exist is decided twice: at compile time by the Cargo features `wgpu` and `cuda`, and at run time
-//! by the hardware. A name that fails either test is an error that lists the names that would have worked. Burn's own
-//! default device is never used: it names CUDA as soon as that feature is compiled in, whether or not there is a GPU.
+//! The names of devices, and what is said of one that cannot be opened.
 
 use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Device;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-use burn::tensor::DeviceType;
+use serde::{Serialize, Serializer};
+
+use super::dtype::{Dtype, names};
+use super::info::Absence;
+use super::opened::note;
+use super::options::{MemoryPool, OpenOptions};
+use super::{available, back_end};
 
 /// The name of a device, as written after `--device`.
 ///
@@ -43,17 +44,17 @@ pub enum DeviceError {
         /// What could be opened here.
         available: Vec<DeviceName>,
     },
-    /// The back end is not part of this build.
-    #[error("device `{name}`: this build has no `{feature}` back end, build with `--features {feature}` (available here: {})", list(.available))]
-    NotCompiled {
+    /// The back end is not part of this build, or finds nothing to compute on.
+    #[error("device `{name}`: {reason} (available here: {})", list(.available))]
+    Absent {
         /// What was asked for.
         name: DeviceName,
-        /// The Cargo feature that brings it.
-        feature: &'static str,
+        /// Why the whole back end is absent.
+        reason: Absence,
         /// What could be opened here.
         available: Vec<DeviceName>,
     },
-    /// The back end is there, the hardware is not.
+    /// The back end has devices, but not so many.
     #[error("device `{name}` is not present on this machine (available here: {})", list(.available))]
     NotPresent {
         /// What was asked for.
@@ -61,6 +62,42 @@ pub enum DeviceError {
         /// What could be opened here.
         available: Vec<DeviceName>,
     },
+    /// The device is there and does not come up.
+    #[error("device `{name}` does not open: {reason}")]
+    Broken {
+        /// What was asked for.
+        name: DeviceName,
+        /// What the driver says.
+        reason: String,
+    },
+    /// The back end has no such memory pool.
+    #[error("device `{name}` has no memory pool `{pool}`: {}", pools(.known))]
+    MemoryPool {
+        /// The device.
+        name: DeviceName,
+        /// What was asked for.
+        pool: MemoryPool,
+        /// What its back end has.
+        known: &'static [MemoryPool],
+    },
+    /// The device does not compute in this type.
+    #[error("device `{name}` does not compute in {wanted}: it has {}", names(.supported))]
+    Dtype {
+        /// The device.
+        name: DeviceName,
+        /// What was asked for.
+        wanted: Dtype,
+        /// What it has.
+        supported: Vec<Dtype>,
+    },
+}
+
+fn pools(known: &[MemoryPool]) -> String {
+    if known.is_empty() {
+        return "its memory is the process's own, leave --memory-pool out".into();
+    }
+    let names: Vec<String> = known.iter().map(|pool| format!("`{pool}`")).collect();
+    format!("take {}", names.join(" or "))
 }
 
 fn list(names: &[DeviceName]) -> String {
@@ -103,62 +140,63 @@ impl FromStr for DeviceName {
 }
 
 impl DeviceName {
-    /// Opens the device.
+    /// Opens the device with its usual options.
     ///
     /// # Errors
-    /// [`DeviceError::NotCompiled`] or [`DeviceError::NotPresent`], both with the names that can be opened.
+    /// [`DeviceError::Absent`] or [`DeviceError::NotPresent`], both with the names that can be opened;
+    /// [`DeviceError::Broken`].
     pub fn open(self) -> Result<Device, DeviceError> {
-        let (found, feature) = match self {
-            Self::Flex => return Ok(Device::flex()),
-            Self::Wgpu(n) => (wgpu_devices().map(|all| all.into_iter().nth(n)), "wgpu"),
-            Self::Cuda(n) => (cuda_devices().map(|all| all.into_iter().nth(n)), "cuda"),
-        };
-        match found {
-            Some(Some(device)) => Ok(device),
-            Some(None) => Err(DeviceError::NotPresent {
+        self.open_with(OpenOptions::default())
+    }
+
+    /// Opens the device. Options hold from the first time that a process opens the device, and for all of it.
+    ///
+    /// # Errors
+    /// As [`DeviceName::open`]; [`DeviceError::MemoryPool`] and [`DeviceError::Dtype`] where the device lacks what the
+    /// options ask for.
+    pub fn open_with(self, options: OpenOptions) -> Result<Device, DeviceError> {
+        let back_end = back_end(self);
+        match (back_end.adapters)() {
+            Err(reason) => Err(DeviceError::Absent {
+                name: self,
+                reason,
+                available: available(),
+            }),
+            Ok(adapters) if self.number() >= adapters.len() => Err(DeviceError::NotPresent {
                 name: self,
                 available: available(),
             }),
-            None => Err(DeviceError::NotCompiled {
-                name: self,
-                feature,
-                available: available(),
-            }),
+            Ok(adapters) => {
+                let known = back_end.pools;
+                if let Some(pool) = options.memory_pool.filter(|pool| !known.contains(pool)) {
+                    return Err(DeviceError::MemoryPool {
+                        name: self,
+                        pool,
+                        known,
+                    });
+                }
+                let device = (back_end.open)(self.number(), &adapters[self.number()], options.memory_pool)
+                    .map_err(|reason| DeviceError::Broken { name: self, reason })?;
+                note(&device, self, adapters[self.number()].memory);
+                options.check(self, &device)?;
+                Ok(device)
+            }
+        }
+    }
+
+    /// Which of its back end's devices it is.
+    pub fn number(self) -> usize {
+        match self {
+            Self::Flex => 0,
+            Self::Wgpu(number) | Self::Cuda(number) => number,
         }
     }
 }
 
-/// Every device that [`DeviceName::open`] can open in this build on this machine; `flex` is first and always there.
-pub fn available() -> Vec<DeviceName> {
-    let count = |devices: Option<Vec<Device>>| devices.map_or(0, |d| d.len());
-    let mut names = vec![DeviceName::Flex];
-    names.extend((0..count(wgpu_devices())).map(DeviceName::Wgpu));
-    names.extend((0..count(cuda_devices())).map(DeviceName::Cuda));
-    names
-}
-
-/// True when the device is the CPU back end `flex`, for which the hot operations have native code.
-pub fn is_flex(device: &Device) -> bool {
-    *device == Device::flex()
-}
-
-/// `None`: not compiled in.
-#[cfg(feature = "wgpu")]
-fn wgpu_devices() -> Option<Vec<Device>> {
-    Some(Device::enumerate(DeviceType::Wgpu).into_vec())
-}
-#[cfg(not(feature = "wgpu"))]
-fn wgpu_devices() -> Option<Vec<Device>> {
-    None
-}
-
-#[cfg(feature = "cuda")]
-fn cuda_devices() -> Option<Vec<Device>> {
-    Some(Device::enumerate(DeviceType::Cuda).into_vec())
-}
-#[cfg(not(feature = "cuda"))]
-fn cuda_devices() -> Option<Vec<Device>> {
-    None
+impl Serialize for DeviceName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 #[cfg(test)]
@@ -200,7 +238,7 @@ mod tests {
                 "{message}"
             );
         }
-        assert!(is_flex(&DeviceName::Flex.open().unwrap()));
+        assert!(super::super::is_flex(&DeviceName::Flex.open().unwrap()));
         assert_eq!(available()[0], DeviceName::Flex);
     }
 }

@@ -1,0 +1,294 @@
+//! Tokens chosen where the logits are: the same records as from logits on the host, for all formats, by the loop alone and
+//! by every device.
+
+#[path = "common/formats.rs"]
+mod formats;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use formats::{Case, cases, tokens};
+use gramask_decode::mock::{LongestMatch, MockModel};
+use gramask_decode::{
+    Ask, Behind, Choosing, Cutter, DeviceLogits, Draft, Drafts, Habits, LanguageModel, LanguageModelError, Layout,
+    Lazy, Logits, Masked, Output, Request, RequestError, Row, Sampling, Select, Settings, TokenRecord, Unconstrained,
+    decode,
+};
+use gramask_kernels::choose::{MaskTable, NoPick, Pick};
+
+const SAMPLINGS: [Sampling; 4] = [
+    Sampling::greedy(),
+    Sampling::at(1.0, 1),
+    Sampling {
+        min_p: 0.3,
+        ..Sampling::at(1.5, 3)
+    },
+    Sampling {
+        top_k: 3,
+        top_p: 0.9,
+        ..Sampling::at(2.0, 2)
+    },
+];
+
+/// A mock whose logits go to a device, and that counts what is asked of them there.
+struct OnDevice {
+    mock: MockModel,
+    device: Device,
+    masks: Option<MaskTable>,
+    chosen: AtomicUsize,
+    fetched: AtomicUsize,
+}
+
+/// Counts on the way.
+struct Counting<'m> {
+    inner: DeviceLogits<'m>,
+    chosen: &'m AtomicUsize,
+    fetched: &'m AtomicUsize,
+}
+
+impl Behind for Counting<'_> {
+    fn rows(&self) -> usize {
+        self.inner.rows()
+    }
+
+    fn choose(
+        &mut self,
+        asks: &[(usize, Ask)],
+        sampling: &Sampling,
+    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
+        self.chosen.fetch_add(asks.len(), Ordering::Relaxed);
+        self.inner.choose(asks, sampling)
+    }
+
+    fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError> {
+        self.fetched.fetch_add(rows.len(), Ordering::Relaxed);
+        self.inner.fetch(rows)
+    }
+}
+
+impl LanguageModel for OnDevice {
+    fn vocabulary(&self) -> usize {
+        self.mock.vocabulary()
+    }
+
+    fn context(&self) -> usize {
+        self.mock.context()
+    }
+
+    fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError> {
+        self.mock.open(slots, length)
+    }
+
+    fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
+        self.mock.append(rows, select)
+    }
+
+    fn chooses(&self) -> bool {
+        true
+    }
+
+    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+        let logits = self.mock.append(rows, select)?;
+        let shape = [logits.rows(), logits.width()];
+        let logits = Tensor::from_data(TensorData::new(logits.into_values(), shape), &self.device);
+        Ok(Box::new(Counting {
+            inner: DeviceLogits::new(logits, &mut self.masks),
+            chosen: &self.chosen,
+            fetched: &self.fetched,
+        }))
+    }
+
+    fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
+        self.mock.truncate(slot, length)
+    }
+
+    fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<(), LanguageModelError> {
+        self.mock.copy(from, to, length)
+    }
+}
+
+/// The CPU, and what wgpu finds.
+fn devices() -> Vec<Device> {
+    #[allow(unused_mut)]
+    let mut devices = vec![Device::flex()];
+    #[cfg(feature = "wgpu")]
+    {
+        let found = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
+        if found.is_empty() {
+            eprintln!("skipped: wgpu finds no adapter here");
+        }
+        devices.extend(found);
+    }
+    devices
+}
+
+fn model(device: Device) -> OnDevice {
+    OnDevice {
+        mock: MockModel::hashed(tokens(), 2048),
+        device,
+        masks: None,
+        chosen: AtomicUsize::new(0),
+        fetched: AtomicUsize::new(0),
+    }
+}
+
+/// Every strategy on every case, with budgets from the tightest on.
+fn requests(cases: &[Case], sampling: &Sampling) -> Vec<Request> {
+    let habits = Arc::new(Mutex::new(Habits::default()));
+    let mut requests = Vec::new();
+    for (number, case) in cases.iter().enumerate() {
+        for kind in 0..4 {
+            let budget = case.least() + [0, 1, 7, 60][(number + kind) % 4];
+            let prompt = format!("decode: {}", case.text.as_str());
+            let prompt = prompt.bytes().map(u32::from).collect();
+            let id = format!("{} {} {kind}", case.id, sampling.seed);
+            let constraint = case.constraint();
+            requests.push(match kind {
+                0 => Request::new(id, prompt, Some(budget), Masked::new(constraint)),
+                1 => Request::new(id, prompt, Some(budget), Unconstrained),
+                2 => Request::new(id, prompt, Some(budget), Lazy::new(constraint)),
+                _ => {
+                    let cutter = Cutter::new(Arc::new(LongestMatch::new(tokens())), Arc::new(tokens()));
+                    // Drafts that are often wrong.
+                    let drafts = Drafts {
+                        most: 5,
+                        least_probability: 0.0,
+                    };
+                    let draft = Draft::new(
+                        constraint,
+                        cutter,
+                        drafts,
+                        case.text.as_str().as_bytes(),
+                        Arc::clone(&habits),
+                    );
+                    Request::new(id, prompt, Some(budget), draft)
+                }
+            });
+        }
+    }
+    requests
+}
+
+type Outcomes = BTreeMap<usize, Result<Output, RequestError>>;
+
+fn run(
+    model: &mut dyn LanguageModel,
+    slots: usize,
+    choosing: Choosing,
+    sampling: Sampling,
+    cases: &[Case],
+) -> Outcomes {
+    let layout = Layout {
+        slots,
+        lanes: 1,
+        length: 1024,
+        prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect(),
+    };
+    let settings = Settings {
+        choosing,
+        ..Settings::new(layout, sampling)
+    };
+    let mut outcomes = BTreeMap::new();
+    decode(model, &tokens(), &settings, requests(cases, &sampling), |ended| {
+        outcomes.insert(ended.index, ended.outcome);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    outcomes
+}
+
+fn same(host: &Outcomes, there: &Outcomes, tolerance: f64) {
+    assert_eq!(host.len(), there.len());
+    for (number, wanted) in host {
+        let (wanted, got) = (wanted.as_ref().unwrap(), there[number].as_ref().unwrap());
+        assert_eq!(
+            (&got.text, got.finish, got.strategy),
+            (&wanted.text, wanted.finish, wanted.strategy)
+        );
+        assert_eq!(got.tokens.len(), wanted.tokens.len());
+        // Not whether a token was drafted: what is drafted depends on which documents came before.
+        for (got, wanted) in got.tokens.iter().zip(&wanted.tokens) {
+            assert_eq!(got.token, wanted.token, "document {number}");
+            near(got, wanted, tolerance);
+        }
+    }
+}
+
+fn near(got: &TokenRecord, wanted: &TokenRecord, tolerance: f64) {
+    let near = |a: f64, b: f64| assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{got:?} for {wanted:?}");
+    match (got.scores, wanted.scores) {
+        (None, None) => {}
+        (Some(a), Some(b)) => {
+            near(a.log_probability, b.log_probability);
+            near(a.entropy, b.entropy);
+            assert_eq!(a.rank, b.rank);
+            match (a.mask, b.mask) {
+                (None, None) => {}
+                (Some(a), Some(b)) => {
+                    near(a.kept_log_mass, b.kept_log_mass);
+                    near(a.entropy, b.entropy);
+                    assert_eq!(a.changed_best, b.changed_best);
+                }
+                _ => panic!("{got:?} for {wanted:?}"),
+            }
+        }
+        _ => panic!("{got:?} for {wanted:?}"),
+    }
+}
+
+/// With the host's own sampler behind the asks, every number is the same.
+#[test]
+fn asking_changes_nothing() {
+    let cases = cases();
+    for sampling in SAMPLINGS {
+        let mut mock = MockModel::hashed(tokens(), 2048);
+        let host = run(&mut mock, 3, Choosing::Host, sampling, &cases);
+        for slots in [1, 5] {
+            let there = run(&mut mock, slots, Choosing::There, sampling, &cases);
+            same(&host, &there, 0.0);
+        }
+    }
+}
+
+/// With the kernels behind them, every token is the same, and the scores are to within rounding.
+#[test]
+fn every_device_decodes_as_the_host() {
+    for device in devices() {
+        let is_cpu = device == Device::flex();
+        let all = cases();
+        // A simulated GPU is slow.
+        let cases = if is_cpu { &all[..] } else { &all[..all.len().min(2)] };
+        for sampling in SAMPLINGS {
+            let mut model = model(device.clone());
+            let host = run(&mut model, 4, Choosing::Host, sampling, cases);
+            assert_eq!(model.chosen.load(Ordering::Relaxed), 0);
+            let there = run(&mut model, 4, Choosing::Auto, sampling, cases);
+            same(&host, &there, 2e-5);
+
+            let (chosen, fetched) = (model.chosen.into_inner(), model.fetched.into_inner());
+            let rows = |of: &dyn Fn(&str) -> bool| -> usize {
+                let outputs = host.values().map(|outcome| outcome.as_ref().unwrap());
+                outputs
+                    .filter(|output| of(output.strategy))
+                    .map(|output| output.tokens.len())
+                    .sum()
+            };
+            let cut = sampling.top_k > 0;
+            // What asks is chosen there, and only lazy decoding fetches its rows, beside the few choices that did not stand.
+            let asking = rows(&|name| name == "unconstrained" || name != "lazy" && !cut);
+            assert!(chosen >= asking, "{chosen} of {asking}");
+            if !cut {
+                let lazy = rows(&|name| name == "lazy");
+                assert!(
+                    fetched >= lazy && fetched < lazy + chosen / 4,
+                    "{fetched} of {lazy} and {chosen}"
+                );
+            }
+            let used = model.masks.map(|masks| masks.used()).unwrap_or_default();
+            assert!(cut || used.sent < used.asked / 2, "{used:?}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A check, and what it finds.
+
+use gramask_decode::{DecodeError, LanguageModelError, LayoutError, SamplingError};
+use gramask_grammar::{CompileError, ConstraintError, FormatErrors, VocabularyError, WriteError};
+use gramask_kernels::KernelError;
+use gramask_model::cache::CacheError;
+use gramask_model::checkpoint::CheckpointError;
+use gramask_model::device::DeviceFault;
+use gramask_model::transformer::{LoadError, ModelError};
+use serde::Serialize;
+
+use super::pair::Pair;
+use crate::pull::VocabularyFault;
+
+/// What a check is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// An operation of Burn's: what is wrong is the device's fault.
+    Operation,
+    /// A kernel of this workspace.
+    Kernel,
+    /// A model's forward passes.
+    Model,
+    /// What a cache does between them.
+    Cache,
+    /// Decoded outputs.
+    Output,
+    /// Masks.
+    Mask,
+}
+
+impl Group {
+    /// As it stands in the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Group::Operation => "operation",
+            Group::Kernel => "kernel",
+            Group::Model => "model",
+            Group::Cache => "cache",
+            Group::Output => "output",
+            Group::Mask => "mask",
+        }
+    }
+}
+
+/// One line of the report: a name, and what is done for it.
+pub struct Check {
+    /// What it is of.
+    pub group: Group,
+    /// What it compares.
+    pub name: String,
+    /// Does it.
+    pub(super) run: Box<dyn Fn(&Pair) -> Result<Tally, Failure>>,
+}
+
+impl Check {
+    /// A check.
+    pub(super) fn new(
+        group: Group,
+        name: impl Into<String>,
+        run: impl Fn(&Pair) -> Result<Tally, Failure> + 'static,
+    ) -> Check {
+        Check {
+            group,
+            name: name.into(),
+            run: Box::new(run),
+        }
+    }
+}
+
+/// Why nothing could be compared.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each is the error that it holds")]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Fault(#[from] DeviceFault),
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    LanguageModel(#[from] LanguageModelError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    #[error(transparent)]
+    Format(#[from] FormatErrors),
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+    #[error(transparent)]
+    Tokens(#[from] VocabularyFault),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    /// Whether the device is gone.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Failure::Fault(fault) => fault.is_lost(),
+            Failure::LanguageModel(LanguageModelError::Device(fault))
+            | Failure::Decode(DecodeError::Model {
+                source: LanguageModelError::Device(fault),
+                ..
+            }) => fault.is_lost(),
+            _ => false,
+        }
+    }
+}
+
+/// Comparisons, counted.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// How many things were compared.
+    pub cases: usize,
+    /// The largest error.
+    pub worst: f64,
+    /// The largest error that passes; 0 where things must be the same.
+    pub tolerance: f64,
+    /// Tokens that differ, and may: the reference has both within the tolerance.
+    pub near_ties: usize,
+    /// The first thing that is wrong, in words.
+    pub wrong: Option<String>,
+    /// Why nothing is compared.
+    pub skipped: Option<&'static str>,
+}
+
+impl Tally {
+    /// For numbers that may be so far apart.
+    pub fn within(tolerance: f64) -> Tally {
+        Tally {
+            cases: 0,
+            worst: 0.0,
+            tolerance,
+            near_ties: 0,
+            wrong: None,
+            skipped: None,
+        }
+    }
+
+    /// For things that must be the same.
+    pub fn exact() -> Tally {
+        Tally::within(0.0)
+    }
+
+    /// For what the device does not have.
+    pub fn skipped(why: &'static str) -> Tally {
+        Tally {
+            skipped: Some(why),
+            ..Tally::exact()
+        }
+    }
+
+    /// Compares two numbers; equal infinities are no error.
+    pub fn compare(&mut self, what: impl Fn() -> String, got: f64, expected: f64) {
+        self.compare_scaled(what, got, expected, 1.0);
+    }
+
+    /// Compares two numbers whose error is measured in units of `scale`.
+    pub fn compare_scaled(&mut self, what: impl Fn() -> String, got: f64, expected: f64, scale: f64) {
+        self.cases += 1;
+        if got == expected {
+            return;
+        }
+        let error = ((got - expected) / scale).abs();
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        self.worst = self.worst.max(error);
+        if error > self.tolerance {
+            self.tell(|| format!("{} is {got} for {expected}", what()));
+        }
+    }
+
+    /// Compares two lists, place by place.
+    pub fn compare_all(&mut self, what: &str, got: &[f32], expected: &[f32]) {
+        if got.len() != expected.len() {
+            self.cases += 1;
+            self.worst = f64::INFINITY;
+            return self.tell(|| format!("{what} has {} numbers for {}", got.len(), expected.len()));
+        }
+        for (place, (got, expected)) in got.iter().zip(expected).enumerate() {
+            self.compare(|| format!("{what}[{place}]"), f64::from(*got), f64::from(*expected));
+        }
+    }
+
+    /// Compares two things that must be the same.
+    pub fn equal<T: PartialEq + std::fmt::Debug>(&mut self, what: impl Fn() -> String, got: &T, expected: &T) {
+        self.cases += 1;
+        if got != expected {
+            self.tell(|| format!("{} is {got:?} for {expected:?}", what()));
+        }
+    }
+
+    /// Notes what is wrong, where it is the first.
+    pub fn tell(&mut self, wrong: impl FnOnce() -> String) {
+        if self.wrong.is_none() {
+            self.wrong = Some(wrong());
+        }
+    }
+}
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All within the tolerance.
+    Passed,
+    /// Something this program relies on is wrong.
+    Failed,
+    /// An operation of Burn's that this program does not rely on is wrong.
+    FaultOfTheDevice,
+    /// The device does not have what is compared.
+    Skipped,
+}
+
+/// A check that was run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// What it is of.
+    pub group: Group,
+    /// What it compares.
+    pub name: String,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// How many things were compared.
+    pub cases: usize,
+    /// The largest error; none where nothing could be compared.
+    pub worst: Option<f64>,
+    /// The largest error that passes; 0 where things must be the same.
+    pub tolerance: f64,
+    /// Tokens that differ, and may.
+    pub near_ties: usize,
+    /// What is wrong, or why nothing was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Seconds by the wall clock.
+    pub seconds: f64,
+    /// Whether the device was lost.
+    #[serde(skip)]
+    pub lost: bool,
+}
+
+impl Checked {
+    pub(super) fn new(
+        check: &Check,
+        tally: Option<Tally>,
+        failure: Option<String>,
+        lost: bool,
+        seconds: f64,
+    ) -> Checked {
+        let broken = match check.group {
+            Group::Operation => Verdict::FaultOfTheDevice,
+            _ => Verdict::Failed,
+        };
+        let empty = "nothing was compared";
+        let (verdict, note) = match &tally {
+            None => (broken, failure),
+            Some(Tally { skipped: Some(why), .. }) => (Verdict::Skipped, Some((*why).to_owned())),
+            Some(tally) if tally.wrong.is_some() => (broken, tally.wrong.clone()),
+            // A check that can't fail is no check.
+            Some(Tally { cases: 0, .. }) => (broken, Some(empty.to_owned())),
+            Some(_) => (Verdict::Passed, None),
+        };
+        let tally_or = tally.unwrap_or_else(Tally::exact);
+        Checked {
+            group: check.group,
+            name: check.name.clone(),
+            verdict,
+            cases: tally_or.cases,
+            worst: (tally_or.cases > 0).then_some(tally_or.worst),
+            tolerance: tally_or.tolerance,
+            near_ties: tally_or.near_ties,
+            note,
+            seconds,
+            lost,
+        }
+    }
+}
