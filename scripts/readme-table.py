@@ -9,34 +9,26 @@ import re
 import sys
 from pathlib import Path
 
-# Those that name a row stand first, aligned to the left.
+# Those that name a row stand first, aligned to the left; those that are the same in all rows are left out.
 NAMES = [
+    ("model", lambda row: row["model"]),
     ("corpus", lambda row: row["corpus"]),
     ("format", lambda row: row["format"]),
     ("level", lambda row: row["level"]),
     ("strategy", lambda row: row["strategy"]),
 ]
+# What people ask first; summary.csv has everything.
 FIGURES = [
     ("parse %", lambda row: percent(row["parse_rate"])),
     ("F1", lambda row: percent(row["f1"])),
+    ("95 %", lambda row: f"{percent(row['f1_low'])}-{percent(row['f1_high'])}"),
     ("P", lambda row: percent(row["precision"])),
     ("R", lambda row: percent(row["recall"])),
     ("not in doc %", lambda row: percent(row["not_in_document_rate"])),
     ("copy failed %", lambda row: percent(row["copy_failure_rate"])),
-    ("cut off %", lambda row: percent(row["truncation_rate"])),
+    ("removed %", lambda row: removed(row)),
     ("tok/s", lambda row: f"{float(row['tokens_per_second']):.0f}"),
-    ("docs/s", lambda row: f"{float(row['documents_per_second']):.2f}"),
-    ("mask ms/tok", lambda row: "-" if row["level"] == "none" else f"{float(row['mask_us_per_token']) / 1000:.3f}"),
-]
-# What strategies did: each has a column where any row has something to say. Summaries of earlier versions have none.
-DEEDS = [
-    ("forced %", "forced_rate", lambda row, value: percent(value)),
-    ("drafted %", "drafted_rate", lambda row, value: percent(value)),
-    ("removed %", "removed_mass", lambda row, value: masked(row, percent(value))),
-    ("log weight", "log_weight", lambda row, value: masked(row, f"{float(value):.2f}")),
-    ("arg-max changed", "changed_best_per_output", lambda row, value: masked(row, f"{float(value):.2f}")),
-    ("non-canon. %", "non_canonical_rate", lambda row, value: percent(value)),
-    ("docs changed", "changed_documents", lambda row, value: value),
+    ("docs/s", lambda row: f"{float(row['documents_per_second']):.1f}"),
 ]
 
 
@@ -46,24 +38,18 @@ def percent(value):
     return f"{value:.0f}" if value in (0.0, 100.0) else f"{value:.1f}"
 
 
-def masked(row, text):
-    return "-" if row["level"] == "none" else text
-
-
-def deed(column, cell):
-    return lambda row: cell(row, row[column]) if row[column] else "-"
+def removed(row):
+    """The share of the probability that the masks removed; of masked rows of which it is known."""
+    return percent(row["removed_mass"]) if row["level"] != "none" and row["removed_mass"] else "-"
 
 
 def columns(rows):
     """The names and the cells of the columns, and how many of them name a row."""
-    names = [NAMES[1], NAMES[2]]
-    if len({row["corpus"] for row in rows}) > 1:
-        names.insert(0, NAMES[0])
+    names = [(name, cell) for name, cell in NAMES if len({cell(row) for row in rows}) > 1]
     # The level tells these two apart.
-    if any(row["strategy"] not in ("unconstrained", "masked") for row in rows):
-        names.append(NAMES[3])
-    said = [(name, deed(column, cell)) for name, column, cell in DEEDS if any(float(row.get(column) or 0) for row in rows)]
-    return names, names + FIGURES + said
+    if all(row["strategy"] in ("unconstrained", "masked") for row in rows):
+        names = [(name, cell) for name, cell in names if name != "strategy"]
+    return names, names + FIGURES
 
 
 def table(rows):

@@ -83,11 +83,11 @@ fn unknown_names_list_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     for (from, to, words) in [
         ("\"json-list\"", "\"jsn-list\"", &["jsn-list", "json-list"][..]),
-        ("batch  = 4", "device = \"cuda:x\"", &["cuda:x", "flex"]),
+        ("batch  = 8", "device = \"cuda:x\"", &["cuda:x", "flex"]),
         ("\"grounded\"]", "\"ground\"]", &["ground", "`grounded`"]),
         ("masked        = {}", "maskd = {}", &["maskd", "`masked`"]),
         ("name  = \"mini\"", "name = \"maxi\"", &["maxi", "mini"]),
-        ("batch  = 4", "weights = \"f8\"", &["f8", "`f16`"]),
+        ("batch  = 8", "weights = \"f8\"", &["f8", "`f16`"]),
         ("split = \"test\"", "split = \"tset\"", &["tset", "test"]),
     ] {
         let source = quickstart();
