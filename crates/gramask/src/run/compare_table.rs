@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::compare::Comparison;
 use crate::experiment::Cell;
 
-/// A table of comparisons, in points of F1. A difference that stands at the level of 5 % is marked `*`.
+/// A table of comparisons, in points of F1. A difference that stands at the level of 5 % is marked `*`. Models are named where
+/// there are several.
 pub fn comparisons_table(comparisons: &[Comparison]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
@@ -23,6 +24,9 @@ pub fn comparisons_table(comparisons: &[Comparison]) -> String {
         "p Holm",
     ];
     let parts = ["parse", "copy", "count", "recognition"];
+    let models = |comparison: &Comparison| [comparison.cell.model.clone(), comparison.against.model.clone()];
+    let first = comparisons.first().map(models);
+    let several = comparisons.iter().any(|comparison| Some(models(comparison)) != first);
     table.set_header(
         heads
             .iter()
@@ -38,7 +42,7 @@ pub fn comparisons_table(comparisons: &[Comparison]) -> String {
             None => "-".into(),
         };
         let mut row = vec![
-            named(cell),
+            named(cell, several),
             what_differs(against, cell),
             comparison.documents.to_string(),
             format!("{:.2}", 100.0 * comparison.f1.value),
@@ -75,8 +79,12 @@ fn aligned(column: usize, text: String) -> TableCell {
     })
 }
 
-fn named(cell: &Cell) -> String {
-    format!("{} {cell}", cell.model)
+/// A cell, with its model where that says anything.
+fn named(cell: &Cell, several: bool) -> String {
+    match several {
+        true => format!("{} {cell}", cell.model),
+        false => cell.to_string(),
+    }
 }
 
 /// The names by which a cell is another one than this.

@@ -68,22 +68,24 @@ impl Estimate {
     }
 }
 
-/// What a document took.
+/// What a document took; none where it could not be decoded.
 struct Timed {
     cell: Cell,
     document: String,
-    seconds: f64,
+    seconds: Option<f64>,
 }
 
 /// Estimates how long the run takes that `run` describes: `folder` is its own, and the folders beside it are looked through for
 /// runs on the same device, machine and number of documents at once. Where one of these is at work, its figures so far count.
 pub fn estimate(plan: &Plan, run: &RunFile, folder: &Path, shard: Option<Shard>) -> Estimate {
     let own = times(folder);
+    let models: BTreeSet<String> = plan.experiment.cells().into_iter().map(|cell| cell.model).collect();
     let mut timed: Vec<Timed> = Vec::new();
     let mut measured = Vec::new();
     for other in beside(folder) {
         let comparable = RunFile::read(&other).is_ok_and(|other| same_machine(&other, run));
-        let times = if comparable { times(&other) } else { Vec::new() };
+        let mut times = if comparable { times(&other) } else { Vec::new() };
+        times.retain(|timed| timed.seconds.is_some() && models.contains(&timed.cell.model));
         if !times.is_empty() {
             measured.push(other);
             timed.extend(times);
@@ -126,8 +128,8 @@ fn rate(cell: &Cell, timed: &[Timed]) -> Option<(f64, Basis)> {
     };
     let best = timed.iter().filter_map(|timed| basis(&timed.cell)).min()?;
     let alike = timed.iter().filter(|timed| basis(&timed.cell) == Some(best));
-    let (count, sum) = alike.fold((0, 0.0), |(count, sum), timed| (count + 1, sum + timed.seconds));
-    Some((sum / f64::from(count), best))
+    let seconds: Vec<f64> = alike.filter_map(|timed| timed.seconds).collect();
+    (!seconds.is_empty()).then(|| (seconds.iter().sum::<f64>() / seconds.len() as f64, best))
 }
 
 /// The times of a run's documents: from its scores, else from its records.
@@ -138,7 +140,7 @@ fn times(folder: &Path) -> Vec<Timed> {
         .map(|record| Timed {
             cell: record.cell,
             document: record.document,
-            seconds: record.times.wall_s,
+            seconds: record.finish.map(|_| record.times.wall_s),
         })
         .collect();
     let seen: BTreeSet<(Cell, String)> = timed
@@ -148,7 +150,7 @@ fn times(folder: &Path) -> Vec<Timed> {
     let scored = read_scores(&folder.join("scores.csv")).unwrap_or_default();
     let others = scored.into_iter().map(|scored| Timed {
         cell: scored.cell(),
-        seconds: scored.wall_s,
+        seconds: scored.finish.map(|_| scored.wall_s),
         document: scored.document,
     });
     timed.extend(others.filter(|timed| !seen.contains(&(timed.cell.clone(), timed.document.clone()))));
@@ -186,7 +188,7 @@ mod tests {
             Timed {
                 cell,
                 document: "d".into(),
-                seconds,
+                seconds: Some(seconds),
             }
         };
         let cell = record(LevelName::Grounded, "d").cell;
