@@ -13,7 +13,7 @@ use gramask::report::{Options, Report, ReportError, RunData, compare, single};
 use gramask::run::{Backbone, Engine, Journal, Plan, Record, Watch, carry_out, run_file, to_csv};
 
 const EXPERIMENT: &str = r#"
-name    = "a mock's <run>"
+name    = "mock-run"
 about   = "Formats & levels, <b>at random</b>"
 models  = ["mock"]
 formats = ["json-list", "inline-bracket", "label-list"]
@@ -255,6 +255,11 @@ fn hostile_text_stays_text() {
         record.output += evil;
         record.errors.iter_mut().for_each(|fault| fault.message += evil);
     });
+    let settings = folder.path().join("run.json");
+    let named = fs::read_to_string(&settings)
+        .unwrap()
+        .replacen("mock-run", "a mock's <run>", 1);
+    fs::write(&settings, named).unwrap();
     let report = single(folder.path(), Options::default()).unwrap();
     let html = written(&report, &folder.path().join("report"));
     assert_eq!(elements(&html)["script"], 2, "the documents and the page's own");
@@ -305,6 +310,58 @@ fn without_documents_nothing_of_them_is_written() {
                 assert!(!text.contains(secret), "{}: {secret}", file.display());
             }
         }
+    }
+}
+
+#[test]
+fn scores_alone_have_a_report_without_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), 9);
+    let whole = single(folder.path(), Options::default()).unwrap();
+    let data = RunData::read(folder.path(), true).unwrap();
+    let mut writer = csv::Writer::from_path(folder.path().join("scores.csv")).unwrap();
+    for scored in data.scored.iter().flatten() {
+        let mut scored = scored.clone();
+        // Of what is not right strictly, one more would be right where copies are forgiven.
+        let right = |more: usize| Some((scored.strict + more).min(scored.gold));
+        let predicted = Some(scored.predicted.max(scored.gold));
+        let (parse, copy) = (right(0), right(1));
+        (scored.parse_predicted, scored.parse_right) = (predicted, parse);
+        (scored.copy_predicted, scored.copy_right) = (predicted, copy);
+        (scored.count_predicted, scored.count_right, scored.count_found) = (predicted, copy, copy);
+        writer.serialize(scored).unwrap();
+    }
+    drop(writer);
+    let graded = single(folder.path(), Options::default()).unwrap();
+    fs::remove_file(folder.path().join("records.jsonl")).unwrap();
+    let report = single(folder.path(), Options::default()).unwrap();
+    elements(&written(&report, &folder.path().join("report")));
+    let ids = |report: &Report| -> Vec<String> { report.page.figures.iter().map(|figure| figure.id.clone()).collect() };
+    let lacking = ["entities", "removed-by-position"];
+    let kept: Vec<String> = ids(&graded)
+        .into_iter()
+        .filter(|id| !lacking.contains(&id.as_str()))
+        .collect();
+    assert_eq!(ids(&report), kept, "what needs records is left out");
+    assert!(ids(&graded).contains(&"losses".into()) && !ids(&whole).contains(&"losses".into()));
+    assert_eq!(
+        (report.page.documents.is_some(), graded.page.documents.is_some()),
+        (false, true)
+    );
+    assert!(
+        report.page.documents_note.contains("scores alone"),
+        "{}",
+        report.page.documents_note
+    );
+    assert_eq!(report.page.table, graded.page.table, "the figures are the same");
+    let losses = report.page.figures.iter().find(|figure| figure.id == "losses").unwrap();
+    for row in &losses.table.rows {
+        let parts: f64 = row[9..].iter().map(|part| part.parse::<f64>().unwrap()).sum();
+        let f1: f64 = row[5].parse().unwrap();
+        assert!(
+            (f1 + parts - 1.0).abs() < 1e-5,
+            "the parts make up what F1 lacks: {row:?}"
+        );
     }
 }
 
