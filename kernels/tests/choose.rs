@@ -133,7 +133,7 @@ fn what_the_mask_left_is_told_however_little_it_is() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(feature = "wgpu") { 24 } else { 400 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(feature = "wgpu") { 12 } else { 400 }))]
 
     #[test]
     fn random_rows_and_settings(

@@ -1,6 +1,6 @@
 //! Logits that stay on their device, where tokens are chosen from them.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
 use gramask_kernels::choose::{MaskTable, Masks, NoPick, Pick, mask_argmax, mask_softmax_sample};
 
 use crate::model::{Ask, Behind, LanguageModelError, Logits};
@@ -38,8 +38,8 @@ impl<'m> DeviceLogits<'m> {
         }
         let device = self.logits.device();
         let rows: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
-        let rows = TensorData::new(rows.clone(), [rows.len()]);
-        let rows = Tensor::<1, Int>::from_data(rows, (&device, DType::I32));
+        let shape = [rows.len()];
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), (&device, DType::I32));
         Ok(self.logits.clone().select(0, rows))
     }
 }
@@ -89,6 +89,10 @@ impl Behind for DeviceLogits<'_> {
 
 /// Logits on the host.
 pub(crate) fn values(logits: Tensor<2>) -> Result<Vec<f32>, LanguageModelError> {
+    let logits = match logits.dtype() {
+        DType::F32 => logits,
+        _ => logits.cast(FloatDType::F32),
+    };
     let data = logits.try_into_data().map_err(|error| failed(error.to_string()))?;
     data.try_into_vec::<f32>()
         .map_err(|error| failed(format!("logits are not f32: {error:?}")))
