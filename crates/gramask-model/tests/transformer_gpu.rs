@@ -94,6 +94,21 @@ fn story(model: &Transformer) -> Vec<Vec<f32>> {
     all
 }
 
+/// Two prompts, a draft beside a single token, and a step.
+fn short_story(model: &Transformer) -> Vec<Vec<f32>> {
+    let mut cache = model.cache(2, 48).unwrap();
+    let passes = [
+        [(1, tokens(20, 1)), (0, tokens(5, 2))],
+        [(0, tokens(3, 3)), (1, tokens(1, 4))],
+        [(0, tokens(1, 5)), (1, tokens(1, 6))],
+    ];
+    let mut pass = |rows: &[(usize, Vec<u32>)]| {
+        let rows: Vec<_> = rows.iter().map(|(slot, tokens)| Row { slot: *slot, tokens }).collect();
+        numbers(model.forward(&mut cache, &rows, Select::Last).unwrap())
+    };
+    passes.iter().map(|rows| pass(rows)).collect()
+}
+
 #[track_caller]
 fn assert_same_story(what: &str, got: &[Vec<f32>], want: &[Vec<f32>], tolerance: f32) {
     assert_eq!(got.len(), want.len());
@@ -156,7 +171,7 @@ fn recordings_of_two_models_share_a_cache() {
 fn each_kernel_can_be_switched_off() {
     let Some(device) = gpu() else { return };
     let all = Kernels::ALL;
-    let want = story(&open("tiny-qwen3", &Device::flex(), WeightType::F32));
+    let want = short_story(&open("tiny-qwen3", &Device::flex(), WeightType::F32));
     for kernels in [
         Kernels::NONE,
         Kernels { norm: false, ..all },
@@ -169,10 +184,10 @@ fn each_kernel_can_be_switched_off() {
         Kernels { product: false, ..all },
     ] {
         let model = open("tiny-qwen3", &device, WeightType::F32).with_kernels(kernels);
-        assert_same_story(&format!("{kernels:?}"), &story(&model), &want, ROUNDING);
+        assert_same_story(&format!("{kernels:?}"), &short_story(&model), &want, ROUNDING);
     }
     let model = open("tiny-qwen3", &device, WeightType::F32).without_native_code();
-    assert_same_story("tensor operations", &story(&model), &want, ROUNDING);
+    assert_same_story("tensor operations", &short_story(&model), &want, ROUNDING);
 }
 
 #[test]
@@ -188,7 +203,8 @@ fn weights_in_blocks_give_the_cpus_logits() {
             model.weight_bytes(),
             open("tiny-qwen3", &Device::flex(), kind).weight_bytes()
         );
-        let plain = story(&model.without_native_code());
+        let plain = short_story(&model.without_native_code());
+        let want = short_story(&open("tiny-qwen3", &Device::flex(), kind));
         assert_same_story(&format!("{kind} in tensor operations"), &plain, &want, tolerance);
     }
 }
@@ -197,18 +213,19 @@ fn weights_in_blocks_give_the_cpus_logits() {
 fn narrow_types_are_close_or_refused_by_name() {
     let devices = [Some(Device::flex()), gpu()];
     for device in devices.into_iter().flatten() {
-        let exact = story(&open("tiny-qwen3", &Device::flex(), WeightType::F32));
-        for (dtype, weights, tolerance) in [
-            (Dtype::F16, WeightType::F16, 0.1),
-            (Dtype::F16, WeightType::Q8_0, 0.5),
-            (Dtype::Bf16, WeightType::Bf16, 0.8),
+        // The rounding of weights aside, which is the same on the CPU; that of 16 bits alone is left.
+        for (dtype, weights, reference, tolerance) in [
+            (Dtype::F16, WeightType::F16, WeightType::F16, 0.1),
+            (Dtype::F16, WeightType::Q8_0, WeightType::Q8_0, 0.1),
+            (Dtype::Bf16, WeightType::Bf16, WeightType::F32, 0.8),
         ] {
             let precision = Precision::from(weights).with_dtype(dtype);
             match Transformer::load(&checkpoint("tiny-qwen3"), &device, precision) {
                 Ok(model) => {
                     assert!(dtype.is_supported(&device));
                     assert_eq!((model.dtype(), model.cache(1, 8).unwrap().dtype()), (dtype, dtype));
-                    assert_same_story(&precision.to_string(), &story(&model), &exact, tolerance);
+                    let exact = short_story(&open("tiny-qwen3", &Device::flex(), reference));
+                    assert_same_story(&precision.to_string(), &short_story(&model), &exact, tolerance);
                     // The other ways read f32 alone.
                     let mut cache = model.cache(1, 8).unwrap();
                     let plain = model.without_native_code();
@@ -232,4 +249,29 @@ fn narrow_types_are_close_or_refused_by_name() {
             .ends_with("does not compute in bf16; it has f32, f16, q8_0, q4_1"),
         "{error}"
     );
+}
+
+/// With `[profiling] logger = { level = "minimal", stdout = true }` in a `cubecl.toml`, the lines between the marks are the
+/// launches of one decoding step of two sequences.
+#[test]
+#[ignore = "says nothing without a log of launches"]
+fn one_step_of_each_way() {
+    let Some(device) = gpu() else { return };
+    let load = || open("tiny-llama", &device, WeightType::F32);
+    for (way, model) in [
+        ("tensor operations", load().without_native_code()),
+        ("kernels", load()),
+        ("recorded", load().with_recorded_steps()),
+    ] {
+        let mut cache = model.cache(2, 64).unwrap();
+        let (a, b) = (tokens(9, 1), tokens(12, 2));
+        let prompts = [Row { slot: 0, tokens: &a }, Row { slot: 1, tokens: &b }];
+        numbers(model.forward(&mut cache, &prompts, Select::Last).unwrap());
+        for step in 0..2 {
+            println!("== {way}, step {step}");
+            let rows = [Row { slot: 0, tokens: &[7] }, Row { slot: 1, tokens: &[8] }];
+            numbers(model.forward(&mut cache, &rows, Select::Last).unwrap());
+        }
+        println!("== end");
+    }
 }
