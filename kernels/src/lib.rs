@@ -12,6 +12,7 @@
 //!   blocks of a quantised file as they are;
 //! - [`linear`]: activations times a weight;
 //! - [`decode_attention`]: new tokens attend to their own sequence's keys and values in a shared cache;
+//! - [`model`]: what a transformer does around and in its products, each in one launch on a GPU;
 //! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
 //!   AVX-512, AVX2, NEON and plain processors.
 //!
@@ -38,6 +39,7 @@ mod blocks;
 pub mod cpu;
 mod error;
 mod linear;
+pub mod model;
 mod weight;
 
 pub use attention::{AttentionOps, decode_attention, decode_attention_reference, try_decode_attention};
