@@ -41,10 +41,9 @@ impl LanguageModel for TransformerModel<'_> {
     }
 
     fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError> {
-        let config = self.transformer.config();
         // The old cache goes first, so that memory need never hold two.
         self.cache = None;
-        self.cache = Some(Cache::new(config, slots, length, self.transformer.device())?);
+        self.cache = Some(self.transformer.cache(slots, length)?);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
-use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
+use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice};
 use gramask_ner::Document;
 
 use super::error::RunError;
@@ -49,17 +49,12 @@ pub struct Prompts {
 
 impl Engine {
     /// Loads a model onto a device. `weights` is how its weights are kept, a [`WeightChoice`] by name. Where none is given it
-    /// is `file` on the CPU, the checkpoint's own numbers in the fewest bytes, and `f16` elsewhere, where blocks of
-    /// quantised weights are not known.
+    /// is `file`: the checkpoint's own numbers in the fewest bytes.
     ///
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        let weights = match (weights, device) {
-            (Some(given), _) => weight_choice(given)?,
-            (None, DeviceName::Flex) => WeightChoice::Stored,
-            (None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => WeightType::F16.into(),
-        };
+        let weights = weights.map_or(Ok(WeightChoice::Stored), weight_choice)?;
         let device = device.open()?;
         let checkpoint = Checkpoint::open(&model.path)?;
         let transformer = Transformer::load(&checkpoint, &device, weights)?;
@@ -145,7 +140,7 @@ impl Prompts {
 fn weight_choice(given: &str) -> Result<WeightChoice, RunError> {
     given.parse().map_err(|_: UnknownWeights| RunError::Weights {
         given: given.into(),
-        known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
+        known: "`f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
     })
 }
 
