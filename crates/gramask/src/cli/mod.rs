@@ -91,9 +91,9 @@ aligned-smc, free-then-masked. docs/strategies.md says what they do and which pa
     Decode(DecodeArgs),
     /// Make the report of a run, or of two: one page to read, with each figure as SVG and CSV beside it
     #[command(after_help = "\
-The page needs no network and nothing beside it. It shows the run's figures and, unless --without-documents is given, every document
-with its gold and predicted entities and, where the run was made with --trace, how each token of its output came about. The documents
-are those of the corpora, whose licences may forbid to publish them.")]
+The page needs no network and nothing beside it. It shows the run's figures and, unless --without-documents is given,
+every document with its gold and predicted entities and, where the run was made with --trace, how each token of its output
+came about. The documents are those of the corpora, whose licences may forbid to publish them.")]
     Report(report::ReportArgs),
     /// Show which tokens may follow behind the beginning of an output
     #[command(after_help = "\
