@@ -9,7 +9,8 @@
 //! |---|---|
 //! | `--device` | `flex`, `wgpu:N`, `cuda:N` |
 //! | `--model` | `smollm2` where it has been pulled, a path, or a shape with made-up weights: `seeded-135m`, `seeded-0.5b`, `seeded-small` |
-//! | `--weights` | `f32`, `f16`, `q8_0`, `q4_1` or `file`, with commas between |
+//! | `--weights` | `f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file`, with commas between |
+//! | `--dtype` | `f32`, `f16` or `bf16`: what activations and the cache are in, with commas between |
 //! | `--batch`, `--context` | sequences at once, and tokens before the first step, with commas between |
 //! | `--steps` | steps that are timed |
 //! | `--prefill` | at most so many tokens are computed as prompts; the other sequences get copies |
@@ -31,7 +32,7 @@ use gramask_decode::{Layout, Masked, Request, Sampling, Settings, Summary, Trans
 use gramask_grammar::{Constraint, Format, Level, Program};
 use gramask_model::cache::Cache;
 use gramask_model::device::{DeviceName, list};
-use gramask_model::transformer::{Row, Select, WeightChoice};
+use gramask_model::transformer::{Dtype, Precision, Row, Select, WeightChoice};
 use gramask_ner::{Schema, Text};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
@@ -49,6 +50,7 @@ fn main() -> Fallible<()> {
         ("device", "flex"),
         ("model", "smollm2"),
         ("weights", "f16"),
+        ("dtype", "f32"),
         ("batch", "1,8"),
         ("context", "64"),
         ("steps", "32"),
@@ -70,6 +72,7 @@ fn main() -> Fallible<()> {
         "adapter",
         "model",
         "weights",
+        "dtype",
         "batch",
         "context",
         "what",
@@ -78,8 +81,13 @@ fn main() -> Fallible<()> {
         "mask_us",
         "to_unconstrained",
     ]);
-    for weights in options.list::<WeightChoice>("weights")? {
-        let timed = Timed::load(model, &device, weights)?;
+    let dtypes = options.list::<Dtype>("dtype")?;
+    let weights = options.list::<WeightChoice>("weights")?;
+    let precisions = weights
+        .iter()
+        .flat_map(|weights| dtypes.iter().map(|dtype| (*weights, *dtype)));
+    for (weights, dtype) in precisions {
+        let timed = Timed::load(model, &device, Precision::from(weights).with_dtype(dtype))?;
         for context in options.list::<usize>("context")? {
             for batch in options.list::<usize>("batch")? {
                 let mut add = |what: &str, fields: [String; 4]| {
@@ -89,7 +97,12 @@ fn main() -> Fallible<()> {
                         timed.name.clone(),
                         weights.to_string(),
                     ];
-                    row.extend([batch.to_string(), context.to_string(), what.to_owned()]);
+                    row.extend([
+                        dtype.to_string(),
+                        batch.to_string(),
+                        context.to_string(),
+                        what.to_owned(),
+                    ]);
                     row.extend(fields);
                     println!("{}", sheet.add(&row));
                 };
@@ -136,7 +149,7 @@ impl Run<'_> {
         let Run { batch, context, .. } = *self;
         let model = &self.timed.model;
         let prompt = self.timed.prompt(context + steps + 1);
-        let mut cache = Cache::new(model.config(), batch, context + steps + 1, model.device())?;
+        let mut cache = model.cache(batch, context + steps + 1)?;
         let mut pass = |cache: &mut Cache, rows: &[Row<'_>]| -> Fallible<f64> {
             let clock = Instant::now();
             let logits = model.forward(cache, rows, Select::Last)?.try_into_data()?;

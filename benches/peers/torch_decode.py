@@ -16,7 +16,7 @@ import time
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-COLUMNS = ["device", "adapter", "model", "weights", "batch", "context", "what", "tokens_per_s", "step_ms", "mask_us",
+COLUMNS = ["device", "adapter", "model", "weights", "dtype", "batch", "context", "what", "tokens_per_s", "step_ms", "mask_us",
            "to_unconstrained"]
 
 
@@ -79,8 +79,8 @@ def main():
                     print(f"{name} {cache} batch {batch}: failed: {str(error).splitlines()[0]}", flush=True)
                     continue
                 step = (whole - first) / max(1, options.tokens - 1)
-                weights = str(dtype).removeprefix("torch.")
-                where = [f"transformers-{cache}:{device}", adapter, name, weights, batch, options.context]
+                weights = str(dtype).removeprefix("torch.").replace("float", "f")
+                where = [f"transformers-{cache}:{device}", adapter, name, weights, weights, batch, options.context]
                 rows.append([*where, "prefill", f"{batch * options.context / first:.1f}", "", "", ""])
                 rows.append([*where, "decode", f"{batch / step:.1f}", f"{1e3 * step:.3f}", "", ""])
                 print(f"{name} {weights} {cache} batch {batch}: {batch / step:.1f} tokens/s", flush=True)

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use gramask_decode::TokenTable;
 use gramask_grammar::Vocabulary;
 use gramask_model::checkpoint::{Checkpoint, Family, ModelConfig, SeededTensors};
-use gramask_model::transformer::{Transformer, WeightChoice};
+use gramask_model::transformer::{Precision, Transformer};
 
 /// A model on a device, with its tokens.
 pub struct Timed {
@@ -64,11 +64,11 @@ impl Timed {
     ///
     /// # Errors
     /// Where there is no such model, or the device can't take it.
-    pub fn load(name: &str, device: &Device, weights: WeightChoice) -> Result<Timed, Box<dyn Error>> {
+    pub fn load(name: &str, device: &Device, precision: Precision) -> Result<Timed, Box<dyn Error>> {
         let (model, table) = match shape(name) {
             Some(config) => {
                 let tensors = SeededTensors::new(&config, 1);
-                let model = Transformer::load_from(&config, &tensors, device, weights, &mut |_| ())?;
+                let model = Transformer::load_from(&config, &tensors, device, precision, &mut |_| ())?;
                 (model, made_up(config.vocabulary)?)
             }
             None => {
@@ -79,7 +79,7 @@ impl Timed {
                     path => Path::new(path).to_owned(),
                 };
                 let checkpoint = Checkpoint::open(&path)?;
-                let model = Transformer::load(&checkpoint, device, weights)?;
+                let model = Transformer::load(&checkpoint, device, precision)?;
                 (model, TokenTable::of(&checkpoint.tokenizer)?)
             }
         };

@@ -39,6 +39,8 @@ pub enum KernelError {
         kind: &'static str,
         /// The device, as Burn names it.
         device: String,
+        /// The types that it has.
+        available: Vec<&'static str>,
     },
     /// Rows are no whole number of blocks.
     Blocks {
@@ -125,12 +127,15 @@ impl fmt::Display for KernelError {
                 f,
                 "weight [{row}, {column}] is {value:e}; 16-bit floats (and the scales of blocks) end at 65504, so this weight needs f32"
             ),
-            KernelError::Unsupported { kind, device } => {
-                write!(
-                    f,
-                    "device {device} does not compute in {kind}; f32 weights work on every device, q8_0 and q4_1 on `flex` alone"
-                )
-            }
+            KernelError::Unsupported {
+                kind,
+                device,
+                available,
+            } => write!(
+                f,
+                "device {device} does not compute in {kind}; it has {}",
+                available.join(", ")
+            ),
             KernelError::Blocks { kind, input } => write!(
                 f,
                 "rows of {input} values cannot be stored as {kind}, whose blocks are of 32; f16 and f32 store rows of any \
@@ -143,7 +148,10 @@ impl fmt::Display for KernelError {
                 )
             }
             KernelError::UnknownType { given } => {
-                write!(f, "unknown weight type `{given}`: write `f32`, `f16`, `q8_0` or `q4_1`")
+                write!(
+                    f,
+                    "unknown weight type `{given}`: write `f32`, `f16`, `bf16`, `q8_0` or `q4_1`"
+                )
             }
             KernelError::Heads { q, keys, values } => write!(
                 f,

@@ -13,6 +13,7 @@
 //! - [`linear`]: activations times a weight;
 //! - [`decode_attention`]: new tokens attend to their own sequence's keys and values in a shared cache;
 //! - [`choose`]: one token of each row of logits, under masks: the same one on every device;
+//! - [`model`]: what a transformer does around and in its products, each in one launch on a GPU;
 //! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
 //!   AVX-512, AVX2, NEON and plain processors.
 //!
@@ -40,6 +41,7 @@ pub mod choose;
 pub mod cpu;
 mod error;
 mod linear;
+pub mod model;
 mod weight;
 
 pub use attention::{AttentionOps, decode_attention, decode_attention_reference, try_decode_attention};

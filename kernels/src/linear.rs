@@ -13,7 +13,7 @@ use half::f16;
 /// `x · Wᵀ` as an operation that each back end implements in its own way.
 #[backend_extension(Cube: cfg(feature = "gpu"), Flex)]
 pub trait LinearOps: Backend {
-    /// `x` is `[m, in]` in f32, `weight` is `[out, in]` in f32 or f16; the result is `[m, out]` in f32.
+    /// `x` is `[m, in]` in f32, `weight` is `[out, in]` in a float type; the result is `[m, out]` in f32.
     /// [`try_linear`] has checked that.
     fn linear_rows(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -75,7 +75,7 @@ pub fn linear_reference(x: Tensor<2>, weight: &Weight) -> Result<Tensor<2>, Kern
 fn reference(x: Tensor<2>, weight: &Weight) -> Tensor<2> {
     let values = match weight.kind() {
         WeightType::F32 | WeightType::Q8_0 | WeightType::Q4_1 => weight.as_tensor(),
-        WeightType::F16 => weight.as_tensor().cast(FloatDType::F32),
+        WeightType::F16 | WeightType::Bf16 => weight.as_tensor().cast(FloatDType::F32),
     };
     x.matmul(values.transpose())
 }
@@ -137,7 +137,7 @@ impl LinearOps for burn_cubecl::CubeBackend {
             return Self::float_matmul(x, weight);
         }
         // Tensor cores take both operands in 16 bits, and sum in 32.
-        let x = Self::float_cast(x, FloatDType::F16);
+        let x = Self::float_cast(x, kind.into());
         Self::float_cast(Self::float_matmul(x, weight), FloatDType::F32)
     }
 }

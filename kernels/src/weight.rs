@@ -2,17 +2,20 @@
 
 use crate::blocks::{self, Blocks};
 use crate::error::KernelError;
+use crate::model::has_kernels;
+#[cfg(feature = "gpu")]
+use crate::model::packed::Packed;
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
-use half::f16;
+use half::{bf16, f16};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// What a weight's values are stored as. Computation is in 32 bits whatever the type.
 ///
-/// The block types are those of GGUF files, byte for byte. They work on the CPU back end, and where rows are a multiple
-/// of 32 long.
+/// The block types are those of GGUF files, number for number. They work on the CPU back end and on GPUs, and where rows
+/// are a multiple of 32 long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types, reason = "the names that everyone knows them by")]
 pub enum WeightType {
@@ -21,6 +24,9 @@ pub enum WeightType {
     /// 16-bit floats (5 exponent, 10 mantissa bits): a checkpoint in `bf16` has 7 mantissa bits, so its values are
     /// exact in this type too as long as their magnitude lies between 2⁻¹⁴ and 65504.
     F16,
+    /// 16-bit floats (8 exponent, 7 mantissa bits): what most checkpoints are trained in. On GPUs that compute in it; the CPU
+    /// back end would widen the whole weight at every product, so it is refused there.
+    Bf16,
     /// Blocks of 32 signed bytes and a 16-bit scale, 34 bytes in all: half the traffic of `F16`, and a rounding error of
     /// at most 1/254 of the block's largest magnitude.
     Q8_0,
@@ -30,13 +36,19 @@ pub enum WeightType {
 
 impl WeightType {
     /// All types.
-    pub const ALL: [WeightType; 4] = [WeightType::F32, WeightType::F16, WeightType::Q8_0, WeightType::Q4_1];
+    pub const ALL: [WeightType; 5] = [
+        WeightType::F32,
+        WeightType::F16,
+        WeightType::Bf16,
+        WeightType::Q8_0,
+        WeightType::Q4_1,
+    ];
 
     /// Bytes of so many values; of a whole number of blocks where the type has blocks.
     pub const fn bytes(self, values: usize) -> usize {
         match self {
             WeightType::F32 => 4 * values,
-            WeightType::F16 => 2 * values,
+            WeightType::F16 | WeightType::Bf16 => 2 * values,
             WeightType::Q8_0 => values / 32 * 34,
             WeightType::Q4_1 => values / 32 * 20,
         }
@@ -45,16 +57,17 @@ impl WeightType {
     /// Bytes of a block of 32 values; `None` where the type has no blocks.
     pub(crate) const fn block_bytes(self) -> Option<usize> {
         match self {
-            WeightType::F32 | WeightType::F16 => None,
+            WeightType::F32 | WeightType::F16 | WeightType::Bf16 => None,
             WeightType::Q8_0 | WeightType::Q4_1 => Some(self.bytes(32)),
         }
     }
 
-    /// The name, in lower case: `f32`, `f16`, `q8_0`, `q4_1`.
+    /// The name, in lower case: `f32`, `f16`, `bf16`, `q8_0`, `q4_1`.
     pub const fn name(self) -> &'static str {
         match self {
             WeightType::F32 => "f32",
             WeightType::F16 => "f16",
+            WeightType::Bf16 => "bf16",
             WeightType::Q8_0 => "q8_0",
             WeightType::Q4_1 => "q4_1",
         }
@@ -89,6 +102,8 @@ pub struct Weight {
 enum Stored {
     Floats(Box<Tensor<2>>),
     Blocks(Arc<Blocks>),
+    #[cfg(feature = "gpu")]
+    Packed(Box<Packed>),
 }
 
 impl Weight {
@@ -121,6 +136,13 @@ impl Weight {
                 let narrow = data.iter().map(|v| f16::from_f32(*v)).collect();
                 Self::from_f16(narrow, out, input, device)
             }
+            WeightType::Bf16 => {
+                if matches!(device.as_dispatch(), DispatchDevice::Flex(_)) {
+                    return Err(unsupported(kind, device));
+                }
+                let narrow = data.iter().map(|v| bf16::from_f32(*v)).collect();
+                Self::place(narrow, out, input, FloatDType::BF16, device)
+            }
             WeightType::Q8_0 | WeightType::Q4_1 => {
                 check_length(data.len(), out, input)?;
                 let bytes = blocks::quantise(&data, kind).map_err(|at| KernelError::Overflow {
@@ -133,12 +155,13 @@ impl Weight {
         }
     }
 
-    /// From the blocks of `out` rows as a GGUF file has them, which are kept as they are.
+    /// From the blocks of `out` rows as a GGUF file has them. Their numbers are kept as they are; on a GPU in an order of its
+    /// own.
     ///
     /// # Errors
     /// [`KernelError::NoBlocks`] if the type has none; [`KernelError::Blocks`] if rows are no whole number of blocks;
-    /// [`KernelError::Length`] unless there are as many bytes as blocks need; [`KernelError::Unsupported`] on other
-    /// devices than the CPU back end.
+    /// [`KernelError::Length`] unless there are as many bytes as blocks need; [`KernelError::Unsupported`] on
+    /// devices that have no kernels, and in training.
     pub fn from_blocks(
         bytes: Vec<u8>,
         kind: WeightType,
@@ -147,13 +170,16 @@ impl Weight {
         device: &Device,
     ) -> Result<Self, KernelError> {
         let blocks = Blocks::new(bytes, [out, input], kind, device)?;
-        if device.is_autodiff() || !matches!(device.as_dispatch(), DispatchDevice::Flex(_)) {
-            return Err(KernelError::Unsupported {
-                kind: kind.name(),
-                device: format!("{device:?}"),
-            });
+        #[cfg(feature = "gpu")]
+        if has_kernels(device) {
+            let values = Stored::Packed(Box::new(Packed::new(&blocks.bytes, [out, input], kind, device)));
+            return Ok(Weight { values, kind });
         }
-        let values = Stored::Blocks(Arc::new(blocks));
+        let values = if !device.is_autodiff() && matches!(device.as_dispatch(), DispatchDevice::Flex(_)) {
+            Stored::Blocks(Arc::new(blocks))
+        } else {
+            return Err(unsupported(kind, device));
+        };
         Ok(Weight { values, kind })
     }
 
@@ -174,14 +200,12 @@ impl Weight {
     ) -> Result<Self, KernelError> {
         let kind = match dtype {
             FloatDType::F16 => WeightType::F16,
+            FloatDType::BF16 => WeightType::Bf16,
             _ => WeightType::F32,
         };
         check_length(data.len(), out, input)?;
         if !device.supports_dtype(dtype) {
-            return Err(KernelError::Unsupported {
-                kind: kind.name(),
-                device: format!("{device:?}"),
-            });
+            return Err(unsupported(kind, device));
         }
         let dtype: DType = dtype.into();
         let values = Tensor::from_data(TensorData::new(data, [out, input]), (device, dtype));
@@ -194,6 +218,8 @@ impl Weight {
         match &self.values {
             Stored::Floats(values) => values.dims(),
             Stored::Blocks(blocks) => [blocks.out, blocks.input],
+            #[cfg(feature = "gpu")]
+            Stored::Packed(packed) => [packed.out, packed.input],
         }
     }
 
@@ -213,6 +239,8 @@ impl Weight {
         match &self.values {
             Stored::Floats(values) => values.device(),
             Stored::Blocks(blocks) => blocks.device.clone(),
+            #[cfg(feature = "gpu")]
+            Stored::Packed(packed) => packed.numbers.device(),
         }
     }
 
@@ -222,14 +250,25 @@ impl Weight {
         match &self.values {
             Stored::Floats(values) => (**values).clone(),
             Stored::Blocks(blocks) => widened(blocks, 0..blocks.out),
+            #[cfg(feature = "gpu")]
+            Stored::Packed(packed) => packed.widened(FloatDType::F32),
         }
     }
 
-    /// The blocks, where the values are stored in blocks.
+    /// The blocks, where the values are stored in blocks, on the CPU.
     pub(crate) fn blocks(&self) -> Option<&Arc<Blocks>> {
         match &self.values {
-            Stored::Floats(_) => None,
             Stored::Blocks(blocks) => Some(blocks),
+            _ => None,
+        }
+    }
+
+    /// The same on a GPU.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn packed(&self) -> Option<&Packed> {
+        match &self.values {
+            Stored::Packed(packed) => Some(packed),
+            Stored::Floats(_) | Stored::Blocks(_) => None,
         }
     }
 
@@ -246,7 +285,32 @@ impl Weight {
                 let ids: Vec<usize> = ids.into_data().iter::<i64>().map(|id| id as usize).collect();
                 widened(blocks, ids.into_iter())
             }
+            #[cfg(feature = "gpu")]
+            Stored::Packed(packed) => packed.rows(ids),
         }
+    }
+}
+
+fn unsupported(kind: WeightType, device: &Device) -> KernelError {
+    let floats = [WeightType::F32, WeightType::F16, WeightType::Bf16];
+    let dtypes = [FloatDType::F32, FloatDType::F16, FloatDType::BF16];
+    let is_flex = matches!(device.as_dispatch(), DispatchDevice::Flex(_));
+    let has = |(kind, dtype): &(WeightType, FloatDType)| {
+        device.supports_dtype(*dtype) && !(is_flex && *kind == WeightType::Bf16)
+    };
+    let mut available: Vec<_> = floats
+        .into_iter()
+        .zip(dtypes)
+        .filter(has)
+        .map(|(kind, _)| kind)
+        .collect();
+    if !device.is_autodiff() && (is_flex || has_kernels(device)) {
+        available.extend([WeightType::Q8_0, WeightType::Q4_1]);
+    }
+    KernelError::Unsupported {
+        kind: kind.name(),
+        device: format!("{device:?}"),
+        available: available.into_iter().map(WeightType::name).collect(),
     }
 }
 

@@ -210,6 +210,6 @@ fn types_have_names() {
     let error = "Q8_0".parse::<WeightType>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown weight type `Q8_0`: write `f32`, `f16`, `q8_0` or `q4_1`"
+        "unknown weight type `Q8_0`: write `f32`, `f16`, `bf16`, `q8_0` or `q4_1`"
     );
 }

@@ -80,7 +80,7 @@ impl LanguageModel for TransformerModel<'_> {
         // The old cache goes first, so that memory need never hold two.
         (self.cache, self.demand) = (None, None);
         let weights = self.transformer.weight_bytes();
-        let demand = Demand::of(config, weights, size_of::<f32>(), slots, length);
+        let demand = Demand::of(config, weights, self.transformer.dtype().bytes(), slots, length);
         let memory = memory_of(device);
         // What cannot be is said before the device is brought down by it. A length beyond the context is the cache's to refuse.
         if length <= config.context && memory.is_some_and(|memory| demand.total() > memory) {
@@ -92,7 +92,7 @@ impl LanguageModel for TransformerModel<'_> {
             };
             return Err(fault.into());
         }
-        let cache = guard(device, || Cache::new(config, slots, length, device));
+        let cache = guard(device, || self.transformer.cache(slots, length));
         self.cache = Some(cache.map_err(|fault| fault.asking(demand))??);
         self.demand = Some(demand);
         Ok(())

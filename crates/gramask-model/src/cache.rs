@@ -12,9 +12,10 @@
 use std::ops::Range;
 
 use burn::tensor::{DType, Device, Tensor};
+use gramask_kernels::model;
 
 use crate::checkpoint::ModelConfig;
-use crate::transformer::{Transformer, copy_positions};
+use crate::transformer::{Dtype, Recorded, Transformer, copy_positions};
 
 /// Why a cache could not do what it was told. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,17 +94,38 @@ pub struct Cache {
     lengths: Vec<usize>,
     capacity: usize,
     shape: [usize; 4],
+    dtype: Dtype,
     device: Device,
+    /// Cosines and sines by position of these frequencies, where they are looked up on the device.
+    /// `[capacity, head_width]`
+    angles: Option<(Vec<f64>, Tensor<2>)>,
+    /// Decoding steps on these very tensors.
+    recorded: Vec<Recorded>,
 }
 
 impl Cache {
-    /// Allocates a cache of `slots` sequences of up to `capacity` tokens each.
+    /// Allocates a cache of `slots` sequences of up to `capacity` tokens each, in `f32`.
+    /// [`Transformer::cache`] makes one in the model's type.
     ///
     /// It takes `2 · layers · slots · kv_heads · capacity · head_width · 4` bytes on the device ([`Cache::bytes`]).
     ///
     /// # Errors
     /// [`CacheError::Empty`] and [`CacheError::BeyondContext`].
     pub fn new(config: &ModelConfig, slots: usize, capacity: usize, device: &Device) -> Result<Self, CacheError> {
+        Self::with_dtype(config, slots, capacity, device, Dtype::F32)
+    }
+
+    /// The same in another type, which the device must have.
+    ///
+    /// # Errors
+    /// As [`Cache::new`].
+    pub fn with_dtype(
+        config: &ModelConfig,
+        slots: usize,
+        capacity: usize,
+        device: &Device,
+        dtype: Dtype,
+    ) -> Result<Self, CacheError> {
         if slots == 0 || capacity == 0 {
             return Err(CacheError::Empty { slots, capacity });
         }
@@ -114,7 +136,7 @@ impl Cache {
             });
         }
         let shape = [slots, config.kv_heads, capacity, config.head_width];
-        let zeros = || Some(Tensor::<4>::zeros(shape, (device, DType::F32)));
+        let zeros = || Some(Tensor::<4>::zeros(shape, (device, DType::from(dtype.float()))));
         let layers = (0..config.layers)
             .map(|_| LayerCache {
                 keys: zeros(),
@@ -126,7 +148,10 @@ impl Cache {
             lengths: vec![0; slots],
             capacity,
             shape,
+            dtype,
             device: device.clone(),
+            angles: None,
+            recorded: Vec::new(),
         })
     }
 
@@ -145,9 +170,14 @@ impl Cache {
         &self.device
     }
 
+    /// What it is kept in.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     /// Bytes taken on the device.
     pub fn bytes(&self) -> usize {
-        2 * self.layers.len() * self.shape.iter().product::<usize>() * size_of::<f32>()
+        2 * self.layers.len() * self.shape.iter().product::<usize>() * self.dtype.bytes()
     }
 
     /// How many tokens the slot holds.
@@ -234,25 +264,39 @@ impl Cache {
         }
         if from != to && start < end {
             let native = Transformer::has_native_code(&self.device);
-            let [_, heads, _, width] = self.shape;
-            let move_over = |all: Tensor<4>| {
-                if native {
-                    return copy_positions(all, [from, to], start..end);
-                }
-                // The product has memory of its own, which a slice has not: without it the write below would find a
-                // second handle alive and copy the whole cache.
-                let part = all
-                    .clone()
-                    .slice([from..from + 1, 0..heads, start..end, 0..width])
-                    .mul_scalar(1.0);
-                all.slice_assign([to..to + 1, 0..heads, start..end, 0..width], part) // [1, kv_heads, end - start, head_width]
-            };
             for layer in &mut self.layers {
-                layer.update(|keys, values| (move_over(keys), move_over(values)));
+                layer.update(|keys, values| match native {
+                    true => (
+                        copy_positions(keys, [from, to], start..end),
+                        copy_positions(values, [from, to], start..end),
+                    ),
+                    false => model::copy_positions(keys, values, from, to, start..end),
+                });
             }
         }
         self.lengths[to] = end;
         Ok(())
+    }
+
+    /// The table of these frequencies' angles for every position of a slot, made when it is first asked for.
+    pub(crate) fn angles(&mut self, frequencies: &[f64]) -> Tensor<2> {
+        if let Some((_, table)) = self.angles.as_ref().filter(|(of, _)| of == frequencies) {
+            return table.clone();
+        }
+        let table = model::angles(self.capacity, frequencies, &self.device);
+        self.angles = Some((frequencies.to_vec(), table.clone()));
+        table
+    }
+
+    /// Takes out the first recording that fits.
+    pub(crate) fn take_recorded(&mut self, fits: impl Fn(&Recorded) -> bool) -> Option<Recorded> {
+        let found = self.recorded.iter().position(fits)?;
+        Some(self.recorded.swap_remove(found))
+    }
+
+    /// Puts a recording back.
+    pub(crate) fn keep_recorded(&mut self, recorded: Recorded) {
+        self.recorded.push(recorded);
     }
 
     /// Keys and values of one layer.

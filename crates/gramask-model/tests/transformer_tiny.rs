@@ -10,7 +10,7 @@ use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 #[cfg(feature = "wgpu")]
 use gramask_model::device::available;
-use gramask_model::transformer::{LoadError, ModelError, Row, Select, Transformer, WeightType};
+use gramask_model::transformer::{Kernels, LoadError, ModelError, Row, Select, Transformer, WeightType};
 
 const TINY: [&str; 3] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3"];
 
@@ -26,11 +26,16 @@ fn open(name: &str, device: &Device, weights: WeightType) -> Transformer {
     Transformer::load(&checkpoint, device, weights).unwrap()
 }
 
-/// Both ways to compute on the CPU.
-fn on_flex(name: &str) -> [Transformer; 2] {
+/// All ways to compute on the CPU: natively, in tensor operations, and in the order of a GPU's kernels, which are tensor
+/// operations here.
+fn on_flex(name: &str) -> [Transformer; 3] {
     let device = DeviceName::Flex.open().unwrap();
     let load = || open(name, &device, WeightType::F32);
-    [load(), load().without_native_code()]
+    [
+        load(),
+        load().without_native_code(),
+        load().with_kernels(Kernels::ALL).with_recorded_steps(),
+    ]
 }
 
 fn sequences(name: &str) -> Vec<Vec<u32>> {
@@ -120,7 +125,7 @@ fn logits_on_wgpu_equal_those_of_numpy() {
         // And one decode step of all slots, against the CPU.
         let next: Vec<_> = (0..3).map(|slot| Row { slot, tokens: &[7] }).collect();
         let got = numbers(model.forward(&mut cache, &next, Select::Last).unwrap());
-        let [flex, _] = on_flex(name);
+        let [flex, ..] = on_flex(name);
         let vocabulary = flex.config().vocabulary;
         for (slot, sequence) in sequences.iter().enumerate() {
             let whole = alone(&flex, &[sequence.as_slice(), &[7]].concat());
@@ -204,7 +209,7 @@ fn any_division_of_a_sequence_gives_the_same_logits() {
 
 #[test]
 fn last_is_the_last_of_all() {
-    let [model, _] = on_flex("tiny-llama");
+    let [model, ..] = on_flex("tiny-llama");
     let (a, b) = ([1, 2, 3], [4, 5]);
     let rows = [Row { slot: 0, tokens: &a }, Row { slot: 1, tokens: &b }];
     let all = numbers(model.forward(&mut cache(&model, 2), &rows, Select::All).unwrap());
@@ -392,8 +397,8 @@ fn wrong_rows_are_refused_before_anything_is_written() {
 
 #[test]
 fn a_cache_of_another_model_is_refused() {
-    let [llama, _] = on_flex("tiny-llama");
-    let [qwen, _] = on_flex("tiny-qwen3");
+    let [llama, ..] = on_flex("tiny-llama");
+    let [qwen, ..] = on_flex("tiny-qwen3");
     let mut other = cache(&qwen, 1);
     let error = llama
         .forward(&mut other, &[Row { slot: 0, tokens: &[1] }], Select::Last)

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::dtype::FloatType;
+use super::dtype::Dtype;
 use super::fault::guard;
 use super::name::DeviceName;
 use super::{BACK_ENDS, back_end};
@@ -95,7 +95,7 @@ pub struct DeviceInfo {
     #[serde(flatten)]
     pub adapter: Adapter,
     /// The types that it computes in; none where it does not open.
-    pub float_types: Vec<FloatType>,
+    pub float_types: Vec<Dtype>,
     /// Why it does not open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -140,7 +140,7 @@ pub fn list() -> Listing {
 
 fn describe(name: DeviceName, adapter: Adapter) -> DeviceInfo {
     let opened = (back_end(name).open)(name.number(), &adapter, None);
-    let types = opened.and_then(|device| guard(&device, || FloatType::of(&device)).map_err(|fault| fault.to_string()));
+    let types = opened.and_then(|device| guard(&device, || Dtype::of(&device)).map_err(|fault| fault.to_string()));
     let (float_types, fault) = match types {
         Ok(types) => (types, None),
         Err(fault) => (Vec::new(), Some(fault)),
@@ -189,7 +189,7 @@ mod tests {
         for info in &listing.present {
             assert_eq!(info.fault, None, "{}", info.device);
             assert!(!info.adapter.name.is_empty() && !info.adapter.api.is_empty());
-            assert!(info.float_types.contains(&FloatType::F32));
+            assert!(info.float_types.contains(&Dtype::F32));
             assert!(info.adapter.memory.is_none_or(|bytes| bytes > 1 << 20));
         }
         let json = serde_json::to_value(&listing).unwrap();

@@ -27,7 +27,7 @@ mod wgpu;
 
 use burn::tensor::Device;
 
-pub use dtype::{FloatType, UnknownFloatType};
+pub use dtype::{Dtype, UnknownDtype};
 pub use fault::{DeviceFault, guard};
 pub use fit::{Demand, Fits};
 pub use info::{Absence, AbsentBackEnd, Adapter, AdapterKind, DeviceInfo, Listing, list};

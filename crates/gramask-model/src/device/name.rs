@@ -6,7 +6,7 @@ use std::str::FromStr;
 use burn::tensor::Device;
 use serde::{Serialize, Serializer};
 
-use super::dtype::{FloatType, names};
+use super::dtype::{Dtype, names};
 use super::info::Absence;
 use super::opened::note;
 use super::options::{MemoryPool, OpenOptions};
@@ -82,13 +82,13 @@ pub enum DeviceError {
     },
     /// The device does not compute in this type.
     #[error("device `{name}` does not compute in {wanted}: it has {}", names(.supported))]
-    FloatType {
+    Dtype {
         /// The device.
         name: DeviceName,
         /// What was asked for.
-        wanted: FloatType,
+        wanted: Dtype,
         /// What it has.
-        supported: Vec<FloatType>,
+        supported: Vec<Dtype>,
     },
 }
 
@@ -152,7 +152,7 @@ impl DeviceName {
     /// Opens the device. Options hold from the first time that a process opens the device, and for all of it.
     ///
     /// # Errors
-    /// As [`DeviceName::open`]; [`DeviceError::MemoryPool`] and [`DeviceError::FloatType`] where the device lacks what the
+    /// As [`DeviceName::open`]; [`DeviceError::MemoryPool`] and [`DeviceError::Dtype`] where the device lacks what the
     /// options ask for.
     pub fn open_with(self, options: OpenOptions) -> Result<Device, DeviceError> {
         let back_end = back_end(self);

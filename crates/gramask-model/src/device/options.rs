@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use super::dtype::FloatType;
+use super::dtype::Dtype;
 use super::name::{DeviceError, DeviceName};
 
 /// What a device is opened with.
@@ -14,17 +14,17 @@ pub struct OpenOptions {
     /// How it hands out its memory; the back end's own choice where none is given.
     pub memory_pool: Option<MemoryPool>,
     /// A float type that it has to compute in.
-    pub float_type: Option<FloatType>,
+    pub float_type: Option<Dtype>,
 }
 
 impl OpenOptions {
     /// Checks an open device.
     pub(super) fn check(self, name: DeviceName, device: &Device) -> Result<(), DeviceError> {
         match self.float_type {
-            Some(wanted) if !wanted.is_supported_by(device) => Err(DeviceError::FloatType {
+            Some(wanted) if !wanted.is_supported(device) => Err(DeviceError::Dtype {
                 name,
                 wanted,
-                supported: FloatType::of(device),
+                supported: Dtype::of(device),
             }),
             _ => Ok(()),
         }
@@ -113,9 +113,9 @@ mod tests {
     fn every_device_computes_in_32_bits_and_in_what_it_says() {
         for name in super::super::available() {
             let device = name.open().unwrap();
-            let supported = FloatType::of(&device);
-            assert!(supported.contains(&FloatType::F32), "{name}");
-            for float_type in FloatType::ALL {
+            let supported = Dtype::of(&device);
+            assert!(supported.contains(&Dtype::F32), "{name}");
+            for float_type in Dtype::ALL {
                 let options = OpenOptions {
                     memory_pool: None,
                     float_type: Some(float_type),

@@ -4,7 +4,7 @@
 //! repeated to match: a group's queries are laid out as more rows of one matrix product.
 
 use burn::tensor::activation::softmax;
-use burn::tensor::{Tensor, s};
+use burn::tensor::{FloatDType, Tensor, s};
 use gramask_kernels::decode_attention;
 
 use super::linear::Linear;
@@ -81,22 +81,28 @@ impl Attention {
         portable: &Portable,
     ) -> Tensor<2> {
         let ([tokens, width], head) = (q.dims(), self.head_width);
-        let scale = 1.0 / (head as f64).sqrt();
-        let q = rotate(q.reshape([tokens, self.heads, head]), &portable.cos, &portable.sin).mul_scalar(scale);
+        let q = rotate(q.reshape([tokens, self.heads, head]), &portable.cos, &portable.sin);
         let k = rotate(k.reshape([tokens, self.kv_heads, head]), &portable.cos, &portable.sin);
         let v = v.reshape([tokens, self.kv_heads, head]);
         cache.update(|keys, values| (self.write(keys, k, plan), self.write(values, v, plan)));
         let Some((keys, values)) = cache.read() else {
             return q.reshape([tokens, width]);
         };
-        let mut mixed: Vec<_> = portable
-            .groups
-            .iter()
-            .map(|g| self.attend(q.clone(), &keys, &values, g))
-            .collect();
-        match (mixed.pop(), mixed.is_empty()) {
-            (Some(only), true) => only,
-            (last, _) => Tensor::cat(mixed.into_iter().chain(last).collect(), 0),
+        self.attend_groups(q, &keys, &values, &portable.groups)
+    }
+
+    /// `q` `[tokens of the pass, heads, head_width]` -> `[tokens of the groups, heads * head_width]`, in the groups' order
+    pub(super) fn attend_groups(
+        &self,
+        q: Tensor<3>,
+        keys: &Tensor<4>,
+        values: &Tensor<4>,
+        groups: &[Group],
+    ) -> Tensor<2> {
+        let mut mixed: Vec<_> = groups.iter().map(|g| self.attend(q.clone(), keys, values, g)).collect();
+        match mixed.len() {
+            1 => mixed.remove(0),
+            _ => Tensor::cat(mixed, 0),
         }
     }
 
@@ -127,18 +133,23 @@ impl Attention {
             Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., 0..seen, ..]),
             Slots::These(slots) => all.clone().slice(s![.., .., 0..seen, ..]).select(0, (**slots).clone()),
         };
+        let (scale, dtype, cached_as) = (1.0 / (head as f64).sqrt(), q.dtype(), keys.dtype());
         let q = q
             .narrow(0, group.first, rows * tokens)
+            .mul_scalar(scale)
+            .cast(cached_as)
             .reshape([rows, tokens, heads, head])
             .swap_dims(1, 2);
         let q = q.reshape([rows, kv, heads / kv * tokens, head]);
-        let mut scores = q.matmul(cached(keys).swap_dims(2, 3)); // [rows, kv, heads / kv * tokens, seen]
+        // [rows, kv, heads / kv * tokens, seen]; the softmax is in 32 bits, as are the sums of products.
+        let mut scores = q.matmul(cached(keys).swap_dims(2, 3)).cast(FloatDType::F32);
         if let Some(mask) = &group.mask {
             let by_head = scores.reshape([rows, heads, tokens, seen]);
             let masked = by_head.mask_fill(mask.clone().expand([rows, heads, tokens, seen]), -1.0e30);
             scores = masked.reshape([rows, kv, heads / kv * tokens, seen]);
         }
-        let mixed = softmax(scores, 3).matmul(cached(values)); // [rows, kv, heads / kv * tokens, head]
+        let weights = softmax(scores, 3).cast(cached_as);
+        let mixed = weights.matmul(cached(values)).cast(dtype); // [rows, kv, heads / kv * tokens, head]
         mixed
             .reshape([rows, heads, tokens, head])
             .swap_dims(1, 2)

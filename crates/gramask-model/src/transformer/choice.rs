@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use burn::tensor::{Device, FloatDType};
 use gramask_kernels::{KernelError, WeightType};
 
 use crate::checkpoint::{BlockType, TensorSource};
@@ -16,21 +17,21 @@ use crate::checkpoint::{BlockType, TensorSource};
 /// assert_eq!("file".parse(), Ok(WeightChoice::Stored));
 /// assert_eq!(WeightChoice::from(WeightType::F16).to_string(), "f16");
 /// let error = "int8".parse::<WeightChoice>().unwrap_err();
-/// assert_eq!(error.to_string(), "unknown weight type `int8`: write `f32`, `f16`, `q8_0`, `q4_1` or `file`");
+/// assert_eq!(error.to_string(), "unknown weight type `int8`: write `f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file`");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WeightChoice {
     /// In this type, rounded where the checkpoint's is another.
     As(WeightType),
     /// Matrices in `Q8_0`, `Q4_1` and `F32` as they are. The others, which the kernels have no products for, are kept in
-    /// `F16`; and so is a product that is made of several tensors (queries, keys and values; gate and up) if their types
+    /// `F16` (in `F32` where the device has no 16-bit floats); and so is a product that is made of several tensors (queries, keys and values; gate and up) if their types
     /// differ.
     Stored,
 }
 
 /// A name that stands for no way to keep weights.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown weight type `{given}`: write `f32`, `f16`, `q8_0`, `q4_1` or `file`")]
+#[error("unknown weight type `{given}`: write `f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file`")]
 pub struct UnknownWeights {
     /// The name.
     pub given: String,
@@ -38,14 +39,15 @@ pub struct UnknownWeights {
 
 impl WeightChoice {
     /// The type of the product that these tensors are together.
-    pub(crate) fn resolve(self, tensors: &dyn TensorSource, names: &[String]) -> WeightType {
+    pub(crate) fn resolve(self, tensors: &dyn TensorSource, names: &[String], device: &Device) -> WeightType {
         let stored = |kind: BlockType| names.iter().all(|name| tensors.stored_as(name) == Some(kind.name()));
         match self {
             WeightChoice::As(kind) => kind,
             WeightChoice::Stored if stored(BlockType::Q8_0) => WeightType::Q8_0,
             WeightChoice::Stored if stored(BlockType::Q4_1) => WeightType::Q4_1,
             WeightChoice::Stored if stored(BlockType::F32) => WeightType::F32,
-            WeightChoice::Stored => WeightType::F16,
+            WeightChoice::Stored if device.supports_dtype(FloatDType::F16) => WeightType::F16,
+            WeightChoice::Stored => WeightType::F32,
         }
     }
 }

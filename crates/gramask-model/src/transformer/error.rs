@@ -2,6 +2,7 @@
 
 use gramask_kernels::KernelError;
 
+use super::Dtype;
 use crate::cache::CacheError;
 use crate::checkpoint::CheckpointError;
 
@@ -80,6 +81,14 @@ pub enum ModelError {
         /// The model's device.
         model: String,
     },
+    /// The cache is kept in a type that this way to compute does not read.
+    #[error("the cache is kept in {found}; on {device} the model reads f32: make the cache with `Transformer::cache`")]
+    CacheInAnotherType {
+        /// What the cache is kept in.
+        found: Dtype,
+        /// The model's device.
+        device: String,
+    },
     /// The cache was made for another model.
     #[error("the cache has {found}, the model needs {expected}: make it from this model's configuration")]
     CacheOfAnotherModel {
@@ -121,6 +130,16 @@ pub enum LoadError {
         name: String,
         /// What the device cannot do.
         error: KernelError,
+    },
+    /// The device does not compute in the type that was asked for.
+    #[error("device {device} does not compute in {dtype}; it has {}", .available.join(", "))]
+    Dtype {
+        /// What was asked for.
+        dtype: Dtype,
+        /// The device, as Burn names it.
+        device: String,
+        /// What would work there.
+        available: Vec<&'static str>,
     },
     /// The shape makes no model.
     #[error("configuration: {what}")]

@@ -22,6 +22,16 @@ impl Linear {
         Self { weight, bias }
     }
 
+    /// The weight.
+    pub fn weight(&self) -> &Weight {
+        &self.weight
+    }
+
+    /// `[outputs]`
+    pub fn bias(&self) -> Option<&Tensor<1>> {
+        self.bias.as_ref()
+    }
+
     /// Memory that the weight takes, in bytes.
     pub fn bytes(&self) -> usize {
         self.weight.bytes()

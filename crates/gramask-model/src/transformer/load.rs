@@ -6,13 +6,13 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use gramask_kernels::{KernelError, Weight, WeightType};
 
 use super::LoadError;
-use super::WeightChoice;
 use super::attention::Attention;
 use super::block::Block;
 use super::feed_forward::FeedForward;
 use super::linear::Linear;
-use super::model::Transformer;
+use super::model::{Transformer, next_number};
 use super::norm::RmsNorm;
+use super::{Dtype, Precision, WeightChoice};
 use crate::checkpoint::{BlockType, Checkpoint, ModelConfig, TensorSource, expected_tensors};
 
 /// How far loading is.
@@ -25,7 +25,7 @@ pub struct Progress {
 }
 
 impl Transformer {
-    /// Loads a checkpoint onto a device.
+    /// Loads a checkpoint onto a device. A weight type alone computes in `f32`; [`Precision::with_dtype`] names another.
     ///
     /// ```no_run
     /// use gramask_model::cache::Cache;
@@ -43,10 +43,10 @@ impl Transformer {
     /// ```
     ///
     /// # Errors
-    /// [`LoadError`]: a tensor is missing, has a wrong shape or cannot be read; the device lacks the weight type, or a
-    /// matrix's rows are no whole number of its blocks.
-    pub fn load(checkpoint: &Checkpoint, device: &Device, weights: impl Into<WeightChoice>) -> Result<Self, LoadError> {
-        Self::load_from(&checkpoint.config, &*checkpoint.tensors, device, weights, &mut |_| ())
+    /// [`LoadError`]: a tensor is missing, has a wrong shape or cannot be read; the device lacks a type, or a matrix's rows
+    /// are no whole number of its blocks.
+    pub fn load(checkpoint: &Checkpoint, device: &Device, precision: impl Into<Precision>) -> Result<Self, LoadError> {
+        Self::load_from(&checkpoint.config, &*checkpoint.tensors, device, precision, &mut |_| ())
     }
 
     /// Loads from any source of tensors, and says after each product how far it is.
@@ -57,11 +57,18 @@ impl Transformer {
         config: &ModelConfig,
         tensors: &dyn TensorSource,
         device: &Device,
-        weights: impl Into<WeightChoice>,
+        precision: impl Into<Precision>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, LoadError> {
         check(config, tensors)?;
-        let weights = weights.into();
+        let Precision { weights, dtype } = precision.into();
+        if !dtype.is_supported(device) {
+            return Err(LoadError::Dtype {
+                dtype,
+                device: format!("{device:?}"),
+                available: Dtype::supported(device),
+            });
+        }
         let now = Progress {
             loaded: 0,
             total: config.parameters(),
@@ -91,8 +98,11 @@ impl Transformer {
             head,
             frequencies: config.inverse_frequencies(),
             weights,
+            dtype,
             device: device.clone(),
-            native: Self::has_native_code(device),
+            way: Self::best_way(device),
+            recording: false,
+            number: next_number(),
         })
     }
 }
@@ -161,7 +171,7 @@ impl Loader<'_> {
 
     /// Matrices one below the other, as one weight.
     fn weight(&mut self, names: &[String], inputs: usize) -> Result<Weight, LoadError> {
-        let kind = self.weights.resolve(self.tensors, names);
+        let kind = self.weights.resolve(self.tensors, names, self.device);
         let failed = |error: KernelError| {
             let parts: Vec<_> = names.iter().map(|name| name.trim_end_matches(".weight")).collect();
             let name = format!("{}.weight", parts.join("+"));
@@ -181,7 +191,7 @@ impl Loader<'_> {
         let stored = match kind {
             WeightType::Q8_0 => BlockType::Q8_0,
             WeightType::Q4_1 => BlockType::Q4_1,
-            WeightType::F32 | WeightType::F16 => return None,
+            WeightType::F32 | WeightType::F16 | WeightType::Bf16 => return None,
         };
         let parts: Option<Vec<_>> = names
             .iter()

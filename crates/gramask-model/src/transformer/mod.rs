@@ -11,7 +11,9 @@
 //! | `feed_forward.rs` | SwiGLU |
 //! | `block.rs`, `model.rs` | one layer, and all of them between embedding and head |
 //! | `choice.rs`, `load.rs` | a checkpoint's tensors become a model |
+//! | `dtype.rs` | what activations and the cache are kept in |
 //! | `native.rs`, `simd.rs` | the same operations as plain Rust, for the CPU |
+//! | `fused.rs`, `recorded.rs` | the same layers for GPUs, in few launches, and a step that is recorded once |
 //!
 //! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
 //! head's queries and keys; a model without `lm_head` uses the embedding as its head.
@@ -20,29 +22,36 @@
 //! padding. Everything but attention works token by token and sees only that matrix, so that every product is a plain
 //! 2-D matrix product. Attention knows which tokens belong to which row.
 //!
-//! **Two ways to compute the same.** Each operation that is not a matrix product is written twice: in Burn's tensor
-//! operations, which run on every device, and natively for the CPU back end `flex`, where a step of one token would
-//! otherwise spend more time on calls than on arithmetic. The first is the definition, and tests hold the second to it.
+//! **Three ways to compute the same.** In Burn's tensor operations, which run on every device; natively for the CPU back
+//! end `flex`, where a step of one token would otherwise spend more time on calls than on arithmetic; and in kernels for
+//! GPUs, which would otherwise wait for launches. The first is the definition, and tests hold the others to it.
 
 mod attention;
 mod block;
 mod choice;
+mod dtype;
 mod error;
 mod feed_forward;
+mod fused;
 mod linear;
 mod load;
 mod model;
 mod native;
 mod norm;
+mod recorded;
 mod rope;
 mod simd;
 mod step;
 
+pub use crate::device::{Dtype, UnknownDtype};
 pub use choice::{UnknownWeights, WeightChoice};
+pub use dtype::Precision;
 pub use error::{LoadError, ModelError};
-/// How weight matrices are kept on the device; activations, norms, biases and the cache are `f32` always.
+pub use fused::Kernels;
+/// How weight matrices are kept on the device.
 pub use gramask_kernels::WeightType;
 pub use load::Progress;
 pub use model::Transformer;
 pub(crate) use native::copy_positions;
+pub(crate) use recorded::Recorded;
 pub use step::{Row, Select};

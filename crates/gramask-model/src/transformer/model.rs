@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use gramask_kernels::model::has_kernels;
 
 use super::block::Block;
+use super::fused::Kernels;
 use super::linear::Linear;
 use super::norm::RmsNorm;
 use super::step::{Plan, Portable, Row, Select, Step, Way};
-use super::{ModelError, WeightChoice};
-use crate::cache::Cache;
+use super::{Dtype, ModelError, Precision, WeightChoice};
+use crate::cache::{Cache, CacheError};
 use crate::checkpoint::ModelConfig;
 use crate::device::is_flex;
 
@@ -28,15 +31,37 @@ pub struct Transformer {
     /// Angle per position of each pair. `[head_width / 2]`
     pub(crate) frequencies: Vec<f64>,
     pub(crate) weights: WeightChoice,
+    pub(crate) dtype: Dtype,
     pub(crate) device: Device,
-    pub(crate) native: bool,
+    pub(crate) way: BestWay,
+    /// Decoding steps are recorded and replayed.
+    pub(crate) recording: bool,
+    /// No other model of this process has it.
+    pub(crate) number: u64,
+}
+
+/// How a model computes on its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BestWay {
+    /// Natively, on the CPU.
+    Native,
+    /// In kernels, on a GPU.
+    Fused(Kernels),
+    /// In tensor operations.
+    Portable,
+}
+
+/// The number of the next model.
+pub(crate) fn next_number() -> u64 {
+    static MODELS: AtomicU64 = AtomicU64::new(0);
+    MODELS.fetch_add(1, Ordering::Relaxed)
 }
 
 impl fmt::Debug for Transformer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transformer")
             .field("config", &self.config)
-            .field("weights", &self.weights)
+            .field("precision", &self.precision())
             .field("device", &self.device)
             .finish_non_exhaustive()
     }
@@ -58,6 +83,24 @@ impl Transformer {
         self.weights
     }
 
+    /// What activations, and the caches of [`Transformer::cache`], are kept in.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// How the weights are kept and what is computed in.
+    pub fn precision(&self) -> Precision {
+        Precision::from(self.weights).with_dtype(self.dtype)
+    }
+
+    /// A cache for this model, on its device and in its type, of `slots` sequences of up to `capacity` tokens each.
+    ///
+    /// # Errors
+    /// As [`Cache::new`].
+    pub fn cache(&self, slots: usize, capacity: usize) -> Result<Cache, CacheError> {
+        Cache::with_dtype(&self.config, slots, capacity, &self.device, self.dtype)
+    }
+
     /// Memory that the weight matrices take, in bytes: what a decoding step reads of them.
     pub fn weight_bytes(&self) -> usize {
         let blocks = self.blocks.iter().flat_map(|block| {
@@ -76,11 +119,29 @@ impl Transformer {
             .sum()
     }
 
-    /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default.
+    /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default, and on GPUs,
+    /// where kernels are. Activations are then `f32`.
     ///
-    /// The results are the same up to rounding, and slower; tests compare the two.
+    /// The results are the same up to rounding, and slower; tests compare them.
     pub fn without_native_code(mut self) -> Self {
-        self.native = false;
+        (self.way, self.dtype) = (BestWay::Portable, Dtype::F32);
+        self
+    }
+
+    /// Computes as on a GPU, with these operations as kernels and the others in tensor operations: to measure what each is
+    /// worth. [`Kernels::ALL`] is what GPUs do anyway. On devices without the kernels all are tensor operations.
+    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+        self.way = BestWay::Fused(kernels);
+        self
+    }
+
+    /// Records a decoding step of each batch size the first time, and replays it from then on: one call to the device in
+    /// place of some hundred launches. Off by default. Devices that cannot record ignore it.
+    ///
+    /// The recording is kept in the cache that the step writes to. It is replayed on the thread that made it; on another
+    /// thread it is made anew.
+    pub fn with_recorded_steps(mut self) -> Self {
+        self.recording = true;
         self
     }
 
@@ -101,8 +162,27 @@ impl Transformer {
             let (cache, model) = (format!("{:?}", cache.device()), format!("{:?}", self.device));
             return Err(ModelError::CacheOnAnotherDevice { cache, model });
         }
+        if self.needs_f32() && cache.dtype() != Dtype::F32 {
+            let (found, device) = (cache.dtype(), format!("{:?}", self.device));
+            return Err(ModelError::CacheInAnotherType { found, device });
+        }
         let step = Step::new(&self.config, cache, rows, &self.frequencies)?;
         let wanted = select.of(&step.spans)?;
+        if let BestWay::Fused(kernels) = self.way {
+            let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as usize).collect();
+            let replayed = match self.recording && wanted.is_none() {
+                true => self.replayed(cache, &step, &ids, kernels),
+                false => None,
+            };
+            let logits = match replayed {
+                Some(logits) => logits,
+                None => self.fused(cache, &step, &ids, wanted.map(|w| self.upload(w)), kernels),
+            };
+            for span in &step.spans {
+                cache.grow(span.slot, span.tokens);
+            }
+            return Ok(logits);
+        }
         let plan = self.plan(step, cache.capacity());
         let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as i32).collect();
         let mut x = self.embedding.rows(self.upload(ids)); // [tokens, width]
@@ -125,9 +205,11 @@ impl Transformer {
     }
 
     fn plan(&self, step: Step, capacity: usize) -> Plan {
-        let way = match self.native {
-            true => Way::Native,
-            false => Way::Portable(Box::new(Portable::new(&step, capacity, &self.device))),
+        let way = match self.way {
+            BestWay::Native => Way::Native,
+            BestWay::Portable | BestWay::Fused(_) => {
+                Way::Portable(Box::new(Portable::new(&step, capacity, &self.device)))
+            }
         };
         Plan {
             step: Arc::new(step),
@@ -138,6 +220,22 @@ impl Transformer {
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {
         let shape = [numbers.len()];
         Tensor::from_data(TensorData::new(numbers, shape), &self.device)
+    }
+
+    /// Everything but the kernels reads and writes a cache of `f32`.
+    fn needs_f32(&self) -> bool {
+        !matches!(self.way, BestWay::Fused(_))
+    }
+
+    /// Natively on the CPU, in kernels on GPUs, and otherwise (training) in tensor operations.
+    pub(crate) fn best_way(device: &Device) -> BestWay {
+        if Self::has_native_code(device) {
+            BestWay::Native
+        } else if has_kernels(device) {
+            BestWay::Fused(Kernels::ALL)
+        } else {
+            BestWay::Portable
+        }
     }
 
     /// True where the native operations may be used: on the CPU back end, outside of training.

@@ -243,31 +243,32 @@ impl Portable {
     pub fn new(step: &Step, capacity: usize, device: &Device) -> Self {
         let shape = [step.tokens(), 1, step.cos.len() / step.tokens()];
         let upload = |data: &Vec<f32>| Tensor::from_data(TensorData::new(data.clone(), shape), device);
-        let round_up = |keys: usize| keys.next_multiple_of(KEY_BUCKET).min(capacity);
-        let spans = &step.spans;
-        let together = spans.len() > 1 && spans.iter().all(|s| s.tokens == spans[0].tokens);
-        let groups = if together {
-            let keys = round_up(spans.iter().map(|s| s.start + s.tokens).max().unwrap_or(0));
-            vec![group(spans, keys, device)]
-        } else {
-            let blocks = spans.iter().flat_map(|s| {
-                (0..s.tokens).step_by(QUERY_BLOCK).map(|done| Span {
-                    start: s.start + done,
-                    first: s.first + done,
-                    tokens: QUERY_BLOCK.min(s.tokens - done),
-                    ..*s
-                })
-            });
-            blocks
-                .map(|b| group(&[b], round_up(b.start + b.tokens), device))
-                .collect()
-        };
         Self {
             cos: upload(&step.cos),
             sin: upload(&step.sin),
-            groups,
+            groups: groups(&step.spans, capacity, device),
         }
     }
+}
+
+/// How neighbouring spans attend in products: all together where they are equally long, else each in blocks of queries.
+pub(crate) fn groups(spans: &[Span], capacity: usize, device: &Device) -> Vec<Group> {
+    let round_up = |keys: usize| keys.next_multiple_of(KEY_BUCKET).min(capacity);
+    if spans.len() > 1 && spans.iter().all(|s| s.tokens == spans[0].tokens) {
+        let keys = round_up(spans.iter().map(|s| s.start + s.tokens).max().unwrap_or(0));
+        return vec![group(spans, keys, device)];
+    }
+    let blocks = spans.iter().flat_map(|s| {
+        (0..s.tokens).step_by(QUERY_BLOCK).map(|done| Span {
+            start: s.start + done,
+            first: s.first + done,
+            tokens: QUERY_BLOCK.min(s.tokens - done),
+            ..*s
+        })
+    });
+    blocks
+        .map(|b| group(&[b], round_up(b.start + b.tokens), device))
+        .collect()
 }
 
 /// Spans of equally many tokens, as one batched product.

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use clap::Args;
 use gramask_model::device::{
-    DeviceError, DeviceInfo, DeviceName, FloatType, MemoryPool, OpenOptions, UnknownFloatType, UnknownMemoryPool, list,
+    DeviceError, DeviceInfo, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype, UnknownMemoryPool, list,
 };
 
 use super::{CliError, DONE};
@@ -14,13 +14,13 @@ use crate::run::Placement;
 pub(super) struct ComputeArgs {
     /// Compute in f32, f16 or bf16; `gramask devices` says what a device has [default: the device's usual type]
     #[arg(long, value_name = "TYPE", value_parser = float_type)]
-    pub dtype: Option<FloatType>,
+    pub dtype: Option<Dtype>,
     /// How a GPU hands out its memory: `sliced` (large pages, cut up) or `exclusive` (a page for each tensor; wgpu only)
     #[arg(long, value_name = "POOL", value_parser = memory_pool)]
     pub memory_pool: Option<MemoryPool>,
 }
 
-fn float_type(text: &str) -> Result<FloatType, UnknownFloatType> {
+fn float_type(text: &str) -> Result<Dtype, UnknownDtype> {
     text.parse()
 }
 

@@ -33,12 +33,12 @@ impl<'a> Bench<'a> {
     fn new(pair: &'a Pair) -> Result<Bench<'a>, Failure> {
         let config = SeededTensors::small(Family::Llama, 300);
         let weights = weights_of(pair);
-        let there = seeded(&config, &pair.device, weights)?;
+        let there = seeded(pair, &config, &pair.device, weights)?;
         Ok(Bench {
             pair,
-            cache: Cache::new(&config, 4, 128, &pair.device)?,
+            cache: there.cache(4, 128)?,
             there,
-            here: seeded(&config, &pair.reference, weights)?,
+            here: seeded(pair, &config, &pair.reference, weights)?,
             tally: Tally::within(pair.tolerances.logits),
         })
     }
@@ -50,7 +50,7 @@ impl<'a> Bench<'a> {
         let got = floats_of(&self.pair.device, got)?;
         let vocabulary = self.here.config().vocabulary;
         for (&(slot, _, whole), got) in rows.iter().zip(got.chunks_exact(vocabulary)) {
-            let mut cache = Cache::new(self.here.config(), 1, 128, &self.pair.reference)?;
+            let mut cache = self.here.cache(1, 128)?;
             let row = [Row { slot: 0, tokens: whole }];
             let expected = self.here.forward(&mut cache, &row, Select::Last)?;
             let expected = floats_of(&self.pair.reference, expected)?;

@@ -10,7 +10,7 @@ use super::pair::{Numbers, Pair, floats_of, upload, upload_integers};
 
 pub(super) fn checks() -> Vec<Check> {
     let mut checks = Vec::new();
-    for kind in [WeightType::F32, WeightType::F16, WeightType::Q8_0, WeightType::Q4_1] {
+    for kind in WeightType::ALL {
         let name = format!("linear, weights in {kind}");
         checks.push(Check::new(Group::Kernel, name, move |pair| products(pair, kind)));
         let name = format!("rows of a weight in {kind}");

@@ -15,7 +15,7 @@
 //! | `pair.rs` | a device and its reference, with seeded numbers on both |
 //! | `tolerance.rs` | how far apart two devices may be |
 //! | `probes.rs` | Burn's operations |
-//! | `kernels.rs`, `choose.rs` | this workspace's kernels |
+//! | `kernels.rs`, `choose.rs`, `fused.rs` | this workspace's kernels |
 //! | `model.rs`, `cache.rs` | forward passes, and what a cache does between them |
 //! | `outputs.rs`, `ties.rs` | decoding in all formats, and tokens that may differ because two are equally likely |
 //! | `masks.rs` | masks of the oracle on the device |
@@ -26,6 +26,7 @@
 mod cache;
 mod check;
 mod choose;
+mod fused;
 mod kernels;
 mod masks;
 mod model;
@@ -38,7 +39,7 @@ mod tolerance;
 
 use std::time::Instant;
 
-use gramask_model::device::{DeviceError, DeviceName, FloatType, OpenOptions, guard};
+use gramask_model::device::{DeviceError, DeviceName, Dtype, OpenOptions, guard};
 
 pub use check::{Check, Checked, Group, Tally, Verdict};
 pub use pair::Pair;
@@ -82,10 +83,10 @@ pub enum ConformError {
 pub fn conform(settings: &Settings, watch: &mut dyn Watch) -> Result<Report, ConformError> {
     let device = settings.device.open_with(settings.options)?;
     let reference = settings.reference.open()?;
-    let float_type = settings.options.float_type.unwrap_or(FloatType::F32);
+    let float_type = settings.options.float_type.unwrap_or(Dtype::F32);
     let pair = Pair {
         tolerances: Tolerances::of(settings.device, float_type),
-        float_types: FloatType::of(&device),
+        float_types: Dtype::of(&device),
         device,
         reference,
         float_type,
@@ -95,6 +96,7 @@ pub fn conform(settings: &Settings, watch: &mut dyn Watch) -> Result<Report, Con
     let mut checks = probes::checks();
     checks.extend(kernels::checks());
     checks.extend(choose::checks());
+    checks.extend(fused::checks());
     checks.extend(model::checks(&pair));
     checks.extend(cache::checks());
     checks.extend(outputs::checks(&pair));
@@ -144,11 +146,11 @@ mod tests {
     fn pair() -> Pair {
         let device = DeviceName::Flex.open().unwrap();
         Pair {
-            tolerances: Tolerances::of(DeviceName::Flex, FloatType::F32),
-            float_types: FloatType::of(&device),
+            tolerances: Tolerances::of(DeviceName::Flex, Dtype::F32),
+            float_types: Dtype::of(&device),
             reference: device.clone(),
             device,
-            float_type: FloatType::F32,
+            float_type: Dtype::F32,
             quick: true,
             model: None,
         }

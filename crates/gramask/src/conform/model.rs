@@ -1,9 +1,9 @@
 //! Whole models: the logits of prompts, of single tokens behind them, and of drafts.
 
 use burn::tensor::Device;
-use gramask_model::cache::Cache;
 use gramask_model::checkpoint::{Checkpoint, Family, ModelConfig, SeededTensors};
-use gramask_model::transformer::{Row, Select, Transformer, WeightChoice, WeightType};
+use gramask_model::device::Dtype;
+use gramask_model::transformer::{Precision, Row, Select, Transformer, WeightChoice, WeightType};
 
 use super::check::{Check, Failure, Group, Tally};
 use super::pair::{Numbers, Pair, floats_of};
@@ -11,12 +11,18 @@ use super::pair::{Numbers, Pair, floats_of};
 /// Tokens of the vocabulary `bytes`.
 const VOCABULARY: usize = 965;
 
-/// How a device keeps the weights of a test: in what it computes in.
+/// How weights are kept in a test: in what its device computes in, as far as the reference keeps such weights.
 pub(super) fn weights_of(pair: &Pair) -> WeightChoice {
     match pair.float_type {
-        gramask_model::device::FloatType::F32 => WeightType::F32.into(),
-        _ => WeightType::F16.into(),
+        Dtype::F32 => WeightType::F32.into(),
+        Dtype::F16 | Dtype::Bf16 => WeightType::F16.into(),
     }
+}
+
+/// What a model is loaded in: on the device in the type that is tested, on the reference in 32 bits.
+pub(super) fn precision_on(pair: &Pair, device: &Device, weights: WeightChoice) -> Precision {
+    let tested = *device == pair.device && pair.device != pair.reference;
+    Precision::from(weights).with_dtype(if tested { pair.float_type } else { Dtype::F32 })
 }
 
 pub(super) fn checks(pair: &Pair) -> Vec<Check> {
@@ -40,7 +46,8 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
         let path = model.path.clone();
         checks.push(Check::new(Group::Model, name, move |pair| {
             let checkpoint = Checkpoint::open(&path)?;
-            let load = |device: &Device| Transformer::load(&checkpoint, device, weights_of(pair));
+            let load =
+                |device: &Device| Transformer::load(&checkpoint, device, precision_on(pair, device, weights_of(pair)));
             logits(pair, [load(&pair.device)?, load(&pair.reference)?])
         }));
     }
@@ -48,14 +55,26 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
 }
 
 /// A model of seeded weights.
-pub(super) fn seeded(config: &ModelConfig, device: &Device, weights: WeightChoice) -> Result<Transformer, Failure> {
+pub(super) fn seeded(
+    pair: &Pair,
+    config: &ModelConfig,
+    device: &Device,
+    weights: WeightChoice,
+) -> Result<Transformer, Failure> {
     let tensors = SeededTensors::new(config, 20);
-    Ok(Transformer::load_from(config, &tensors, device, weights, &mut |_| ())?)
+    let precision = precision_on(pair, device, weights);
+    Ok(Transformer::load_from(
+        config,
+        &tensors,
+        device,
+        precision,
+        &mut |_| (),
+    )?)
 }
 
 fn small(pair: &Pair, family: Family, weights: WeightChoice) -> Result<Tally, Failure> {
     let config = SeededTensors::small(family, VOCABULARY);
-    let load = |device: &Device| seeded(&config, device, weights);
+    let load = |device: &Device| seeded(pair, &config, device, weights);
     logits(pair, [load(&pair.device)?, load(&pair.reference)?])
 }
 
@@ -81,10 +100,7 @@ fn passes(vocabulary: usize, quick: bool) -> Vec<Vec<Fed>> {
 fn logits(pair: &Pair, [there, here]: [Transformer; 2]) -> Result<Tally, Failure> {
     let mut tally = Tally::within(pair.tolerances.logits);
     let vocabulary = here.config().vocabulary;
-    let mut caches = [
-        Cache::new(there.config(), 3, 256, &pair.device)?,
-        Cache::new(here.config(), 3, 256, &pair.reference)?,
-    ];
+    let mut caches = [there.cache(3, 256)?, here.cache(3, 256)?];
     for (number, fed) in passes(vocabulary, pair.quick).iter().enumerate() {
         let rows: Vec<Row<'_>> = fed
             .iter()

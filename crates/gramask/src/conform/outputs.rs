@@ -20,7 +20,7 @@ use gramask_model::transformer::Transformer;
 use gramask_ner::Text;
 
 use super::check::{Check, Failure, Group, Tally};
-use super::model::{seeded, weights_of};
+use super::model::{precision_on, seeded, weights_of};
 use super::pair::Pair;
 use super::ties::{Tie, tie};
 use crate::pull::NamedVocabulary;
@@ -83,8 +83,8 @@ impl Scene {
         });
         let table = TokenTable::new(tokens, vocabulary.ends().to_vec());
         Ok(Scene {
-            there: seeded(&config, &pair.device, weights)?,
-            here: seeded(&config, &pair.reference, weights)?,
+            there: seeded(pair, &config, &pair.device, weights)?,
+            here: seeded(pair, &config, &pair.reference, weights)?,
             table: table.map_err(|error| Failure::Other(error.to_string()))?,
             vocabulary,
             tokenizer: None,
@@ -94,7 +94,7 @@ impl Scene {
     /// A model as it lies on disk.
     fn of(pair: &Pair, checkpoint: &Checkpoint) -> Result<Scene, Failure> {
         let weights = weights_of(pair);
-        let load = |device: &Device| Transformer::load(checkpoint, device, weights);
+        let load = |device: &Device| Transformer::load(checkpoint, device, precision_on(pair, device, weights));
         let table = TokenTable::of(&checkpoint.tokenizer).map_err(|error| Failure::Other(error.to_string()))?;
         Ok(Scene {
             there: load(&pair.device)?,

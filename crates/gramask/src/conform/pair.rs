@@ -1,7 +1,7 @@
 //! A device under test beside its reference, and seeded numbers for both.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use gramask_model::device::{DeviceFault, FloatType};
+use gramask_model::device::{DeviceFault, Dtype};
 
 use super::check::Failure;
 use super::tolerance::Tolerances;
@@ -15,9 +15,9 @@ pub struct Pair {
     /// Where references are computed.
     pub reference: Device,
     /// What models are computed in.
-    pub float_type: FloatType,
+    pub float_type: Dtype,
     /// What the device has.
-    pub float_types: Vec<FloatType>,
+    pub float_types: Vec<Dtype>,
     /// How far apart the two may be.
     pub tolerances: Tolerances,
     /// Whether cases are fewer and smaller.

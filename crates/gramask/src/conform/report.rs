@@ -1,7 +1,7 @@
 //! The report: a table for people, JSON for machines.
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
-use gramask_model::device::{Adapter, DeviceName, FloatType, list};
+use gramask_model::device::{Adapter, DeviceName, Dtype, list};
 use serde::Serialize;
 
 use super::Settings;
@@ -22,9 +22,9 @@ pub struct Report {
     /// The device that references were computed on.
     pub reference: DeviceName,
     /// What models were computed in.
-    pub float_type: FloatType,
+    pub float_type: Dtype,
     /// What the device has.
-    pub float_types: Vec<FloatType>,
+    pub float_types: Vec<Dtype>,
     /// How far apart the two may be.
     pub tolerances: Tolerances,
     /// Whether cases were fewer and smaller.
@@ -153,9 +153,9 @@ mod tests {
         let pair = Pair {
             reference: device.clone(),
             device,
-            float_type: FloatType::F32,
-            float_types: vec![FloatType::F32],
-            tolerances: Tolerances::of(DeviceName::Flex, FloatType::F32),
+            float_type: Dtype::F32,
+            float_types: vec![Dtype::F32],
+            tolerances: Tolerances::of(DeviceName::Flex, Dtype::F32),
             quick: true,
             model: None,
         };

@@ -5,7 +5,6 @@
 
 use gramask_decode::{Draw, Logits, document_number};
 use gramask_grammar::Level;
-use gramask_model::cache::Cache;
 use gramask_model::transformer::{Row, Select};
 
 use super::check::Failure;
@@ -61,7 +60,7 @@ pub(super) fn tie(scene: &Scene, place: &Place<'_>, token: u32, wanted: u32) -> 
 fn reference(scene: &Scene, place: &Place<'_>) -> Result<Vec<f32>, Failure> {
     let tokens = [&place.case.prompt[..], place.written].concat();
     let model = &scene.here;
-    let mut cache = Cache::new(model.config(), 1, tokens.len(), model.device())?;
+    let mut cache = model.cache(1, tokens.len())?;
     let row = [Row {
         slot: 0,
         tokens: &tokens,

@@ -1,6 +1,6 @@
 //! How far apart two devices may be that both compute rightly.
 
-use gramask_model::device::{DeviceName, FloatType};
+use gramask_model::device::{DeviceName, Dtype};
 use serde::Serialize;
 
 /// The largest errors that pass, for a float type on a device.
@@ -20,13 +20,13 @@ pub struct Tolerances {
 
 impl Tolerances {
     /// The tolerances of models that are computed in a float type.
-    pub fn of(device: DeviceName, float_type: FloatType) -> Tolerances {
+    pub fn of(device: DeviceName, float_type: Dtype) -> Tolerances {
         let sums = 1e-5;
         let (products, logits) = match (device, float_type) {
-            (DeviceName::Cuda(_), FloatType::F32) => (2e-3, 5e-2),
-            (_, FloatType::F32) => (1e-5, 1e-3),
-            (_, FloatType::F16) => (4e-3, 5e-2),
-            (_, FloatType::Bf16) => (3e-2, 3e-1),
+            (DeviceName::Cuda(_), Dtype::F32) => (2e-3, 5e-2),
+            (_, Dtype::F32) => (1e-5, 1e-3),
+            (_, Dtype::F16) => (4e-3, 5e-2),
+            (_, Dtype::Bf16) => (3e-2, 3e-1),
         };
         Tolerances { sums, products, logits }
     }

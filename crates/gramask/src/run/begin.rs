@@ -18,7 +18,7 @@ use crate::pull::{Model, sha256_hex};
 pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Model]) -> Result<RunFile, RunError> {
     let experiment = &plan.experiment;
     // Names that mean nothing are found before anything is written.
-    plan.placement().weight_choice()?;
+    plan.placement().precision()?;
     let mut digests = Map::new();
     for model in models {
         digests.insert(model.name.clone(), Value::String(model.digest()?));

@@ -9,8 +9,8 @@ use gramask_decode::{
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::device::{Demand, DeviceFault, DeviceName, FloatType, MemoryPool, OpenOptions, guard};
-use gramask_model::transformer::{Transformer, UnknownWeights, WeightChoice, WeightType};
+use gramask_model::device::{Demand, DeviceFault, DeviceName, Dtype, MemoryPool, OpenOptions, guard};
+use gramask_model::transformer::{Precision, Transformer, UnknownWeights, WeightChoice};
 use gramask_ner::Document;
 
 use super::error::RunError;
@@ -52,11 +52,11 @@ pub struct Prompts {
 pub struct Placement {
     /// The device.
     pub device: DeviceName,
-    /// How weights are kept, a [`WeightChoice`] by name. Where none is given it is `file` on the CPU, the checkpoint's own
-    /// numbers in the fewest bytes, and elsewhere, where blocks of quantised weights are not known, the float type.
+    /// How weights are kept, a [`WeightChoice`] by name. Where none is given it is `file`: the checkpoint's own numbers in the
+    /// fewest bytes.
     pub weights: Option<String>,
-    /// What is computed in; the device's usual type where none is given.
-    pub float_type: Option<FloatType>,
+    /// What is computed in; `f32` where none is given.
+    pub float_type: Option<Dtype>,
     /// How the device hands out its memory.
     pub memory_pool: Option<MemoryPool>,
 }
@@ -72,21 +72,16 @@ impl Placement {
         }
     }
 
-    /// How weights are kept. This is where the float type decides.
+    /// What the model is loaded in.
     ///
     /// # Errors
-    /// When `weights` names no type, or there is none for the float type.
-    pub(super) fn weight_choice(&self) -> Result<WeightChoice, RunError> {
-        match (self.weights.as_deref(), self.float_type, self.device) {
-            (Some(given), _, _) => weight_choice(given),
-            (None, Some(FloatType::F32), _) => Ok(WeightType::F32.into()),
-            (None, Some(FloatType::F16), _) => Ok(WeightType::F16.into()),
-            (None, Some(FloatType::Bf16), _) => Err(RunError::FloatType {
-                wanted: FloatType::Bf16,
-            }),
-            (None, None, DeviceName::Flex) => Ok(WeightChoice::Stored),
-            (None, None, DeviceName::Wgpu(_) | DeviceName::Cuda(_)) => Ok(WeightType::F16.into()),
-        }
+    /// When `weights` names no type.
+    pub(super) fn precision(&self) -> Result<Precision, RunError> {
+        let weights = self
+            .weights
+            .as_deref()
+            .map_or(Ok(WeightChoice::Stored), weight_choice)?;
+        Ok(Precision::from(weights).with_dtype(self.float_type.unwrap_or_default()))
     }
 }
 
@@ -108,7 +103,7 @@ impl Engine {
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn place(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
-        let weights = placement.weight_choice()?;
+        let precision = placement.precision()?;
         let device = placement.device.open_with(OpenOptions {
             memory_pool: placement.memory_pool,
             float_type: placement.float_type,
@@ -117,7 +112,7 @@ impl Engine {
         // At least half as much as in 16 bits, whatever the weights are kept in.
         let least = Demand::of(&checkpoint.config, checkpoint.config.parameters(), 4, 1, 1);
         let fault = |fault: DeviceFault| RunError::Fault(Box::new(fault.asking(least)));
-        let transformer = guard(&device, || Transformer::load(&checkpoint, &device, weights)).map_err(fault)??;
+        let transformer = guard(&device, || Transformer::load(&checkpoint, &device, precision)).map_err(fault)??;
         // Uploads go on behind the call; a device that has no room says so now.
         let synced = guard(&device, || device.sync()).map_err(fault)?;
         synced.map_err(|error| fault(DeviceFault::of_execution(&device, &error)))?;
@@ -203,6 +198,6 @@ impl Prompts {
 fn weight_choice(given: &str) -> Result<WeightChoice, RunError> {
     given.parse().map_err(|_: UnknownWeights| RunError::Weights {
         given: given.into(),
-        known: "`f32`, `f16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
+        known: "`f32`, `f16`, `bf16`, `q8_0`, `q4_1` or `file` (as the checkpoint has them)".into(),
     })
 }

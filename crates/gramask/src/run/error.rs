@@ -2,7 +2,7 @@
 
 use gramask_decode::{DecodeError, LanguageModelError, PromptError, TokenTableError};
 use gramask_grammar::{CompileError, VocabularyError};
-use gramask_model::device::{DeviceError, DeviceFault, FloatType};
+use gramask_model::device::{DeviceError, DeviceFault};
 use thiserror::Error;
 
 use super::journal::JournalError;
@@ -31,12 +31,6 @@ pub enum RunError {
     /// The device failed.
     #[error(transparent)]
     Fault(Box<DeviceFault>),
-    /// Nothing is computed in this float type.
-    #[error("models are not computed in {wanted}: give `f32` or `f16`, or leave the type out")]
-    FloatType {
-        /// The type that was asked for.
-        wanted: FloatType,
-    },
     /// The weights are kept in no such type.
     #[error("unknown weight type `{given}`: give {known}, or leave `weights` out")]
     Weights {

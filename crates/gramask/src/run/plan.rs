@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gramask_grammar::{CompileError, Format, FormatErrors};
-use gramask_model::device::{DeviceError, DeviceName, FloatType, MemoryPool, OpenOptions, UnknownFloatType};
+use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
 use gramask_ner::corpus::{self, Problem, ReadError};
 use gramask_ner::{Corpus, Document, Schema};
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub struct Plan {
     /// The device.
     pub device: DeviceName,
     /// What is computed in, where the experiment says it.
-    pub float_type: Option<FloatType>,
+    pub float_type: Option<Dtype>,
     /// How the device hands out its memory. Changes no output, so that it is no setting of a run.
     pub memory_pool: Option<MemoryPool>,
     /// Whether records hold their tokens one by one. Changes no output, so that it is no setting of a run.
@@ -89,7 +89,7 @@ pub enum PlanError {
     Device(#[from] DeviceError),
     /// The float type has no such name.
     #[error(transparent)]
-    Dtype(#[from] UnknownFloatType),
+    Dtype(#[from] UnknownDtype),
     /// Nothing to carry out.
     #[error("none of the strategies {strategies} goes with a level of {levels}: {known}")]
     NoCell {

@@ -22,6 +22,7 @@ mod wide;
 use super::ChooseOps;
 use super::settings::Reckoning;
 use super::wire::{FIELDS as ROW_FIELDS, PART as PART_TOKENS, parts};
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
@@ -50,9 +51,11 @@ const ALL_ONES: u32 = 0xFFFF_FFFF;
 /// The key of what cannot be chosen.
 const UNUSABLE: u32 = 0;
 
-/// The units of a cube, a power of two for the sums' trees.
-fn units(client: &Client, most: u32) -> u32 {
-    let most = client.properties().hardware.max_units_per_cube.min(most);
+/// The units of a cube, a power of two for the sums' trees, where each needs so many bytes of shared memory.
+fn units(client: &Client, most: u32, bytes: usize) -> u32 {
+    let hardware = &client.properties().hardware;
+    let room = u32::try_from(hardware.max_shared_memory_size / bytes).unwrap_or(u32::MAX);
+    let most = hardware.max_units_per_cube.min(most).min(room);
     1 << most.max(1).ilog2()
 }
 
@@ -112,14 +115,15 @@ impl ChooseOps for CubeBackend {
         } = rows.clone();
         let (client, dtype) = (logits.client.clone(), type_of(&logits));
         let count = parts(vocabulary as usize);
-        let (few, many) = (units(&client, 256), units(&client, 1024));
+        // `finish` has 12 words for each unit, and some for each part; `cut` has 6.
+        let (few, many) = (units(&client, 256, 56), units(&client, 1024, 24));
         let by_part = CubeCount::Static(count as u32, batch as u32, 1);
         let by_row = CubeCount::Static(batch as u32, 1, 1);
         let scanned = scratch(&logits, batch * count * SCANNED as usize);
         let weighed = scratch(
             &logits,
             if reckoning.is_some() {
-                batch * count * WEIGHED
+                batch * count * WEIGHED as usize
             } else {
                 1
             },

@@ -1,0 +1,266 @@
+//! The same layers for GPUs, in as few launches as they can be.
+//!
+//! A decoding step of a small model takes a GPU less time to compute than a host to ask for. What is asked for, per layer:
+//!
+//! | | launches |
+//! |---|---|
+//! | sum of the stream, norm | 1 |
+//! | queries, keys and values | 1 |
+//! | bias, norms of heads, rotation, write into the cache | 1 |
+//! | attention | 1, or 2 where few sequences have long slots |
+//! | output | 1 |
+//! | sum of the stream, norm | 1 |
+//! | gate and up | 1 |
+//! | SwiGLU | 1 |
+//! | down | 1 |
+//!
+//! and besides the layers four: the tokens' ids, their embeddings, the last norm and the head. In tensor operations a layer
+//! of Llama takes 57 launches on WGPU, and two more for each sequence of the batch, each of which is written into the cache
+//! by itself. (Counted in a log of launches: `one_step_of_each_way` in `tests/transformer_gpu.rs`.)
+//!
+//! Prompts attend by matrix products over blocks of queries, as in tensor operations: there the product is the work.
+//!
+//! The kernels are in [`gramask_kernels::model`]. On devices without them the same code runs in their references.
+
+use std::ops::Range;
+
+use burn::tensor::{FloatDType, Int, Tensor};
+use gramask_kernels::model as ops;
+use gramask_kernels::model::{Heads, Norm, Places, Rotated};
+
+use super::block::Block;
+use super::linear::Linear;
+use super::model::Transformer;
+use super::norm::RmsNorm;
+use super::step::{Group, Span, Step, groups};
+use crate::cache::{Cache, LayerCache};
+
+/// Which operations of a layer are kernels of their own on a GPU; the others are tensor operations.
+///
+/// All are on by default. Switching one off shows what it is worth on a device:
+///
+/// ```
+/// use gramask_model::transformer::Kernels;
+///
+/// let without_attention = Kernels { attention: false, ..Kernels::ALL };
+/// assert_ne!(without_attention, Kernels::default());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels {
+    /// Residual sum and RMSNorm.
+    pub norm: bool,
+    /// Bias, norms of heads, rotation and the write into the cache.
+    pub rotary: bool,
+    /// Attention of rows with few new tokens.
+    pub attention: bool,
+    /// SwiGLU between its products.
+    pub swiglu: bool,
+    /// Products of few rows, with the weights widened in registers.
+    pub product: bool,
+}
+
+impl Kernels {
+    /// All of them.
+    pub const ALL: Kernels = Kernels {
+        norm: true,
+        rotary: true,
+        attention: true,
+        swiglu: true,
+        product: true,
+    };
+    /// None: the same order of work in tensor operations.
+    pub const NONE: Kernels = Kernels {
+        norm: false,
+        rotary: false,
+        attention: false,
+        swiglu: false,
+        product: false,
+    };
+}
+
+impl Default for Kernels {
+    fn default() -> Self {
+        Kernels::ALL
+    }
+}
+
+/// Rows with at most so many new tokens attend in the kernel; longer ones are matrix products.
+const FEW_TOKENS: usize = 16;
+
+/// How the pass's tokens attend, in their order.
+enum Part {
+    /// In the kernel.
+    Few(Range<usize>),
+    /// In batched products.
+    Many(Vec<Group>),
+}
+
+/// What all layers of a pass share.
+pub(super) struct Pass {
+    kernels: Kernels,
+    dtype: FloatDType,
+    /// `[positions, head_width]`
+    pub(super) angles: Tensor<2>,
+    parts: Vec<Part>,
+}
+
+impl Transformer {
+    /// The pass in kernels: as [`Transformer::forward`], which has checked the rows.
+    pub(super) fn fused(
+        &self,
+        cache: &mut Cache,
+        step: &Step,
+        ids: &[usize],
+        wanted: Option<Tensor<1, Int>>,
+        kernels: Kernels,
+    ) -> Tensor<2> {
+        let positions: Vec<_> = step.places.iter().map(|place| place.position).collect();
+        let places = Places::new(ids, &step.slots, &positions, &self.device);
+        let pass = self.pass(cache, &step.spans, kernels);
+        self.layers(cache, &places, &pass, wanted)
+    }
+
+    /// What the layers need to know of these spans.
+    pub(super) fn pass(&self, cache: &mut Cache, spans: &[Span], kernels: Kernels) -> Pass {
+        Pass {
+            kernels,
+            dtype: self.dtype.float(),
+            angles: cache.angles(&self.frequencies),
+            parts: parts(spans, cache.capacity(), &self.device),
+        }
+    }
+
+    /// From tokens to logits; lengths of slots are not changed. Nothing here depends on where the tokens go but what
+    /// `places` has on the device, as long as rows have few tokens.
+    pub(super) fn layers(
+        &self,
+        cache: &mut Cache,
+        places: &Places,
+        pass: &Pass,
+        wanted: Option<Tensor<1, Int>>,
+    ) -> Tensor<2> {
+        let ids = places.on_device().narrow(0, 0, 1).reshape([places.tokens()]);
+        let mut stream = self.embedding.rows(ids); // [tokens, width], f32
+        let mut delta = None;
+        for (number, block) in self.blocks.iter().enumerate() {
+            if let Some(layer) = cache.layer(number) {
+                let (sum, last) = block.fused(stream, delta, layer, places, pass);
+                (stream, delta) = (sum, Some(last));
+            }
+        }
+        let (_, mut x) = pass.add_norm(stream, delta, &self.norm);
+        if let Some(wanted) = wanted {
+            x = x.select(0, wanted); // [wanted, width]
+        }
+        let head = self.head.as_ref().unwrap_or(&self.embedding);
+        pass.product(x, head, FloatDType::F32)
+    }
+}
+
+impl Block {
+    /// The stream with what came before added to it, and what this layer adds, which is left to the next one's norm.
+    ///
+    /// # Shapes
+    /// `stream`, `delta` `[tokens, width]` -> the same
+    fn fused(
+        &self,
+        stream: Tensor<2>,
+        delta: Option<Tensor<2>>,
+        cache: &mut LayerCache,
+        places: &Places,
+        pass: &Pass,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let (attention, feed_forward) = (&self.attention, &self.feed_forward);
+        let (stream, x) = pass.add_norm(stream, delta, &self.attention_norm);
+        let qkv = pass.product(x, &attention.qkv, pass.dtype); // [tokens, (heads + 2 * kv_heads) * head_width]
+        let heads = Heads {
+            heads: attention.heads,
+            kv_heads: attention.kv_heads,
+            width: attention.head_width,
+            bias: attention.qkv.bias(),
+            norms: attention.norms.as_ref().map(|(q, k)| (&q.weight, &k.weight)),
+            epsilon: self.attention_norm.epsilon,
+            angles: &pass.angles,
+        };
+        let mut query = None;
+        cache.update(|keys, values| {
+            let rotate = if pass.kernels.rotary {
+                ops::rotate_store
+            } else {
+                ops::rotate_store_reference
+            };
+            let rotated = rotate(qkv, &heads, places, keys, values);
+            let Rotated {
+                query: turned,
+                keys,
+                values,
+            } = rotated;
+            query = Some(turned);
+            (keys, values)
+        });
+        let (Some(query), Some((keys, values))) = (query, cache.read()) else {
+            // The cache has its tensors except while they are written.
+            return (stream.clone(), stream.zeros_like());
+        };
+        let mut mixed: Vec<_> = pass
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Few(tokens) => {
+                    let attend = if pass.kernels.attention {
+                        ops::attend
+                    } else {
+                        ops::attend_reference
+                    };
+                    attend(query.clone(), keys.clone(), values.clone(), places, tokens.clone())
+                }
+                Part::Many(groups) => attention.attend_groups(query.clone(), &keys, &values, groups),
+            })
+            .collect();
+        let mixed = match mixed.len() {
+            1 => mixed.remove(0),
+            _ => Tensor::cat(mixed, 0),
+        };
+        let attended = pass.product(mixed, &attention.output, pass.dtype);
+        let (stream, x) = pass.add_norm(stream, Some(attended), &self.feed_forward_norm);
+        let gate_up = pass.product(x, &feed_forward.gate_up, pass.dtype); // [tokens, 2 * hidden]
+        let product = match pass.kernels.swiglu {
+            true => ops::swiglu(gate_up),
+            false => ops::swiglu_reference(gate_up),
+        };
+        (stream, pass.product(product, &feed_forward.down, pass.dtype))
+    }
+}
+
+impl Pass {
+    fn add_norm(&self, stream: Tensor<2>, delta: Option<Tensor<2>>, norm: &RmsNorm) -> (Tensor<2>, Tensor<2>) {
+        let norm = Norm {
+            weight: &norm.weight,
+            epsilon: norm.epsilon,
+            dtype: self.dtype,
+        };
+        match self.kernels.norm {
+            true => ops::add_norm(stream, delta, &norm),
+            false => ops::add_norm_reference(stream, delta, &norm),
+        }
+    }
+
+    fn product(&self, x: Tensor<2>, linear: &Linear, dtype: FloatDType) -> Tensor<2> {
+        match self.kernels.product {
+            true => ops::product(x, linear.weight(), dtype),
+            false => ops::product_reference(x, linear.weight(), dtype),
+        }
+    }
+}
+
+/// Neighbouring spans of few tokens, and neighbouring spans of many, together.
+fn parts(spans: &[Span], capacity: usize, device: &burn::tensor::Device) -> Vec<Part> {
+    let few = |span: &Span| span.tokens <= FEW_TOKENS;
+    spans
+        .chunk_by(|a, b| few(a) == few(b))
+        .map(|run| match few(&run[0]) {
+            true => Part::Few(run[0].first..run.last().map_or(0, |last| last.first + last.tokens)),
+            false => Part::Many(groups(run, capacity, device)),
+        })
+        .collect()
+}
