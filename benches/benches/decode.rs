@@ -150,7 +150,7 @@ impl Run<'_> {
         let model = &self.timed.model;
         let prompt = self.timed.prompt(context + steps + 1);
         let mut cache = model.cache(batch, context + steps + 1)?;
-        let mut pass = |cache: &mut Cache, rows: &[Row<'_>]| -> Fallible<f64> {
+        let pass = |cache: &mut Cache, rows: &[Row<'_>]| -> Fallible<f64> {
             let clock = Instant::now();
             let logits = model.forward(cache, rows, Select::Last)?.try_into_data()?;
             std::hint::black_box(logits);

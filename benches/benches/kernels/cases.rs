@@ -1,11 +1,19 @@
 //! The kernels with operands to run on. A new kernel gets a function here, and a line in [`cases`].
 
 use std::error::Error;
+use std::rc::Rc;
 
-use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor};
+use gramask_kernels::choose::{
+    Draw, Drawing, MaskRow, MaskTable, Masks, mask_argmax, mask_softmax_sample, reference, verify_draft,
+};
+use gramask_kernels::model::{
+    Norm, add_norm, add_norm_reference, product, product_reference, swiglu, swiglu_reference,
+};
 use gramask_kernels::{
     KernelError, Weight, WeightType, decode_attention, decode_attention_reference, linear, linear_reference,
 };
+use gramask_model::device::is_flex;
 
 /// A kernel on operands of some size.
 pub struct Case {
@@ -29,22 +37,167 @@ pub struct Sizes {
 /// All kernels at these sizes; those that the device lacks are left out.
 pub fn cases(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
     let mut all = Vec::new();
-    for kind in [WeightType::F32, WeightType::F16, WeightType::Q8_0, WeightType::Q4_1] {
+    for kind in WeightType::ALL {
         // A feed-forward product of SmolLM2-135M.
-        all.extend(product(device, kind, sizes.batch, [3072, 576])?);
+        all.extend(weighted(device, false, kind, sizes.batch, [3072, 576])?);
     }
     // Its head, or that of a larger vocabulary.
-    all.extend(product(device, WeightType::F16, sizes.batch, [sizes.vocabulary, 576])?);
+    let head = [sizes.vocabulary, 576];
+    all.extend(weighted(device, false, WeightType::F16, sizes.batch, head)?);
     all.push(attention(device, sizes));
+    all.extend(choices(device, sizes)?);
+    if !is_flex(device) {
+        all.extend(around(device, sizes.batch));
+        for kind in WeightType::ALL {
+            all.extend(weighted(device, true, kind, sizes.batch, [3072, 576])?);
+        }
+    }
     Ok(all)
+}
+
+/// Tokens chosen under masks that lie in a table on the device, of half of the tokens each.
+fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
+    let Sizes { batch, vocabulary, .. } = sizes;
+    let words = vocabulary.div_ceil(32);
+    let masks: Vec<Vec<u32>> = (0..batch as u32)
+        .map(|row| {
+            (0..words as u32)
+                .map(|word| (word ^ row).wrapping_mul(0x9E37_79B9))
+                .collect()
+        })
+        .collect();
+    let mut table = MaskTable::new(batch, vocabulary, device);
+    let rows: Vec<MaskRow> = table.rows(masks.iter().map(|mask| Some(mask.as_slice())))?;
+    let table = Rc::new(table);
+    let logits = random(device, [batch, vocabulary]);
+    // Logits and masks once, and some words back.
+    let bytes = batch * (4 * vocabulary + 4 * words);
+    let shape = format!("{vocabulary}");
+    let drawing = Drawing::plain(1);
+    let draws: Vec<Draw> = (0..batch as u64)
+        .map(|document| Draw { document, position: 3 })
+        .collect();
+    let mut cases = Vec::new();
+    {
+        let (fused, plain) = (
+            (logits.clone(), table.clone(), rows.clone()),
+            (logits.clone(), table.clone(), rows.clone()),
+        );
+        cases.push(Case {
+            kernel: "mask_argmax".into(),
+            shape: shape.clone(),
+            bytes,
+            fused: Box::new(move || drop(mask_argmax(fused.0.clone(), Masks::Table(&fused.1, &fused.2)))),
+            unfused: Some(Box::new(move || {
+                drop(reference::mask_argmax(
+                    plain.0.clone(),
+                    Masks::Table(&plain.1, &plain.2),
+                ));
+            })),
+        });
+    }
+    for (kernel, drawing) in [
+        ("mask_softmax_sample", drawing),
+        (
+            "mask_softmax_sample_top_k_top_p",
+            Drawing {
+                top_k: 50,
+                top_p: 0.9,
+                ..drawing
+            },
+        ),
+    ] {
+        let (fused, plain) = (
+            (logits.clone(), table.clone(), rows.clone()),
+            (logits.clone(), table.clone(), rows.clone()),
+        );
+        let (draws, same) = (draws.clone(), draws.clone());
+        cases.push(Case {
+            kernel: kernel.into(),
+            shape: shape.clone(),
+            bytes,
+            fused: Box::new(move || {
+                let masks = Masks::Table(&fused.1, &fused.2);
+                drop(mask_softmax_sample(fused.0.clone(), masks, &drawing, &draws));
+            }),
+            unfused: Some(Box::new(move || {
+                let masks = Masks::Table(&plain.1, &plain.2);
+                drop(reference::mask_softmax_sample(plain.0.clone(), masks, &drawing, &same));
+            })),
+        });
+    }
+    let drafts: Vec<Vec<u32>> = (0..batch).map(|_| (0..7).collect()).collect();
+    let tokens = Tensor::<1, Int>::arange(0..8 * batch as i64, device);
+    cases.push(Case {
+        kernel: "verify_draft".into(),
+        shape: "7 tokens each".into(),
+        bytes: batch * 4 * (8 + 9 + 2),
+        fused: Box::new(move || {
+            let drafts: Vec<&[u32]> = drafts.iter().map(Vec::as_slice).collect();
+            drop(verify_draft(tokens.clone(), &drafts));
+        }),
+        unfused: None,
+    });
+    Ok(cases)
+}
+
+/// What stands around the products of SmolLM2-135M's layers.
+fn around(device: &Device, batch: usize) -> [Case; 2] {
+    let (width, hidden) = (576, 1536);
+    let (stream, delta, weight) = (
+        random(device, [batch, width]),
+        random(device, [batch, width]),
+        random(device, [width]),
+    );
+    let norm = |fused: bool| -> Box<dyn FnMut()> {
+        let (stream, delta, weight) = (stream.clone(), delta.clone(), weight.clone());
+        Box::new(move || {
+            let norm = Norm {
+                weight: &weight,
+                epsilon: 1e-5,
+                dtype: FloatDType::F32,
+            };
+            let add = if fused { add_norm } else { add_norm_reference };
+            drop(add(stream.clone(), Some(delta.clone()), &norm));
+        })
+    };
+    let gate_up = random(device, [batch, 2 * hidden]);
+    let gates = |fused: bool| -> Box<dyn FnMut()> {
+        let gate_up = gate_up.clone();
+        Box::new(move || {
+            drop(if fused {
+                swiglu(gate_up.clone())
+            } else {
+                swiglu_reference(gate_up.clone())
+            })
+        })
+    };
+    [
+        Case {
+            kernel: "add_norm".into(),
+            shape: format!("{width}"),
+            bytes: 4 * (4 * batch * width + width),
+            fused: norm(true),
+            unfused: Some(norm(false)),
+        },
+        Case {
+            kernel: "swiglu".into(),
+            shape: format!("{hidden}"),
+            bytes: 4 * 3 * batch * hidden,
+            fused: gates(true),
+            unfused: Some(gates(false)),
+        },
+    ]
 }
 
 fn random<const D: usize>(device: &Device, shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), (device, DType::F32))
 }
 
-fn product(
+/// A product: `linear` for any number of rows, or `product`, the kernel for few.
+fn weighted(
     device: &Device,
+    few: bool,
     kind: WeightType,
     batch: usize,
     [out, input]: [usize; 2],
@@ -57,13 +210,21 @@ fn product(
     };
     let x = random(device, [batch, input]);
     let bytes = weight.bytes() + 4 * batch * (input + out);
-    let (other_weight, other_x) = (weight.clone(), x.clone());
+    let (other, other_x) = (weight.clone(), x.clone());
+    let fused: Box<dyn FnMut()> = match few {
+        true => Box::new(move || drop(product(x.clone(), &weight, FloatDType::F32))),
+        false => Box::new(move || drop(linear(x.clone(), &weight))),
+    };
+    let unfused: Box<dyn FnMut()> = match few {
+        true => Box::new(move || drop(product_reference(other_x.clone(), &other, FloatDType::F32))),
+        false => Box::new(move || drop(linear_reference(other_x.clone(), &other))),
+    };
     Ok(Some(Case {
-        kernel: format!("linear_{kind}"),
+        kernel: format!("{}_{kind}", if few { "product" } else { "linear" }),
         shape: format!("{out}x{input}"),
         bytes,
-        fused: Box::new(move || drop(linear(x.clone(), &weight))),
-        unfused: Some(Box::new(move || drop(linear_reference(other_x.clone(), &other_weight)))),
+        fused,
+        unfused: Some(unfused),
     }))
 }
 
