@@ -1,6 +1,6 @@
 //! The kernels around and in a model's products, each against its reference, in every float type of the device.
 //!
-//! Operands are rounded to the type on the host first, so that both sides begin from the same numbers; the reference then
+//! Operands are rounded to the type on the reference device first, so that both sides begin from the same numbers; the reference then
 //! computes in 32 bits, and what differs is the rounding of what is stored.
 
 use burn::tensor::{Device, Tensor};
@@ -67,7 +67,7 @@ fn norms(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
     let mut from = Numbers::new(90);
     for (rows, width) in [(1, 576), (5, 64), (3, 1000)] {
         let stream = from.floats(rows * width, 3.0);
-        let delta = numbers(&mut from, rows * width, 3.0, dtype, &pair.device)?;
+        let delta = numbers(&mut from, rows * width, 3.0, dtype, &pair.reference)?;
         let weight = from.floats(width, 2.0);
         for add in [true, false] {
             let on = |device: &Device, dtype: Dtype, reference: bool| {
@@ -98,7 +98,7 @@ fn gates(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
     let mut tally = Tally::within(rounding(pair, dtype));
     let mut from = Numbers::new(91);
     for (tokens, hidden) in [(1, 1536), (7, 33)] {
-        let values = numbers(&mut from, tokens * 2 * hidden, 8.0, dtype, &pair.device)?;
+        let values = numbers(&mut from, tokens * 2 * hidden, 8.0, dtype, &pair.reference)?;
         let shape = [tokens, 2 * hidden];
         let got = swiglu(upload(&values, shape, &pair.device).cast(dtype.float()));
         let expected = swiglu_reference(upload(&values, shape, &pair.reference));
@@ -121,7 +121,7 @@ fn products(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
             let (Some(there), Some(here)) = (make(&pair.device)?, make(&pair.reference)?) else {
                 continue;
             };
-            let x = numbers(&mut from, rows * input, 1.0, dtype, &pair.device)?;
+            let x = numbers(&mut from, rows * input, 1.0, dtype, &pair.reference)?;
             let on = |device: &Device, dtype: Dtype| upload(&x, [rows, input], device).cast(dtype.float());
             let got = product(on(&pair.device, dtype), &there, dtype.float());
             let expected = product_reference(on(&pair.reference, Dtype::F32), &here, Dtype::F32.float());
@@ -147,10 +147,10 @@ fn attention(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
         let (ids, in_slots, positions) = ([5usize, 6, 7, 8], [2usize, 0, 1, 1], [0usize, 80, 30, 31]);
         let tokens = ids.len();
         let columns = (heads + 2 * kv_heads) * width;
-        let qkv = numbers(&mut from, tokens * columns, 1.0, dtype, &pair.device)?;
+        let qkv = numbers(&mut from, tokens * columns, 1.0, dtype, &pair.reference)?;
         let cached = slots * kv_heads * capacity * width;
-        let keys = numbers(&mut from, cached, 1.0, dtype, &pair.device)?;
-        let values = numbers(&mut from, cached, 1.0, dtype, &pair.device)?;
+        let keys = numbers(&mut from, cached, 1.0, dtype, &pair.reference)?;
+        let values = numbers(&mut from, cached, 1.0, dtype, &pair.reference)?;
         let (bias, norm) = (from.floats(columns, 0.5), from.floats(width, 1.5));
         let frequencies: Vec<f64> = (0..width / 2)
             .map(|pair| 1e4f64.powf(-2.0 * pair as f64 / width as f64))
