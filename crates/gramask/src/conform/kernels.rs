@@ -35,7 +35,7 @@ fn weight(kind: WeightType, [out, input]: [usize; 2], device: &Device) -> Result
 
 /// Activations of one and of several rows times a weight, against sums in 64 bits of the very numbers that are kept.
 fn products(pair: &Pair, kind: WeightType) -> Result<Tally, Failure> {
-    let mut tally = Tally::within(pair.tolerances.products);
+    let mut tally = Tally::within(pair.tolerances.with_weights(kind).products);
     let shapes: &[[usize; 2]] = if pair.quick {
         &[[192, 576]]
     } else {

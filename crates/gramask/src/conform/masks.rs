@@ -11,19 +11,18 @@ use gramask_kernels::choose::{MaskTable, Masks, mask_argmax};
 
 use super::check::{Check, Failure, Group, Tally};
 use super::choose::search;
-use super::outputs::formats;
+use super::outputs::{formats, which};
 use super::pair::{Numbers, Pair, upload};
 use crate::pull::NamedVocabulary;
 
-pub(super) fn checks() -> Vec<Check> {
-    vec![
-        Check::new(Group::Mask, "the oracle's masks, all formats, grounded", |pair| {
-            masks(pair, Level::Grounded)
-        }),
-        Check::new(Group::Mask, "the oracle's masks, all formats, syntax", |pair| {
-            masks(pair, Level::Syntax)
-        }),
-    ]
+pub(super) fn checks(pair: &Pair) -> Vec<Check> {
+    [Level::Grounded, Level::Syntax]
+        .into_iter()
+        .map(|level| {
+            let name = format!("the oracle's masks, {}, {level}", which(pair.quick));
+            Check::new(Group::Mask, name, move |pair| masks(pair, level))
+        })
+        .collect()
 }
 
 /// The oracle's masks at some states of a format's output about the plain sentence.

@@ -100,7 +100,7 @@ pub fn conform(settings: &Settings, watch: &mut dyn Watch) -> Result<Report, Con
     checks.extend(model::checks(&pair));
     checks.extend(cache::checks());
     checks.extend(outputs::checks(&pair));
-    checks.extend(masks::checks());
+    checks.extend(masks::checks(&pair));
     let mut report = Report::new(settings, &pair);
     for (number, check) in checks.iter().enumerate() {
         watch.begins(check, number, checks.len());

@@ -98,7 +98,11 @@ fn passes(vocabulary: usize, quick: bool) -> Vec<Vec<Fed>> {
 
 /// The logits of both models over the same passes.
 fn logits(pair: &Pair, [there, here]: [Transformer; 2]) -> Result<Tally, Failure> {
-    let mut tally = Tally::within(pair.tolerances.logits);
+    let tolerances = match here.weights() {
+        WeightChoice::As(kind) => pair.tolerances.with_weights(kind),
+        WeightChoice::Stored => pair.tolerances,
+    };
+    let mut tally = Tally::within(tolerances.logits);
     let vocabulary = here.config().vocabulary;
     let mut caches = [there.cache(3, 256)?, here.cache(3, 256)?];
     for (number, fed) in passes(vocabulary, pair.quick).iter().enumerate() {

@@ -34,6 +34,7 @@ struct How {
 
 pub(super) fn checks(pair: &Pair) -> Vec<Check> {
     let greedy = Sampling::greedy();
+    let which = which(pair.quick);
     let hows = [
         ("greedy, no constraint", Level::None, greedy),
         ("greedy, syntax", Level::Syntax, greedy),
@@ -44,7 +45,7 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
         .into_iter()
         .map(|(name, level, sampling)| {
             let how = How { level, sampling };
-            Check::new(Group::Output, format!("all formats, {name}"), move |pair| {
+            Check::new(Group::Output, format!("{which}, {name}"), move |pair| {
                 compare(pair, &Scene::seeded(pair)?, how)
             })
         })
@@ -131,6 +132,11 @@ impl Case {
             vocabulary.clone(),
         )?)
     }
+}
+
+/// Which formats a test has, in words.
+pub(super) fn which(quick: bool) -> &'static str {
+    if quick { "six formats" } else { "all formats" }
 }
 
 /// The formats of a test: all, or of each kind one.
