@@ -1,6 +1,6 @@
 //! Logits that stay on their device, where tokens are chosen from them.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
 use gramask_kernels::choose::{ChooseError, MaskTable, Masks, NoPick, Pick, mask_argmax, mask_softmax_sample};
 use gramask_model::device::{Demand, DeviceFault, guard};
 
@@ -60,8 +60,8 @@ impl<'m> DeviceLogits<'m> {
         }
         let device = self.logits.device();
         let rows: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
-        let rows = TensorData::new(rows.clone(), [rows.len()]);
-        let rows = Tensor::<1, Int>::from_data(rows, (&device, DType::I32));
+        let shape = [rows.len()];
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), (&device, DType::I32));
         Ok(self.logits.clone().select(0, rows))
     }
 }
@@ -83,6 +83,10 @@ impl Behind for DeviceLogits<'_> {
         self.guarded(|there| {
             let logits = there.select(rows)?;
             let (width, device) = (logits.dims()[1], logits.device());
+            let logits = match logits.dtype() {
+                DType::F32 => logits,
+                _ => logits.cast(FloatDType::F32),
+            };
             let read = logits.try_into_data();
             let data = read.map_err(|error| told(DeviceFault::of_execution(&device, &error), there.demand))?;
             let values = data.try_into_vec::<f32>();

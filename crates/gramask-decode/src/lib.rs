@@ -3,7 +3,7 @@
 //! # The nouns
 //! | noun | type | what it is |
 //! |---|---|---|
-//! | model | [`LanguageModel`] | slots of tokens, to which more are appended, and logits on the host: a [`TransformerModel`], or a [`mock`] |
+//! | model | [`LanguageModel`] | slots of tokens, to which more are appended, and logits, or tokens chosen from them: a [`TransformerModel`], or a [`mock`] |
 //! | strategy | [`Strategy`] | decides what happens to the logits of one document: [`Unconstrained`], [`Masked`] |
 //! | constraint | [`TokenConstraint`] | says which tokens may follow: [`gramask_grammar::Constraint`] |
 //! | request | [`Request`] | a document's prompt, budget and strategy |
@@ -19,6 +19,8 @@
 //! - **Masked outputs are complete.** Below the shortest valid output a budget is refused before anything is computed; at
 //!   it and above, [`Masked`] always ends with an end token where the constraint accepts. How, and why the distribution is
 //!   exactly that of the tight mask, is derived in the documentation of the module's source.
+//! - **The device changes nothing.** From the same logits the same token is chosen on every device, bit for bit
+//!   ([`gramask_kernels::choose`]), whether they come to the host or not ([`Choosing`]).
 //! - **What the mask costs the model is recorded.** Each token has its log-probability under the model and the logarithm of
 //!   the mass that the mask left ([`MaskScores::kept_log_mass`]); their sum is the output's importance weight.
 //!

@@ -246,10 +246,8 @@ fn asking_changes_nothing() {
     for sampling in SAMPLINGS {
         let mut mock = MockModel::hashed(tokens(), 2048);
         let host = run(&mut mock, 3, Choosing::Host, sampling, &cases);
-        for slots in [1, 5] {
-            let there = run(&mut mock, slots, Choosing::There, sampling, &cases);
-            same(&host, &there, 0.0);
-        }
+        let there = run(&mut mock, 5, Choosing::There, sampling, &cases);
+        same(&host, &there, 0.0);
     }
 }
 

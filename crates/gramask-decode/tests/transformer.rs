@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gramask_decode::{
-    Examples, Finish, LanguageModel, LanguageModelError, Layout, Masked, Output, Prompter, Prompting, Request, Row,
-    Sampling, Select, Settings, TokenTable, TransformerModel, Unconstrained, decode, instruction,
+    Choosing, Examples, Finish, LanguageModel, LanguageModelError, Layout, Masked, Output, Prompter, Prompting,
+    Request, Row, Sampling, Select, Settings, TokenRecord, TokenTable, TransformerModel, Unconstrained, decode,
+    instruction,
 };
 use gramask_grammar::{Constraint, Format, Level, Program};
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::device::DeviceName;
+use gramask_model::device::{DeviceName, available};
 use gramask_model::transformer::{Transformer, WeightType};
 use gramask_ner::{Document, Entity, Schema, Text};
 
@@ -194,6 +195,74 @@ fn the_batch_changes_nothing_over_a_tiny_transformer() {
                 wanted,
                 "{slots} slots"
             );
+        }
+    }
+}
+
+/// On the CPU, and on what wgpu finds: the device's own choices are those of the host from the device's logits.
+#[test]
+fn tokens_are_the_same_wherever_they_are_chosen() {
+    for name in available() {
+        let device = name.open().unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gramask-model/tests/fixtures/tiny-llama.gguf");
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let transformer = Transformer::load(&checkpoint, &device, WeightType::F32).unwrap();
+        let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
+        let vocabulary = table.vocabulary().unwrap();
+        let program = Program::compile(&Format::named("tuples").unwrap(), &Schema::new(["A", "B"])).unwrap();
+        let constraint = |number: usize| {
+            let (program, vocabulary) = (Arc::clone(&program), Arc::clone(&vocabulary));
+            Constraint::new(program, &Text::new(TEXTS[number]), Level::Grounded, vocabulary).unwrap()
+        };
+        let prompts: Vec<Vec<u32>> = TEXTS.map(|text| checkpoint.tokenizer.encode(text, false)).into();
+        let requests = || {
+            let all = prompts.iter().enumerate();
+            all.map(|(number, prompt)| {
+                let mut constraint = constraint(number);
+                let budget = constraint.tokens_to_finish(constraint.start()) + number;
+                match number % 2 {
+                    0 => Request::new(
+                        format!("{number}"),
+                        prompt.clone(),
+                        Some(budget),
+                        Masked::new(constraint),
+                    ),
+                    _ => Request::new(format!("{number}"), prompt.clone(), Some(budget), Unconstrained),
+                }
+            })
+            .collect()
+        };
+        for sampling in [Sampling::greedy(), Sampling::at(1.0, 3)] {
+            let context = transformer.config().context;
+            let layout = Layout::plan(3, context, None, prompts.iter().map(Vec::as_slice));
+            let with = |choosing| Settings {
+                choosing,
+                ..Settings::new(layout.clone(), sampling)
+            };
+            let host = run(&transformer, &table, &with(Choosing::Host), requests());
+            for choosing in [Choosing::There, Choosing::Auto] {
+                let there = run(&transformer, &table, &with(choosing), requests());
+                for (id, wanted) in &host {
+                    let tokens = |output: &Output| -> Vec<(u32, Option<u32>)> {
+                        let records = output.tokens.iter();
+                        records
+                            .map(|record| (record.token, record.scores.map(|scores| scores.rank)))
+                            .collect()
+                    };
+                    assert_eq!(
+                        tokens(&there[id]),
+                        tokens(wanted),
+                        "{name}, document {id}, {choosing:?}"
+                    );
+                    for (got, wanted) in there[id].tokens.iter().zip(&wanted.tokens) {
+                        let mass = |record: &TokenRecord| record.mask().unwrap().kept_log_mass;
+                        assert!(
+                            (mass(got) - mass(wanted)).abs() < 1e-4,
+                            "{name}: {got:?} for {wanted:?}"
+                        );
+                    }
+                }
+            }
         }
     }
 }

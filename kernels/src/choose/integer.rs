@@ -76,8 +76,9 @@ pub fn weight(logit: f32, max: f32, units_per_logit: f32) -> u64 {
         return ONE;
     }
     let distance = (max - logit) * units_per_logit;
-    // Written so that NaN, too, is far: a maximum of +inf has none near but its equals.
-    if !(distance < FARTHEST) {
+    // NaN is not near; and beside a maximum of +inf there is none near but its equals.
+    let is_near = distance < FARTHEST;
+    if !is_near {
         return 0;
     }
     let powers = high(distance as u32, LOG2_E); // of 1/2, in units of 2^-26

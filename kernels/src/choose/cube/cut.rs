@@ -47,7 +47,6 @@ fn tree_of_three(low: &mut Shared<[u32]>, high: &mut Shared<[u32]>, #[comptime] 
 
 /// Leaves [`CUT`] words of each row.
 #[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
 pub(super) fn cut<F: Float>(
     logits: &[F],
     table: &[u32],

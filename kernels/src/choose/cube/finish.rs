@@ -30,7 +30,6 @@ fn greatest_of(scanned: &[u32], row: u32, parts: u32) -> u32 {
 
 /// Leaves [`WEIGHED`] words of each part.
 #[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
 pub(super) fn weigh<F: Float>(
     logits: &[F],
     table: &[u32],
@@ -106,7 +105,6 @@ pub(super) fn weigh<F: Float>(
 
 /// Writes what comes back of each row, but for the ranks. A cube is one row.
 #[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
 pub(super) fn finish<F: Float>(
     logits: &[F],
     table: &[u32],

@@ -13,6 +13,9 @@
 //!
 //! The parts do not depend on the batch. So neither do the scores, whose sums are of floats.
 
+// Kernels take their operands one by one, and the kernel language has no assignment with an operation to an element.
+#![allow(clippy::assign_op_pattern, clippy::too_many_arguments)]
+
 mod cut;
 mod finish;
 mod scan;

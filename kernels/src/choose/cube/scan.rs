@@ -57,7 +57,6 @@ pub(super) fn tree_of_sums(
 /// Leaves [`SCANNED`] words of each part. An exponential is taken once for each token: relative to the greatest allowed
 /// logit of the part if it is allowed, else to the greatest of the others, so that neither sum vanishes beside the other.
 #[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
 pub(super) fn scan<F: Float>(
     logits: &[F],
     table: &[u32],
