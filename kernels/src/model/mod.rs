@@ -21,6 +21,13 @@
 //! Each has a reference in plain tensor operations (`*_reference`), which is also what runs on devices without the
 //! kernels. Operands are the caller's own: their shapes are not checked again here.
 
+#![allow(
+    clippy::too_many_arguments,
+    clippy::assign_op_pattern,
+    clippy::needless_range_loop,
+    reason = "the notation of kernels, which is Rust in form alone"
+)]
+
 mod attend;
 mod copy;
 #[cfg(feature = "gpu")]
