@@ -104,8 +104,8 @@ for info in json.load(sys.stdin)["present"]:
 
 # NVRTC compiles the kernels and needs CUDA's headers; wheels of PyTorch bring both where there is no toolkit.
 find_cuda() {
-    if [ -n "${CUDA_PATH:-}" ]; then return; fi
-    local folder
+    if [ -n "${CUDA_PATH:-}" ] || [ ! -e /dev/nvidiactl ]; then return; fi
+    local folder=
     for folder in /usr/local/cuda /opt/cuda; do
         if [ -f "$folder/include/cuda_fp16.h" ]; then export CUDA_PATH=$folder; break; fi
     done
@@ -120,7 +120,9 @@ PYTHON
         if [ -n "$folder" ]; then export CUDA_PATH=$folder; fi
     fi
     local libraries
-    libraries=$(find / -xdev -name 'libnvrtc.so*' -not -path '*/proc/*' -printf '%h\n' 2>/dev/null | sort -u | tr '\n' ':')
+    libraries=$(find "${CUDA_PATH:-/usr/local}" /usr/local/lib /usr/lib /opt -name 'libnvrtc.so*' -printf '%h\n' 2>/dev/null |
+        sort -u | tr '\n' ':' || true)
+    if [ -n "$folder" ]; then libraries+=$(find "$(dirname "$folder")" -name 'libnvrtc.so*' -printf '%h:' 2>/dev/null || true); fi
     export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:-}
     echo "CUDA_PATH=${CUDA_PATH:-} LD_LIBRARY_PATH=$LD_LIBRARY_PATH" >>"$out/summary.txt"
 }
