@@ -95,7 +95,7 @@ impl LanguageModel for OnDevice {
         let shape = [logits.rows(), logits.width()];
         let logits = Tensor::from_data(TensorData::new(logits.into_values(), shape), &self.device);
         Ok(Box::new(Counting {
-            inner: DeviceLogits::new(logits, &mut self.masks),
+            inner: DeviceLogits::new(logits, &mut self.masks, None),
             chosen: &self.chosen,
             fetched: &self.fetched,
         }))
