@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Puts the summary of a run into README.md, between `<!-- NAME -->` and `<!-- /NAME -->`.
+"""Puts the summary of a run into README.md, or another page, between `<!-- NAME -->` and `<!-- /NAME -->`.
 
-    scripts/readme-table.py NAME runs/NAME/summary.csv
+    scripts/readme-table.py NAME runs/NAME/summary.csv [PAGE]
+
+Cells that are not complete are left out, and said.
 """
 
 import csv
@@ -71,20 +73,21 @@ def table(rows):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    name, summary = sys.argv[1:]
-    readme = Path(__file__).resolve().parent.parent / "README.md"
-    text = readme.read_text()
+    name, summary = sys.argv[1:3]
+    page = Path(sys.argv[3]) if len(sys.argv) == 4 else Path(__file__).resolve().parent.parent / "README.md"
+    text = page.read_text()
     marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
     if not marks.search(text):
-        sys.exit(f"README.md has no place for {name}: write <!-- {name} --> and <!-- /{name} --> where the table is to stand")
+        sys.exit(f"{page} has no place for {name}: write <!-- {name} --> and <!-- /{name} --> where the table is to stand")
     with open(summary, newline="") as file:
         rows = list(csv.DictReader(file))
-    unfinished = sorted({row["format"] for row in rows if int(row["documents"]) == 0})
-    if unfinished:
-        sys.exit(f"{summary}: the run has not finished: no document in {', '.join(unfinished)}")
-    readme.write_text(marks.sub(lambda found: found[1] + "\n" + table(rows) + "\n\n" + found[2], text))
+    whole = {corpus: max(int(row["documents"]) for row in rows if row["corpus"] == corpus) for corpus in {row["corpus"] for row in rows}}
+    complete = [row for row in rows if 0 < int(row["documents"]) == whole[row["corpus"]]]
+    if len(complete) < len(rows):
+        print(f"{summary}: {len(rows) - len(complete)} of {len(rows)} cells are not complete and left out", file=sys.stderr)
+    page.write_text(marks.sub(lambda found: found[1] + "\n" + table(complete) + "\n\n" + found[2], text))
 
 
 if __name__ == "__main__":

@@ -55,12 +55,8 @@ impl Choice {
 
 /// The likeliest token of a row, of equals the lowest, whatever a mask says of it.
 fn wanted(logits: &[f32], pick: &Pick) -> Option<Wanted> {
-    let better = |best: Option<(usize, f32)>, (token, &logit): (usize, &f32)| match best {
-        Some((_, there)) if !(logit > there) => best,
-        None if logit.is_nan() => None,
-        _ => Some((token, logit)),
-    };
-    let (token, logit) = logits.iter().enumerate().fold(None, better)?;
+    let known = logits.iter().copied().enumerate().filter(|(_, logit)| !logit.is_nan());
+    let (token, logit) = known.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
     let chosen = *logits.get(pick.token as usize)?;
     let log_probability = match logit == f32::INFINITY {
         // Those of `+inf` share all there is.

@@ -30,15 +30,18 @@ pub struct Draw(pub Vec<u64>);
 /// What is the same in all layers of a pass.
 pub(super) enum Plan {
     /// In tensor operations.
-    Portable {
-        /// `[tokens, 1, head_width / 2]`
-        cos: Tensor<3>,
-        sin: Tensor<3>,
-        /// 0 where a token attends to another, else a large negative number. `[1, tokens, tokens]`
-        mask: Tensor<3>,
-    },
+    Portable(Box<Portable>),
     /// Natively, on the CPU.
     Native(Arc<Scene>),
+}
+
+/// What tensor operations need of a pass.
+pub(super) struct Portable {
+    /// `[tokens, 1, head_width / 2]`
+    cos: Tensor<3>,
+    sin: Tensor<3>,
+    /// 0 where a token attends to another, else a large negative number. `[1, tokens, tokens]`
+    mask: Tensor<3>,
 }
 
 impl Plan {
@@ -62,11 +65,11 @@ impl Plan {
             row[common].fill(0.0);
             row[own].fill(0.0);
         }
-        Plan::Portable {
+        Plan::Portable(Box::new(Portable {
             cos: upload(angles.iter().map(|a| a.cos() as f32).collect()),
             sin: upload(angles.iter().map(|a| a.sin() as f32).collect()),
             mask: Tensor::from_data(TensorData::new(mask, [1, tokens, tokens]), (device, DType::F32)),
-        }
+        }))
     }
 }
 
@@ -132,7 +135,7 @@ impl Graph<'_> {
         let up = self.product(layer, Target::UpProj, inner)?;
         let gated = match self.plan {
             Plan::Native(_) => native::gated(gate, up),
-            Plan::Portable { .. } => silu(gate) * up,
+            Plan::Portable(_) => silu(gate) * up,
         };
         Ok(x + self.product(layer, Target::DownProj, gated)?)
     }
@@ -219,9 +222,9 @@ impl Graph<'_> {
             ..
         } = *self.config;
         let [tokens, width] = q.dims();
-        let (cos, sin, mask) = match &self.plan {
+        let Portable { cos, sin, mask } = match &self.plan {
             Plan::Native(scene) => return native::attended(q, k, v, scene.clone()),
-            Plan::Portable { cos, sin, mask } => (cos, sin, mask),
+            Plan::Portable(portable) => &**portable,
         };
         let q = rotate(q.reshape([tokens, heads, head]), cos, sin).mul_scalar(1.0 / (head as f64).sqrt());
         let k = rotate(k.reshape([tokens, kv, head]), cos, sin);

@@ -427,7 +427,8 @@ impl Row {
             &mut row.f1_high,
         ];
         for value in always.into_iter().chain(optional.into_iter().flatten()) {
-            *value = (*value * 1e6).round() / 1e6;
+            // Adding 0 keeps a mean of nothing from being written as -0.
+            *value = (*value * 1e6).round() / 1e6 + 0.0;
         }
         row
     }
