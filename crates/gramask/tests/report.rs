@@ -78,7 +78,7 @@ fn run(folder: &Path, seed: usize) {
     assert!(carry_out(&plan, &mut journal, &mut open, &mut Nobody, &AtomicBool::new(false)).unwrap());
     drop(journal);
     change(folder, |number, record| {
-        if record.parsed && (number + seed) % 2 == 0 {
+        if record.parsed && (number + seed).is_multiple_of(2) {
             record.entities.clone_from(&record.gold);
             record.errors.clear();
         }

@@ -32,7 +32,7 @@ pub enum CliError {
     Scores(#[from] ScoresError),
     /// Parts of a run.
     #[error(transparent)]
-    Merge(#[from] MergeError),
+    Merge(Box<MergeError>),
     /// Cells.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -113,7 +113,7 @@ pub enum CliError {
     Labels,
     /// The training.
     #[error(transparent)]
-    Tune(#[from] crate::tune::TuneError),
+    Tune(Box<crate::tune::TuneError>),
     /// The test of a device cannot begin.
     #[error(transparent)]
     Conform(#[from] crate::conform::ConformError),
@@ -128,4 +128,16 @@ pub enum CliError {
     /// Ctrl-C cannot be caught.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),
+}
+
+impl From<MergeError> for CliError {
+    fn from(error: MergeError) -> Self {
+        CliError::Merge(Box::new(error))
+    }
+}
+
+impl From<crate::tune::TuneError> for CliError {
+    fn from(error: crate::tune::TuneError) -> Self {
+        CliError::Tune(Box::new(error))
+    }
 }

@@ -148,7 +148,7 @@ impl Watch for Line {
         bar.set_message(message.clone());
         bar.inc(1);
         // Where nobody watches the bar, a line now and then is what a log needs.
-        if bar.is_hidden() && point.step % 10 == 0 {
+        if bar.is_hidden() && point.step.is_multiple_of(10) {
             self.say(&format!(
                 "step {} of {}: {message}",
                 point.step,

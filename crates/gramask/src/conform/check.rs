@@ -44,6 +44,9 @@ impl Group {
     }
 }
 
+/// What a check does with a device and its reference.
+type Comparison = dyn Fn(&Pair) -> Result<Tally, Failure>;
+
 /// One line of the report: a name, and what is done for it.
 pub struct Check {
     /// What it is of.
@@ -51,7 +54,7 @@ pub struct Check {
     /// What it compares.
     pub name: String,
     /// Does it.
-    pub(super) run: Box<dyn Fn(&Pair) -> Result<Tally, Failure>>,
+    pub(super) run: Box<Comparison>,
 }
 
 impl Check {

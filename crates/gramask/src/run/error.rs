@@ -3,6 +3,8 @@
 use gramask_decode::{DecodeError, LanguageModelError, PromptError, TokenTableError};
 use gramask_grammar::{CompileError, VocabularyError};
 use gramask_model::device::{DeviceError, DeviceFault};
+use gramask_model::transformer::LoadError;
+use gramask_model::tuning::TuningError;
 use thiserror::Error;
 
 use super::journal::JournalError;
@@ -28,7 +30,7 @@ pub enum RunError {
     Journal(#[from] JournalError),
     /// The scores cannot be read or written.
     #[error(transparent)]
-    Scores(#[from] ScoresError),
+    Scores(Box<ScoresError>),
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -48,10 +50,10 @@ pub enum RunError {
     Checkpoint(#[from] gramask_model::checkpoint::CheckpointError),
     /// The model cannot be put on the device.
     #[error(transparent)]
-    Load(#[from] gramask_model::transformer::LoadError),
+    Load(Box<LoadError>),
     /// The adapter.
     #[error(transparent)]
-    Tuning(#[from] gramask_model::tuning::TuningError),
+    Tuning(Box<TuningError>),
     /// The model has no end token.
     #[error("the model `{model}`: {source}")]
     Tokens {
@@ -95,6 +97,25 @@ pub enum RunError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+// Boxed, so that results are small where all goes well.
+impl From<ScoresError> for RunError {
+    fn from(error: ScoresError) -> Self {
+        RunError::Scores(Box::new(error))
+    }
+}
+
+impl From<LoadError> for RunError {
+    fn from(error: LoadError) -> Self {
+        RunError::Load(Box::new(error))
+    }
+}
+
+impl From<TuningError> for RunError {
+    fn from(error: TuningError) -> Self {
+        RunError::Tuning(Box::new(error))
+    }
 }
 
 impl RunError {

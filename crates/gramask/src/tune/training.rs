@@ -159,7 +159,7 @@ impl Prepared {
         loop {
             let made = optimiser.steps();
             if let Some((validation, _)) = &self.validation {
-                let due = made > 0 && (made % validation.every == 0 || made == steps.len());
+                let due = made > 0 && (made.is_multiple_of(validation.every) || made == steps.len());
                 if due && !scores.iter().any(|score| score.step == made) {
                     watch.validating(made);
                     let Some(found) = self.validate(&model, folder, made, stop)? else {
@@ -196,8 +196,11 @@ impl Prepared {
             };
             watch.step(&point);
             points.push(point);
-            let validates = self.validation.as_ref().is_some_and(|(v, _)| (made + 1) % v.every == 0);
-            let saves = (made + 1) % training.save == 0 || made + 1 == steps.len() || validates;
+            let validates = self
+                .validation
+                .as_ref()
+                .is_some_and(|(v, _)| (made + 1).is_multiple_of(v.every));
+            let saves = (made + 1).is_multiple_of(training.save) || made + 1 == steps.len() || validates;
             if saves || stop.load(Ordering::Relaxed) {
                 // The curve first: of a state whose curve is longer, the rest is cut off.
                 curve::write(&files.curve, &points)?;
