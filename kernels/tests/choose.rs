@@ -209,6 +209,7 @@ fn the_batch_changes_nothing() {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "says what is skipped")]
 fn half_precision_where_the_device_has_it() {
     for (name, device) in devices() {
         if !device.supports_dtype(FloatDType::F16) {

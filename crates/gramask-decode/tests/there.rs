@@ -111,6 +111,7 @@ impl LanguageModel for OnDevice {
 }
 
 /// The CPU, and what wgpu finds.
+#[allow(clippy::print_stderr, reason = "says what is skipped")]
 fn devices() -> Vec<Device> {
     #[allow(unused_mut)]
     let mut devices = vec![Device::flex()];

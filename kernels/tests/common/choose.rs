@@ -8,6 +8,7 @@ use gramask_kernels::choose::{
 use proptest::prelude::*;
 
 /// The devices to test: the CPU, and all that wgpu finds where it is compiled in. Names what is skipped, once.
+#[allow(clippy::print_stderr, reason = "says what is skipped")]
 pub fn devices() -> Vec<(String, Device)> {
     #[allow(unused_mut)]
     let mut devices = vec![("flex".to_owned(), Device::flex())];

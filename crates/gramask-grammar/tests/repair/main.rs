@@ -36,7 +36,7 @@ pub fn passes(name: &str, corpus: &Corpus) -> Vec<Arc<Program>> {
 pub fn check(program: &Arc<Program>, text: &Text, output: &[u8]) -> Repaired {
     let repaired = program.repair(text, output);
     // One in four: it takes as long again.
-    if output.len() % 4 == 0 {
+    if output.len().is_multiple_of(4) {
         let lenient = program.read_leniently(text, output).count.entities;
         let missing = repaired.entities.iter().find(|entity| !lenient.contains(entity));
         assert_eq!(missing, None, "{:?}", String::from_utf8_lossy(output));

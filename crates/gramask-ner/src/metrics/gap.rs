@@ -164,7 +164,11 @@ mod tests {
         let document = |i: usize| {
             let hits = (i + kind) % 3;
             Leniencies {
-                strict: matches(3, if i % 4 == 0 { 0 } else { 3 }, if i % 4 == 0 { 0 } else { hits / 2 }),
+                strict: matches(
+                    3,
+                    if i.is_multiple_of(4) { 0 } else { 3 },
+                    if i.is_multiple_of(4) { 0 } else { hits / 2 },
+                ),
                 parse: matches(3, 3, hits / 2),
                 copy: matches(3, 3, hits),
                 count: matches(3, 3, (hits + (i + kind) % 2).min(3)),

@@ -263,7 +263,7 @@ mod tests {
             let mut record = record(level, &format!("d{number}"));
             (record.cell.strategy, record.cell.format, record.cell.seed) = (strategy, format.into(), seed);
             record.gold = vec![Entity::new("Disease", 0, 4)];
-            record.entities = if number % each == 0 {
+            record.entities = if number.is_multiple_of(each) {
                 record.gold.clone()
             } else {
                 Vec::new()
