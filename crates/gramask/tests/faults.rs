@@ -1,14 +1,18 @@
 //! A device that fails in the middle of a run: the run ends with its records kept, and goes on where it was.
 
+#[allow(dead_code)]
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use common::{Nobody, engine_of, sayings};
 use gramask::decode::mock::MockModel;
-use gramask::decode::{LanguageModel, LanguageModelError, Logits, PromptTokenizer, Row, Select};
-use gramask::experiment::{Cell, Experiment};
+use gramask::decode::{LanguageModel, LanguageModelError, Logits, Row, Select};
+use gramask::experiment::Experiment;
 use gramask::model::device::{DeviceFault, DeviceName, guard};
-use gramask::run::{Backbone, Engine, Journal, Plan, Record, RunError, Watch, carry_out};
+use gramask::run::{Backbone, Journal, Plan, RunError, carry_out};
 
 const EXPERIMENT: &str = r#"
 models  = ["mock"]
@@ -99,61 +103,13 @@ impl Backbone for Devices {
     }
 }
 
-/// A byte is a token.
-struct Bytes;
-
-impl PromptTokenizer for Bytes {
-    fn encode(&self, text: &str, _parse_special: bool) -> Vec<u32> {
-        text.bytes().map(u32::from).collect()
-    }
-
-    fn is_special(&self, token: u32) -> bool {
-        token >= 256
-    }
-
-    fn opening(&self) -> Option<u32> {
-        None
-    }
-}
-
-struct Nobody;
-
-impl Watch for Nobody {
-    fn cell(&mut self, _: &Cell, _: usize, _: usize) {}
-    fn record(&mut self, _: &Record) {}
-}
-
 /// A session on a device that computes so many passes.
 fn session(plan: &Plan, folder: &Path, passes: usize, failing: Failing) -> (Result<bool, RunError>, Journal) {
     let mut journal = Journal::open(&folder.join("records.jsonl")).unwrap();
     let left = Arc::new(AtomicUsize::new(passes));
-    let mut open = |name: &str| {
-        let table = MockModel::uniform(4096).table().clone();
-        Engine::new(
-            name.into(),
-            Box::new(Devices(left.clone(), failing)),
-            table,
-            Arc::new(Bytes),
-            None,
-        )
-    };
+    let mut open = |name: &str| engine_of(name, Devices(left.clone(), failing));
     let done = carry_out(plan, &mut journal, &mut open, &mut Nobody, &AtomicBool::new(false));
     (done, journal)
-}
-
-/// What the records say, times left out.
-fn sayings(journal: &Journal) -> Vec<String> {
-    let mut sayings: Vec<String> = journal
-        .records()
-        .iter()
-        .map(|record| {
-            let mut record = record.clone();
-            record.times = Default::default();
-            serde_json::to_string(&record).unwrap()
-        })
-        .collect();
-    sayings.sort();
-    sayings
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! Reports of runs over the mini corpus, with a model without weights.
 
+#[allow(dead_code)]
+mod common;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use gramask::decode::mock::MockModel;
-use gramask::decode::{LanguageModel, PromptTokenizer};
-use gramask::experiment::{Cell, Experiment, Overrides};
+use common::{Nobody, engine};
+use gramask::experiment::{Experiment, Overrides};
 use gramask::report::{Options, Report, ReportError, RunData, compare, single};
-use gramask::run::{Backbone, Engine, Journal, Plan, Record, Watch, carry_out, run_file, to_csv};
+use gramask::run::{Journal, Plan, Record, carry_out, run_file, to_csv};
 
 const EXPERIMENT: &str = r#"
 name    = "mock-run"
@@ -28,38 +29,6 @@ name  = "mini"
 limit = 5
 "#;
 
-struct Mocks;
-
-impl Backbone for Mocks {
-    fn language_model(&mut self) -> Box<dyn LanguageModel + '_> {
-        Box::new(MockModel::uniform(4096))
-    }
-}
-
-/// A byte is a token.
-struct Bytes;
-
-impl PromptTokenizer for Bytes {
-    fn encode(&self, text: &str, _parse_special: bool) -> Vec<u32> {
-        text.bytes().map(u32::from).collect()
-    }
-
-    fn is_special(&self, token: u32) -> bool {
-        token >= 256
-    }
-
-    fn opening(&self) -> Option<u32> {
-        None
-    }
-}
-
-struct Nobody;
-
-impl Watch for Nobody {
-    fn cell(&mut self, _cell: &Cell, _documents: usize, _done: usize) {}
-    fn record(&mut self, _record: &Record) {}
-}
-
 /// Carries out the experiment into a folder; every other output then says what is right, so that there is something to find.
 fn run(folder: &Path, seed: usize) {
     let source = EXPERIMENT.replace("SEED", &seed.to_string());
@@ -71,11 +40,16 @@ fn run(folder: &Path, seed: usize) {
         .unwrap();
     let path = folder.join("records.jsonl");
     let mut journal = Journal::open(&path).unwrap();
-    let mut open = |name: &str| {
-        let table = MockModel::uniform(4096).table().clone();
-        Engine::new(name.into(), Box::new(Mocks), table, Arc::new(Bytes), None)
-    };
-    assert!(carry_out(&plan, &mut journal, &mut open, &mut Nobody, &AtomicBool::new(false)).unwrap());
+    assert!(
+        carry_out(
+            &plan,
+            &mut journal,
+            &mut |name| engine(name),
+            &mut Nobody,
+            &AtomicBool::new(false)
+        )
+        .unwrap()
+    );
     drop(journal);
     change(folder, |number, record| {
         if record.parsed && (number + seed).is_multiple_of(2) {

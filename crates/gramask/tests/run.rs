@@ -1,13 +1,14 @@
 //! Whole runs over the mini corpus, with a model without weights: every token is as likely as any other.
 
-use std::sync::Arc;
+#[allow(dead_code)]
+mod common;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gramask::decode::mock::MockModel;
-use gramask::decode::{LanguageModel, PromptTokenizer};
+use common::{engine, sayings};
 use gramask::experiment::{Cell, Experiment, LevelName};
 use gramask::grammar::Format;
-use gramask::run::{Backbone, Engine, Journal, Plan, Record, RunError, Watch, broken_promises, carry_out, rows};
+use gramask::run::{Engine, Journal, Plan, Record, RunError, Watch, broken_promises, carry_out, rows};
 
 const EXPERIMENT: &str = r#"
 models  = ["mock"]
@@ -29,37 +30,6 @@ const SOME: [&str; 4] = ["json-list", "inline-bracket", "bio-tags", "label-list"
 /// The experiment with these formats.
 fn with(formats: &[&str]) -> String {
     EXPERIMENT.replace("FORMATS", &format!("{formats:?}"))
-}
-
-/// Gives each cell a mock of its own.
-struct Mocks;
-
-impl Backbone for Mocks {
-    fn language_model(&mut self) -> Box<dyn LanguageModel + '_> {
-        Box::new(MockModel::uniform(4096))
-    }
-}
-
-/// A byte is a token.
-struct Bytes;
-
-impl PromptTokenizer for Bytes {
-    fn encode(&self, text: &str, _parse_special: bool) -> Vec<u32> {
-        text.bytes().map(u32::from).collect()
-    }
-
-    fn is_special(&self, token: u32) -> bool {
-        token >= 256
-    }
-
-    fn opening(&self) -> Option<u32> {
-        None
-    }
-}
-
-fn engine(name: &str) -> Result<Engine, RunError> {
-    let table = MockModel::uniform(4096).table().clone();
-    Engine::new(name.into(), Box::new(Mocks), table, Arc::new(Bytes), None)
 }
 
 /// Sets `stop` once so many documents are done.
@@ -97,21 +67,6 @@ fn session(plan: &Plan, folder: &std::path::Path, documents: usize) -> (bool, Ve
     };
     let complete = carry_out(plan, &mut journal, &mut |name| engine(name), &mut watch, &stop).unwrap();
     (complete, watch.cells, journal)
-}
-
-/// What a record says, times left out, in an order that sessions do not change.
-fn sayings(journal: &Journal) -> Vec<String> {
-    let mut sayings: Vec<String> = journal
-        .records()
-        .iter()
-        .map(|record| {
-            let mut record = record.clone();
-            record.times = Default::default();
-            serde_json::to_string(&record).unwrap()
-        })
-        .collect();
-    sayings.sort();
-    sayings
 }
 
 #[test]

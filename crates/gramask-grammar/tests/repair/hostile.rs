@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gramask_grammar::Program;
+use gramask_ner::Entity;
 use proptest::prelude::*;
 
 use crate::{check, corpora, formats, passes};
@@ -54,6 +55,22 @@ proptest! {
             check(&program, &document.text, &output);
         }
     }
+}
+
+/// A reading may mean the second place of a text, which a list of texts can't name without the first.
+#[test]
+fn a_place_that_cannot_be_written_becomes_one_that_can() {
+    let text = gramask_ner::Text::new("After rituximab, hepatitis B came back; with entecavir, hepatitis B did not.");
+    let program = formats::program("json-grouped", &["Chemical", "Disease"]);
+    let output = br#"{"Chemical":["rituximab","entecavir"],"Dis","B sititapeh"[:"esaehepatitis B"]}"#;
+    let disease = |entities: &[Entity]| {
+        entities
+            .iter()
+            .find(|entity| entity.label == "Disease")
+            .map(Entity::start)
+    };
+    assert_eq!(disease(&program.read_leniently(&text, output).count.entities), Some(54));
+    assert_eq!(disease(&check(&program, &text, output).entities), Some(15));
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub(super) fn train(args: TrainArgs) -> Result<u8, CliError> {
         return Ok(DONE);
     }
     prepared.run_file(&source)?.claim(&folder)?;
+    let validates = prepared.tuning.validation.is_some();
     let stop = stop_at_ctrl_c("stopping after this step")?;
     let mut line = Line::default();
     let complete = prepared.train(&folder, &mut line, &stop);
@@ -65,7 +66,8 @@ pub(super) fn train(args: TrainArgs) -> Result<u8, CliError> {
         anstream::eprintln!("stopped: the same command goes on where it was");
         return Ok(STOPPED);
     }
-    anstream::eprintln!("{at} has run.json, curve.csv, validation.csv, curve.svg, and the adapters best/ and last/");
+    let validation = if validates { " validation.csv," } else { "" };
+    anstream::eprintln!("{at} has run.json, curve.csv,{validation} curve.svg, and the adapters best/ and last/");
     Ok(DONE)
 }
 

@@ -63,6 +63,9 @@ pub(super) struct VerifyArgs {
     /// Also along what this model writes for the documents, unconstrained; its vocabulary is the default then
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// An adapter in PEFT's layout to merge into that model
+    #[arg(long, value_name = "PATH", requires = "model")]
+    adapter: Option<PathBuf>,
     /// Also along the outputs of a finished run: its records.jsonl, or its folder
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
@@ -104,7 +107,9 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
     let cache = Cache::from_env()?;
     let vocabulary = vocabulary(args.vocabulary.as_deref().or(args.model.as_deref()), &cache)?;
     if let Some(model) = &args.model {
-        decode(model, &cache, &programs, &corpus, &mut outputs)?;
+        let mut found = resolve(model, &cache)?;
+        found.adapter.clone_from(&args.adapter);
+        decode(&found, &programs, &corpus, &mut outputs)?;
     }
     let sample = Sample {
         states: if args.all_states { usize::MAX } else { args.states },
@@ -182,15 +187,13 @@ pub(super) fn vocabulary(name: Option<&str>, cache: &Cache) -> Result<NamedVocab
 
 /// What a model writes without a constraint: right and wrong outputs alike show how far both go.
 fn decode(
-    name: &str,
-    cache: &Cache,
+    model: &Model,
     programs: &[Vec<Arc<Program>>],
     corpus: &PlannedCorpus,
     outputs: &mut Outputs,
 ) -> Result<(), CliError> {
-    let model = resolve(name, cache)?;
-    let bar = bars::waiting(&format!("loading {name}"));
-    let engine = Engine::load(&model, "flex".parse()?, None);
+    let bar = bars::waiting(&format!("loading {}", model.name));
+    let engine = Engine::load(model, "flex".parse()?, None);
     bar.finish_and_clear();
     let mut engine = engine?;
     let bar = bars::documents("decoding", programs.len() * corpus.documents.len(), 0);

@@ -42,10 +42,12 @@ pub use parameters::{
 pub use strategies::{Strategies, StrategyChoice, StrategyName, UnknownStrategy};
 
 use std::fmt;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use gramask_decode::Sampling;
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 
 /// An experiment file, read and checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -236,6 +238,21 @@ impl Cell {
 pub fn format_name(name_or_path: &str) -> String {
     let file = name_or_path.rsplit(['/', '\\']).next().unwrap_or(name_or_path);
     file.strip_suffix(".gram").unwrap_or(file).to_string()
+}
+
+/// The name of a run: what its file says, else the file's own name without its ending. What is wrong with it has its place.
+pub(crate) fn run_name(path: &Path, written: Option<&Spanned<String>>) -> Result<String, (Range<usize>, String)> {
+    let name = match written {
+        Some(name) => name.get_ref().clone(),
+        None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        let rule = "letters, digits, `-`, `_` and `.`, the first no `.`, as it becomes a folder's";
+        let span = written.map_or(0..0, Spanned::span);
+        return Err((span, format!("`{name}` cannot be the name of a run: use {rule}")));
+    }
+    Ok(name)
 }
 
 impl LevelName {

@@ -114,9 +114,8 @@ impl Engine {
     /// When its files are faulty, or the device cannot take it.
     pub fn place(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
         // What cannot be is said before the files are read.
-        placement.precision()?;
-        placement.open()?;
-        Engine::of(&model.name, open(model)?, placement)
+        let (precision, device) = (placement.precision()?, placement.open()?);
+        Engine::on(&model.name, open(model)?, precision, &device)
     }
 
     /// An engine of a checkpoint.
@@ -124,15 +123,17 @@ impl Engine {
     /// # Errors
     /// As [`Engine::place`].
     pub fn of(name: &str, checkpoint: Checkpoint, placement: &Placement) -> Result<Engine, RunError> {
-        let precision = placement.precision()?;
-        let device = placement.open()?;
+        Engine::on(name, checkpoint, placement.precision()?, &placement.open()?)
+    }
+
+    fn on(name: &str, checkpoint: Checkpoint, precision: Precision, device: &Device) -> Result<Engine, RunError> {
         // At least half as much as in 16 bits, whatever the weights are kept in.
         let least = Demand::of(&checkpoint.config, checkpoint.config.parameters(), 4, 1, 1);
         let fault = |fault: DeviceFault| RunError::Fault(Box::new(fault.asking(least)));
-        let transformer = guard(&device, || Transformer::load(&checkpoint, &device, precision)).map_err(fault)??;
+        let transformer = guard(device, || Transformer::load(&checkpoint, device, precision)).map_err(fault)??;
         // Uploads go on behind the call; a device that has no room says so now.
-        let synced = guard(&device, || device.sync()).map_err(fault)?;
-        synced.map_err(|error| fault(DeviceFault::of_execution(&device, &error)))?;
+        let synced = guard(device, || device.sync()).map_err(fault)?;
+        synced.map_err(|error| fault(DeviceFault::of_execution(device, &error)))?;
         let Checkpoint { tokenizer, chat, .. } = checkpoint;
         let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
             model: name.into(),

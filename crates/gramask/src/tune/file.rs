@@ -7,7 +7,7 @@ use gramask_model::tuning::{AdamWSettings, Lora, Scratch};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::experiment::{CorpusChoice, ExperimentError, LevelName, OnProblem, Place, Unit, format_name};
+use crate::experiment::{CorpusChoice, ExperimentError, LevelName, OnProblem, Place, Unit, format_name, run_name};
 
 /// A tuning file, read and checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -194,16 +194,7 @@ impl Tuning {
         };
         let written: Written = toml::from_str(source)
             .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
-        let name = match &written.name {
-            Some(name) => name.get_ref().clone(),
-            None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        };
-        let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            let span = written.name.as_ref().map_or(0..0, Spanned::span);
-            let rule = "letters, digits, `-`, `_` and `.`, the first no `.`, as it becomes a folder's";
-            return Err(wrong(span, format!("`{name}` cannot be the name of a run: use {rule}")));
-        }
+        let name = run_name(path, written.name.as_ref()).map_err(|(at, message)| wrong(at, message))?;
         let formats = written.formats.get_ref();
         let names: Vec<String> = formats.iter().map(|format| format_name(format)).collect();
         if formats.is_empty() || (1..names.len()).any(|i| names[..i].contains(&names[i])) {
