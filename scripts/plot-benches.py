@@ -3,7 +3,8 @@
 
     scripts/plot-benches.py [--results benches/results] [--out docs/plots]
 
-Of `kernels-*.csv` a plot for each device: each kernel's share of the device's copy bandwidth, by batch. Of `decode-*.csv`
+Of `kernels-*.csv` two plots for each device, by batch: each kernel's share of the device's copy bandwidth, and how many
+times it is as fast as the same in single operations. Of `decode-*.csv`
 a plot for each device and model: tokens per second by batch, with a mask and without.
 """
 
@@ -14,9 +15,9 @@ import pathlib
 from collections import defaultdict
 from html import escape
 
-WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 230, 40, 50
-COLOURS = ["#1b6ca8", "#c8553d", "#588157", "#8d6a9f", "#d4a017", "#3a3a3a", "#2a9d8f", "#b56576", "#7f5539", "#4d908e"]
+WIDTH, HEIGHT = 800, 400
+LEFT, RIGHT, TOP, BOTTOM = 70, 310, 40, 50
+COLOURS = ["#1b6ca8", "#c8553d", "#588157", "#8d6a9f", "#d4a017", "#3a3a3a", "#2a9d8f", "#b56576", "#7f5539", "#00a1de"]
 
 
 def ticks(low, high):
@@ -85,14 +86,19 @@ def main():
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for path in sorted(options.results.glob("kernels-*.csv")):
-        series, last = defaultdict(list), {}
+        share, speedup, last = defaultdict(list), defaultdict(list), {}
         for row in rows(path):
-            series[f"{row['kernel']} {row['shape']}"[:34]].append((float(row["batch"]), float(row["share"])))
+            name, batch = f"{row['kernel']} {row['shape']}"[:50], float(row["batch"])
+            share[name].append((batch, float(row["share"])))
+            if row["speedup"]:
+                speedup[name].append((batch, float(row["speedup"])))
             last = row
-        if series:
+        if share:
             title = f"Kernels on {last['adapter']}: share of {last['copy_gb_per_s']} GB/s"
-            text = plot(title, "batch", "share of the copy bandwidth", series)
-            (options.out / f"{path.stem}.svg").write_text(text)
+            (options.out / f"{path.stem}.svg").write_text(plot(title, "batch", "share of the copy bandwidth", share))
+        if speedup:
+            title = f"Kernels on {last['adapter']}: times as fast as single operations"
+            (options.out / f"{path.stem}-speedup.svg").write_text(plot(title, "batch", "times as fast", speedup))
     for path in sorted(options.results.glob("decode-*.csv")):
         series, last = defaultdict(list), {}
         for row in rows(path):

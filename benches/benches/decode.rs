@@ -129,10 +129,11 @@ fn main() -> Fallible<()> {
                 if options.get("loop") == "yes" {
                     run.loops(&mut add)?;
                 }
+                sheet.write(options.get("csv"))?;
             }
         }
     }
-    sheet.write(options.get("csv"))
+    Ok(())
 }
 
 /// One size of batch and context.

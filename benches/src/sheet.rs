@@ -1,4 +1,4 @@
-//! A table of measurements: lines for people as they come, CSV at the end.
+//! A table of measurements: lines for people, and CSV, as they come.
 
 use std::error::Error;
 use std::fs;
@@ -44,7 +44,8 @@ impl Sheet {
         text
     }
 
-    /// Writes the CSV; nothing where no path is given.
+    /// Writes the CSV with all rows so far, so that a bench that is cut off has given what it measured; nothing where no path is
+    /// given.
     ///
     /// # Errors
     /// Where it can't be written.

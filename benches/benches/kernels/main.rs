@@ -104,8 +104,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                     digits(bytes as f64 / seconds / copy),
                 ]);
                 println!("{line}");
+                sheet.write(options.get("csv"))?;
             }
         }
     }
-    sheet.write(options.get("csv"))
+    Ok(())
 }

@@ -60,16 +60,16 @@ proptest! {
 /// A reading may mean the second place of a text, which a list of texts can't name without the first.
 #[test]
 fn a_place_that_cannot_be_written_becomes_one_that_can() {
-    let text = gramask_ner::Text::new("After rituximab, hepatitis B came back; with entecavir, hepatitis B did not.");
-    let program = formats::program("json-grouped", &["Chemical", "Disease"]);
-    let output = br#"{"Chemical":["rituximab","entecavir"],"Dis","B sititapeh"[:"esaehepatitis B"]}"#;
+    let text = "After rituximab, hepatitis B reactivated in four of 60 carriers; with entecavir given beforehand, \
+        hepatitis B reactivated in none.";
+    let text = gramask_ner::Text::new(text);
+    let program = formats::program("json-grouped", &["Chemical", "Disease", "Gene"]);
+    let output = br#"{"Chemical":["rituximab","entecavir"],"Dis","B sititapeh"[:"esaehepatitis B"],"Gene":[]}"#;
     let disease = |entities: &[Entity]| {
-        entities
-            .iter()
-            .find(|entity| entity.label == "Disease")
-            .map(Entity::start)
+        let found = entities.iter().find(|entity| entity.label == "Disease");
+        found.map(Entity::start)
     };
-    assert_eq!(disease(&program.read_leniently(&text, output).count.entities), Some(54));
+    assert_eq!(disease(&program.read_leniently(&text, output).count.entities), Some(96));
     assert_eq!(disease(&check(&program, &text, output).entities), Some(15));
 }
 
