@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gramask::decode::mock::MockModel;
-use gramask::decode::{LanguageModel, PromptTokenizer};
+use gramask::decode::LanguageModel;
+use gramask::decode::mock::{MockModel, MockTokenizer};
 use gramask::experiment::Cell;
 use gramask::run::{Backbone, Engine, Journal, Record, RunError, Watch};
 
@@ -16,27 +16,11 @@ impl Backbone for Mocks {
     }
 }
 
-/// A byte is a token.
-pub struct Bytes;
-
-impl PromptTokenizer for Bytes {
-    fn encode(&self, text: &str, _parse_special: bool) -> Vec<u32> {
-        text.bytes().map(u32::from).collect()
-    }
-
-    fn is_special(&self, token: u32) -> bool {
-        token >= 256
-    }
-
-    fn opening(&self) -> Option<u32> {
-        None
-    }
-}
-
 /// An engine of a backbone whose tokens are bytes.
 pub fn engine_of(name: &str, backbone: impl Backbone + 'static) -> Result<Engine, RunError> {
     let table = MockModel::uniform(4096).table().clone();
-    Engine::new(name.into(), Box::new(backbone), table, Arc::new(Bytes), None)
+    let tokenizer = Arc::new(MockTokenizer::default());
+    Engine::new(name.into(), Box::new(backbone), table, tokenizer, None)
 }
 
 /// An engine of mocks.
