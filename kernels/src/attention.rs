@@ -15,8 +15,7 @@ pub trait AttentionOps: Backend {
         q: FloatTensor<Self>,
         keys: FloatTensor<Self>,
         values: FloatTensor<Self>,
-        lengths: Vec<usize>,
-        slots: Vec<usize>,
+        spans: Vec<Span>,
     ) -> FloatTensor<Self>;
 }
 
@@ -56,12 +55,54 @@ pub fn try_decode_attention(
     slots: &[usize],
 ) -> Result<Tensor<3>, KernelError> {
     check(&q, &k, &v, lengths, slots)?;
+    let spans = lengths
+        .iter()
+        .zip(slots)
+        .map(|(length, slot)| Span::new(*slot, *length));
+    Ok(attend(q, k, v, spans.collect()))
+}
+
+/// As [`try_decode_attention`], with one span for each token of the batch. On the CPU what a span's
+/// [prefix](cpu::Prefix) says is read there; elsewhere, and where the prefixes are empty, each sequence reads its own slot.
+///
+/// # Errors
+/// As for [`try_decode_attention`], and [`KernelError::Prefix`].
+pub fn decode_attention_spans(
+    q: Tensor<3>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    spans: &[Span],
+) -> Result<Tensor<3>, KernelError> {
+    let (lengths, slots) = parts(spans);
+    check(&q, &k, &v, &lengths, &slots)?;
+    let slots = k.dims()[0];
+    for (sequence, &Span { length, prefix, .. }) in spans.iter().enumerate() {
+        if prefix.length > length || prefix.slot >= slots {
+            return Err(KernelError::Prefix {
+                sequence,
+                slot: prefix.slot,
+                shared: prefix.length,
+                length,
+                slots,
+            });
+        }
+    }
+    Ok(attend(q, k, v, spans.to_vec()))
+}
+
+/// Lengths and slots.
+fn parts(spans: &[Span]) -> (Vec<usize>, Vec<usize>) {
+    spans.iter().map(|span| (span.length, span.slot)).unzip()
+}
+
+/// Operands that have been checked.
+fn attend(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, spans: Vec<Span>) -> Tensor<3> {
     if q.device().is_autodiff() || !matches!(q.device().as_dispatch(), DispatchDevice::Flex(_)) {
-        return Ok(reference(q, k, v, lengths, slots));
+        let (lengths, slots) = parts(&spans);
+        return reference(q, k, v, &lengths, &slots);
     }
     let (q, k, v) = (q.into_dispatch(), k.into_dispatch(), v.into_dispatch());
-    let output = <Dispatch as AttentionOps>::attend(q, k, v, lengths.to_vec(), slots.to_vec());
-    Ok(Tensor::from_dispatch(output))
+    Tensor::from_dispatch(<Dispatch as AttentionOps>::attend(q, k, v, spans))
 }
 
 /// The same in plain tensor operations: all sequences padded to the longest, with a mask. Runs on every back end.
@@ -137,13 +178,7 @@ fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, lengths: &[usize], slots: 
 }
 
 impl AttentionOps for Flex {
-    fn attend(
-        q: FlexTensor,
-        keys: FlexTensor,
-        values: FlexTensor,
-        lengths: Vec<usize>,
-        slots: Vec<usize>,
-    ) -> FlexTensor {
+    fn attend(q: FlexTensor, keys: FlexTensor, values: FlexTensor, spans: Vec<Span>) -> FlexTensor {
         let (q, keys, values) = (q.to_contiguous(), keys.to_contiguous(), values.to_contiguous());
         let (shape, cache) = (q.layout().shape().clone(), keys.layout().shape());
         let cache = CacheShape {
@@ -152,15 +187,10 @@ impl AttentionOps for Flex {
             capacity: cache[2],
             dim: cache[3],
         };
-        let spans: Vec<Span> = lengths
-            .into_iter()
-            .zip(slots)
-            .map(|(length, slot)| Span { slot, length })
-            .collect();
         let operands = (keys.storage::<f32>(), values.storage::<f32>(), cache);
         match cpu::decode_attention_at(Level::best(), q.storage::<f32>(), shape[1], operands, &spans) {
             Ok(output) => FlexTensor::from_data(TensorData::new(output, shape)),
-            // Unreachable: `try_decode_attention` has checked the operands.
+            // Unreachable: the operands have been checked.
             Err(error) => panic!("decode_attention: {error}"),
         }
     }

@@ -90,6 +90,19 @@ pub enum KernelError {
         /// Positions of a slot.
         capacity: usize,
     },
+    /// A sequence's prefix is longer than the sequence, or in no slot.
+    Prefix {
+        /// The sequence's number in the batch.
+        sequence: usize,
+        /// The slot that the prefix is read from.
+        slot: usize,
+        /// The positions of the prefix.
+        shared: usize,
+        /// The positions that the sequence attends to.
+        length: usize,
+        /// Slots of the cache.
+        slots: usize,
+    },
     /// The processor lacks these instructions.
     Level {
         /// The level that was asked for.
@@ -172,6 +185,17 @@ impl fmt::Display for KernelError {
                 f,
                 "sequence {sequence} attends to {length} positions of slot {slot}; the cache has slots 0..{slots} of \
                  {capacity} positions, and at least 1 position is needed"
+            ),
+            KernelError::Prefix {
+                sequence,
+                slot,
+                shared,
+                length,
+                slots,
+            } => write!(
+                f,
+                "sequence {sequence} reads its first {shared} positions from slot {slot}; it attends to {length}, and the \
+                 cache has slots 0..{slots}"
             ),
             KernelError::Level { level } => {
                 write!(f, "this processor lacks {level}; Level::best() is {}", Level::best())

@@ -44,7 +44,9 @@ mod linear;
 pub mod model;
 mod weight;
 
-pub use attention::{AttentionOps, decode_attention, decode_attention_reference, try_decode_attention};
+pub use attention::{
+    AttentionOps, decode_attention, decode_attention_reference, decode_attention_spans, try_decode_attention,
+};
 pub use error::KernelError;
 pub use linear::{LinearOps, linear, linear_reference, try_linear};
 pub use weight::{Weight, WeightType};

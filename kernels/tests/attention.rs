@@ -4,8 +4,10 @@ mod common;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use common::LEVELS;
-use gramask_kernels::cpu::{CacheShape, Level, Span, decode_attention_at};
-use gramask_kernels::{KernelError, decode_attention, decode_attention_reference, try_decode_attention};
+use gramask_kernels::cpu::{CacheShape, Level, Prefix, Span, decode_attention_at};
+use gramask_kernels::{
+    KernelError, decode_attention, decode_attention_reference, decode_attention_spans, try_decode_attention,
+};
 use proptest::prelude::*;
 
 fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {
@@ -42,7 +44,7 @@ proptest! {
         prop_assert!(close(&values(&y)));
 
         let cache = CacheShape { slots, kv_heads, capacity: 70, dim };
-        let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span { slot, length }).collect();
+        let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span::new(slot, length)).collect();
         let (q, k, v) = (values(&q), values(&k), values(&v));
         for level in LEVELS.iter().copied() {
             let y = decode_attention_at(level, &q, heads, (&k, &v, cache), &spans).unwrap();
@@ -64,7 +66,7 @@ proptest! {
     ) {
         let spans: Vec<Span> = rows
             .iter()
-            .flat_map(|&(slot, start, tokens)| (1..=tokens).map(move |i| Span { slot, length: start + i }))
+            .flat_map(|&(slot, start, tokens)| (1..=tokens).map(move |i| Span::new(slot, start + i)))
             .collect();
         let heads = kv_heads * group;
         let q = random([spans.len(), heads, dim], 1.0);
@@ -80,6 +82,99 @@ proptest! {
                 prop_assert!((a - b).abs() < 2e-5, "{level}: {a}, not {b}");
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Where a prefix is read changes no bit of the result; and it is read there and nowhere else.
+    #[test]
+    fn a_shared_prefix_gives_the_same_bits(
+        rows in prop::collection::vec((1usize..4, 0usize..60, 1usize..20, 0usize..100), 1..5),
+        kv_heads in 1usize..4,
+        group in 1usize..5,
+        dim in prop_oneof![Just(64), Just(80), 1usize..40],
+    ) {
+        // Slot 0 holds a prefix with which all slots begin.
+        let (capacity, row) = (80, 80 * dim);
+        let heads = kv_heads * group;
+        let random_values = |shape: [usize; 4]| values(&random(shape, 1.0));
+        let (mut k, mut v) = (
+            random_values([4, kv_heads, capacity, dim]),
+            random_values([4, kv_heads, capacity, dim]),
+        );
+        for all in [&mut k, &mut v] {
+            let (first, others) = all.split_at_mut(kv_heads * row);
+            others.chunks_exact_mut(kv_heads * row).for_each(|slot| slot.copy_from_slice(first));
+        }
+        let behind: Vec<(Span, usize)> = rows
+            .iter()
+            .flat_map(|&(slot, start, tokens, share)| {
+                (1..=tokens).map(move |i| (Span::new(slot, start + i), (start + 1) * share / 100))
+            })
+            .collect();
+        // What lies behind the prefixes is each slot's own.
+        for (i, &(slot, start, _, share)) in rows.iter().enumerate() {
+            let shared = rows.iter().filter(|row| row.0 == slot).map(|&(_, start, _, share)| (start + 1) * share / 100);
+            let shared = shared.max().unwrap_or((start + 1) * share / 100);
+            for all in [&mut k, &mut v] {
+                for head in 0..kv_heads {
+                    let at = (slot * kv_heads + head) * row;
+                    all[at + shared * dim..at + row].iter_mut().for_each(|x| *x = *x * 0.5 + i as f32 * 0.01);
+                }
+            }
+        }
+        let q = values(&random([behind.len(), heads, dim], 1.0));
+        let cache = CacheShape { slots: 4, kv_heads, capacity, dim };
+        let own: Vec<Span> = behind.iter().map(|(span, _)| *span).collect();
+        let shared: Vec<Span> = behind
+            .iter()
+            .map(|&(span, length)| Span { prefix: Prefix { slot: 0, length }, ..span })
+            .collect();
+        // The prefix is not read in the slot itself.
+        let (mut bare_k, mut bare_v) = (k.clone(), v.clone());
+        for all in [&mut bare_k, &mut bare_v] {
+            for &Span { slot, prefix, .. } in &shared {
+                let least = shared.iter().filter(|s| s.slot == slot).map(|s| s.prefix.length).min();
+                for head in 0..kv_heads {
+                    let at = (slot * kv_heads + head) * row;
+                    all[at..at + least.unwrap_or(prefix.length) * dim].fill(f32::NAN);
+                }
+            }
+        }
+        for level in LEVELS.iter().copied() {
+            let expected = decode_attention_at(level, &q, heads, (&k, &v, cache), &own).unwrap();
+            let y = decode_attention_at(level, &q, heads, (&bare_k, &bare_v, cache), &shared).unwrap();
+            prop_assert_eq!(&y, &expected, "{}", level);
+        }
+    }
+}
+
+#[test]
+fn a_prefix_beyond_the_sequence_or_the_slots_is_an_error() {
+    let run = |prefix| {
+        let (q, k, v) = (
+            random([1, 2, 8], 1.0),
+            random([2, 2, 4, 8], 1.0),
+            random([2, 2, 4, 8], 1.0),
+        );
+        let span = Span {
+            prefix,
+            ..Span::new(1, 3)
+        };
+        decode_attention_spans(q, k, v, &[span]).map(drop)
+    };
+    assert_eq!(run(Prefix { slot: 0, length: 3 }), Ok(()));
+    for (slot, shared) in [(0, 4), (2, 1)] {
+        let expected = KernelError::Prefix {
+            sequence: 0,
+            slot,
+            shared,
+            length: 3,
+            slots: 2,
+        };
+        assert_eq!(run(Prefix { slot, length: shared }), Err(expected));
     }
 }
 
@@ -168,7 +263,7 @@ fn wrong_operands_are_errors() {
         capacity: 4,
         dim: 8,
     };
-    let spans = [Span { slot: 0, length: 1 }];
+    let spans = [Span::new(0, 1)];
     let error = decode_attention_at(Level::best(), &[0.0; 16], 2, (&[0.0; 64], &[0.0; 64], shape), &spans).unwrap_err();
     assert!(matches!(error, KernelError::Length { name: "keys", .. }), "{error}");
 }

@@ -11,16 +11,19 @@
 //! the tensors are *taken out* for the time of a write and put back, and views are never kept.
 
 mod segment;
+mod shared;
 
 use std::ops::Range;
 
 use burn::tensor::{DType, Device, Tensor};
+use gramask_kernels::cpu::Prefix;
 use gramask_kernels::model;
 
 use crate::checkpoint::ModelConfig;
 use crate::transformer::{Dtype, Recorded, Transformer, copy_positions};
 
 pub use segment::Segment;
+use shared::Origins;
 
 /// Why a cache could not do what it was told. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +118,7 @@ impl LayerCache {
 pub struct Cache {
     layers: Vec<LayerCache>,
     lengths: Vec<usize>,
+    origins: Origins,
     capacity: usize,
     shape: [usize; 4],
     dtype: Dtype,
@@ -169,6 +173,7 @@ impl Cache {
         Ok(Self {
             layers,
             lengths: vec![0; slots],
+            origins: Origins::new(slots),
             capacity,
             shape,
             dtype,
@@ -233,6 +238,7 @@ impl Cache {
             });
         }
         self.lengths[slot] = len;
+        self.origins.change(slot, len);
         Ok(())
     }
 
@@ -298,7 +304,17 @@ impl Cache {
             }
         }
         self.lengths[to] = end;
+        match start {
+            0 if from != to => self.origins.copy(from, to, end),
+            0 => self.origins.change(to, end),
+            _ => self.origins.change(to, start),
+        }
         Ok(())
+    }
+
+    /// Where the first positions of a slot can be read as well as in the slot itself.
+    pub(crate) fn origin(&self, slot: usize) -> Option<Prefix> {
+        self.origins.of(slot)
     }
 
     /// The table of these frequencies' angles for every position of a slot, made when it is first asked for.

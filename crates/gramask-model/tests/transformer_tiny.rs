@@ -309,6 +309,41 @@ fn copied_and_truncated_slots_go_on_as_if_written_anew() {
     }
 }
 
+/// A prefix that was copied is read where it came from, as long as it stands there: the same bits, whatever becomes of that slot.
+#[test]
+fn a_shared_prefix_is_read_in_either_place() {
+    for name in TINY {
+        let [model, ..] = on_flex(name);
+        let tokens = long(name);
+        let (prefix, rest) = tokens.split_at(tokens.len() / 2);
+        let go_on = |change: &dyn Fn(&mut Cache)| {
+            let mut cache = cache(&model, 3);
+            let row = |slot, tokens| Row { slot, tokens };
+            model.forward(&mut cache, &[row(2, prefix)], Select::Last).unwrap();
+            cache.copy(2, 0, prefix.len()).unwrap();
+            cache.copy(0, 1, prefix.len() - 1).unwrap();
+            change(&mut cache);
+            let rows = [row(0, rest), row(1, &tokens[prefix.len() - 1..])];
+            let mut logits = numbers(model.forward(&mut cache, &rows, Select::All).unwrap());
+            let rows = [row(1, &rest[..1]), row(0, &rest[1..2])];
+            logits.extend(numbers(model.forward(&mut cache, &rows, Select::Last).unwrap()));
+            logits
+        };
+        let shared = go_on(&|_| {});
+        // Nothing is left to be shared.
+        assert_eq!(go_on(&|cache| cache.clear(2).unwrap()), shared, "{name}");
+        // Other tokens in its place, and in a part of it.
+        for kept in [0, 1, prefix.len() - 1] {
+            let other = go_on(&|cache| {
+                cache.truncate(2, kept).unwrap();
+                let tokens = &rest[..prefix.len().min(rest.len()) - kept.min(1)];
+                model.forward(cache, &[Row { slot: 2, tokens }], Select::Last).unwrap();
+            });
+            assert_eq!(other, shared, "{name}: {kept} kept");
+        }
+    }
+}
+
 #[test]
 fn wrong_rows_are_refused_before_anything_is_written() {
     for model in on_flex("tiny-llama") {

@@ -6,6 +6,11 @@
 //! [block](Block), so that its keys and values are read once for all of them, and each (block, key head) is one piece of
 //! work: scores by the linear layer's [tile](super::tile) or [panels](super::panel) (queries of the group times keys), a
 //! softmax in place over what each query sees, and the weighted sum of the values with the output rows in registers.
+//!
+//! Sequences often begin with the same tokens (an instruction and examples), and with hundreds of positions in each slot it
+//! is reading the cache from memory that takes the time. So a span may say that its first positions are [those of another
+//! slot](Prefix): they are read from there, one key head after the other for all sequences, and come from the processor's own
+//! cache for all but the first. The sums are the same, in the same order, and so is every bit of the result.
 
 use super::level::Level;
 use super::panel::{self, Panels, Turned};
@@ -14,6 +19,7 @@ use super::simd::{Padded, Simd};
 use super::stored::Rows;
 use super::tile::Job;
 use crate::error::KernelError;
+use std::ops::Range;
 
 /// The sizes of a cache: keys and values are each `[slots, kv_heads, capacity, dim]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,26 @@ pub struct Span {
     pub slot: usize,
     /// Positions that it attends to, at least 1.
     pub length: usize,
+    /// Where its first positions may be read as well.
+    pub prefix: Prefix,
+}
+
+impl Span {
+    /// A token that reads its own slot alone.
+    pub fn new(slot: usize, length: usize) -> Self {
+        let prefix = Prefix { slot, length: 0 };
+        Span { slot, length, prefix }
+    }
+}
+
+/// The first `length` positions of `slot`, which hold the same keys and values as those of another slot that refers to them.
+/// That they do is the promise of who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Where they are read.
+    pub slot: usize,
+    /// How many there are; 0 for none.
+    pub length: usize,
 }
 
 /// Neighbouring tokens of one sequence, each of which sees one position more than the one before it.
@@ -52,6 +78,7 @@ struct Block {
     slot: usize,
     /// Positions that the last token sees.
     length: usize,
+    prefix: Prefix,
 }
 
 /// Scores of a block, at most: they should stay in the second-level cache.
@@ -61,10 +88,11 @@ impl Block {
     /// Cuts the tokens into blocks for `group` heads each.
     fn all(spans: &[Span], group: usize) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
-        for (first, &Span { slot, length }) in spans.iter().enumerate() {
+        for (first, &Span { slot, length, prefix }) in spans.iter().enumerate() {
             let most = (SCORES / (group * length)).clamp(4, 32);
+            let follows = |last: &Block| last.slot == slot && last.length + 1 == length && last.prefix == prefix;
             match blocks.last_mut() {
-                Some(last) if last.slot == slot && last.length + 1 == length && last.tokens < most => {
+                Some(last) if follows(last) && last.tokens < most => {
                     last.tokens += 1;
                     last.length = length;
                 }
@@ -73,6 +101,7 @@ impl Block {
                     tokens: 1,
                     slot,
                     length,
+                    prefix,
                 }),
             }
         }
@@ -87,7 +116,7 @@ impl Block {
 /// # Errors
 /// [`KernelError::Length`] where a slice is not as long as its shape says, [`KernelError::Heads`] if the key heads do
 /// not divide the heads, [`KernelError::Positions`] if a span lies outside of the cache or is empty,
-/// [`KernelError::Level`] where this processor lacks the level.
+/// [`KernelError::Prefix`] if its prefix does or is longer than the span, [`KernelError::Level`] where this processor lacks the level.
 pub fn decode_attention_at(
     level: Level,
     q: &[f32],
@@ -115,7 +144,7 @@ pub fn decode_attention_at(
             values: shape,
         });
     }
-    for (sequence, &Span { slot, length }) in spans.iter().enumerate() {
+    for (sequence, &Span { slot, length, prefix }) in spans.iter().enumerate() {
         if slot >= slots || length == 0 || length > capacity {
             return Err(KernelError::Positions {
                 sequence,
@@ -123,6 +152,15 @@ pub fn decode_attention_at(
                 length,
                 slots,
                 capacity,
+            });
+        }
+        if prefix.length > length || prefix.slot >= slots {
+            return Err(KernelError::Prefix {
+                sequence,
+                slot: prefix.slot,
+                shared: prefix.length,
+                length,
+                slots,
             });
         }
     }
@@ -144,16 +182,20 @@ pub fn decode_attention_at(
     };
     parallel::for_pieces(pieces, helpers, move |piece| {
         let pointers = &pointers; // the whole, which may be shared, and not its fields
-        let (block, head) = (blocks[piece / kv_heads], piece % kv_heads);
-        let first_key = (block.slot * kv_heads + head) * capacity * dim;
+        // Head by head, so that a prefix's keys and values of a head are used by all sequences before those of the next.
+        let (block, head) = (blocks[piece % blocks.len()], piece / blocks.len());
+        let first_key = |slot: usize| (slot * kv_heads + head) * capacity * dim;
         let row = |token: usize| ((block.first + token) * heads + head * group) * dim;
         // SAFETY: the slices outlive this call, because `for_pieces` returns only when every piece is done; their
-        // lengths were checked above, `first_key + length * dim` and the rows of each token lie within them; and each
-        // piece writes its own rows of the output.
+        // lengths were checked above, `first_key + length * dim` of the slot and of its prefix and the rows of each token
+        // lie within them; and each piece writes its own rows of the output.
         unsafe {
             let q = |token| std::slice::from_raw_parts(pointers.q.add(row(token)), group * dim);
-            let keys = std::slice::from_raw_parts(pointers.keys.add(first_key), block.length * dim);
-            let values = std::slice::from_raw_parts(pointers.values.add(first_key), block.length * dim);
+            let cached = |all: *const f32| Cached {
+                prefix: std::slice::from_raw_parts(all.add(first_key(block.prefix.slot)), block.prefix.length * dim),
+                own: std::slice::from_raw_parts(all.add(first_key(block.slot)), block.length * dim),
+            };
+            let (keys, values) = (cached(pointers.keys), cached(pointers.values));
             let mixed = one_head(level, q, keys, values, [group, block.tokens, block.length, dim]);
             for (token, rows) in mixed.chunks_exact(group * dim).enumerate() {
                 std::slice::from_raw_parts_mut(pointers.output.add(row(token)), group * dim).copy_from_slice(rows);
@@ -161,6 +203,24 @@ pub fn decode_attention_at(
         }
     });
     Ok(output)
+}
+
+/// Keys or values of a block, `[length, dim]`: what both slices have is the same, and is read from `prefix`.
+#[derive(Clone, Copy)]
+pub(crate) struct Cached<'a> {
+    /// `[shared, dim]`
+    prefix: &'a [f32],
+    /// `[length, dim]`
+    own: &'a [f32],
+}
+
+impl Cached<'_> {
+    /// Where to read which positions: in both, a position lies at its number times `dim`.
+    #[inline(always)]
+    fn parts(&self, [length, dim]: [usize; 2]) -> [(*const f32, Range<usize>); 2] {
+        let shared = self.prefix.len() / dim.max(1);
+        [(self.prefix.as_ptr(), 0..shared), (self.own.as_ptr(), shared..length)]
+    }
 }
 
 struct Pointers {
@@ -175,16 +235,15 @@ unsafe impl Send for Pointers {}
 // SAFETY: as above.
 unsafe impl Sync for Pointers {}
 
-/// One block and key head. `q` gives a token's queries `[group, dim]`, keys and values are `[length, dim]`, the result is
-/// `[tokens, group, dim]`.
+/// One block and key head. `q` gives a token's queries `[group, dim]`, the result is `[tokens, group, dim]`.
 ///
 /// # Safety
 /// `level` is supported, and the slices are as long as `[group, tokens, length, dim]` says.
 unsafe fn one_head<'a>(
     level: Level,
     q: impl Fn(usize) -> &'a [f32],
-    keys: &[f32],
-    values: &[f32],
+    keys: Cached<'_>,
+    values: Cached<'_>,
     [group, tokens, length, dim]: [usize; 4],
 ) -> Vec<f32> {
     let scale = 1.0 / (dim as f32).sqrt();
@@ -192,15 +251,20 @@ unsafe fn one_head<'a>(
     let rows = group * tokens;
     let mut scores = vec![0.0; rows * length];
     let mut output = vec![0.0; rows * dim];
-    let (shape, keys) = ([rows, length, dim], Rows::<f32>::new(keys, dim));
-    // SAFETY: the lengths are the caller's promise; `scores` and `output` are this call's own; the level is supported.
+    let (shape, shared) = ([rows, length, dim], keys.prefix.len() / dim.max(1));
+    // The same position has the same place in both, so that both are the same product, of other columns.
+    let parts = [(keys.prefix, 0..shared), (keys.own, shared..length)];
+    let parts = parts.into_iter().filter(|(_, positions)| !positions.is_empty());
+    let parts = parts.map(|(keys, positions)| (Rows::<f32>::new(keys, dim), positions));
+    // SAFETY: the lengths are the caller's promise, and each part's positions lie within its keys; `scores` and `output` are
+    // this call's own; the level is supported.
     unsafe {
         if panel::is_better(level, rows, false) {
             let x = Turned::new(&scaled, rows, dim, level);
-            Panels::new(&x, keys, shape, scores.as_mut_ptr()).run(level, 0..length);
+            parts.for_each(|(keys, positions)| Panels::new(&x, keys, shape, scores.as_mut_ptr()).run(level, positions));
         } else {
             let x = Padded::new(&scaled, rows, dim);
-            Job::new(&x, keys, shape, scores.as_mut_ptr()).run(level, 0..length);
+            parts.for_each(|(keys, positions)| Job::new(&x, keys, shape, scores.as_mut_ptr()).run(level, positions));
         }
         let shape = [group, tokens, length, dim];
         match level {
@@ -224,7 +288,7 @@ unsafe fn one_head<'a>(
 #[inline(always)]
 pub(crate) unsafe fn mix<S: Simd>(
     scores: &mut [f32],
-    values: &[f32],
+    values: Cached<'_>,
     [group, tokens, length, dim]: [usize; 4],
     output: &mut [f32],
 ) {
@@ -256,11 +320,11 @@ pub(crate) unsafe fn mix<S: Simd>(
 #[inline(always)]
 unsafe fn weighted_sum<S: Simd, const M: usize>(
     weights: &[f32],
-    values: &[f32],
+    values: Cached<'_>,
     [length, dim]: [usize; 2],
     output: &mut [f32],
 ) {
-    let (weights, values, output) = (weights.as_ptr(), values.as_ptr(), output.as_mut_ptr());
+    let (weights, output) = (weights.as_ptr(), output.as_mut_ptr());
     let mut column = 0;
     // SAFETY: each call stays within `column..column + vectors * LANES`, which is at most `dim`; the rest is the
     // caller's promise.
@@ -282,8 +346,10 @@ unsafe fn weighted_sum<S: Simd, const M: usize>(
         while column < dim {
             for m in 0..M {
                 let mut sum = 0.0;
-                for t in 0..length {
-                    sum += *weights.add(m * length + t) * *values.add(t * dim + column);
+                for (values, positions) in values.parts([length, dim]) {
+                    for t in positions {
+                        sum += *weights.add(m * length + t) * *values.add(t * dim + column);
+                    }
                 }
                 *output.add(m * dim + column) = sum;
             }
@@ -296,22 +362,25 @@ unsafe fn weighted_sum<S: Simd, const M: usize>(
 #[inline(always)]
 unsafe fn columns<S: Simd, const M: usize, const C: usize>(
     weights: *const f32,
-    values: *const f32,
+    values: Cached<'_>,
     [length, dim, column]: [usize; 3],
     output: *mut f32,
 ) {
-    // SAFETY: `column + C * LANES <= dim`; the pointers are good for `[M, length]`, `[length, dim]` and `[M, dim]`.
+    // SAFETY: `column + C * LANES <= dim`; the pointers are good for `[M, length]` and `[M, dim]`, and each part of the values
+    // for its positions.
     unsafe {
         let mut sums = [[S::zero(); C]; M];
-        for t in 0..length {
-            let mut value = [S::zero(); C];
-            for (c, value) in value.iter_mut().enumerate() {
-                *value = S::load_f32(values.add(t * dim + column + c * S::LANES));
-            }
-            for (m, sums) in sums.iter_mut().enumerate() {
-                let weight = S::splat(*weights.add(m * length + t));
-                for c in 0..C {
-                    sums[c] = S::multiply_add(weight, value[c], sums[c]);
+        for (values, positions) in values.parts([length, dim]) {
+            for t in positions {
+                let mut value = [S::zero(); C];
+                for (c, value) in value.iter_mut().enumerate() {
+                    *value = S::load_f32(values.add(t * dim + column + c * S::LANES));
+                }
+                for (m, sums) in sums.iter_mut().enumerate() {
+                    let weight = S::splat(*weights.add(m * length + t));
+                    for c in 0..C {
+                        sums[c] = S::multiply_add(weight, value[c], sums[c]);
+                    }
                 }
             }
         }

@@ -29,7 +29,7 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use attention::{CacheShape, Span, decode_attention_at};
+pub use attention::{CacheShape, Prefix, Span, decode_attention_at};
 pub use level::Level;
 pub use parallel::each_chunk;
 

@@ -1,6 +1,6 @@
 //! NEON, which every 64-bit ARM processor has.
 
-use super::attention;
+use super::attention::{self, Cached};
 use super::panel::Panels;
 use super::simd::Simd;
 use super::stored::Stored;
@@ -127,7 +127,7 @@ pub(crate) unsafe fn run_neon<W: Stored>(job: &Job<W>, rows: Range<usize>) {
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: &[f32], shape: [usize; 4], output: &mut [f32]) {
+pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: Cached<'_>, shape: [usize; 4], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Neon>(scores, values, shape, output) }
 }

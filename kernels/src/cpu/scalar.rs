@@ -1,6 +1,6 @@
 //! Plain Rust for any processor, written in groups of eight so that the compiler can use what the target has.
 
-use super::attention;
+use super::attention::{self, Cached};
 use super::panel::Panels;
 use super::simd::Simd;
 use super::stored::Stored;
@@ -97,7 +97,7 @@ pub(crate) unsafe fn run_scalar<W: Stored>(job: &Job<W>, rows: Range<usize>) {
 ///
 /// # Safety
 /// As for [`mix`](attention::mix).
-pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: &[f32], shape: [usize; 4], output: &mut [f32]) {
+pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: Cached<'_>, shape: [usize; 4], output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Scalar>(scores, values, shape, output) }
 }

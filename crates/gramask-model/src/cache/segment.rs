@@ -120,6 +120,7 @@ impl Cache {
             layer.update(|all_keys, all_values| (put(all_keys, keys), put(all_values, values)));
         }
         self.lengths[slot] = end;
+        self.origins.change(slot, start);
         Ok(())
     }
 }

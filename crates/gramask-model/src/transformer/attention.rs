@@ -5,7 +5,7 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{FloatDType, Tensor, s};
-use gramask_kernels::decode_attention;
+use gramask_kernels::decode_attention_spans;
 
 use super::linear::Linear;
 use super::native;
@@ -68,7 +68,11 @@ impl Attention {
         let Some((keys, values)) = cache.read() else { return q };
         let [tokens, width] = q.dims();
         let q = native::rotate(q, self.heads, step.clone()); // [tokens, heads, head_width]
-        decode_attention(q, keys, values, &step.lengths, &step.slots).reshape([tokens, width])
+        match decode_attention_spans(q, keys, values, &step.seen) {
+            Ok(mixed) => mixed.reshape([tokens, width]),
+            // Unreachable: the cache's slots, and what is noted of them, fit the cache.
+            Err(error) => panic!("decode_attention: {error}"),
+        }
     }
 
     fn portable(

@@ -114,8 +114,8 @@ impl Transformer {
         wanted: Option<Tensor<1, Int>>,
         kernels: Kernels,
     ) -> Tensor<2> {
-        let positions: Vec<_> = step.places.iter().map(|place| place.position).collect();
-        let places = Places::new(ids, &step.slots, &positions, &self.device);
+        let (slots, positions) = step.slots_and_positions();
+        let places = Places::new(ids, &slots, &positions, &self.device);
         let pass = self.pass(cache, &step.spans, kernels);
         self.layers(cache, &places, &pass, wanted)
     }

@@ -51,7 +51,7 @@ impl Transformer {
         if !in_kernels || step.spans.iter().any(|span| span.tokens != 1) {
             return None;
         }
-        let positions: Vec<_> = step.places.iter().map(|place| place.position).collect();
+        let (slots, positions) = step.slots_and_positions();
         let found = cache.take_recorded(|recorded| {
             let same = (recorded.model, recorded.rows, recorded.kernels) == (self.number, ids.len(), kernels);
             same && recorded.thread == thread::current().id()
@@ -59,16 +59,11 @@ impl Transformer {
         let recorded = match found {
             Some(mut recorded) => {
                 if recorded.graph.is_some() {
-                    recorded.places.refresh(ids, &step.slots, &positions);
+                    recorded.places.refresh(ids, &slots, &positions);
                 }
                 recorded
             }
-            None => self.record(
-                cache,
-                step,
-                Places::new(ids, &step.slots, &positions, &self.device),
-                kernels,
-            ),
+            None => self.record(cache, step, Places::new(ids, &slots, &positions, &self.device), kernels),
         };
         let logits = recorded.graph.as_ref().and_then(|(graph, logits)| {
             // SAFETY: the weights are this model's (by number) and keys and values this cache's, which holds the recording and

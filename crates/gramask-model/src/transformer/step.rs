@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use gramask_kernels::cpu;
 
 use super::ModelError;
 use crate::cache::Cache;
@@ -86,10 +87,8 @@ pub(crate) struct Step {
     pub spans: Vec<Span>,
     /// `[tokens]`
     pub places: Vec<Place>,
-    /// How many positions each token sees, its own included. `[tokens]`
-    pub lengths: Vec<usize>,
-    /// The slot of each token. `[tokens]`
-    pub slots: Vec<usize>,
+    /// What each token attends to, itself included. `[tokens]`
+    pub seen: Vec<cpu::Span>,
     /// Cosine and sine of each pair's angle. `[tokens, head_width / 2]`
     pub cos: Vec<f32>,
     pub sin: Vec<f32>,
@@ -158,15 +157,24 @@ impl Step {
             .flat_map(|p| frequencies.iter().map(|f| p.position as f64 * f))
             .map(|angle| (angle.sin() as f32, angle.cos() as f32))
             .unzip();
-        let (lengths, slots) = places.iter().map(|p| (p.position + 1, p.slot)).unzip();
+        let seen = places.iter().map(|p| {
+            let span = cpu::Span::new(p.slot, p.position + 1);
+            let prefix = cache.origin(p.slot).unwrap_or(span.prefix);
+            cpu::Span { prefix, ..span }
+        });
+        let seen = seen.collect();
         Ok(Self {
             spans,
             places,
-            lengths,
-            slots,
+            seen,
             cos,
             sin,
         })
+    }
+
+    /// The slot and the position of each token.
+    pub fn slots_and_positions(&self) -> (Vec<usize>, Vec<usize>) {
+        self.places.iter().map(|place| (place.slot, place.position)).unzip()
     }
 
     /// Tokens in the pass.

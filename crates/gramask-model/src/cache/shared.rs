@@ -1,0 +1,134 @@
+//! Which slots begin with the same keys and values, because these were copied: a prompt's instruction and examples, most often.
+//!
+//! Attention may then read them where they were copied from, once for all ([`gramask_kernels::cpu::Prefix`]). Nothing depends
+//! on it: a slot has its own copy as well. So what is noted here must be true, and need not be all that is.
+
+use gramask_kernels::cpu::Prefix;
+
+/// For each slot, another slot that holds the same first positions. That other one refers to no third.
+#[derive(Clone, Debug)]
+pub(super) struct Origins(Vec<Prefix>);
+
+impl Origins {
+    /// Slots that have nothing in common.
+    pub fn new(slots: usize) -> Self {
+        Origins((0..slots).map(|slot| Prefix { slot, length: 0 }).collect())
+    }
+
+    /// Where the first positions of a slot can be read as well.
+    pub fn of(&self, slot: usize) -> Option<Prefix> {
+        self.0.get(slot).copied()
+    }
+
+    /// Positions of a slot from `first` on change, or are given up.
+    pub fn change(&mut self, slot: usize, first: usize) {
+        for (other, origin) in self.0.iter_mut().enumerate() {
+            if other == slot || origin.slot == slot {
+                origin.length = origin.length.min(first);
+            }
+        }
+    }
+
+    /// The first `length` positions of slot `to` have become those of slot `from`.
+    pub fn copy(&mut self, from: usize, to: usize, length: usize) {
+        self.change(to, 0);
+        let Some(origin) = self.of(from) else { return };
+        let prefix = match origin.length {
+            0 => Prefix { slot: from, length },
+            shared => Prefix {
+                slot: origin.slot,
+                length: shared.min(length),
+            },
+        };
+        if let (true, Some(place)) = (prefix.slot != to, self.0.get_mut(to)) {
+            *place = prefix;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What can be done to slots, as far as it matters here.
+    #[derive(Clone, Debug)]
+    enum Deed {
+        Append(usize, usize),
+        Truncate(usize, usize),
+        /// The positions of a range, from one slot to another that has those before it.
+        Copy([usize; 2], usize, usize),
+    }
+
+    fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+        let slot = 0usize..4;
+        prop::collection::vec(
+            prop_oneof![
+                (slot.clone(), 1usize..5).prop_map(|(slot, count)| Deed::Append(slot, count)),
+                (slot.clone(), 0usize..12).prop_map(|(slot, length)| Deed::Truncate(slot, length)),
+                (slot.clone(), slot, 0usize..12, 0usize..12).prop_map(|(from, to, start, end)| Deed::Copy(
+                    [from, to],
+                    start,
+                    end
+                )),
+            ],
+            1..40,
+        )
+    }
+
+    proptest! {
+        /// Slots as lists of numbers of which each write makes new ones: what is said to be the same is the same.
+        #[test]
+        fn what_is_noted_is_true(deeds in deeds()) {
+            let mut slots: Vec<Vec<u32>> = vec![Vec::new(); 4];
+            let mut origins = Origins::new(4);
+            let mut fresh = 0..;
+            for deed in deeds {
+                match deed {
+                    Deed::Append(slot, count) => slots[slot].extend(fresh.by_ref().take(count)),
+                    Deed::Truncate(slot, length) if length <= slots[slot].len() => {
+                        slots[slot].truncate(length);
+                        origins.change(slot, length);
+                    }
+                    // As a beam does: what stands before the range is the same in both.
+                    Deed::Copy([from, to], start, end)
+                        if from != to && end <= slots[from].len() && start <= end
+                            && slots[to].len() >= start && slots[to][..start] == slots[from][..start] =>
+                    {
+                        slots[to] = slots[from][..end].to_vec();
+                        match start {
+                            0 => origins.copy(from, to, end),
+                            _ => origins.change(to, start),
+                        }
+                    }
+                    _ => {}
+                }
+                for (slot, held) in slots.iter().enumerate() {
+                    let Prefix { slot: other, length } = origins.of(slot).unwrap();
+                    prop_assert!(length <= held.len() && length <= slots[other].len());
+                    prop_assert_eq!(&held[..length], &slots[other][..length]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn copies_of_a_copy_refer_to_the_first() {
+        let mut origins = Origins::new(4);
+        origins.copy(3, 0, 9);
+        origins.copy(0, 1, 12);
+        origins.copy(0, 2, 5);
+        let of = |origins: &Origins, slot| origins.of(slot).map(|prefix| (prefix.slot, prefix.length));
+        assert_eq!(of(&origins, 0), Some((3, 9)));
+        assert_eq!(of(&origins, 1), Some((3, 9)));
+        assert_eq!(of(&origins, 2), Some((3, 5)));
+        // The first changes, and with it all that is said of the others.
+        origins.change(3, 4);
+        assert_eq!(of(&origins, 1), Some((3, 4)));
+        origins.change(1, 2);
+        assert_eq!((of(&origins, 1), of(&origins, 2)), (Some((3, 2)), Some((3, 4))));
+        // A slot does not refer to itself.
+        origins.copy(0, 3, 4);
+        assert_eq!(of(&origins, 3).map(|(_, length)| length), Some(0));
+    }
+}
