@@ -98,6 +98,12 @@ proptest! {
     }
 }
 
+/// Four hundred terms of which few are large, one after the other: 1.9e-6 of the sum.
+#[test]
+fn a_long_sum_in_one_register() {
+    check([12, 19, 416], WeightType::Q4_1, 4514485105040547356).unwrap();
+}
+
 #[test]
 fn every_number_of_rows() {
     for m in 1..=40 {

@@ -127,8 +127,12 @@ mod tests {
         assert_eq!(of(&origins, 1), Some((3, 4)));
         origins.change(1, 2);
         assert_eq!((of(&origins, 1), of(&origins, 2)), (Some((3, 2)), Some((3, 4))));
-        // A slot does not refer to itself.
+        // A copy of what refers to it makes a slot refer to that, and never to itself.
         origins.copy(0, 3, 4);
-        assert_eq!(of(&origins, 3).map(|(_, length)| length), Some(0));
+        assert_eq!(of(&origins, 3), Some((0, 4)));
+        assert_eq!(
+            [0, 1, 2].map(|slot| of(&origins, slot).map(|(_, length)| length)),
+            [Some(0); 3]
+        );
     }
 }
