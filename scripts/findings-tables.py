@@ -10,34 +10,14 @@ its p is below 0.05 after Holm's correction over all comparisons of the command.
 left out, and said.
 """
 
-import csv
-import re
 import sys
 from pathlib import Path
 
+from tables import complete, percent, put, read
+
 LEVELS = ("none", "syntax", "grounded")
-HEAD = [
-    ("format", False),
-    ("parse %", True),
-    ("not in doc %", True),
-    ("copy failed %", True),
-    ("F1 none", True),
-    ("F1 syntax", True),
-    ("F1 grounded", True),
-    ("syntax - none", True),
-    ("grounded - none", True),
-    ("parse", True),
-    ("copy", True),
-    ("count", True),
-    ("recognition", True),
-]
 PARTS = ("parse", "copy", "count", "recognition")
-
-
-def percent(value):
-    """A rate as a percentage; 0 and 100 are written without decimals only where they are exact."""
-    value = 100 * float(value)
-    return f"{value:.0f}" if value in (0.0, 100.0) else f"{value:.1f}"
+COLUMNS = ("parse %", "not in doc %", "copy failed %", *(f"F1 {level}" for level in LEVELS), "syntax - none", "grounded - none", *PARTS)
 
 
 def points(value):
@@ -65,53 +45,32 @@ def line(name, cells, pairs):
     return "| " + " | ".join(shown) + " |"
 
 
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     summary, comparison, page = read(sys.argv[1]), read(sys.argv[2]), Path(sys.argv[3])
-    text = page.read_text()
-    whole = {}
-    for row in summary:
-        whole[row["corpus"]] = max(whole.get(row["corpus"], 1), int(row["documents"]))
-    cells = {
-        (row["model"], row["corpus"], row["format"], row["level"]): row
-        for row in summary
-        if int(row["documents"]) == whole[row["corpus"]]
-    }
+    place = lambda row: (row["model"], row["corpus"], row["format"])
+    cells = {(*place(row), row["level"]): row for row in complete(summary)}
     pairs = {
-        (row["model"], row["corpus"], row["format"], row["level"]): row
+        (*place(row), row["level"]): row
         for row in comparison
         if row["against_level"] == "none" and row["against_format"] == row["format"] and row["against_model"] == row["model"]
     }
     # In the order of the experiment file, which the summary keeps.
-    places = list(dict.fromkeys((row["model"], row["corpus"]) for row in summary))
-    for model, corpus in places:
-        name = f"{model} {corpus}"
-        marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
-        if not marks.search(text):
-            sys.exit(f"{page} has no place for {name}: write <!-- {name} --> and <!-- /{name} --> where the table is to stand")
-        lines = [
-            "| " + " | ".join(column for column, _ in HEAD) + " |",
-            "|" + "".join("---:|" if number else "---|" for _, number in HEAD),
-        ]
+    for model, corpus in dict.fromkeys(place(row)[:2] for row in summary):
+        lines = ["| format | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
         missing = []
-        for form in dict.fromkeys(row["format"] for row in summary if (row["model"], row["corpus"]) == (model, corpus)):
+        for form in dict.fromkeys(row["format"] for row in summary if place(row)[:2] == (model, corpus)):
             here = {level: cells.get((model, corpus, form, level)) for level in LEVELS}
             against = {level: pairs.get((model, corpus, form, level)) for level in LEVELS[1:]}
             if all(here.values()) and all(against.values()):
                 lines.append(line(form, here, against))
             else:
                 missing.append(form)
+        name = f"{model} {corpus}"
         if missing:
             print(f"{name}: not complete and left out: {', '.join(missing)}", file=sys.stderr)
-        table = "\n".join(lines) if len(lines) > 2 else "No format is complete yet."
-        text = marks.sub(lambda found: found[1] + "\n" + table + "\n\n" + found[2], text)
-    page.write_text(text)
+        put(page, name, "\n".join(lines) if len(lines) > 2 else "No format is complete yet.")
 
 
 if __name__ == "__main__":

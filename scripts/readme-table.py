@@ -6,10 +6,10 @@
 Cells that are not complete are left out, and said.
 """
 
-import csv
-import re
 import sys
 from pathlib import Path
+
+from tables import complete, percent, put, read
 
 # Those that name a row stand first, aligned to the left; those that are the same in all rows are left out.
 NAMES = [
@@ -32,12 +32,6 @@ FIGURES = [
     ("tok/s", lambda row: f"{float(row['tokens_per_second']):.0f}"),
     ("docs/s", lambda row: f"{float(row['documents_per_second']):.1f}"),
 ]
-
-
-def percent(value):
-    """A rate as a percentage; 0 and 100 are written without decimals only where they are exact."""
-    value = 100 * float(value)
-    return f"{value:.0f}" if value in (0.0, 100.0) else f"{value:.1f}"
 
 
 def removed(row):
@@ -77,17 +71,11 @@ def main():
         sys.exit(__doc__)
     name, summary = sys.argv[1:3]
     page = Path(sys.argv[3]) if len(sys.argv) == 4 else Path(__file__).resolve().parent.parent / "README.md"
-    text = page.read_text()
-    marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
-    if not marks.search(text):
-        sys.exit(f"{page} has no place for {name}: write <!-- {name} --> and <!-- /{name} --> where the table is to stand")
-    with open(summary, newline="") as file:
-        rows = list(csv.DictReader(file))
-    whole = {corpus: max(int(row["documents"]) for row in rows if row["corpus"] == corpus) for corpus in {row["corpus"] for row in rows}}
-    complete = [row for row in rows if 0 < int(row["documents"]) == whole[row["corpus"]]]
-    if len(complete) < len(rows):
-        print(f"{summary}: {len(rows) - len(complete)} of {len(rows)} cells are not complete and left out", file=sys.stderr)
-    page.write_text(marks.sub(lambda found: found[1] + "\n" + table(complete) + "\n\n" + found[2], text))
+    rows = read(summary)
+    whole = complete(rows)
+    if len(whole) < len(rows):
+        print(f"{summary}: {len(rows) - len(whole)} of {len(rows)} cells are not complete and left out", file=sys.stderr)
+    put(page, name, table(whole))
 
 
 if __name__ == "__main__":

@@ -54,12 +54,9 @@ pub fn try_decode_attention(
     lengths: &[usize],
     slots: &[usize],
 ) -> Result<Tensor<3>, KernelError> {
-    check(&q, &k, &v, lengths, slots)?;
-    let spans = lengths
-        .iter()
-        .zip(slots)
-        .map(|(length, slot)| Span::new(*slot, *length));
-    Ok(attend(q, k, v, spans.collect()))
+    let spans = spans_of(&q, lengths, slots)?;
+    check(&q, &k, &v, &spans)?;
+    Ok(attend(q, k, v, spans))
 }
 
 /// As [`try_decode_attention`], with one span for each token of the batch. On the CPU what a span's
@@ -73,20 +70,7 @@ pub fn decode_attention_spans(
     v: Tensor<4>,
     spans: &[Span],
 ) -> Result<Tensor<3>, KernelError> {
-    let (lengths, slots) = parts(spans);
-    check(&q, &k, &v, &lengths, &slots)?;
-    let slots = k.dims()[0];
-    for (sequence, &Span { length, prefix, .. }) in spans.iter().enumerate() {
-        if prefix.length > length || prefix.slot >= slots {
-            return Err(KernelError::Prefix {
-                sequence,
-                slot: prefix.slot,
-                shared: prefix.length,
-                length,
-                slots,
-            });
-        }
-    }
+    check(&q, &k, &v, spans)?;
     Ok(attend(q, k, v, spans.to_vec()))
 }
 
@@ -116,7 +100,7 @@ pub fn decode_attention_reference(
     lengths: &[usize],
     slots: &[usize],
 ) -> Result<Tensor<3>, KernelError> {
-    check(&q, &k, &v, lengths, slots)?;
+    check(&q, &k, &v, &spans_of(&q, lengths, slots)?)?;
     Ok(reference(q, k, v, lengths, slots))
 }
 
@@ -151,30 +135,36 @@ fn reference(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots:
     weights.matmul(v).reshape([batch, heads, dim])
 }
 
-fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, lengths: &[usize], slots: &[usize]) -> Result<(), KernelError> {
-    let (q, keys, values) = (q.dims(), k.dims(), v.dims());
-    if keys != values || q[2] != keys[3] || keys[1] == 0 || !q[1].is_multiple_of(keys[1]) {
-        return Err(KernelError::Heads { q, keys, values });
-    }
-    if lengths.len() != q[0] || slots.len() != q[0] {
+/// A span for each sequence, which reads its own slot.
+fn spans_of(q: &Tensor<3>, lengths: &[usize], slots: &[usize]) -> Result<Vec<Span>, KernelError> {
+    let batch = q.dims()[0];
+    if lengths.len() != batch || slots.len() != batch {
         return Err(KernelError::Sequences {
-            batch: q[0],
+            batch,
             lengths: lengths.len(),
             slots: slots.len(),
         });
     }
-    for (sequence, (&length, &slot)) in lengths.iter().zip(slots).enumerate() {
-        if slot >= keys[0] || length == 0 || length > keys[2] {
-            return Err(KernelError::Positions {
-                sequence,
-                slot,
-                length,
-                slots: keys[0],
-                capacity: keys[2],
-            });
-        }
+    let spans = slots.iter().zip(lengths);
+    Ok(spans.map(|(slot, length)| Span::new(*slot, *length)).collect())
+}
+
+fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, spans: &[Span]) -> Result<(), KernelError> {
+    let (q, keys, values) = (q.dims(), k.dims(), v.dims());
+    if keys != values || q[2] != keys[3] || keys[1] == 0 || !q[1].is_multiple_of(keys[1]) {
+        return Err(KernelError::Heads { q, keys, values });
     }
-    Ok(())
+    if spans.len() != q[0] {
+        return Err(KernelError::Sequences {
+            batch: q[0],
+            lengths: spans.len(),
+            slots: spans.len(),
+        });
+    }
+    spans
+        .iter()
+        .enumerate()
+        .try_for_each(|(sequence, span)| span.check(sequence, [keys[0], keys[2]]))
 }
 
 impl AttentionOps for Flex {

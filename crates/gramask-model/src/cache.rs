@@ -304,16 +304,12 @@ impl Cache {
             }
         }
         self.lengths[to] = end;
-        match start {
-            0 if from != to => self.origins.copy(from, to, end),
-            0 => self.origins.change(to, end),
-            _ => self.origins.change(to, start),
-        }
+        self.origins.copy(from, to, start..end);
         Ok(())
     }
 
     /// Where the first positions of a slot can be read as well as in the slot itself.
-    pub(crate) fn origin(&self, slot: usize) -> Option<Prefix> {
+    pub(crate) fn origin(&self, slot: usize) -> Prefix {
         self.origins.of(slot)
     }
 

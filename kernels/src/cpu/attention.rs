@@ -57,6 +57,30 @@ impl Span {
         let prefix = Prefix { slot, length: 0 };
         Span { slot, length, prefix }
     }
+
+    /// Whether it lies within a cache of so many slots and positions; `sequence` is its number in the batch.
+    pub(crate) fn check(&self, sequence: usize, [slots, capacity]: [usize; 2]) -> Result<(), KernelError> {
+        let &Span { slot, length, prefix } = self;
+        if slot >= slots || length == 0 || length > capacity {
+            return Err(KernelError::Positions {
+                sequence,
+                slot,
+                length,
+                slots,
+                capacity,
+            });
+        }
+        if prefix.length > length || prefix.slot >= slots {
+            return Err(KernelError::Prefix {
+                sequence,
+                slot: prefix.slot,
+                shared: prefix.length,
+                length,
+                slots,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// The first `length` positions of `slot`, which hold the same keys and values as those of another slot that refers to them.
@@ -144,25 +168,8 @@ pub fn decode_attention_at(
             values: shape,
         });
     }
-    for (sequence, &Span { slot, length, prefix }) in spans.iter().enumerate() {
-        if slot >= slots || length == 0 || length > capacity {
-            return Err(KernelError::Positions {
-                sequence,
-                slot,
-                length,
-                slots,
-                capacity,
-            });
-        }
-        if prefix.length > length || prefix.slot >= slots {
-            return Err(KernelError::Prefix {
-                sequence,
-                slot: prefix.slot,
-                shared: prefix.length,
-                length,
-                slots,
-            });
-        }
+    for (sequence, span) in spans.iter().enumerate() {
+        span.check(sequence, [slots, capacity])?;
     }
     let group = heads / kv_heads;
     let mut output = vec![0.0; q.len()];
@@ -217,9 +224,9 @@ pub(crate) struct Cached<'a> {
 impl Cached<'_> {
     /// Where to read which positions: in both, a position lies at its number times `dim`.
     #[inline(always)]
-    fn parts(&self, [length, dim]: [usize; 2]) -> [(*const f32, Range<usize>); 2] {
+    fn parts(&self, [length, dim]: [usize; 2]) -> [(&[f32], Range<usize>); 2] {
         let shared = self.prefix.len() / dim.max(1);
-        [(self.prefix.as_ptr(), 0..shared), (self.own.as_ptr(), shared..length)]
+        [(self.prefix, 0..shared), (self.own, shared..length)]
     }
 }
 
@@ -251,10 +258,10 @@ unsafe fn one_head<'a>(
     let rows = group * tokens;
     let mut scores = vec![0.0; rows * length];
     let mut output = vec![0.0; rows * dim];
-    let (shape, shared) = ([rows, length, dim], keys.prefix.len() / dim.max(1));
-    // The same position has the same place in both, so that both are the same product, of other columns.
-    let parts = [(keys.prefix, 0..shared), (keys.own, shared..length)];
-    let parts = parts.into_iter().filter(|(_, positions)| !positions.is_empty());
+    let shape = [rows, length, dim];
+    // The same position has the same place in both parts, so that both are the same product, of other columns.
+    let parts = keys.parts([length, dim]).into_iter();
+    let parts = parts.filter(|(_, positions)| !positions.is_empty());
     let parts = parts.map(|(keys, positions)| (Rows::<f32>::new(keys, dim), positions));
     // SAFETY: the lengths are the caller's promise, and each part's positions lie within its keys; `scores` and `output` are
     // this call's own; the level is supported.
@@ -347,6 +354,7 @@ unsafe fn weighted_sum<S: Simd, const M: usize>(
             for m in 0..M {
                 let mut sum = 0.0;
                 for (values, positions) in values.parts([length, dim]) {
+                    let values = values.as_ptr();
                     for t in positions {
                         sum += *weights.add(m * length + t) * *values.add(t * dim + column);
                     }
@@ -371,6 +379,7 @@ unsafe fn columns<S: Simd, const M: usize, const C: usize>(
     unsafe {
         let mut sums = [[S::zero(); C]; M];
         for (values, positions) in values.parts([length, dim]) {
+            let values = values.as_ptr();
             for t in positions {
                 let mut value = [S::zero(); C];
                 for (c, value) in value.iter_mut().enumerate() {

@@ -3,6 +3,8 @@
 //! Attention may then read them where they were copied from, once for all ([`gramask_kernels::cpu::Prefix`]). Nothing depends
 //! on it: a slot has its own copy as well. So what is noted here must be true, and need not be all that is.
 
+use std::ops::Range;
+
 use gramask_kernels::cpu::Prefix;
 
 /// For each slot, another slot that holds the same first positions. That other one refers to no third.
@@ -15,9 +17,9 @@ impl Origins {
         Origins((0..slots).map(|slot| Prefix { slot, length: 0 }).collect())
     }
 
-    /// Where the first positions of a slot can be read as well.
-    pub fn of(&self, slot: usize) -> Option<Prefix> {
-        self.0.get(slot).copied()
+    /// Where the first positions of a slot, which exists, can be read as well.
+    pub fn of(&self, slot: usize) -> Prefix {
+        self.0[slot]
     }
 
     /// Positions of a slot from `first` on change, or are given up.
@@ -29,20 +31,27 @@ impl Origins {
         }
     }
 
-    /// The first `length` positions of slot `to` have become those of slot `from`.
-    pub fn copy(&mut self, from: usize, to: usize, length: usize) {
-        self.change(to, 0);
-        let Some(origin) = self.of(from) else { return };
-        let prefix = match origin.length {
-            0 => Prefix { slot: from, length },
+    /// Slot `to`, which had the positions before the range in common with slot `from`, has become what `from` is up to the
+    /// range's end.
+    pub fn copy(&mut self, from: usize, to: usize, range: Range<usize>) {
+        if from == to {
+            return self.change(to, range.end);
+        }
+        self.change(to, range.start);
+        if range.start > 0 {
+            return;
+        }
+        let origin = self.of(from);
+        self.0[to] = match origin.length {
+            0 => Prefix {
+                slot: from,
+                length: range.end,
+            },
             shared => Prefix {
                 slot: origin.slot,
-                length: shared.min(length),
+                length: shared.min(range.end),
             },
         };
-        if let (true, Some(place)) = (prefix.slot != to, self.0.get_mut(to)) {
-            *place = prefix;
-        }
     }
 }
 
@@ -92,19 +101,16 @@ mod tests {
                     }
                     // As a beam does: what stands before the range is the same in both.
                     Deed::Copy([from, to], start, end)
-                        if from != to && end <= slots[from].len() && start <= end
+                        if end <= slots[from].len() && start <= end
                             && slots[to].len() >= start && slots[to][..start] == slots[from][..start] =>
                     {
                         slots[to] = slots[from][..end].to_vec();
-                        match start {
-                            0 => origins.copy(from, to, end),
-                            _ => origins.change(to, start),
-                        }
+                        origins.copy(from, to, start..end);
                     }
                     _ => {}
                 }
                 for (slot, held) in slots.iter().enumerate() {
-                    let Prefix { slot: other, length } = origins.of(slot).unwrap();
+                    let Prefix { slot: other, length } = origins.of(slot);
                     prop_assert!(length <= held.len() && length <= slots[other].len());
                     prop_assert_eq!(&held[..length], &slots[other][..length]);
                 }
@@ -115,24 +121,21 @@ mod tests {
     #[test]
     fn copies_of_a_copy_refer_to_the_first() {
         let mut origins = Origins::new(4);
-        origins.copy(3, 0, 9);
-        origins.copy(0, 1, 12);
-        origins.copy(0, 2, 5);
-        let of = |origins: &Origins, slot| origins.of(slot).map(|prefix| (prefix.slot, prefix.length));
-        assert_eq!(of(&origins, 0), Some((3, 9)));
-        assert_eq!(of(&origins, 1), Some((3, 9)));
-        assert_eq!(of(&origins, 2), Some((3, 5)));
+        origins.copy(3, 0, 0..9);
+        origins.copy(0, 1, 0..12);
+        origins.copy(0, 2, 0..5);
+        let of = |origins: &Origins, slot| (origins.of(slot).slot, origins.of(slot).length);
+        assert_eq!(of(&origins, 0), (3, 9));
+        assert_eq!(of(&origins, 1), (3, 9));
+        assert_eq!(of(&origins, 2), (3, 5));
         // The first changes, and with it all that is said of the others.
         origins.change(3, 4);
-        assert_eq!(of(&origins, 1), Some((3, 4)));
+        assert_eq!(of(&origins, 1), (3, 4));
         origins.change(1, 2);
-        assert_eq!((of(&origins, 1), of(&origins, 2)), (Some((3, 2)), Some((3, 4))));
+        assert_eq!((of(&origins, 1), of(&origins, 2)), ((3, 2), (3, 4)));
         // A copy of what refers to it makes a slot refer to that, and never to itself.
-        origins.copy(0, 3, 4);
-        assert_eq!(of(&origins, 3), Some((0, 4)));
-        assert_eq!(
-            [0, 1, 2].map(|slot| of(&origins, slot).map(|(_, length)| length)),
-            [Some(0); 3]
-        );
+        origins.copy(0, 3, 0..4);
+        assert_eq!(of(&origins, 3), (0, 4));
+        assert_eq!([0, 1, 2].map(|slot| origins.of(slot).length), [0; 3]);
     }
 }

@@ -157,10 +157,10 @@ impl Step {
             .flat_map(|p| frequencies.iter().map(|f| p.position as f64 * f))
             .map(|angle| (angle.sin() as f32, angle.cos() as f32))
             .unzip();
-        let seen = places.iter().map(|p| {
-            let span = cpu::Span::new(p.slot, p.position + 1);
-            let prefix = cache.origin(p.slot).unwrap_or(span.prefix);
-            cpu::Span { prefix, ..span }
+        let seen = places.iter().map(|p| cpu::Span {
+            slot: p.slot,
+            length: p.position + 1,
+            prefix: cache.origin(p.slot),
         });
         let seen = seen.collect();
         Ok(Self {
