@@ -24,8 +24,11 @@ name  = "mini"
 limit = 9
 "#;
 
-/// Cells, with their seeds, times documents.
-const RECORDS: usize = 3 * 2 * 2 * 9;
+/// Cells, with their seeds.
+const CELLS: usize = 3 * 2 * 2;
+
+/// Cells times documents.
+const RECORDS: usize = CELLS * 9;
 
 /// All kills of the first test.
 const KILLS: usize = 50;
@@ -198,7 +201,16 @@ fn same(folder: &Path, reference: &Path) {
 #[test]
 fn kills_lose_and_double_nothing() {
     let place = Place::new();
-    place.finish("whole", &[]);
+    let output = place.run("whole", &[]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    succeeds(output);
+    // No terminal shows a bar here: each cell has a line when it ends.
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("cell ")).collect();
+    assert_eq!(lines.len(), CELLS, "{told}");
+    assert!(
+        lines[CELLS - 1].starts_with("cell 12 of 12, ") && lines[CELLS - 1].contains(": 9 of 9 documents, "),
+        "{told}"
+    );
     let whole = place.at("whole");
     assert_eq!(records(&whole).len(), RECORDS);
     assert!(

@@ -15,6 +15,7 @@ mod grammar;
 mod list;
 mod mask;
 mod merge;
+mod progress;
 mod pull;
 mod report;
 mod run;

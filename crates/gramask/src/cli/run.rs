@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
 
+use super::progress::Progress;
 use super::{BROKEN, CliError, DONE, STOPPED, bars, dry};
-use crate::experiment::{Cell, Experiment, OnProblem, Overrides};
+use crate::experiment::{Experiment, OnProblem, Overrides};
 use crate::pull::{Cache, Model};
 use crate::run::{
-    Engine, FaultKind, Grader, Journal, Plan, Record, Row, RunError, RunFile, Scores, ScoresError, Shard, Watch,
-    broken_promises, carry_out, rows_of, run_file, table, write_summary,
+    Engine, FaultKind, Grader, Journal, Plan, Record, Row, RunError, RunFile, Scores, Shard, broken_promises,
+    carry_out, rows_of, run_file, table, write_summary,
 };
 
 /// Carries out an experiment file.
@@ -102,18 +103,9 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
         bar.finish_and_clear();
         engine
     };
-    let mut watcher = Watcher {
-        bar: Bar(None),
-        scores: &mut scores,
-        grader: &grader,
-        failed: None,
-        stop: &stop,
-    };
-    let complete = carry_out(&plan, &mut journal, &mut open, &mut watcher, &stop);
-    watcher.bar.clear();
-    if let Some(error) = watcher.failed {
-        return Err(error.into());
-    }
+    let mut progress = Progress::new(plan.experiment.cells(), &mut scores, &grader, &stop);
+    let complete = carry_out(&plan, &mut journal, &mut open, &mut progress, &stop);
+    progress.end()?;
     if complete.as_ref().is_err_and(|error| error.device_fault().is_some()) {
         anstream::eprintln!(
             "{} has the records of {} documents; the same command goes on where it was",
@@ -220,44 +212,4 @@ pub(super) fn tell(rows: &[Row], records: &[Record]) -> bool {
         );
     }
     !broken.is_empty()
-}
-
-/// The bar of the cell at hand.
-struct Bar(Option<ProgressBar>);
-
-impl Bar {
-    fn clear(&mut self) {
-        if let Some(bar) = self.0.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Shows how the run goes on, and keeps its scores up to date: those who take a run elsewhere take these.
-struct Watcher<'a> {
-    bar: Bar,
-    scores: &'a mut Scores,
-    grader: &'a Grader<'a>,
-    failed: Option<ScoresError>,
-    stop: &'a AtomicBool,
-}
-
-impl Watch for Watcher<'_> {
-    fn cell(&mut self, cell: &Cell, documents: usize, done: usize) {
-        self.bar.clear();
-        self.bar.0 = Some(bars::documents(&cell.to_string(), documents, done));
-    }
-
-    fn record(&mut self, _record: &Record) {
-        if let Some(bar) = &self.bar.0 {
-            bar.inc(1);
-        }
-    }
-
-    fn left(&mut self, journal: &Journal) {
-        if let Err(error) = self.scores.update(journal, self.grader) {
-            self.failed = Some(error);
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
 }

@@ -1,0 +1,147 @@
+//! What a run shows of itself while it goes on: a bar, and, where no terminal shows one, a line now and then.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use super::bars;
+use crate::experiment::Cell;
+use crate::run::{Grader, Journal, Record, Scores, ScoresError, Watch};
+
+/// A log has a line for each cell that ends, and one of a cell that goes on at most this often.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Shows how the run goes on, and keeps its scores up to date: those who take a run elsewhere take these.
+pub(super) struct Progress<'a> {
+    cells: Vec<Cell>,
+    bar: Option<ProgressBar>,
+    at: Option<At>,
+    /// When the log was last written.
+    said: Instant,
+    scores: &'a mut Scores,
+    grader: &'a Grader<'a>,
+    failed: Option<ScoresError>,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Progress<'a> {
+    /// Of a run of these cells, which ends at `stop`, also where scores cannot be written.
+    pub fn new(cells: Vec<Cell>, scores: &'a mut Scores, grader: &'a Grader<'a>, stop: &'a AtomicBool) -> Self {
+        Self {
+            cells,
+            bar: None,
+            at: None,
+            said: Instant::now(),
+            scores,
+            grader,
+            failed: None,
+            stop,
+        }
+    }
+
+    /// Removes the bar.
+    ///
+    /// # Errors
+    /// When the scores could not be written.
+    pub fn end(mut self) -> Result<(), ScoresError> {
+        self.clear();
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Writes a line where there is no bar to see.
+    fn say(&mut self) {
+        if let (Some(at), Some(true)) = (&self.at, self.bar.as_ref().map(ProgressBar::is_hidden)) {
+            anstream::eprintln!("{}", at.line(at.begun.elapsed()));
+            self.said = Instant::now();
+        }
+    }
+}
+
+impl Watch for Progress<'_> {
+    fn cell(&mut self, cell: &Cell, documents: usize, done: usize) {
+        self.clear();
+        let of = self.cells.len();
+        let place = self.cells.iter().position(|other| other == cell).map_or(0, |at| at + 1);
+        self.bar = Some(bars::documents(&format!("{place}/{of} {cell}"), documents, done));
+        self.at = Some(At {
+            place: format!("cell {place} of {of}"),
+            cell: format!("{} {cell}", cell.model),
+            documents,
+            before: done,
+            done,
+            begun: Instant::now(),
+        });
+    }
+
+    fn record(&mut self, _record: &Record) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+        if let Some(at) = &mut self.at {
+            at.done += 1;
+        }
+        // The last line of a cell is written when it is left.
+        let goes_on = self.at.as_ref().is_some_and(|at| at.done < at.documents);
+        if goes_on && self.said.elapsed() >= EVERY {
+            self.say();
+        }
+    }
+
+    fn left(&mut self, journal: &Journal) {
+        self.say();
+        if let Err(error) = self.scores.update(journal, self.grader) {
+            self.failed = Some(error);
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Where a run is.
+struct At {
+    place: String,
+    cell: String,
+    documents: usize,
+    /// Documents done in earlier sessions, which are no work of this one.
+    before: usize,
+    done: usize,
+    begun: Instant,
+}
+
+impl At {
+    /// What a log is told after this time in the cell.
+    fn line(&self, elapsed: Duration) -> String {
+        let rate = (self.done - self.before) as f64 / elapsed.as_secs_f64().max(1e-3);
+        format!(
+            "{}, {}: {} of {} documents, {rate:.1} per second",
+            self.place, self.cell, self.done, self.documents
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_this_session_alone() {
+        let at = At {
+            place: "cell 2 of 3".into(),
+            cell: "mock mini json-list none unconstrained".into(),
+            documents: 500,
+            before: 100,
+            done: 220,
+            begun: Instant::now(),
+        };
+        assert_eq!(
+            at.line(Duration::from_secs(60)),
+            "cell 2 of 3, mock mini json-list none unconstrained: 220 of 500 documents, 2.0 per second"
+        );
+    }
+}
