@@ -59,7 +59,7 @@ impl Options {
             ("level", "grounded"),
             ("budget", "128"),
             ("most", "24"),
-            ("least", "0.7"),
+            ("least", "price"),
             ("export", ""),
             ("read", ""),
             ("outputs", ""),
@@ -85,7 +85,10 @@ impl Options {
         let weights: WeightChoice = given["weights"].parse()?;
         let drafts = Drafts {
             most: given["most"].parse()?,
-            least_probability: given["least"].parse()?,
+            least_probability: match given["least"].as_str() {
+                "price" => None,
+                number => Some(number.parse()?),
+            },
         };
         Ok(Options {
             given,

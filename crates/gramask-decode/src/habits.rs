@@ -19,6 +19,12 @@ use std::collections::HashMap;
 const ORDER: usize = 8;
 /// A recalled context of so many bytes is believed before any shape.
 const BELIEVED: usize = 6;
+/// What is left of a pass's cost and tokens at the next one.
+const LASTING: f64 = 0.99;
+/// An estimate counts as so many tokens for which it held.
+const TRIED: f64 = 5.0;
+/// A beginning without drafts counts as so many tokens.
+const FIRST: f64 = 8.0;
 /// Contexts are compared so far.
 const LONGEST: usize = 32;
 
@@ -35,10 +41,45 @@ pub(crate) struct Guess {
 pub(crate) enum Ground {
     /// Text that is forced: only its cut into tokens is a guess.
     Forced,
-    /// A context of so many bytes (as a power of two) that occurred before, and how many bytes were allowed.
-    Recalled(u32, u32),
+    /// A context of so many bytes (as a power of two) that occurred before, how many bytes were allowed, and what was guessed.
+    Recalled(u32, u32, Kind),
+    /// All contexts, whatever their length, where so many bytes were allowed and such a one was guessed.
+    RecalledAmong(u32, Kind),
     /// A shape whose share among what followed its context was so many tenths.
     Expected(u32),
+}
+
+/// What kind of byte was guessed: to go on with a word, to begin another, and to go on with a list are different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Word,
+    Blank,
+    /// Behind a word or a blank, as within a text.
+    Mark,
+    /// Behind another mark, as between the parts of an output.
+    Structure,
+}
+
+impl Kind {
+    fn of(byte: u8, text: &[u8]) -> Self {
+        let before = text.last().map(|&byte| class(byte));
+        match class(byte) {
+            WORD => Kind::Word,
+            b' ' => Kind::Blank,
+            _ if matches!(before, Some(WORD | b' ')) => Kind::Mark,
+            _ => Kind::Structure,
+        }
+    }
+}
+
+impl Ground {
+    /// Grounds like it, among which it counts as well.
+    fn wider(self) -> Option<Ground> {
+        match self {
+            Ground::Recalled(_, allowed, kind) => Some(Ground::RecalledAmong(allowed, kind)),
+            _ => None,
+        }
+    }
 }
 
 /// Counts from the outputs seen so far; shared by all documents of a format.
@@ -48,6 +89,10 @@ pub struct Habits {
     shapes: HashMap<Vec<u8>, HashMap<u8, u32>>,
     /// How many guesses of each ground came true, of how many.
     kept: HashMap<Ground, (u32, u32)>,
+    /// What the latest passes cost, in rows, and how many tokens came of them.
+    paid: (f64, f64),
+    /// By tenths of the estimated probability that a drafted token is confirmed: how many were, of how many.
+    confirmed: [(f64, f64); 10],
 }
 
 /// All letters, digits and bytes beyond ASCII are one class.
@@ -60,6 +105,11 @@ fn class(byte: u8) -> u8 {
         true => WORD,
         false => byte,
     }
+}
+
+/// The tenth that a probability is in.
+fn tenth(probability: f64) -> usize {
+    ((10.0 * probability) as usize).min(9)
 }
 
 /// The last classes of a text, runs of words as one.
@@ -104,24 +154,64 @@ impl Habits {
 
     /// Takes note of whether a guess came true.
     pub(crate) fn judge(&mut self, ground: Ground, kept: bool) {
-        let (yes, all) = self.kept.entry(ground).or_default();
-        *yes += u32::from(kept);
-        *all += 1;
-        // The recent past counts more.
-        if *all == 256 {
-            (*yes, *all) = (*yes / 2, *all / 2);
+        for ground in [Some(ground), ground.wider()].into_iter().flatten() {
+            let (yes, all) = self.kept.entry(ground).or_default();
+            *yes += u32::from(kept);
+            *all += 1;
+            // The recent past counts more.
+            if *all == 256 {
+                (*yes, *all) = (*yes / 2, *all / 2);
+            }
         }
     }
 
-    /// The share of guesses of this ground that came true, with an optimistic beginning.
+    /// The share of guesses of this ground that came true. In the beginning it is that of all grounds like it, and before there are
+    /// any, an optimistic one.
     pub(crate) fn trust(&self, ground: Ground) -> f64 {
-        let (yes, all) = self.kept.get(&ground).copied().unwrap_or_default();
-        let (hits, tries) = match ground {
-            Ground::Forced => (9.0, 10.0),
-            Ground::Recalled(length, _) => (f64::from(length.min(5)), 5.0),
-            Ground::Expected(tenths) => (f64::from(tenths) / 2.0, 5.0),
+        let share = |ground, at_first, tries| {
+            let (yes, all) = self.kept.get(&ground).copied().unwrap_or_default();
+            (f64::from(yes) + tries * at_first) / (f64::from(all) + tries)
         };
-        (f64::from(yes) + hits) / (f64::from(all) + tries)
+        match (ground, ground.wider()) {
+            (Ground::Forced, _) => share(ground, 0.9, 10.0),
+            (Ground::Expected(tenths), _) => share(ground, f64::from(tenths) / 10.0, 5.0),
+            (Ground::Recalled(length, ..), wider) => {
+                let at_first = f64::from(length.min(5)) / 5.0;
+                let like_it = wider.map_or(at_first, |wider| share(wider, at_first, 5.0));
+                share(ground, like_it, 5.0)
+            }
+            (Ground::RecalledAmong(..), _) => share(ground, 0.9, 5.0),
+        }
+    }
+
+    /// Takes note of what a document's share of a pass cost, in rows, and of how many tokens came of it.
+    pub(crate) fn pay(&mut self, rows: f64, tokens: usize) {
+        let (cost, gained) = self.paid;
+        self.paid = (LASTING * cost + rows, LASTING * gained + tokens as f64);
+        // Where nothing is drafted any more, nothing would be learnt: it is tried again after a while.
+        for (yes, all) in &mut self.confirmed {
+            (*yes, *all) = (*yes * LASTING, *all * LASTING);
+        }
+    }
+
+    /// Takes note of whether a token was confirmed for which this probability had been estimated.
+    pub(crate) fn judge_draft(&mut self, estimated: f64, is_confirmed: bool) {
+        let (yes, all) = &mut self.confirmed[tenth(estimated)];
+        *yes += f64::from(u8::from(is_confirmed));
+        *all += 1.0;
+    }
+
+    /// The probability that a drafted token is confirmed, by how good such estimates were so far. (Guesses are no independent
+    /// events, so that products of their trusts promise too much.)
+    pub(crate) fn chance(&self, estimated: f64) -> f64 {
+        let (yes, all) = self.confirmed[tenth(estimated)];
+        (yes + TRIED * estimated) / (all + TRIED)
+    }
+
+    /// What a token costs, in rows; at least one. In the beginning, what it costs without drafts.
+    pub(crate) fn cost(&self, overhead: f64) -> f64 {
+        let (cost, gained) = self.paid;
+        ((cost + FIRST * (1.0 + overhead)) / (gained + FIRST)).max(1.0)
     }
 
     /// Picks one of the allowed bytes, in ascending order, or the end where the output may end; `None` without any ground.
@@ -189,7 +279,7 @@ fn recall(history: &[u8], text: &[u8], allowed: &[u8]) -> Option<(usize, Guess)>
         }
     }
     let (length, byte) = best?;
-    let ground = Ground::Recalled(length.ilog2(), allowed.len().ilog2());
+    let ground = Ground::Recalled(length.ilog2(), allowed.len().ilog2(), Kind::of(byte, text));
     Some((
         length,
         Guess {
@@ -210,7 +300,7 @@ mod tests {
         let guess = habits.guess(history, b"Naloxone rev", b"aez", false).unwrap();
         assert_eq!(guess.byte, Some(b'e'));
         // Ten bytes and three ways: the lower powers of two of both.
-        assert_eq!(guess.ground, Ground::Recalled(3, 1));
+        assert_eq!(guess.ground, Ground::Recalled(3, 1, Kind::Word));
         // What is not allowed is not recalled, however well it fits.
         assert_eq!(habits.guess(history, b"Naloxone rev", b"xz", false), None);
     }
@@ -245,6 +335,31 @@ mod tests {
         (0..2000).for_each(|_| habits.judge(ground, true));
         assert!(habits.trust(ground) > 0.95, "the past fades");
         assert!(habits.trust(Ground::Forced) > 0.89);
+    }
+
+    #[test]
+    fn a_token_costs_what_was_paid_for_it() {
+        let mut habits = Habits::default();
+        assert_eq!(habits.cost(2.0), 3.0, "a pass of one row");
+        assert_eq!(habits.cost(0.125), 1.125);
+        // Drafts of three that are confirmed: six rows' worth for four tokens.
+        (0..1000).for_each(|_| habits.pay(4.0 + 2.0, 4));
+        assert!((habits.cost(2.0) - 1.5).abs() < 0.05, "{}", habits.cost(2.0));
+        // And such as are refused.
+        (0..1000).for_each(|_| habits.pay(4.0 + 2.0, 1));
+        assert!((habits.cost(2.0) - 6.0).abs() < 0.3, "{}", habits.cost(2.0));
+    }
+
+    #[test]
+    fn estimates_are_held_against_what_came_of_them() {
+        let mut habits = Habits::default();
+        assert_eq!(habits.chance(0.75), 0.75, "nothing is known yet");
+        (0..40).for_each(|number| habits.judge_draft(0.75, number % 4 == 0));
+        assert!(habits.chance(0.71) < 0.35, "{}", habits.chance(0.71));
+        assert_eq!(habits.chance(0.85), 0.85, "other estimates are as good as they were");
+        // What is not drafted any more is tried again in the end.
+        (0..1000).for_each(|_| habits.pay(3.0, 1));
+        assert!(habits.chance(0.75) > 0.74, "{}", habits.chance(0.75));
     }
 
     #[test]

@@ -258,6 +258,12 @@ pub trait LanguageModel {
         false
     }
 
+    /// What a forward pass costs beyond its rows, in rows: one over `n` tokens takes about `free_rows() + n` times as long as
+    /// each token more. Strategies that propose tokens weigh with it what a refused one costs; no output depends on it.
+    fn free_rows(&self) -> f64 {
+        2.0
+    }
+
     /// As [`LanguageModel::append`], but the logits stay where they are.
     ///
     /// # Errors

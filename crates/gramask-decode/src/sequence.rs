@@ -30,6 +30,8 @@ pub(crate) struct Sequence {
     edits: Vec<Edit>,
     /// Whether the work before the next choice is done.
     prepared: bool,
+    /// What its share of a pass costs beyond its rows: see [`Step::overhead`].
+    pub overhead: f64,
     /// How many tokens the first lane had at the last step.
     position: usize,
     finish: Option<Result<(Vec<TokenRecord>, Finish), StepError>>,
@@ -90,6 +92,7 @@ impl Sequence {
         [lanes, length]: [usize; 2],
         context: usize,
         (vocabulary, end_tokens): (usize, &[u32]),
+        overhead: f64,
     ) -> Result<Self, RequestError> {
         let Request {
             id,
@@ -136,7 +139,7 @@ impl Sequence {
         if needed > budget {
             return Err(RequestError::BudgetTooSmall { id, budget, needed });
         }
-        let Opening { mut tokens, all_rows } = strategy.opening(budget, end_tokens);
+        let Opening { mut tokens, all_rows } = strategy.opening(budget, end_tokens, overhead);
         tokens.truncate(budget - 1);
         let times = Times {
             mask: clock.elapsed(),
@@ -167,6 +170,7 @@ impl Sequence {
             prompted: vec![false; lanes],
             edits: Vec::new(),
             prepared: false,
+            overhead,
             position: 0,
             finish: None,
             times,
@@ -293,6 +297,7 @@ impl Sequence {
             document: self.number,
             sampler,
             given: found.given,
+            overhead: self.overhead,
             mask_time: &mut mask_time,
         });
         if let Err(error) = made.and_then(|made| self.apply(made)) {

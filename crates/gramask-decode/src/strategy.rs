@@ -102,6 +102,9 @@ pub struct Step<'a> {
     pub sampler: &'a mut Sampler,
     /// What was chosen where the logits are, if the strategy has asked for that; the lanes then have no logits.
     pub given: Option<Given<'a>>,
+    /// What this document's share of a forward pass costs beyond its own rows, in rows:
+    /// [`LanguageModel::free_rows`](crate::LanguageModel::free_rows) over the documents that are decoded beside each other.
+    pub overhead: f64,
     /// Where the strategy adds the time that its constraint took.
     pub mask_time: &'a mut Duration,
 }
@@ -344,9 +347,10 @@ pub trait Strategy: Send {
         1
     }
 
-    /// What is appended to the prompt before the model is first asked, within a budget; nothing by default.
-    fn opening(&mut self, budget: usize, end_tokens: &[u32]) -> Opening {
-        let _ = (budget, end_tokens);
+    /// What is appended to the prompt before the model is first asked, within a budget; nothing by default. `overhead` as in
+    /// [`Step::overhead`].
+    fn opening(&mut self, budget: usize, end_tokens: &[u32], overhead: f64) -> Opening {
+        let _ = (budget, end_tokens, overhead);
         Opening::default()
     }
 

@@ -112,6 +112,12 @@ impl LanguageModel for TransformerModel<'_> {
         !is_flex(self.transformer.device())
     }
 
+    /// On the CPU the arithmetic of two rows takes as long as reading the weights; a GPU waits for launches and memory up to
+    /// some hundred rows.
+    fn free_rows(&self) -> f64 {
+        if is_flex(self.transformer.device()) { 2.0 } else { 100.0 }
+    }
+
     fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
         let slot = rows.first().map_or(0, |row| row.slot);
         // [rows or tokens, vocabulary]

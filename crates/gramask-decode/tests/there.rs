@@ -156,7 +156,7 @@ fn requests(cases: &[Case], sampling: &Sampling) -> Vec<Request> {
                     // Drafts that are often wrong.
                     let drafts = Drafts {
                         most: 5,
-                        least_probability: 0.0,
+                        least_probability: Some(0.0),
                     };
                     let draft = Draft::new(
                         constraint,

@@ -1,7 +1,7 @@
 //! Drafted decoding: several tokens are proposed, and one forward pass verifies them.
 //!
-//! Behind the prompt, and after each token that the model chose, a draft is made of what the constraint forces and of guesses where it leaves a
-//! choice ([`Habits`]). Token and draft are appended together, and the logits behind all of them are fetched. Then each draft
+//! Behind the prompt, and after each token that the model chose, a draft is made of what the constraint forces and of guesses
+//! where it leaves a choice ([`Habits`]). Token and draft are appended together, and the logits behind all of them are fetched. Then each draft
 //! token is compared with what masked decoding chooses from the logits before it; from the first one that differs, the rest is
 //! taken back.
 //!
@@ -11,9 +11,13 @@
 //! transformers via speculative decoding", ICML 2023. It holds up to the rounding of the device's matrix products, which
 //! may differ with the number of rows.)
 //!
-//! A refused token cost a row of a forward pass; a confirmed one saved a pass, or a row of one in a batch. So a draft goes on
-//! as long as it is likely enough to be confirmed as a whole. How likely it should be depends on what a row more costs: on two
-//! cores, where the arithmetic of a few rows takes as long as reading the weights, drafts should rather be right.
+//! How long should a draft be? A token more costs a row of the forward pass, and is worth, if it is confirmed, what a token
+//! costs. What that is, in rows, is counted: the rows of all passes so far, and what a pass costs beyond them
+//! ([`Step::overhead`](crate::Step::overhead)), over the tokens that came of them. So a draft goes on while all of it is confirmed
+//! with a probability of at least `tokens / cost`. (That is the rule which makes the average cost least, as for all gambles that
+//! are repeated: with a lower bound, tokens are drafted that cost more than others do; with a higher one, some are left out
+//! that cost less.) One document on a CPU is bold at first; sixteen, for which the arithmetic of the rows is all, are right or
+//! silent; on a GPU, where rows are all but free, boldness costs nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -27,22 +31,35 @@ use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::strategy::{Coming, Effort, LaneMove, Move, Opening, Step, StepError, Strategy};
 
+/// So many bytes behind a draft are guessed, too: a word that ends with the draft is cut into other tokens than one that goes on.
+const AHEAD: usize = 12;
+
 /// How long drafts are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drafts {
     /// At most so many tokens are drafted at once.
     pub most: usize,
-    /// A draft goes on while it is confirmed as a whole with at least this estimated probability.
-    pub least_probability: f64,
+    /// A draft goes on while it is confirmed as a whole with at least this estimated probability; `None`: as long as that pays.
+    pub least_probability: Option<f64>,
 }
 
 impl Default for Drafts {
     fn default() -> Self {
         Drafts {
             most: 24,
-            least_probability: 0.7,
+            least_probability: None,
         }
     }
+}
+
+/// A drafted token.
+#[derive(Clone, Copy, Debug)]
+struct Proposed {
+    token: u32,
+    /// Of the first guess in it.
+    ground: Ground,
+    /// The estimated probability that it and all before it are confirmed.
+    estimated: f64,
 }
 
 /// The strategy `draft`: masked decoding, of which several steps are verified in one forward pass.
@@ -58,8 +75,8 @@ pub struct Draft<C: TokenConstraint> {
     habits: Arc<Mutex<Habits>>,
     /// The bytes of the tokens that are certain.
     text: Vec<u8>,
-    /// The tokens drafted last, each with the least sure guess in it.
-    draft: Vec<(u32, Ground)>,
+    /// The tokens drafted last.
+    draft: Vec<Proposed>,
     refused: usize,
 }
 
@@ -90,20 +107,23 @@ impl<C: TokenConstraint> Draft<C> {
     /// The draft as tokens that the model has not seen yet.
     fn drafted(&self) -> impl Iterator<Item = TokenRecord> {
         let tokens = self.draft.iter();
-        tokens.map(|&(token, _)| TokenRecord::unscored(token, Chosen::Drafted))
+        tokens.map(|proposed| TokenRecord::unscored(proposed.token, Chosen::Drafted))
     }
 
-    /// What is likely to follow the state: tokens, at most `most` of them, and the ground of each.
-    fn propose(&mut self, most: usize, end_tokens: &[u32]) -> Vec<(u32, Ground)> {
+    /// What is likely to follow the state: at most `most` tokens.
+    fn propose(&mut self, most: usize, end_tokens: &[u32], overhead: f64) -> Vec<Proposed> {
         let Draft { guide, habits, .. } = self;
         let constraint = &mut guide.constraint;
         let habits = habits.lock().unwrap_or_else(PoisonError::into_inner);
-        // The bytes, the ground of each, and the estimated probability that all up to it are confirmed.
+        let least = self.drafts.least_probability.unwrap_or(1.0 / habits.cost(overhead));
+        // The bytes, and of each the ground and the estimated probability that all up to it are confirmed.
         let (mut bytes, mut grounds) = (Vec::new(), Vec::new());
         let (mut state, mut probability, mut ends) = (self.state, 1.0, false);
+        // How many of the bytes are likely enough. What follows them says where the last token among them ends.
+        let mut likely = None;
         let mut text = self.text.clone();
         // No vocabulary has so long tokens that more bytes would be needed.
-        while bytes.len() < 16 * most {
+        while bytes.len() < 16 * most && likely.is_none_or(|likely| bytes.len() < likely + AHEAD) {
             let next = constraint.next_bytes(state);
             let may_end = constraint.accepts(state);
             let (byte, ground) = match next[..] {
@@ -120,19 +140,19 @@ impl<C: TokenConstraint> Draft<C> {
             if ground != Ground::Forced {
                 probability *= habits.trust(ground);
             }
-            if probability < self.drafts.least_probability {
-                break;
+            if habits.chance(probability) < least {
+                likely.get_or_insert(bytes.len());
             }
             let Some(byte) = byte else {
-                ends = true;
-                grounds.push(ground);
+                ends = likely.is_none();
+                grounds.push((ground, probability));
                 break;
             };
             let Some(&(_, behind)) = next.iter().find(|(other, _)| *other == byte) else {
                 break;
             };
             bytes.push(byte);
-            grounds.push(ground);
+            grounds.push((ground, probability));
             text.push(byte);
             state = behind;
         }
@@ -152,13 +172,24 @@ impl<C: TokenConstraint> Draft<C> {
         let (mut draft, mut at) = (Vec::new(), 0);
         for token in cut.unwrap_or_default() {
             let length = self.cutter.table().bytes(token).len();
+            if likely.is_some_and(|likely| at + length > likely) {
+                break;
+            }
             let grounds = &grounds[at..at + length];
-            let ground = grounds.iter().copied().find(|ground| *ground != Ground::Forced);
-            draft.push((token, ground.unwrap_or(Ground::Forced)));
+            let guess = grounds.iter().find(|(ground, _)| *ground != Ground::Forced);
+            draft.push(Proposed {
+                token,
+                ground: guess.map_or(Ground::Forced, |(ground, _)| *ground),
+                estimated: grounds.last().map_or(0.0, |(_, estimated)| *estimated),
+            });
             at += length;
         }
-        if ends && let (Some(&end), Some(&ground)) = (end_tokens.first(), grounds.last()) {
-            draft.push((end, ground));
+        if ends && let (Some(&token), Some(&(ground, estimated))) = (end_tokens.first(), grounds.last()) {
+            draft.push(Proposed {
+                token,
+                ground,
+                estimated,
+            });
         }
         draft.truncate(most);
         draft
@@ -174,8 +205,8 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
         self.guide.constraint.tokens_to_finish(self.state)
     }
 
-    fn opening(&mut self, budget: usize, end_tokens: &[u32]) -> Opening {
-        self.draft = self.propose(self.drafts.most.min(budget - 1), end_tokens);
+    fn opening(&mut self, budget: usize, end_tokens: &[u32], overhead: f64) -> Opening {
+        self.draft = self.propose(self.drafts.most.min(budget - 1), end_tokens, overhead);
         Opening {
             tokens: self.drafted().collect(),
             all_rows: true,
@@ -204,7 +235,7 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
                 Some(state) => self.guide.ask(state, draw, coming.mask_time),
                 None => Ask { mask: None, draw },
             });
-            if let Some(&(token, _)) = self.draft.get(number) {
+            if let Some(&Proposed { token, .. }) = self.draft.get(number) {
                 state = state.and_then(|state| self.guide.constraint.advance(state, token));
             }
         }
@@ -245,8 +276,8 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
                 self.text.extend_from_slice(self.cutter.table().bytes(choice.token));
             }
             let proposed = draft.get(i);
-            let is_confirmed = proposed.is_some_and(|(token, _)| *token == choice.token);
-            if let Some(&(_, ground)) = proposed {
+            let is_confirmed = proposed.is_some_and(|proposed| proposed.token == choice.token);
+            if let Some(&Proposed { ground, .. }) = proposed {
                 let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
                 habits.judge(ground, is_confirmed);
             }
@@ -263,14 +294,19 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
         self.refused += withdraw;
         let certain = first + confirmed.len() + usize::from(new.is_some());
         let mut append: Vec<TokenRecord> = new.into_iter().collect();
+        let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
+        habits.pay(rows as f64 + step.overhead, certain - first);
+        for (number, proposed) in draft.iter().enumerate() {
+            habits.judge_draft(proposed.estimated, number < confirmed.len());
+        }
         if ended {
-            let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
             habits.learn(&self.text);
         } else {
+            drop(habits);
             let clock = Instant::now();
             // The token behind the draft needs room, too.
             let room = step.budget.saturating_sub(certain + 1);
-            self.draft = self.propose(self.drafts.most.min(room), step.end_tokens);
+            self.draft = self.propose(self.drafts.most.min(room), step.end_tokens, step.overhead);
             *step.mask_time += clock.elapsed();
             append.extend(self.drafted());
         }

@@ -150,7 +150,7 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
         self.guide.constraint.tokens_to_finish(self.state)
     }
 
-    fn opening(&mut self, budget: usize, _end_tokens: &[u32]) -> Opening {
+    fn opening(&mut self, budget: usize, _end_tokens: &[u32], _overhead: f64) -> Opening {
         let constraint = &mut self.guide.constraint;
         let (bytes, _) = constraint.forced(self.state);
         let mut tokens = self.cutter.cut(&[], &bytes).unwrap_or_default();
