@@ -21,6 +21,8 @@ const ORDER: usize = 8;
 const BELIEVED: usize = 6;
 /// What is left of a pass's cost and tokens at the next one.
 const LASTING: f64 = 0.99;
+/// Classes of estimated probabilities.
+const LIKELIHOODS: usize = 32;
 /// An estimate counts as so many tokens for which it held.
 const TRIED: f64 = 5.0;
 /// A beginning without drafts counts as so many tokens.
@@ -91,8 +93,8 @@ pub struct Habits {
     kept: HashMap<Ground, (u32, u32)>,
     /// What the latest passes cost, in rows, and how many tokens came of them.
     paid: (f64, f64),
-    /// By tenths of the estimated probability that a drafted token is confirmed: how many were, of how many.
-    confirmed: [(f64, f64); 10],
+    /// By the estimated probability that a drafted token is confirmed, in [classes](likelihood): how many were, of how many.
+    confirmed: [(f64, f64); LIKELIHOODS],
 }
 
 /// All letters, digits and bytes beyond ASCII are one class.
@@ -107,9 +109,9 @@ fn class(byte: u8) -> u8 {
     }
 }
 
-/// The tenth that a probability is in.
-fn tenth(probability: f64) -> usize {
-    ((10.0 * probability) as usize).min(9)
+/// The class of a probability: three hundredths wide near one, where it matters most, and wider below. All below 0.35 are one.
+fn likelihood(probability: f64) -> usize {
+    ((-20.0 * probability.log2()) as usize).min(LIKELIHOODS - 1)
 }
 
 /// The last classes of a text, runs of words as one.
@@ -196,7 +198,7 @@ impl Habits {
 
     /// Takes note of whether a token was confirmed for which this probability had been estimated.
     pub(crate) fn judge_draft(&mut self, estimated: f64, is_confirmed: bool) {
-        let (yes, all) = &mut self.confirmed[tenth(estimated)];
+        let (yes, all) = &mut self.confirmed[likelihood(estimated)];
         *yes += f64::from(u8::from(is_confirmed));
         *all += 1.0;
     }
@@ -204,7 +206,7 @@ impl Habits {
     /// The probability that a drafted token is confirmed, by how good such estimates were so far. (Guesses are no independent
     /// events, so that products of their trusts promise too much.)
     pub(crate) fn chance(&self, estimated: f64) -> f64 {
-        let (yes, all) = self.confirmed[tenth(estimated)];
+        let (yes, all) = self.confirmed[likelihood(estimated)];
         (yes + TRIED * estimated) / (all + TRIED)
     }
 
@@ -355,7 +357,7 @@ mod tests {
         let mut habits = Habits::default();
         assert_eq!(habits.chance(0.75), 0.75, "nothing is known yet");
         (0..40).for_each(|number| habits.judge_draft(0.75, number % 4 == 0));
-        assert!(habits.chance(0.71) < 0.35, "{}", habits.chance(0.71));
+        assert!(habits.chance(0.74) < 0.35, "{}", habits.chance(0.74));
         assert_eq!(habits.chance(0.85), 0.85, "other estimates are as good as they were");
         // What is not drafted any more is tried again in the end.
         (0..1000).for_each(|_| habits.pay(3.0, 1));
