@@ -233,7 +233,7 @@ where
 
     /// Fills the free slots from the requests; hands on requests that cannot be decoded.
     fn refill(&mut self) -> Result<(), DecodeError> {
-        let overhead = self.overhead(self.slots.len());
+        let overhead = self.model.overhead(self.slots.len());
         for slot in 0..self.slots.len() {
             while self.slots[slot].is_none() && !self.summary.stopped {
                 let Some((index, request)) = self.requests.next() else {
@@ -319,7 +319,7 @@ where
         let (clock, overlap) = (Instant::now(), self.settings.overlap);
         let lanes = self.settings.layout.lanes;
         let mut sequences: Vec<Sequence> = slots.iter().filter_map(|&slot| self.slots[slot].take()).collect();
-        let overhead = self.overhead(sequences.len());
+        let overhead = self.model.overhead(sequences.len());
         sequences.iter_mut().for_each(|sequence| sequence.overhead = overhead);
         let new: Vec<bool> = sequences.iter().map(Sequence::is_new).collect();
         let fed: Vec<Vec<Feed>> = sequences.iter_mut().map(Sequence::feed).collect();
@@ -458,11 +458,6 @@ where
         if !self.summary.stopped && (self.on_end)(ended).is_break() {
             self.summary.stopped = true;
         }
-    }
-
-    /// What the share of one of so many sequences in a pass costs beyond its rows: see [`Step::overhead`](crate::Step::overhead).
-    fn overhead(&self, sequences: usize) -> f64 {
-        self.model.free_rows() / sequences.max(1) as f64
     }
 
     fn failed(&self, source: LanguageModelError) -> DecodeError {

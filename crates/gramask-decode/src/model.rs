@@ -258,10 +258,11 @@ pub trait LanguageModel {
         false
     }
 
-    /// What a forward pass costs beyond its rows, in rows: one over `n` tokens takes about `free_rows() + n` times as long as
-    /// each token more. Strategies that propose tokens weigh with it what a refused one costs; no output depends on it.
-    fn free_rows(&self) -> f64 {
-        2.0
+    /// What the share of one of so many sequences in a forward pass costs beyond its rows, in rows: a pass over `n` tokens of `s`
+    /// sequences takes about `s * overhead(s) + n` times as long as a token more does. Strategies that propose tokens weigh with
+    /// it what a refused one costs; no output depends on it.
+    fn overhead(&self, sequences: usize) -> f64 {
+        2.0 / sequences.max(1) as f64
     }
 
     /// As [`LanguageModel::append`], but the logits stay where they are.

@@ -102,8 +102,8 @@ pub struct Step<'a> {
     pub sampler: &'a mut Sampler,
     /// What was chosen where the logits are, if the strategy has asked for that; the lanes then have no logits.
     pub given: Option<Given<'a>>,
-    /// What this document's share of a forward pass costs beyond its own rows, in rows:
-    /// [`LanguageModel::free_rows`](crate::LanguageModel::free_rows) over the documents that are decoded beside each other.
+    /// What this document's share of a forward pass costs beyond its own rows, in rows: see
+    /// [`LanguageModel::overhead`](crate::LanguageModel::overhead).
     pub overhead: f64,
     /// Where the strategy adds the time that its constraint took.
     pub mask_time: &'a mut Duration,

@@ -112,10 +112,15 @@ impl LanguageModel for TransformerModel<'_> {
         !is_flex(self.transformer.device())
     }
 
-    /// On the CPU the arithmetic of two rows takes as long as reading the weights; a GPU waits for launches and memory up to
-    /// some hundred rows.
-    fn free_rows(&self) -> f64 {
-        if is_flex(self.transformer.device()) { 2.0 } else { 100.0 }
+    /// On the CPU reading the weights takes as long as the arithmetic of some two rows, and a sequence's keys and values are
+    /// read once for all of its rows, which is most of a row more (fitted to the times of passes over 1 and 16 sequences, and
+    /// over prompts). A GPU waits for launches and memory up to some hundred rows.
+    fn overhead(&self, sequences: usize) -> f64 {
+        let sequences = sequences.max(1) as f64;
+        match is_flex(self.transformer.device()) {
+            true => 2.2 / sequences + 0.7,
+            false => 100.0 / sequences,
+        }
     }
 
     fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
