@@ -13,7 +13,7 @@ left out, and said.
 import sys
 from pathlib import Path
 
-from tables import complete, percent, put, read
+from tables import complete, f1, markdown, percent, put, read
 
 LEVELS = ("none", "syntax", "grounded")
 PARTS = ("parse", "copy", "count", "recognition")
@@ -24,10 +24,6 @@ def points(value):
     """A difference in points, with its sign; what rounds to nothing has none."""
     text = f"{100 * float(value):+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text
-
-
-def f1(row):
-    return f"{percent(row['f1'])} ({percent(row['f1_low'])}-{percent(row['f1_high'])})"
 
 
 def difference(pair):
@@ -42,7 +38,7 @@ def line(name, cells, pairs):
     shown += [f1(cells[level]) for level in LEVELS]
     shown += [difference(pairs[level]) for level in LEVELS[1:]]
     shown += [points(grounded[part]) for part in PARTS]
-    return "| " + " | ".join(shown) + " |"
+    return shown
 
 
 def main():
@@ -58,8 +54,7 @@ def main():
     }
     # In the order of the experiment file, which the summary keeps.
     for model, corpus in dict.fromkeys(place(row)[:2] for row in summary):
-        lines = ["| format | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
-        missing = []
+        lines, missing = [], []
         for form in dict.fromkeys(row["format"] for row in summary if place(row)[:2] == (model, corpus)):
             here = {level: cells.get((model, corpus, form, level)) for level in LEVELS}
             against = {level: pairs.get((model, corpus, form, level)) for level in LEVELS[1:]}
@@ -70,7 +65,7 @@ def main():
         name = f"{model} {corpus}"
         if missing:
             print(f"{name}: not complete and left out: {', '.join(missing)}", file=sys.stderr)
-        put(page, name, "\n".join(lines) if len(lines) > 2 else "No format is complete yet.")
+        put(page, name, markdown(["format"], COLUMNS, lines) if lines else "No format is complete yet.")
 
 
 if __name__ == "__main__":

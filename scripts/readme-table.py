@@ -9,7 +9,7 @@ Cells that are not complete are left out, and said.
 import sys
 from pathlib import Path
 
-from tables import complete, percent, put, read
+from tables import complete, markdown, percent, put, read
 
 # Those that name a row stand first, aligned to the left; those that are the same in all rows are left out.
 NAMES = [
@@ -50,11 +50,7 @@ def columns(rows):
 
 def table(rows):
     names, shown = columns(rows)
-    lines = [
-        "| " + " | ".join(name for name, _ in shown) + " |",
-        "|" + "---|" * len(names) + "---:|" * (len(shown) - len(names)),
-    ]
-    before = None
+    lines, before = [], None
     for row in rows:
         cells = [cell(row) for _, cell in shown]
         place = cells[: len(names) - 1]
@@ -62,8 +58,9 @@ def table(rows):
             if before and before[: i + 1] == place[: i + 1]:
                 cells[i] = ""
         before = place
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    head = [name for name, _ in shown]
+    return markdown(head[: len(names)], head[len(names) :], lines)
 
 
 def main():

@@ -14,18 +14,9 @@ import math
 import sys
 from pathlib import Path
 
-from tables import complete, percent, put, read
+from tables import complete, f1, markdown, percent, put, read
 
 AGAINST = ("none", "unconstrained")
-
-
-def markdown(names, columns, lines):
-    head = ["| " + " | ".join(names + columns) + " |", "|" + "---|" * len(names) + "---:|" * len(columns)]
-    return "\n".join(head + ["| " + " | ".join(line) + " |" for line in lines])
-
-
-def f1(row):
-    return f"{percent(row['f1'])} ({percent(row['f1_low'])}-{percent(row['f1_high'])})"
 
 
 def rate(row):

@@ -16,6 +16,18 @@ def percent(value):
     return f"{value:.0f}" if value in (0.0, 100.0) else f"{value:.1f}"
 
 
+def f1(row):
+    """Strict F1 with its 95 % interval, in points."""
+    return f"{percent(row['f1'])} ({percent(row['f1_low'])}-{percent(row['f1_high'])})"
+
+
+def markdown(names, columns, lines):
+    """A table of lines of cells; the first columns, which name a line, are aligned to the left and the others to the right."""
+    rule = "|" + "---|" * len(names) + "---:|" * len(columns)
+    shown = lambda cells: "| " + " | ".join(cells) + " |"
+    return "\n".join([shown([*names, *columns]), rule, *map(shown, lines)])
+
+
 def complete(rows):
     """The rows of cells that have as many documents as any of their corpus."""
     whole = {corpus: max(int(row["documents"]) for row in rows if row["corpus"] == corpus) for corpus in {row["corpus"] for row in rows}}
