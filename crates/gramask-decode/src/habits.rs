@@ -45,8 +45,6 @@ pub(crate) enum Ground {
     Forced,
     /// A context of so many bytes (as a power of two) that occurred before, how many bytes were allowed, and what was guessed.
     Recalled(u32, u32, Kind),
-    /// All contexts, whatever their length, where so many bytes were allowed and such a one was guessed.
-    RecalledAmong(u32, Kind),
     /// A shape whose share among what followed its context was so many tenths.
     Expected(u32),
 }
@@ -74,16 +72,6 @@ impl Kind {
     }
 }
 
-impl Ground {
-    /// Grounds like it, among which it counts as well.
-    fn wider(self) -> Option<Ground> {
-        match self {
-            Ground::Recalled(_, allowed, kind) => Some(Ground::RecalledAmong(allowed, kind)),
-            _ => None,
-        }
-    }
-}
-
 /// Counts from the outputs seen so far; shared by all documents of a format.
 #[derive(Clone, Debug, Default)]
 pub struct Habits {
@@ -91,6 +79,8 @@ pub struct Habits {
     shapes: HashMap<Vec<u8>, HashMap<u8, u32>>,
     /// How many guesses of each ground came true, of how many.
     kept: HashMap<Ground, (u32, u32)>,
+    /// The same of recalled guesses, whatever the length of their context.
+    recalled: HashMap<(u32, Kind), (u32, u32)>,
     /// What the latest passes cost, in rows, and how many tokens came of them.
     paid: (f64, f64),
     /// By the estimated probability that a drafted token is confirmed, in [classes](likelihood): how many were, of how many.
@@ -156,8 +146,12 @@ impl Habits {
 
     /// Takes note of whether a guess came true.
     pub(crate) fn judge(&mut self, ground: Ground, kept: bool) {
-        for ground in [Some(ground), ground.wider()].into_iter().flatten() {
-            let (yes, all) = self.kept.entry(ground).or_default();
+        let recalled = match ground {
+            Ground::Recalled(_, allowed, kind) => Some(self.recalled.entry((allowed, kind)).or_default()),
+            _ => None,
+        };
+        let own = self.kept.entry(ground).or_default();
+        for (yes, all) in [Some(own), recalled].into_iter().flatten() {
             *yes += u32::from(kept);
             *all += 1;
             // The recent past counts more.
@@ -170,19 +164,18 @@ impl Habits {
     /// The share of guesses of this ground that came true. In the beginning it is that of all grounds like it, and before there are
     /// any, an optimistic one.
     pub(crate) fn trust(&self, ground: Ground) -> f64 {
-        let share = |ground, at_first, tries| {
-            let (yes, all) = self.kept.get(&ground).copied().unwrap_or_default();
+        let share = |counts: Option<&(u32, u32)>, at_first, tries| {
+            let (yes, all) = counts.copied().unwrap_or_default();
             (f64::from(yes) + tries * at_first) / (f64::from(all) + tries)
         };
-        match (ground, ground.wider()) {
-            (Ground::Forced, _) => share(ground, 0.9, 10.0),
-            (Ground::Expected(tenths), _) => share(ground, f64::from(tenths) / 10.0, 5.0),
-            (Ground::Recalled(length, ..), wider) => {
+        let own = self.kept.get(&ground);
+        match ground {
+            Ground::Forced => share(own, 0.9, 10.0),
+            Ground::Expected(tenths) => share(own, f64::from(tenths) / 10.0, 5.0),
+            Ground::Recalled(length, allowed, kind) => {
                 let at_first = f64::from(length.min(5)) / 5.0;
-                let like_it = wider.map_or(at_first, |wider| share(wider, at_first, 5.0));
-                share(ground, like_it, 5.0)
+                share(own, share(self.recalled.get(&(allowed, kind)), at_first, 5.0), 5.0)
             }
-            (Ground::RecalledAmong(..), _) => share(ground, 0.9, 5.0),
         }
     }
 
