@@ -107,15 +107,18 @@ def targets(grounded: list[dict], syntax: list[dict], read: list[dict], accepted
     groups = sorted({(row["weights"], row["batch"]) for row in grounded})
     formats = sorted({row["format"] for row in grounded})
 
-    def ratios(weights: str, batch: int, strategies: list[str], figure: str) -> dict[str, float]:
-        """Of each format, the best of these strategies over plain decoding."""
+    def to_plain(weights: str, batch: int, strategies: list[str], figure) -> dict[str, float]:
+        """Of each format, the largest `figure(row, plain)` of these strategies beside plain decoding."""
         given = {}
         for format in formats:
             rows = [find(grounded, format=format, weights=weights, batch=batch, strategy=name) for name in strategies]
             plain = find(grounded, format=format, weights=weights, batch=batch, strategy="unconstrained")
             if plain and any(rows):
-                given[format] = max(row[figure] for row in rows if row) / plain[figure]
+                given[format] = max(figure(row, plain) for row in rows if row)
         return given
+
+    def ratios(weights: str, batch: int, strategies: list[str], name: str) -> dict[str, float]:
+        return to_plain(weights, batch, strategies, lambda row, plain: row[name] / plain[name])
 
     def told(figures: dict[str, float]) -> str:
         return ", ".join(f"{name} {ratio:.2f}" for name, ratio in figures.items())
@@ -126,12 +129,7 @@ def targets(grounded: list[dict], syntax: list[dict], read: list[dict], accepted
             yield (f"`masked` at least 0.99 of `unconstrained`, tokens/s behind the prompts, {weights}, batch {batch}",
                    min(figures.values()) >= 0.99, told(figures))
     for weights, batch in groups:
-        figures = {}
-        for format in formats:
-            masked, plain = (find(grounded, format=format, weights=weights, batch=batch, strategy=name)
-                             for name in ("masked", "unconstrained"))
-            if masked and plain:
-                figures[format] = added(masked, plain)
+        figures = to_plain(weights, batch, ["masked"], added)
         if figures:
             parts = ", ".join(f"{name} {100 * share:.2f} %" for name, share in figures.items())
             yield (f"masks keep a token waiting for at most 0.01 of its time, {weights}, batch {batch}",
