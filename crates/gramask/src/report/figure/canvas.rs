@@ -69,10 +69,10 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Of a series.
+    /// Of a series. Where colours start over, marks go on from another place: up to 64 series differ in one of them.
     pub fn of(series: usize) -> Mark {
         use Mark::*;
-        [Disc, Square, Triangle, Diamond, Ring, Plus, Nabla, Cross][series % 8]
+        [Disc, Square, Triangle, Diamond, Ring, Plus, Nabla, Cross][(series + series / COLOURS.len() * 3) % 8]
     }
 }
 
@@ -286,4 +286,21 @@ pub fn dress(svg: &str, (width, height): (f64, f64), id: &str, title: &str, desc
         // The back end breaks the line behind a text, which would be drawn as a blank.
         svg[behind..].replace("\n</text>", "</text>"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_differ_in_colour_or_mark() {
+        let look = |series: usize| (series % COLOURS.len(), Mark::of(series));
+        for series in 0..64 {
+            assert!(
+                (0..series).all(|other| look(other) != look(series)),
+                "{series}: {:?}",
+                look(series)
+            );
+        }
+    }
 }
