@@ -8,7 +8,8 @@
 //! 2. a [tile](tile) of `M` activation rows times `R` weight rows lives in registers: every weight that was loaded is
 //!    used `M` times, every activation `R` times;
 //! 3. half-precision weights, and the [blocks](stored) of quantised files, are widened in registers, which divides the
-//!    memory traffic by two to seven; activations are never rounded;
+//!    memory traffic by two to seven; activations are never rounded; where there is one activation row, a block's numbers
+//!    are multiplied as they are, and its scale by their sum;
 //! 4. lanes are summed four accumulators at a time, since a dot product of 576 values is only 36 vectors long;
 //! 5. [threads](parallel) take pieces of the weight rows, and nobody waits for a thread that is late.
 //!

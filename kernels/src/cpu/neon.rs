@@ -17,6 +17,7 @@ struct Neon;
 impl Simd for Neon {
     type V = float32x4_t;
     type Table = [float32x4_t; 2];
+    const LOOKS_UP: bool = false;
     const LANES: usize = 4;
     const MAX_M: usize = 8;
     const PANEL_OF_ONE: [usize; 2] = [24, 1];
@@ -84,6 +85,15 @@ impl Simd for Neon {
             let halves = if HIGH { both >> 4 } else { both } & 0x0f0f_0f0f;
             let bytes = vreinterpret_u8_u32(vdup_n_u32(halves));
             vfmaq_f32(m, vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes)))), d)
+        }
+    }
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> [float32x4_t; 2] {
+        // SAFETY: as above, and `from` is good for 4 bytes.
+        unsafe {
+            let bytes = vreinterpret_u8_u32(vdup_n_u32(from.cast::<u32>().read_unaligned()));
+            let both = vmovl_u16(vget_low_u16(vmovl_u8(bytes)));
+            [15, 240].map(|half| vcvtq_f32_u32(vandq_u32(both, vdupq_n_u32(half))))
         }
     }
     #[inline(always)]

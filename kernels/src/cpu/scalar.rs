@@ -16,6 +16,7 @@ struct Scalar;
 impl Simd for Scalar {
     type V = [f32; 8];
     type Table = [f32; 2];
+    const LOOKS_UP: bool = false;
     const LANES: usize = 8;
     const MAX_M: usize = 4;
     const PANEL_OF_ONE: [usize; 2] = [4, 1];
@@ -65,6 +66,12 @@ impl Simd for Scalar {
         // SAFETY: the trait's contract: `from` is good for 8 bytes.
         let both = unsafe { from.cast::<[u8; 8]>().read_unaligned() };
         both.map(|byte| f32::from(if HIGH { byte >> 4 } else { byte & 15 }) * d + m)
+    }
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> [[f32; 8]; 2] {
+        // SAFETY: the trait's contract: `from` is good for 8 bytes.
+        let both = unsafe { from.cast::<[u8; 8]>().read_unaligned() };
+        [15, 240].map(|half| both.map(|byte| f32::from(byte & half)))
     }
     #[inline(always)]
     unsafe fn multiply(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {

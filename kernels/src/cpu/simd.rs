@@ -24,6 +24,8 @@ pub(crate) trait Simd: Copy + 'static {
 
     /// The 16 values that a 4-bit number stands for.
     type Table: Copy;
+    /// Whether [`look_up`](Simd::look_up) reads the table, and does not compute `d q + m` anew.
+    const LOOKS_UP: bool;
 
     /// All lanes zero.
     unsafe fn zero() -> Self::V;
@@ -40,6 +42,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn table(from: *const u8) -> Self::Table;
     /// What the low (or high) halves of the bytes at `from` stand for.
     unsafe fn look_up<const HIGH: bool>(table: Self::Table, from: *const u8) -> Self::V;
+    /// The low halves of the bytes at `from`, and 16 times their high halves, as floats.
+    unsafe fn halves(from: *const u8) -> [Self::V; 2];
     /// `a * b`.
     unsafe fn multiply(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + sum`.

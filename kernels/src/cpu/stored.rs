@@ -33,6 +33,27 @@ pub(crate) trait Stored: Copy + Send + Sync + 'static {
     unsafe fn head<S: Simd>(unit: *const u8) -> Self::Head<S>;
     /// The unit's weights from `part * LANES` on.
     unsafe fn part<S: Simd>(head: Self::Head<S>, unit: *const u8, part: usize) -> S::V;
+
+    /// `sum`, to whose lanes the products of the unit's weights with as many floats at `x` are added.
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(unit: *const u8, x: *const f32, sum: S::V) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { part_by_part::<S, Self>(unit, x, sum) }
+    }
+}
+
+/// [`Stored::dot`] with each weight widened by itself.
+#[inline(always)]
+unsafe fn part_by_part<S: Simd, W: Stored>(unit: *const u8, x: *const f32, mut sum: S::V) -> S::V {
+    // SAFETY: the caller's promise: `unit` starts a unit, and `x` is good for as many floats.
+    unsafe {
+        let head = W::head::<S>(unit);
+        for part in 0..W::unit::<S>() / S::LANES {
+            let x = S::load_f32(x.add(part * S::LANES));
+            sum = S::multiply_add(W::part::<S>(head, unit, part), x, sum);
+        }
+    }
+    sum
 }
 
 impl Stored for f32 {
@@ -104,6 +125,18 @@ impl Stored for Q8_0 {
         // SAFETY: as above; there are `32 / LANES` parts.
         unsafe { S::multiply(S::load_i8(unit.add(2 + part * S::LANES)), head) }
     }
+    /// `d` times the sum of `q x`: one multiplication by `d` in place of one for each vector.
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(unit: *const u8, x: *const f32, sum: S::V) -> S::V {
+        // SAFETY: as above, and `x` is good for 32 floats.
+        unsafe {
+            let mut products = S::multiply(S::load_i8(unit.add(2)), S::load_f32(x));
+            for at in (S::LANES..BLOCK_WEIGHTS).step_by(S::LANES) {
+                products = S::multiply_add(S::load_i8(unit.add(2 + at)), S::load_f32(x.add(at)), products);
+            }
+            S::multiply_add(products, S::scale(unit), sum)
+        }
+    }
 }
 
 /// Blocks of 20 bytes: `d`, `m`, then 16 bytes, of which the low halves are the first 16 numbers `q` and the high halves
@@ -140,6 +173,30 @@ impl Stored for Q4_1 {
             } else {
                 S::look_up::<true>(head, numbers)
             }
+        }
+    }
+    /// `d` times the sum of `q x`, and `m` times the sum of `x`: the numbers themselves are multiplied, the high halves
+    /// where they stand (as 16 times what they are, by a sixteenth of `x`, which is exact for all but subnormal numbers),
+    /// and what is of the activations alone is computed once for all rows of a tile.
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(unit: *const u8, x: *const f32, sum: S::V) -> S::V {
+        if S::LOOKS_UP {
+            // SAFETY: the caller's promise.
+            return unsafe { part_by_part::<S, Self>(unit, x, sum) };
+        }
+        // SAFETY: as above, and `x` is good for 32 floats.
+        unsafe {
+            let (mut products, mut whole) = (S::zero(), S::zero());
+            for at in (0..BLOCK_WEIGHTS / 2).step_by(S::LANES) {
+                let [low, high] = S::halves(unit.add(4 + at));
+                let (first, second) = (S::load_f32(x.add(at)), S::load_f32(x.add(BLOCK_WEIGHTS / 2 + at)));
+                products = S::multiply_add(low, first, products);
+                products = S::multiply_add(high, S::multiply(second, S::splat(1.0 / 16.0)), products);
+                whole = S::multiply_add(first, S::splat(1.0), whole);
+                whole = S::multiply_add(second, S::splat(1.0), whole);
+            }
+            let sum = S::multiply_add(products, S::scale(unit), sum);
+            S::multiply_add(whole, S::scale(unit.add(2)), sum)
         }
     }
 }

@@ -18,6 +18,7 @@ struct Avx512;
 impl Simd for Avx512 {
     type V = __m512;
     type Table = __m512;
+    const LOOKS_UP: bool = true;
     const LANES: usize = 16;
     const MAX_M: usize = 8;
     const PANEL_OF_ONE: [usize; 2] = [24, 1];
@@ -82,6 +83,14 @@ impl Simd for Avx512 {
         unsafe {
             let q = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()));
             _mm512_permutexvar_ps(if HIGH { _mm512_srli_epi32::<4>(q) } else { q }, table)
+        }
+    }
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> [__m512; 2] {
+        // SAFETY: as above, and `from` is good for 16 bytes.
+        unsafe {
+            let both = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()));
+            [15, 240].map(|half| _mm512_cvtepi32_ps(_mm512_and_si512(both, _mm512_set1_epi32(half))))
         }
     }
     #[inline(always)]
@@ -151,6 +160,7 @@ struct Avx2;
 impl Simd for Avx2 {
     type V = __m256;
     type Table = [__m256; 2];
+    const LOOKS_UP: bool = false;
     const LANES: usize = 8;
     const MAX_M: usize = 4;
     const PANEL_OF_ONE: [usize; 2] = [12, 1];
@@ -210,6 +220,14 @@ impl Simd for Avx2 {
                 _mm256_and_si256(both, _mm256_set1_epi32(15))
             };
             _mm256_fmadd_ps(_mm256_cvtepi32_ps(q), d, m)
+        }
+    }
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> [__m256; 2] {
+        // SAFETY: as above, and `from` is good for 8 bytes.
+        unsafe {
+            let both = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()));
+            [15, 240].map(|half| _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(half))))
         }
     }
     #[inline(always)]
