@@ -16,7 +16,7 @@ use super::level::Level;
 use super::panel::{self, Panels, Turned};
 use super::parallel;
 use super::simd::{Padded, Simd};
-use super::stored::Rows;
+use super::stored::{Rows, Widening};
 use super::tile::Job;
 use crate::error::KernelError;
 use std::ops::Range;
@@ -266,7 +266,7 @@ unsafe fn one_head<'a>(
     // SAFETY: the lengths are the caller's promise, and each part's positions lie within its keys; `scores` and `output` are
     // this call's own; the level is supported.
     unsafe {
-        if panel::is_better(level, rows, false) {
+        if panel::is_better(level, rows, Widening::WithTheLoad) {
             let x = Turned::new(&scaled, rows, dim, level);
             parts.for_each(|(keys, positions)| Panels::new(&x, keys, shape, scores.as_mut_ptr()).run(level, positions));
         } else {
@@ -323,7 +323,7 @@ pub(crate) unsafe fn mix<S: Simd>(
     }
 }
 
-/// `M` rows of weights `[M, length]` times the values `[length, dim]`, four vectors of the output at a time.
+/// `M` rows of weights `[M, length]` times the values `[length, dim]`, up to four vectors of the output at a time.
 #[inline(always)]
 unsafe fn weighted_sum<S: Simd, const M: usize>(
     weights: &[f32],
@@ -336,10 +336,16 @@ unsafe fn weighted_sum<S: Simd, const M: usize>(
     // SAFETY: each call stays within `column..column + vectors * LANES`, which is at most `dim`; the rest is the
     // caller's promise.
     unsafe {
-        if S::MAX_M == 8 {
+        // As many sums as there are registers for, beside the values and a weight.
+        if S::MAX_M == 8 || M <= 2 {
             while column + 4 * S::LANES <= dim {
                 columns::<S, M, 4>(weights, values, [length, dim, column], output);
                 column += 4 * S::LANES;
+            }
+        } else if M == 3 {
+            while column + 3 * S::LANES <= dim {
+                columns::<S, M, 3>(weights, values, [length, dim, column], output);
+                column += 3 * S::LANES;
             }
         }
         while column + 2 * S::LANES <= dim {

@@ -138,7 +138,7 @@ fn check(name: &'static str, len: usize, rows: usize, columns: usize) -> Result<
 
 /// Cuts the weight rows into pieces and computes them on all cores. The caller has checked all lengths.
 fn run<W: Stored>(level: Level, x: &[f32], weight: Rows<W>, [m, n, k]: [usize; 3], y: *mut f32) {
-    if panel::is_better(level, m, W::BLOCKS) {
+    if panel::is_better(level, m, W::WIDENING) {
         return many(level, x, weight, [m, n, k], y);
     }
     let padded = Padded::new(x, m, k);

@@ -13,17 +13,19 @@
 use super::level::Level;
 use super::parallel;
 use super::simd::{Line, MAX_LANES, Simd};
-use super::stored::{BLOCK_WEIGHTS, Rows, Stored};
+use super::stored::{BLOCK_WEIGHTS, Rows, Stored, Widening};
 use std::ops::Range;
 
 /// Whether a product of `m` activation rows is faster this way. (Measured: with few rows, the lanes that stay empty cost
-/// more than the tile of dot products does, which has to widen blocks anew for every eight rows.)
-pub(crate) fn is_better(level: Level, m: usize, blocks: bool) -> bool {
-    match (level, blocks) {
-        (Level::Avx512, false) => matches!(m, 15 | 16 | 27..),
-        (Level::Avx512, true) => matches!(m, 11..=16 | 20..),
-        (Level::Avx2, false) => m >= 16,
-        (Level::Neon, _) | (Level::Avx2, true) => m >= 12,
+/// more than the tile of dot products does, which has to widen weights anew for every four or eight rows.)
+pub(crate) fn is_better(level: Level, m: usize, widening: Widening) -> bool {
+    match (level, widening) {
+        (Level::Avx512, Widening::WithTheLoad) => matches!(m, 15 | 16 | 27..),
+        (Level::Avx512, _) => matches!(m, 11..=16 | 20..),
+        (Level::Avx2, Widening::WithTheLoad) => matches!(m, 14..=16 | 21..),
+        (Level::Avx2, Widening::Short) => m >= 11,
+        (Level::Avx2, Widening::Long) => m >= 5,
+        (Level::Neon, _) => m >= 12,
         // Widening is most of the work where there is no instruction for it.
         (Level::Scalar, _) => m >= 4,
     }

@@ -15,6 +15,17 @@ use std::ops::Range;
 /// Weights in a block.
 pub(crate) const BLOCK_WEIGHTS: usize = 32;
 
+/// What it takes to make a vector of floats of stored weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Widening {
+    /// Nothing, or an instruction that comes with the load: floats.
+    WithTheLoad,
+    /// Few instructions: whole bytes.
+    Short,
+    /// More of them: parts of bytes.
+    Long,
+}
+
 /// A way to store weights.
 ///
 /// # Safety
@@ -23,6 +34,8 @@ pub(crate) const BLOCK_WEIGHTS: usize = 32;
 pub(crate) trait Stored: Copy + Send + Sync + 'static {
     /// Whether a unit is a block, and not a vector of floats.
     const BLOCKS: bool;
+    /// What it takes to widen them.
+    const WIDENING: Widening;
     /// What the parts of a unit have in common.
     type Head<S: Simd>: Copy;
 
@@ -58,6 +71,7 @@ unsafe fn part_by_part<S: Simd, W: Stored>(unit: *const u8, x: *const f32, mut s
 
 impl Stored for f32 {
     const BLOCKS: bool = false;
+    const WIDENING: Widening = Widening::WithTheLoad;
     type Head<S: Simd> = ();
 
     #[inline(always)]
@@ -79,6 +93,7 @@ impl Stored for f32 {
 
 impl Stored for f16 {
     const BLOCKS: bool = false;
+    const WIDENING: Widening = Widening::WithTheLoad;
     type Head<S: Simd> = ();
 
     #[inline(always)]
@@ -105,6 +120,7 @@ pub(crate) struct Q8_0;
 
 impl Stored for Q8_0 {
     const BLOCKS: bool = true;
+    const WIDENING: Widening = Widening::Short;
     type Head<S: Simd> = S::V;
 
     #[inline(always)]
@@ -147,6 +163,7 @@ pub(crate) struct Q4_1;
 
 impl Stored for Q4_1 {
     const BLOCKS: bool = true;
+    const WIDENING: Widening = Widening::Long;
     type Head<S: Simd> = S::Table;
 
     #[inline(always)]

@@ -112,6 +112,7 @@ impl<W: Stored> Job<W> {
             match (height, S::MAX_M) {
                 (1, _) => self.strip::<S, 1, 4>(row, rows, columns),
                 (2, _) => self.strip::<S, 2, 4>(row, rows, columns),
+                (3, 4) => self.strip::<S, 3, 3>(row, rows, columns), // a fourth row's sums would not fit in 16 registers
                 (3, _) => self.strip::<S, 3, 4>(row, rows, columns),
                 (4, 4) => self.strip::<S, 4, 2>(row, rows, columns),
                 (4, _) => self.strip::<S, 4, 4>(row, rows, columns),
