@@ -32,9 +32,7 @@ pub(crate) enum Widening {
 /// The methods that are unsafe may be called only where the processor has the instructions of `S`, with addresses that
 /// are good for a whole unit.
 pub(crate) trait Stored: Copy + Send + Sync + 'static {
-    /// Whether a unit is a block, and not a vector of floats.
-    const BLOCKS: bool;
-    /// What it takes to widen them.
+    /// What it takes to widen them; more than the load where a unit is a block, and not a vector of floats.
     const WIDENING: Widening;
     /// What the parts of a unit have in common.
     type Head<S: Simd>: Copy;
@@ -70,7 +68,6 @@ unsafe fn part_by_part<S: Simd, W: Stored>(unit: *const u8, x: *const f32, mut s
 }
 
 impl Stored for f32 {
-    const BLOCKS: bool = false;
     const WIDENING: Widening = Widening::WithTheLoad;
     type Head<S: Simd> = ();
 
@@ -92,7 +89,6 @@ impl Stored for f32 {
 }
 
 impl Stored for f16 {
-    const BLOCKS: bool = false;
     const WIDENING: Widening = Widening::WithTheLoad;
     type Head<S: Simd> = ();
 
@@ -119,7 +115,6 @@ impl Stored for f16 {
 pub(crate) struct Q8_0;
 
 impl Stored for Q8_0 {
-    const BLOCKS: bool = true;
     const WIDENING: Widening = Widening::Short;
     type Head<S: Simd> = S::V;
 
@@ -162,7 +157,6 @@ impl Stored for Q8_0 {
 pub(crate) struct Q4_1;
 
 impl Stored for Q4_1 {
-    const BLOCKS: bool = true;
     const WIDENING: Widening = Widening::Long;
     type Head<S: Simd> = S::Table;
 

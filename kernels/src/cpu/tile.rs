@@ -2,7 +2,7 @@
 
 use super::level::Level;
 use super::simd::{Padded, Simd};
-use super::stored::{BLOCK_WEIGHTS, Rows, Stored, rest};
+use super::stored::{BLOCK_WEIGHTS, Rows, Stored, Widening, rest};
 use std::ops::Range;
 
 /// Rows of a piece are a multiple of this, which is a multiple of every tile's and panel's height. Where one pass over
@@ -160,7 +160,7 @@ impl<W: Stored> Job<W> {
             let mut sums = [[S::zero(); R]; M];
             let whole = to - (to - from) % unit;
             let mut i = from;
-            if M == 1 && W::BLOCKS {
+            if M == 1 && W::WIDENING != Widening::WithTheLoad {
                 // Nobody else uses the widened weights, so that they need not be made: blocks know a shorter way.
                 while i < whole {
                     for (r, sum) in sums[0].iter_mut().enumerate() {
