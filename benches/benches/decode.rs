@@ -83,49 +83,21 @@ fn main() -> Fallible<()> {
     ]);
     let dtypes = options.list::<Dtype>("dtype")?;
     let weights = options.list::<WeightChoice>("weights")?;
-    let precisions = weights
-        .iter()
-        .flat_map(|weights| dtypes.iter().map(|dtype| (*weights, *dtype)));
+    let precisions = weights.iter().flat_map(|weights| dtypes.iter().map(|dtype| (*weights, *dtype)));
     for (weights, dtype) in precisions {
         let timed = Timed::load(model, &device, Precision::from(weights).with_dtype(dtype))?;
         for context in options.list::<usize>("context")? {
             for batch in options.list::<usize>("batch")? {
                 let mut add = |what: &str, fields: [String; 4]| {
-                    let mut row = vec![
-                        name.to_string(),
-                        adapter.clone(),
-                        timed.name.clone(),
-                        weights.to_string(),
-                    ];
-                    row.extend([
-                        dtype.to_string(),
-                        batch.to_string(),
-                        context.to_string(),
-                        what.to_owned(),
-                    ]);
+                    let mut row = vec![name.to_string(), adapter.clone(), timed.name.clone(), weights.to_string()];
+                    row.extend([dtype.to_string(), batch.to_string(), context.to_string(), what.to_owned()]);
                     row.extend(fields);
                     println!("{}", sheet.add(&row));
                 };
-                let run = Run {
-                    timed: &timed,
-                    batch,
-                    context,
-                    on_cpu: name == DeviceName::Flex,
-                };
+                let run = Run { timed: &timed, batch, context, on_cpu: name == DeviceName::Flex };
                 let (prefill, step) = run.passes(options.number("prefill")?, options.number("steps")?)?;
-                add(
-                    "prefill",
-                    [digits(prefill), String::new(), String::new(), String::new()],
-                );
-                add(
-                    "decode",
-                    [
-                        digits(batch as f64 / step),
-                        digits(1e3 * step),
-                        String::new(),
-                        String::new(),
-                    ],
-                );
+                add("prefill", [digits(prefill), String::new(), String::new(), String::new()]);
+                add("decode", [digits(batch as f64 / step), digits(1e3 * step), String::new(), String::new()]);
                 if options.get("loop") == "yes" {
                     run.loops(&mut add)?;
                 }
@@ -202,30 +174,14 @@ impl Run<'_> {
         }
         let (plain, masked) = (median(&mut plain), median(&mut masked));
         let step = |rate: f64| digits(1e3 * self.batch as f64 / rate);
-        add(
-            "unconstrained",
-            [digits(plain), step(plain), String::new(), String::new()],
-        );
-        add(
-            "masked",
-            [
-                digits(masked),
-                step(masked),
-                digits(median(&mut masks)),
-                digits(masked / plain),
-            ],
-        );
+        add("unconstrained", [digits(plain), step(plain), String::new(), String::new()]);
+        add("masked", [digits(masked), step(masked), digits(median(&mut masks)), digits(masked / plain)]);
         Ok(())
     }
 
     /// The same request `batch` times, so that all end together: masked, or with a budget and no mask.
     fn decode(&self, program: &Arc<Program>, unconstrained: Option<usize>) -> Fallible<Summary> {
-        let Timed {
-            model,
-            table,
-            vocabulary,
-            ..
-        } = self.timed;
+        let Timed { model, table, vocabulary, .. } = self.timed;
         let (prompt, text) = (self.timed.prompt(self.context), Text::new(DOCUMENT));
         let allowance = 48;
         let mut longest = 0;
@@ -242,12 +198,7 @@ impl Run<'_> {
                 })
             })
             .collect::<Fallible<Vec<_>>>()?;
-        let layout = Layout {
-            slots: self.batch,
-            lanes: 1,
-            length: prompt.len() + longest,
-            prefix: Vec::new(),
-        };
+        let layout = Layout { slots: self.batch, lanes: 1, length: prompt.len() + longest, prefix: Vec::new() };
         let mut settings = Settings::new(layout, Sampling::greedy());
         settings.overlap = !self.on_cpu;
         let mut failed = None;

@@ -23,10 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let total = std::thread::scope(|scope| {
             let parts: Vec<_> = words.chunks(part).map(|words| scope.spawn(|| sum(words))).collect();
-            parts
-                .into_iter()
-                .filter_map(|part| part.join().ok())
-                .fold(0, u64::wrapping_add)
+            parts.into_iter().filter_map(|part| part.join().ok()).fold(0, u64::wrapping_add)
         });
         best = best.min(start.elapsed().as_secs_f64());
         black_box(total);
@@ -56,10 +53,7 @@ fn sum_avx2(words: &[u64]) -> u64 {
 fn sum_lanes(words: &[u64]) -> u64 {
     let mut lanes = [0u64; 32];
     let blocks = words.chunks_exact(lanes.len());
-    let rest = blocks
-        .remainder()
-        .iter()
-        .fold(0, |sum: u64, &word| sum.wrapping_add(word));
+    let rest = blocks.remainder().iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
     for block in blocks {
         for (lane, &word) in lanes.iter_mut().zip(block) {
             *lane = lane.wrapping_add(word);

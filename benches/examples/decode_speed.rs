@@ -64,15 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Appends to each slot its row and gives the most likely token behind each.
 fn step(model: &Transformer, cache: &mut Cache, rows: &[Vec<u32>]) -> Result<Vec<u32>, Box<dyn Error>> {
-    let rows: Vec<Row<'_>> = rows
-        .iter()
-        .enumerate()
-        .map(|(slot, tokens)| Row { slot, tokens })
-        .collect();
+    let rows: Vec<Row<'_>> = rows.iter().enumerate().map(|(slot, tokens)| Row { slot, tokens }).collect();
     let logits = model.forward(cache, &rows, Select::Last)?.try_into_data()?;
     let logits: Vec<f32> = logits.try_into_vec()?;
-    Ok(logits
-        .chunks_exact(model.config().vocabulary)
-        .map(most_likely)
-        .collect())
+    Ok(logits.chunks_exact(model.config().vocabulary).map(most_likely).collect())
 }

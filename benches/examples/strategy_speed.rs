@@ -90,12 +90,7 @@ impl Options {
                 number => Some(number.parse()?),
             },
         };
-        Ok(Options {
-            given,
-            level,
-            weights,
-            drafts,
-        })
+        Ok(Options { given, level, weights, drafts })
     }
 
     fn list(&self, name: &str) -> Vec<String> {
@@ -128,10 +123,7 @@ impl<'a> Prepared<'a> {
     ) -> Fallible<Self> {
         let program = Program::compile(&Format::named(format)?, &corpus.schema)?;
         let examples = Examples::write(&program, &corpus.examples)?.examples;
-        let answers = examples
-            .iter()
-            .map(|example| example.output.clone().into_bytes())
-            .collect();
+        let answers = examples.iter().map(|example| example.output.clone().into_bytes()).collect();
         let instruction = instruction(&corpus.schema, examples.len(), None)?;
         let prompter = Prompter::new(tokenizer, chat, Prompting { instruction, examples });
         let mut documents = Vec::new();
@@ -141,12 +133,7 @@ impl<'a> Prepared<'a> {
             let budget = tokenizer.encode(&shortest, false).len() + 1 + budget;
             documents.push((document, prompt, budget));
         }
-        Ok(Prepared {
-            format: format.to_owned(),
-            program,
-            answers,
-            documents,
-        })
+        Ok(Prepared { format: format.to_owned(), program, answers, documents })
     }
 
     fn export(&self, file: &mut impl Write) -> Fallible<()> {
@@ -162,9 +149,8 @@ impl<'a> Prepared<'a> {
     /// Reads another engine's outputs of this format: how many there are, how many ended, and how many of those are of the
     /// format. What did not end was cut off by the budget and can't be read.
     fn read(&self, outputs: &[Value]) -> Value {
-        let texts: HashMap<&str, _> = (self.documents.iter())
-            .map(|(document, ..)| (document.id.as_str(), &document.text))
-            .collect();
+        let texts: HashMap<&str, _> =
+            (self.documents.iter()).map(|(document, ..)| (document.id.as_str(), &document.text)).collect();
         let (mut all, mut ended, mut read, mut unlike) = (0, 0, 0, Vec::new());
         for output in outputs.iter().filter(|output| output["format"] == self.format.as_str()) {
             all += 1;
@@ -219,12 +205,7 @@ impl Bench {
                 )),
                 _ => Box::new(Masked::new(constraint())),
             };
-            Request {
-                id: document.id.clone(),
-                prompt: prompt.tokens.clone(),
-                budget: Some(*budget),
-                strategy,
-            }
+            Request { id: document.id.clone(), prompt: prompt.tokens.clone(), budget: Some(*budget), strategy }
         });
         let mut model = TransformerModel::new(&self.transformer);
         let (mut forced, mut drafted, mut refused, mut outputs) = (0, 0, 0, Vec::new());
@@ -316,9 +297,7 @@ fn main() -> Fallible<()> {
     }
     if let Some(path) = options.file("read") {
         let lines: Vec<String> = BufReader::new(File::open(path)?).lines().collect::<Result<_, _>>()?;
-        let outputs: Vec<Value> = (lines.iter())
-            .map(|line| serde_json::from_str(line))
-            .collect::<Result<_, _>>()?;
+        let outputs: Vec<Value> = (lines.iter()).map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
         for format in options.list("formats") {
             writeln!(std::io::stdout(), "{}", prepare(&format)?.read(&outputs))?;
         }

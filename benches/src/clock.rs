@@ -65,10 +65,7 @@ mod tests {
     #[test]
     fn time_is_of_one_piece_of_work() {
         let device = Device::flex();
-        let seconds = time(&device, Duration::from_millis(1), || {
-            std::thread::sleep(Duration::from_millis(2))
-        })
-        .unwrap();
+        let seconds = time(&device, Duration::from_millis(1), || std::thread::sleep(Duration::from_millis(2))).unwrap();
         assert!((0.002..0.02).contains(&seconds), "{seconds}");
         assert!(copy_bandwidth(&device, 4).unwrap() > 1e8);
     }

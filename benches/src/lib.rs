@@ -36,10 +36,7 @@ pub use sheet::{Sheet, digits};
 /// Greedy decoding goes on from there for more than 128 tokens without an end token, so that all engines can be given
 /// the same number of steps.
 pub fn prompt() -> Vec<u32> {
-    include_str!("../peers/prompt.txt")
-        .split_whitespace()
-        .filter_map(|id| id.parse().ok())
-        .collect()
+    include_str!("../peers/prompt.txt").split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// SmolLM2-135M-Instruct: `$GRAMASK_MODEL`, else where `gramask pull smollm2-135m-instruct` puts it; `None` where
@@ -64,9 +61,7 @@ fn in_cache(name: &str, file: &str) -> Option<PathBuf> {
 
 /// A path in an environment variable.
 fn set(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The id of the largest logit; the first of several that are equal.

@@ -83,21 +83,14 @@ impl Timed {
                 (model, TokenTable::of(&checkpoint.tokenizer)?)
             }
         };
-        Ok(Timed {
-            name: name.to_owned(),
-            vocabulary: table.vocabulary()?,
-            model,
-            table,
-        })
+        Ok(Timed { name: name.to_owned(), vocabulary: table.vocabulary()?, model, table })
     }
 
     /// A prompt of so many tokens, the same every time.
     pub fn prompt(&self, tokens: usize) -> Vec<u32> {
         let size = self.model.config().vocabulary as u32;
         let ids = crate::prompt().into_iter().cycle().take(tokens);
-        ids.enumerate()
-            .map(|(place, id)| (id + place as u32 / 64) % (size - 2))
-            .collect()
+        ids.enumerate().map(|(place, id)| (id + place as u32 / 64) % (size - 2)).collect()
     }
 }
 
@@ -107,12 +100,8 @@ fn made_up(size: usize) -> Result<TokenTable, Box<dyn Error>> {
     let pairs = letters().flat_map(|a| letters().map(move |b| vec![a, b]));
     let triples = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| vec![a, b, c])));
     let bytes = (0..=255u8).map(|byte| vec![byte]);
-    let mut tokens: Vec<(Vec<u8>, bool)> = bytes
-        .chain(pairs)
-        .chain(triples)
-        .take(size - 1)
-        .map(|bytes| (bytes, false))
-        .collect();
+    let mut tokens: Vec<(Vec<u8>, bool)> =
+        bytes.chain(pairs).chain(triples).take(size - 1).map(|bytes| (bytes, false)).collect();
     tokens.push((b"<end>".to_vec(), true));
     let end = tokens.len() as u32 - 1;
     Ok(TokenTable::new(tokens, vec![end])?)

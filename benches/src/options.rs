@@ -21,17 +21,12 @@ impl Options {
         defaults: &[(&'static str, &str)],
         arguments: impl Iterator<Item = String>,
     ) -> Result<Options, Box<dyn Error>> {
-        let mut options: HashMap<&'static str, String> = defaults
-            .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()))
-            .collect();
+        let mut options: HashMap<&'static str, String> =
+            defaults.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             let known = || {
-                let names: Vec<String> = defaults
-                    .iter()
-                    .map(|(name, value)| format!("--{name} {value}"))
-                    .collect();
+                let names: Vec<String> = defaults.iter().map(|(name, value)| format!("--{name} {value}")).collect();
                 names.join(", ")
             };
             let option = argument.strip_prefix("--").and_then(|name| options.get_mut(name));
@@ -58,9 +53,7 @@ impl Options {
         T::Err: std::fmt::Display,
     {
         let items = self.get(name).split(',').filter(|item| !item.is_empty());
-        items
-            .map(|item| item.parse().map_err(|error| format!("--{name} {item}: {error}").into()))
-            .collect()
+        items.map(|item| item.parse().map_err(|error| format!("--{name} {item}: {error}").into())).collect()
     }
 
     /// An option's value as a number.
@@ -69,9 +62,7 @@ impl Options {
     /// Where it is none.
     pub fn number(&self, name: &str) -> Result<usize, Box<dyn Error>> {
         let value = self.get(name);
-        value
-            .parse()
-            .map_err(|error| format!("--{name} {value}: {error}").into())
+        value.parse().map_err(|error| format!("--{name} {value}: {error}").into())
     }
 }
 

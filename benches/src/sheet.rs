@@ -14,10 +14,7 @@ pub struct Sheet {
 impl Sheet {
     /// A sheet of these columns.
     pub fn new(columns: &[&'static str]) -> Sheet {
-        Sheet {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
-        }
+        Sheet { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row, and gives it as a line for people. Fields beyond the columns are dropped, missing ones empty.
@@ -79,10 +76,7 @@ mod tests {
         let mut sheet = Sheet::new(&["adapter", "us", "note"]);
         let line = sheet.add(&["llvmpipe (LLVM 15, 256 bits)".into(), digits(1234.56)]);
         assert_eq!(line, "adapter llvmpipe (LLVM 15, 256 bits), us 1235");
-        assert_eq!(
-            sheet.to_csv(),
-            "adapter,us,note\n\"llvmpipe (LLVM 15, 256 bits)\",1235,\n"
-        );
+        assert_eq!(sheet.to_csv(), "adapter,us,note\n\"llvmpipe (LLVM 15, 256 bits)\",1235,\n");
         assert_eq!(digits(0.123_456), "0.1235");
     }
 }

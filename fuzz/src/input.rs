@@ -10,12 +10,7 @@ use gramask_ner::{Entity, Fragment, Schema, Text};
 const BETWEEN: u8 = 0xff;
 
 /// Labels that begin alike, and that begin a format's own text.
-const SCHEMAS: [&[&str]; 4] = [
-    &["X"],
-    &["X", "Y"],
-    &["A", "AB", "B"],
-    &["Gene", "Gene_or_protein", "O", "Disease"],
-];
+const SCHEMAS: [&[&str]; 4] = [&["X"], &["X", "Y"], &["A", "AB", "B"], &["Gene", "Gene_or_protein", "O", "Disease"]];
 
 /// The choices: one byte each, and 0 once they are used up.
 pub struct Choices<'a>(&'a [u8]);

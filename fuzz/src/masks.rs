@@ -53,12 +53,7 @@ fn decode(
     let mut output = Vec::new();
     let mut left = budget;
     while state != Constraint::ENDED {
-        let shown = || {
-            format!(
-                "{name} behind `{}`, {left} of {budget} tokens left",
-                output.escape_ascii()
-            )
-        };
+        let shown = || format!("{name} behind `{}`, {left} of {budget} tokens left", output.escape_ascii());
         assert!(left > 0, "{}", shown());
         let mask = constraint.mask(state).to_vec();
         let within = constraint.mask_within(state, left).to_vec();
@@ -67,11 +62,7 @@ fn decode(
             let is_in = |mask: &[u32]| mask[token as usize / 32] >> (token % 32) & 1 == 1;
             let next = constraint.advance(state, token);
             assert_eq!(next.is_some(), is_in(&mask), "{}: token {token} of the mask", shown());
-            assert!(
-                !is_in(&within) || is_in(&mask),
-                "{}: token {token} within the budget only",
-                shown()
-            );
+            assert!(!is_in(&within) || is_in(&mask), "{}: token {token} within the budget only", shown());
             if is_in(&within) {
                 allowed.push(token);
                 // The rule of the budget: what is behind the token fits.
@@ -86,10 +77,7 @@ fn decode(
         state = constraint.advance(state, token).expect("the mask allows it");
         left -= 1;
     }
-    assert!(
-        constraint.mask(state).iter().all(|word| *word == 0),
-        "{name}: something follows the end"
-    );
+    assert!(constraint.mask(state).iter().all(|word| *word == 0), "{name}: something follows the end");
     let reading = program.read(text, &output);
     let reading = reading.unwrap_or_else(|error| panic!("{name}: `{}`: {error}", output.escape_ascii()));
     if level == Level::Grounded {
@@ -99,11 +87,8 @@ fn decode(
 
 /// Every byte (or only those of the tokens), the tokens, some of them twice or special, and one or two ends.
 fn vocabulary(kind: usize, part: &[u8]) -> Arc<Vocabulary> {
-    let pieces: Vec<&[u8]> = part
-        .split(|&byte| byte == 0xfe)
-        .take(TOKENS)
-        .map(|piece| &piece[..piece.len().min(TOKEN)])
-        .collect();
+    let pieces: Vec<&[u8]> =
+        part.split(|&byte| byte == 0xfe).take(TOKENS).map(|piece| &piece[..piece.len().min(TOKEN)]).collect();
     let every_byte = kind % 8 != 7;
     let mut tokens: Vec<Token> = (0..=255u8)
         .filter(|byte| every_byte || pieces.iter().any(|piece| piece.contains(byte)))
@@ -113,18 +98,9 @@ fn vocabulary(kind: usize, part: &[u8]) -> Arc<Vocabulary> {
     if kind & 8 != 0 {
         tokens.extend(pieces.iter().rev().map(|piece| Token::new(*piece)));
     }
-    tokens.extend([
-        Token::special("["),
-        Token::special("a"),
-        Token::new(""),
-        Token::new("]"),
-    ]);
+    tokens.extend([Token::special("["), Token::special("a"), Token::new(""), Token::new("]")]);
     let size = tokens.len() as u32;
     // The token `]` is the second end: an end token writes nothing, whatever it spells.
-    let ends = if kind & 16 != 0 {
-        vec![size - 3, size - 1]
-    } else {
-        vec![size - 3]
-    };
+    let ends = if kind & 16 != 0 { vec![size - 3, size - 1] } else { vec![size - 3] };
     Vocabulary::new(tokens, ends).expect("there is an end")
 }

@@ -17,20 +17,11 @@ pub fn notation(data: &[u8]) {
     let again = Format::parse("fuzz.gram", format.source.as_str());
     assert_eq!(again.as_ref(), Ok(&format), "the same source is another format");
     // What the format says of itself must be answered, whatever it is.
-    let _ = (
-        format.is_cursor(),
-        format.nests(),
-        format.has_positions(),
-        format.discontinuous(),
-    );
+    let _ = (format.is_cursor(), format.nests(), format.has_positions(), format.discontinuous());
     if source.len() > RUN {
         return;
     }
-    let labels = if format.grammar.directives.pass_label {
-        &["X"][..]
-    } else {
-        &["X", "Y"]
-    };
+    let labels = if format.grammar.directives.pass_label { &["X"][..] } else { &["X", "Y"] };
     let Ok(program) = Program::compile(&format, &Schema::new(labels.iter().copied())) else {
         return;
     };
@@ -55,15 +46,8 @@ fn places(source: &str, errors: &FormatErrors) {
         assert_eq!(place.text, shown);
         // One past the line's last character is where something is missing.
         let characters = line.chars().count() + 1;
-        assert!(
-            (1..=characters).contains(&place.column),
-            "column {} of {characters}",
-            place.column
-        );
-        assert!(
-            place.width >= 1 && place.column + place.width <= characters + 1,
-            "{place:?}"
-        );
+        assert!((1..=characters).contains(&place.column), "column {} of {characters}", place.column);
+        assert!(place.width >= 1 && place.column + place.width <= characters + 1, "{place:?}");
         let message = error.to_string();
         let head = format!("fuzz.gram:{}:{}: ", place.line, place.column);
         assert!(message.starts_with(&head), "{message}");

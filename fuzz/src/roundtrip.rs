@@ -47,12 +47,7 @@ fn written(program: &Arc<Program>, text: &Text, entities: &[Entity]) {
     assert_eq!(reading.problems, [], "{name}: {:?}", written.text);
     let mut read = reading.entities;
     schema.sort(&mut read);
-    assert_eq!(
-        surfaces(text, &read),
-        surfaces(text, &expected),
-        "{name}: {:?}",
-        written.text
-    );
+    assert_eq!(surfaces(text, &read), surfaces(text, &expected), "{name}: {:?}", written.text);
     let elsewhere = |entity: &Entity| written.unexpressed.contains(&(entity.clone(), Reason::Position));
     for entity in expected.iter().filter(|entity| !elsewhere(entity)) {
         assert!(read.contains(entity), "{name}: {:?} loses {entity}", written.text);
@@ -66,10 +61,7 @@ fn written(program: &Arc<Program>, text: &Text, entities: &[Entity]) {
 /// The labels and surfaces of entities, in a fixed order.
 fn surfaces<'a>(text: &'a Text, entities: &'a [Entity]) -> Vec<(&'a str, Vec<&'a str>)> {
     let surface = |entity: &'a Entity| {
-        let parts = entity
-            .fragments
-            .iter()
-            .map(|part| text.slice(*part).unwrap_or_default());
+        let parts = entity.fragments.iter().map(|part| text.slice(*part).unwrap_or_default());
         (entity.label.as_str(), parts.collect())
     };
     let mut all: Vec<_> = entities.iter().map(surface).collect();
@@ -87,31 +79,19 @@ fn read(program: &Arc<Program>, text: &Text, output: &[u8]) {
         Err(error) => {
             let (ReadError::Syntax { offset, .. } | ReadError::Truncated { offset, .. }) = error;
             assert!(offset <= output.len(), "{name}: {offset}");
-            assert!(
-                !accepted(Level::Syntax),
-                "{name}: `{shown}` is accepted and not read: {error}"
-            );
+            assert!(!accepted(Level::Syntax), "{name}: `{shown}` is accepted and not read: {error}");
             return;
         }
     };
     for entity in &reading.entities {
-        assert!(
-            program.schema().index(&entity.label).is_some(),
-            "{name}: `{shown}`: {entity}"
-        );
+        assert!(program.schema().index(&entity.label).is_some(), "{name}: `{shown}`: {entity}");
         for fragment in &entity.fragments {
-            assert!(
-                text.slice(*fragment).is_some(),
-                "{name}: `{shown}`: {entity} is not in the document"
-            );
+            assert!(text.slice(*fragment).is_some(), "{name}: `{shown}`: {entity} is not in the document");
         }
     }
     if accepted(Level::Grounded) {
         assert_eq!(reading.problems, [], "{name}: `{shown}` is accepted");
-        assert!(
-            accepted(Level::Syntax),
-            "{name}: `{shown}` is accepted as grounded alone"
-        );
+        assert!(accepted(Level::Syntax), "{name}: `{shown}` is accepted as grounded alone");
     }
 }
 

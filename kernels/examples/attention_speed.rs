@@ -26,14 +26,9 @@ fn main() -> Result<(), KernelError> {
         for length in [64, 256, 1000] {
             let lengths = vec![length; batch];
             let own: Vec<Span> = slots.iter().map(|slot| Span::new(*slot, length)).collect();
-            let prefix = Prefix {
-                slot: 0,
-                length: length * 3 / 4,
-            };
+            let prefix = Prefix { slot: 0, length: length * 3 / 4 };
             let shared: Vec<Span> = own.iter().map(|span| Span { prefix, ..*span }).collect();
-            let plain = fastest(&caches, |k, v| {
-                decode_attention_reference(q.clone(), k, v, &lengths, &slots)
-            })?;
+            let plain = fastest(&caches, |k, v| decode_attention_reference(q.clone(), k, v, &lengths, &slots))?;
             let ours = fastest(&caches, |k, v| decode_attention_spans(q.clone(), k, v, &own))?;
             let together = fastest(&caches, |k, v| decode_attention_spans(q.clone(), k, v, &shared))?;
             let bytes = (batch * 3 * length * 64 * 4 * 2) as f64;

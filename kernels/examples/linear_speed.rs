@@ -16,13 +16,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Outputs and inputs of the layers: queries and output, keys and values, gate and up, down, head.
-const SHAPES: [(&str, usize, usize); 5] = [
-    ("q, o", 576, 576),
-    ("k, v", 576, 192),
-    ("gate, up", 576, 1536),
-    ("down", 1536, 576),
-    ("head", 576, 49152),
-];
+const SHAPES: [(&str, usize, usize); 5] =
+    [("q, o", 576, 576), ("k, v", 576, 192), ("gate, up", 576, 1536), ("down", 1536, 576), ("head", 576, 49152)];
 
 /// Bytes of 16-bit weights that are visited in turn: what a model of this size has. 32-bit weights are twice that.
 const MODEL_BYTES: usize = 256 << 20;
@@ -30,11 +25,7 @@ const MODEL_BYTES: usize = 256 << 20;
 fn main() -> Result<(), KernelError> {
     let device = Device::flex();
     let bandwidth = read_bandwidth();
-    println!(
-        "{}, {} threads; read loop {bandwidth:.1} GB/s",
-        Level::best(),
-        rayon::current_num_threads()
-    );
+    println!("{}, {} threads; read loop {bandwidth:.1} GB/s", Level::best(), rayon::current_num_threads());
     println!("microseconds per call (GB/s of weights, share of the read loop's)\n");
     println!("layer       in    out  rows    burn f32               ours f32               ours f16    f16 to burn");
     for (name, input, out) in SHAPES {
@@ -49,14 +40,9 @@ fn main() -> Result<(), KernelError> {
         };
         let plain: Vec<Tensor<2>> = (0..copies.div_ceil(2)).map(|_| copy(&plain)).collect();
         let weights = |kind, count| {
-            (0..count)
-                .map(|_| Weight::new(data.clone(), out, input, kind, &device))
-                .collect::<Result<Vec<_>, _>>()
+            (0..count).map(|_| Weight::new(data.clone(), out, input, kind, &device)).collect::<Result<Vec<_>, _>>()
         };
-        let (full, half) = (
-            weights(WeightType::F32, copies.div_ceil(2))?,
-            weights(WeightType::F16, copies)?,
-        );
+        let (full, half) = (weights(WeightType::F32, copies.div_ceil(2))?, weights(WeightType::F16, copies)?);
         for rows in [1, 2, 4, 8, 16, 64, 256] {
             if rows > 16 && name == "head" {
                 continue; // a prompt needs the logits of its last token only
@@ -107,11 +93,7 @@ fn read_bandwidth() -> f64 {
     const PIECE: usize = 2 << 20;
     let values = vec![1u32; MODEL_BYTES / 4];
     let xor = |part: &[u32]| {
-        let lanes = part
-            .as_chunks::<64>()
-            .0
-            .iter()
-            .fold([0u32; 64], |sum, v| std::array::from_fn(|i| sum[i] ^ v[i]));
+        let lanes = part.as_chunks::<64>().0.iter().fold([0u32; 64], |sum, v| std::array::from_fn(|i| sum[i] ^ v[i]));
         black_box(lanes)[0]
     };
     // On a thread of the pool, where a parallel loop starts without waking anyone first.

@@ -124,10 +124,7 @@ fn reference(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots:
     let (k, v) = (gather(k), gather(v)); // [batch, kv_heads, longest, dim]
     let q = q.reshape([batch, kv_heads, heads / kv_heads, dim]);
     let scores = q.matmul(k.swap_dims(2, 3)).div_scalar((dim as f64).sqrt()); // [batch, kv_heads, group, longest]
-    let beyond: Vec<bool> = lengths
-        .iter()
-        .flat_map(|length| (0..longest).map(move |t| t >= *length))
-        .collect();
+    let beyond: Vec<bool> = lengths.iter().flat_map(|length| (0..longest).map(move |t| t >= *length)).collect();
     let mask = Tensor::<2, Bool>::from_data(TensorData::new(beyond, [batch, longest]), &device);
     let mask = mask.reshape([batch, 1, 1, longest]).expand(scores.dims());
     // Not minus infinity, which some shading languages lack.
@@ -139,11 +136,7 @@ fn reference(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots:
 fn spans_of(q: &Tensor<3>, lengths: &[usize], slots: &[usize]) -> Result<Vec<Span>, KernelError> {
     let batch = q.dims()[0];
     if lengths.len() != batch || slots.len() != batch {
-        return Err(KernelError::Sequences {
-            batch,
-            lengths: lengths.len(),
-            slots: slots.len(),
-        });
+        return Err(KernelError::Sequences { batch, lengths: lengths.len(), slots: slots.len() });
     }
     let spans = slots.iter().zip(lengths);
     Ok(spans.map(|(slot, length)| Span::new(*slot, *length)).collect())
@@ -155,28 +148,16 @@ fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, spans: &[Span]) -> Result<
         return Err(KernelError::Heads { q, keys, values });
     }
     if spans.len() != q[0] {
-        return Err(KernelError::Sequences {
-            batch: q[0],
-            lengths: spans.len(),
-            slots: spans.len(),
-        });
+        return Err(KernelError::Sequences { batch: q[0], lengths: spans.len(), slots: spans.len() });
     }
-    spans
-        .iter()
-        .enumerate()
-        .try_for_each(|(sequence, span)| span.check(sequence, [keys[0], keys[2]]))
+    spans.iter().enumerate().try_for_each(|(sequence, span)| span.check(sequence, [keys[0], keys[2]]))
 }
 
 impl AttentionOps for Flex {
     fn attend(q: FlexTensor, keys: FlexTensor, values: FlexTensor, spans: Vec<Span>) -> FlexTensor {
         let (q, keys, values) = (q.to_contiguous(), keys.to_contiguous(), values.to_contiguous());
         let (shape, cache) = (q.layout().shape().clone(), keys.layout().shape());
-        let cache = CacheShape {
-            slots: cache[0],
-            kv_heads: cache[1],
-            capacity: cache[2],
-            dim: cache[3],
-        };
+        let cache = CacheShape { slots: cache[0], kv_heads: cache[1], capacity: cache[2], dim: cache[3] };
         let operands = (keys.storage::<f32>(), values.storage::<f32>(), cache);
         match cpu::decode_attention_at(Level::best(), q.storage::<f32>(), shape[1], operands, &spans) {
             Ok(output) => FlexTensor::from_data(TensorData::new(output, shape)),

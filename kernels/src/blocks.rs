@@ -43,27 +43,15 @@ impl Blocks {
         }
         let columns = kind.bytes(input);
         if out.checked_mul(columns) != Some(bytes.len()) {
-            return Err(KernelError::Length {
-                name: "weight (bytes)",
-                rows: out,
-                columns,
-                len: bytes.len(),
-            });
+            return Err(KernelError::Length { name: "weight (bytes)", rows: out, columns, len: bytes.len() });
         }
-        Ok(Blocks {
-            bytes,
-            kind,
-            out,
-            input,
-            device: device.clone(),
-        })
+        Ok(Blocks { bytes, kind, out, input, device: device.clone() })
     }
 
     /// The rows `ids` as floats, row after row. Each is below `out`.
     pub fn rows(&self, ids: impl Iterator<Item = usize>) -> Vec<f32> {
         let row = self.kind.bytes(self.input);
-        ids.flat_map(|id| floats(&self.bytes[id * row..(id + 1) * row], self.kind))
-            .collect()
+        ids.flat_map(|id| floats(&self.bytes[id * row..(id + 1) * row], self.kind)).collect()
     }
 
     fn values(&self) -> Values<'_> {
@@ -102,11 +90,7 @@ pub(crate) fn quantise(values: &[f32], kind: WeightType) -> Result<Vec<u8>, usiz
     for (number, block) in values.chunks_exact(WEIGHTS).enumerate() {
         let worst = || {
             let size = |i: &usize| {
-                if block[*i].is_finite() {
-                    block[*i].abs()
-                } else {
-                    f32::INFINITY
-                }
+                if block[*i].is_finite() { block[*i].abs() } else { f32::INFINITY }
             };
             let largest = (0..WEIGHTS).max_by(|a, b| size(a).total_cmp(&size(b)));
             number * WEIGHTS + largest.unwrap_or(0)
@@ -114,9 +98,8 @@ pub(crate) fn quantise(values: &[f32], kind: WeightType) -> Result<Vec<u8>, usiz
         if !block.iter().all(|value| value.is_finite()) {
             return Err(worst());
         }
-        let (low, high) = block.iter().fold((f32::MAX, f32::MIN), |(low, high), value| {
-            (low.min(*value), high.max(*value))
-        });
+        let (low, high) =
+            block.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
         // Whole numbers are taken of the rounded scale, which is the one that they will be multiplied by.
         let whole = |value: f32, scale: f16| match scale.to_f32() {
             0.0 => 0.0,
@@ -138,11 +121,7 @@ pub(crate) fn quantise(values: &[f32], kind: WeightType) -> Result<Vec<u8>, usiz
                 return Err(worst());
             }
             bytes.extend(d.to_le_bytes());
-            bytes.extend(
-                block
-                    .iter()
-                    .map(|value| whole(*value, d).clamp(-127.0, 127.0) as i8 as u8),
-            );
+            bytes.extend(block.iter().map(|value| whole(*value, d).clamp(-127.0, 127.0) as i8 as u8));
         }
     }
     Ok(bytes)

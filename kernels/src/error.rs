@@ -113,25 +113,12 @@ pub enum KernelError {
 impl fmt::Display for KernelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KernelError::Length {
-                name,
-                rows,
-                columns,
-                len,
-            } => {
-                write!(
-                    f,
-                    "{name} has {len} elements; its shape [{rows}, {columns}] needs {}",
-                    {
-                        rows.checked_mul(*columns)
-                            .map_or("more than can be counted".to_string(), |n| n.to_string())
-                    }
-                )
+            KernelError::Length { name, rows, columns, len } => {
+                write!(f, "{name} has {len} elements; its shape [{rows}, {columns}] needs {}", {
+                    rows.checked_mul(*columns).map_or("more than can be counted".to_string(), |n| n.to_string())
+                })
             }
-            KernelError::Shape {
-                x: [m, k],
-                weight: [n, input],
-            } => write!(
+            KernelError::Shape { x: [m, k], weight: [n, input] } => write!(
                 f,
                 "activations [{m}, {k}] cannot be multiplied by a weight [out = {n}, in = {input}]: rows of {input} \
                  values are needed"
@@ -140,31 +127,19 @@ impl fmt::Display for KernelError {
                 f,
                 "weight [{row}, {column}] is {value:e}; 16-bit floats (and the scales of blocks) end at 65504, so this weight needs f32"
             ),
-            KernelError::Unsupported {
-                kind,
-                device,
-                available,
-            } => write!(
-                f,
-                "device {device} does not compute in {kind}; it has {}",
-                available.join(", ")
-            ),
+            KernelError::Unsupported { kind, device, available } => {
+                write!(f, "device {device} does not compute in {kind}; it has {}", available.join(", "))
+            }
             KernelError::Blocks { kind, input } => write!(
                 f,
                 "rows of {input} values cannot be stored as {kind}, whose blocks are of 32; f16 and f32 store rows of any \
                  length"
             ),
             KernelError::NoBlocks { kind } => {
-                write!(
-                    f,
-                    "weights in {kind} have no blocks; the types with blocks are q8_0 and q4_1"
-                )
+                write!(f, "weights in {kind} have no blocks; the types with blocks are q8_0 and q4_1")
             }
             KernelError::UnknownType { given } => {
-                write!(
-                    f,
-                    "unknown weight type `{given}`: write `f32`, `f16`, `bf16`, `q8_0` or `q4_1`"
-                )
+                write!(f, "unknown weight type `{given}`: write `f32`, `f16`, `bf16`, `q8_0` or `q4_1`")
             }
             KernelError::Heads { q, keys, values } => write!(
                 f,
@@ -175,24 +150,12 @@ impl fmt::Display for KernelError {
                 f,
                 "a batch of {batch} sequences was given {lengths} lengths and {slots} slots; each sequence has one of each"
             ),
-            KernelError::Positions {
-                sequence,
-                slot,
-                length,
-                slots,
-                capacity,
-            } => write!(
+            KernelError::Positions { sequence, slot, length, slots, capacity } => write!(
                 f,
                 "sequence {sequence} attends to {length} positions of slot {slot}; the cache has slots 0..{slots} of \
                  {capacity} positions, and at least 1 position is needed"
             ),
-            KernelError::Prefix {
-                sequence,
-                slot,
-                shared,
-                length,
-                slots,
-            } => write!(
+            KernelError::Prefix { sequence, slot, shared, length, slots } => write!(
                 f,
                 "sequence {sequence} reads its first {shared} positions from slot {slot}; it attends to {length}, and the \
                  cache has slots 0..{slots}"

@@ -43,11 +43,7 @@ pub fn linear(x: Tensor<2>, weight: &Weight) -> Tensor<2> {
 /// [`KernelError::Shape`] if the rows of `x` are not as long as the weight's.
 pub fn try_linear(x: Tensor<2>, weight: &Weight) -> Result<Tensor<2>, KernelError> {
     check(&x, weight)?;
-    let x = if x.dtype() == DType::F32 {
-        x
-    } else {
-        x.cast(FloatDType::F32)
-    };
+    let x = if x.dtype() == DType::F32 { x } else { x.cast(FloatDType::F32) };
     if let Some(blocks) = weight.blocks() {
         return match x.device().is_autodiff() {
             true => Ok(reference(x, weight)),

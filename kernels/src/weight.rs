@@ -36,13 +36,8 @@ pub enum WeightType {
 
 impl WeightType {
     /// All types.
-    pub const ALL: [WeightType; 5] = [
-        WeightType::F32,
-        WeightType::F16,
-        WeightType::Bf16,
-        WeightType::Q8_0,
-        WeightType::Q4_1,
-    ];
+    pub const ALL: [WeightType; 5] =
+        [WeightType::F32, WeightType::F16, WeightType::Bf16, WeightType::Q8_0, WeightType::Q4_1];
 
     /// Bytes of so many values; of a whole number of blocks where the type has blocks.
     pub const fn bytes(self, values: usize) -> usize {
@@ -123,10 +118,7 @@ impl Weight {
         match kind {
             WeightType::F32 => Self::place(data, out, input, FloatDType::F32, device),
             WeightType::F16 => {
-                if let Some(at) = data
-                    .iter()
-                    .position(|v| v.is_finite() && f16::from_f32(*v).is_infinite())
-                {
+                if let Some(at) = data.iter().position(|v| v.is_finite() && f16::from_f32(*v).is_infinite()) {
                     return Err(KernelError::Overflow {
                         row: at / input.max(1),
                         column: at % input.max(1),
@@ -298,12 +290,7 @@ fn unsupported(kind: WeightType, device: &Device) -> KernelError {
     let has = |(kind, dtype): &(WeightType, FloatDType)| {
         device.supports_dtype(*dtype) && !(is_flex && *kind == WeightType::Bf16)
     };
-    let mut available: Vec<_> = floats
-        .into_iter()
-        .zip(dtypes)
-        .filter(has)
-        .map(|(kind, _)| kind)
-        .collect();
+    let mut available: Vec<_> = floats.into_iter().zip(dtypes).filter(has).map(|(kind, _)| kind).collect();
     if !device.is_autodiff() && (is_flex || has_kernels(device)) {
         available.extend([WeightType::Q8_0, WeightType::Q4_1]);
     }
@@ -322,12 +309,7 @@ fn widened(blocks: &Blocks, rows: impl ExactSizeIterator<Item = usize>) -> Tenso
 
 fn check_length(len: usize, out: usize, input: usize) -> Result<(), KernelError> {
     if out.checked_mul(input) != Some(len) {
-        return Err(KernelError::Length {
-            name: "weight",
-            rows: out,
-            columns: input,
-            len,
-        });
+        return Err(KernelError::Length { name: "weight", rows: out, columns: input, len });
     }
     Ok(())
 }

@@ -142,26 +142,13 @@ proptest! {
 #[test]
 fn a_prefix_beyond_the_sequence_or_the_slots_is_an_error() {
     let run = |prefix| {
-        let (q, k, v) = (
-            random([1, 2, 8], 1.0),
-            random([2, 2, 4, 8], 1.0),
-            random([2, 2, 4, 8], 1.0),
-        );
-        let span = Span {
-            prefix,
-            ..Span::new(1, 3)
-        };
+        let (q, k, v) = (random([1, 2, 8], 1.0), random([2, 2, 4, 8], 1.0), random([2, 2, 4, 8], 1.0));
+        let span = Span { prefix, ..Span::new(1, 3) };
         decode_attention_spans(q, k, v, &[span]).map(drop)
     };
     assert_eq!(run(Prefix { slot: 0, length: 3 }), Ok(()));
     for (slot, shared) in [(0, 4), (2, 1)] {
-        let expected = KernelError::Prefix {
-            sequence: 0,
-            slot,
-            shared,
-            length: 3,
-            slots: 2,
-        };
+        let expected = KernelError::Prefix { sequence: 0, slot, shared, length: 3, slots: 2 };
         assert_eq!(run(Prefix { slot, length: shared }), Err(expected));
     }
 }
@@ -182,10 +169,7 @@ fn what_lies_beyond_the_length_is_not_read() {
     let q = Tensor::<3>::from_floats([[[3.0]]], &device);
     let y = decode_attention(q.clone(), k.clone(), v.clone(), &[2], &[0]);
     assert_eq!(values(&y), [3.0]);
-    assert!(
-        values(&decode_attention(q, k, v, &[3], &[0]))[0].is_nan(),
-        "and what is read is not hidden"
-    );
+    assert!(values(&decode_attention(q, k, v, &[3], &[0]))[0].is_nan(), "and what is read is not hidden");
 }
 
 #[test]
@@ -199,11 +183,7 @@ fn large_scores_do_not_overflow() {
 
 #[test]
 fn a_long_context_on_all_cores() {
-    let (q, k, v) = (
-        random([4, 9, 64], 1.0),
-        random([5, 3, 600, 64], 1.0),
-        random([5, 3, 600, 64], 1.0),
-    );
+    let (q, k, v) = (random([4, 9, 64], 1.0), random([5, 3, 600, 64], 1.0), random([5, 3, 600, 64], 1.0));
     let (lengths, slots) = ([600, 1, 599, 333], [4, 0, 2, 2]);
     let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slots).unwrap();
     for _ in 0..20 {
@@ -224,33 +204,12 @@ fn wrong_operands_are_errors() {
     assert!(matches!(run([1, 3, 8], &[4], &[1]), Err(KernelError::Heads { .. })));
     assert!(matches!(run([1, 4, 7], &[4], &[1]), Err(KernelError::Heads { .. })));
     let error = run([2, 4, 8], &[4], &[1, 0]).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Sequences {
-            batch: 2,
-            lengths: 1,
-            slots: 2
-        }
-    );
+    assert_eq!(error, KernelError::Sequences { batch: 2, lengths: 1, slots: 2 });
     for (length, slot) in [(0, 0), (5, 0), (1, 2)] {
         let error = run([1, 4, 8], &[length], &[slot]).unwrap_err();
-        assert_eq!(
-            error,
-            KernelError::Positions {
-                sequence: 0,
-                slot,
-                length,
-                slots: 2,
-                capacity: 4
-            }
-        );
+        assert_eq!(error, KernelError::Positions { sequence: 0, slot, length, slots: 2, capacity: 4 });
     }
-    let shape = CacheShape {
-        slots: usize::MAX,
-        kv_heads: 2,
-        capacity: 4,
-        dim: 8,
-    };
+    let shape = CacheShape { slots: usize::MAX, kv_heads: 2, capacity: 4, dim: 8 };
     let spans = [Span::new(0, 1)];
     let error = decode_attention_at(Level::best(), &[0.0; 16], 2, (&[0.0; 64], &[0.0; 64], shape), &spans).unwrap_err();
     assert!(matches!(error, KernelError::Length { name: "keys", .. }), "{error}");

@@ -14,10 +14,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         self.0 >> 33
     }
 
@@ -126,17 +123,11 @@ fn tensors_agree_with_plain_operations() {
     ] {
         let values = Tensor::<2>::random([n, k], Distribution::Uniform(-1.0, 1.0), &device);
         let weight = Weight::new(values.to_data().try_to_vec().unwrap(), n, k, kind, &device).unwrap();
-        assert_eq!(
-            (weight.shape(), weight.kind(), weight.bytes()),
-            ([n, k], kind, kind.bytes(n * k))
-        );
+        assert_eq!((weight.shape(), weight.kind(), weight.bytes()), ([n, k], kind, kind.bytes(n * k)));
         let x = Tensor::<2>::random([m, k], Distribution::Uniform(-1.0, 1.0), &device);
         let y = linear(x.clone(), &weight);
         assert_eq!(y.dims(), [m, n]);
-        let difference = (y - linear_reference(x, &weight).unwrap())
-            .abs()
-            .max()
-            .into_scalar::<f32>();
+        let difference = (y - linear_reference(x, &weight).unwrap()).abs().max().into_scalar::<f32>();
         assert!(difference <= 1e-6 * k as f32, "{kind} differs by {difference}");
 
         let ids = Tensor::<1, Int>::from_ints([n as i32 - 1, 0, 7], &device);
@@ -151,10 +142,7 @@ fn blocks_of_one_value_and_of_zeros_are_exact() {
         for value in [0.0, -0.5, 127.0, 6e-8] {
             let weight = Weight::new(vec![value; 32], 1, 32, kind, &Device::flex()).unwrap();
             for found in weight.as_tensor().to_data().try_to_vec::<f32>().unwrap() {
-                assert!(
-                    (found - value).abs() <= value.abs() / 512.0 + 6e-8,
-                    "{kind}: {found} for {value}"
-                );
+                assert!((found - value).abs() <= value.abs() / 512.0 + 6e-8, "{kind}: {found} for {value}");
             }
         }
     }
@@ -164,33 +152,15 @@ fn blocks_of_one_value_and_of_zeros_are_exact() {
 fn what_cannot_be_stored_in_blocks_is_an_error() {
     let device = Device::flex();
     let error = Weight::new(vec![0.0; 80], 2, 40, WeightType::Q8_0, &device).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Blocks {
-            kind: "q8_0",
-            input: 40
-        }
-    );
+    assert_eq!(error, KernelError::Blocks { kind: "q8_0", input: 40 });
     assert!(error.to_string().contains("rows of 40 values"), "{error}");
     let mut y = [0.0; 2];
     let error = linear_at(Level::best(), &[0.0; 40], Values::Q4_1(&[0; 50]), [1, 2, 40], &mut y).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Blocks {
-            kind: "Q4_1",
-            input: 40
-        }
-    );
+    assert_eq!(error, KernelError::Blocks { kind: "Q4_1", input: 40 });
     let error = linear_at(Level::best(), &[0.0; 32], Values::Q4_1(&[0; 41]), [1, 2, 32], &mut y).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "weight (bytes) has 41 elements; its shape [2, 20] needs 40"
-    );
+    assert_eq!(error.to_string(), "weight (bytes) has 41 elements; its shape [2, 20] needs 40");
     let error = Weight::from_blocks(vec![0; 67], WeightType::Q8_0, 2, 32, &device).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "weight (bytes) has 67 elements; its shape [2, 34] needs 68"
-    );
+    assert_eq!(error.to_string(), "weight (bytes) has 67 elements; its shape [2, 34] needs 68");
     let error = Weight::from_blocks(vec![0; 64], WeightType::F16, 1, 32, &device).unwrap_err();
     assert_eq!(error, KernelError::NoBlocks { kind: "f16" });
     for (kind, bad) in [
@@ -214,8 +184,5 @@ fn types_have_names() {
         assert_eq!(kind.to_string().parse(), Ok(kind));
     }
     let error = "Q8_0".parse::<WeightType>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "unknown weight type `Q8_0`: write `f32`, `f16`, `bf16`, `q8_0` or `q4_1`"
-    );
+    assert_eq!(error.to_string(), "unknown weight type `Q8_0`: write `f32`, `f16`, `bf16`, `q8_0` or `q4_1`");
 }

@@ -89,24 +89,10 @@ fn hostile_logits() {
             vec![inf; vocabulary],
             vec![-f32::MAX; vocabulary],
             (0..vocabulary).map(|i| if i % 2 == 0 { 0.0 } else { -0.0 }).collect(),
-            (0..vocabulary)
-                .map(|i| [f32::NAN, -inf, 1.0, -f32::NAN][i % 4])
-                .collect(),
-            (0..vocabulary)
-                .map(|i| if i % 7 == 3 { inf } else { rng.normal() })
-                .collect(),
-            (0..vocabulary)
-                .map(|i| [f32::MAX, -f32::MAX, 1e-40, -1e-40, 0.0][i % 5])
-                .collect(),
-            (0..vocabulary)
-                .map(|_| {
-                    if rng.unit() < 0.5 {
-                        f32::NAN
-                    } else {
-                        rng.normal() * 10.0
-                    }
-                })
-                .collect(),
+            (0..vocabulary).map(|i| [f32::NAN, -inf, 1.0, -f32::NAN][i % 4]).collect(),
+            (0..vocabulary).map(|i| if i % 7 == 3 { inf } else { rng.normal() }).collect(),
+            (0..vocabulary).map(|i| [f32::MAX, -f32::MAX, 1e-40, -1e-40, 0.0][i % 5]).collect(),
+            (0..vocabulary).map(|_| if rng.unit() < 0.5 { f32::NAN } else { rng.normal() * 10.0 }).collect(),
         ];
         for row in rows {
             case.push(row.clone(), None);
@@ -186,10 +172,7 @@ fn masks_in_every_form() {
         }
         let free = mask_argmax(logits.clone(), Masks::All).unwrap().read().unwrap();
         let rows = [MaskRow::FREE; 6];
-        let by_rows = mask_argmax(logits, Masks::Table(&table, &rows))
-            .unwrap()
-            .read()
-            .unwrap();
+        let by_rows = mask_argmax(logits, Masks::Table(&table, &rows)).unwrap().read().unwrap();
         assert_eq!(free, by_rows);
         assert!(free.iter().all(|pick| pick.unwrap().kept_log_mass == 0.0));
     }
@@ -273,11 +256,7 @@ fn references_agree() {
                     continue;
                 };
                 if naive.margin > 1e-4 {
-                    assert_eq!(
-                        token, pick.token as i32,
-                        "{vocabulary} {row} {drawing:?} {}",
-                        naive.margin
-                    );
+                    assert_eq!(token, pick.token as i32, "{vocabulary} {row} {drawing:?} {}", naive.margin);
                     assert!((f64::from(scores[row]) - pick.log_probability).abs() < 1e-3);
                 }
                 assert!((f64::from(masses[row]) - pick.kept_log_mass).abs() < 1e-3);
@@ -289,17 +268,9 @@ fn references_agree() {
 #[test]
 fn drafts_are_accepted_as_far_as_they_agree() {
     let drafts: [&[u32]; 6] = [&[5, 6, 7], &[], &[5, 9, 7], &[8], &[1, 2, 3, 4], &[3]];
-    let chosen = [
-        5, 6, 7, 8, /**/ 4, /**/ 5, 6, 7, 1, /**/ 8, 2, /**/ 9, 2, 3, 4, 5, /**/ 3, -1,
-    ];
-    let wanted = [
-        (3, Some(8)),
-        (0, Some(4)),
-        (1, Some(6)),
-        (1, Some(2)),
-        (0, Some(9)),
-        (1, None),
-    ];
+    let chosen =
+        [5, 6, 7, 8, /**/ 4, /**/ 5, 6, 7, 1, /**/ 8, 2, /**/ 9, 2, 3, 4, 5, /**/ 3, -1];
+    let wanted = [(3, Some(8)), (0, Some(4)), (1, Some(6)), (1, Some(2)), (0, Some(9)), (1, None)];
     for (name, device) in devices() {
         let tokens = |chosen: &[i32]| {
             Tensor::<1, Int>::from_data(TensorData::new(chosen.to_vec(), [chosen.len()]), (&device, DType::I32))
@@ -314,24 +285,17 @@ fn drafts_are_accepted_as_far_as_they_agree() {
             let accepted: Vec<i32> = accepted.into_data().try_to_vec().unwrap();
             let next: Vec<i32> = next.into_data().try_to_vec().unwrap();
             let pairs: Vec<_> = accepted.into_iter().zip(next).collect();
-            assert_eq!(
-                pairs,
-                wanted.map(|(n, token)| (n as i32, token.map_or(-1, |t: u32| t as i32)))
-            );
+            assert_eq!(pairs, wanted.map(|(n, token)| (n as i32, token.map_or(-1, |t: u32| t as i32))));
         }
         assert_eq!(
             verify_draft(tokens(&chosen[1..]), &drafts).unwrap_err(),
-            ChooseError::Drafts {
-                choices: 17,
-                needed: 18
-            }
+            ChooseError::Drafts { choices: 17, needed: 18 }
         );
         // Random drafts of random choices from few tokens.
         let mut rng = Rng(16);
         for _ in 0..10 {
-            let drafts: Vec<Vec<u32>> = (0..rng.below(40) + 1)
-                .map(|_| (0..rng.below(9)).map(|_| rng.below(2) as u32).collect())
-                .collect();
+            let drafts: Vec<Vec<u32>> =
+                (0..rng.below(40) + 1).map(|_| (0..rng.below(9)).map(|_| rng.below(2) as u32).collect()).collect();
             let needed = drafts.iter().map(|draft| draft.len() + 1).sum();
             let chosen: Vec<i32> = (0..needed).map(|_| rng.below(2) as i32).collect();
             let slices: Vec<&[u32]> = drafts.iter().map(Vec::as_slice).collect();
@@ -352,33 +316,18 @@ fn operands_that_do_not_fit_are_errors() {
     let logits = || Tensor::<2>::zeros([2, 40], &device);
     let words = mask_words(&[&[1, 2]], 40, &device);
     let wrong = mask_argmax(logits(), Masks::Bits(&words)).unwrap_err();
-    assert_eq!(
-        wrong,
-        ChooseError::Masks {
-            logits: [2, 40],
-            masks: [1, 2]
-        }
-    );
+    assert_eq!(wrong, ChooseError::Masks { logits: [2, 40], masks: [1, 2] });
     assert!(wrong.to_string().contains("need [2, 2]"), "{wrong}");
     let table = MaskTable::new(3, 40, &device);
     let rows = [MaskRow::FREE, MaskRow::new(3)];
     let wrong = mask_argmax(logits(), Masks::Table(&table, &rows)).unwrap_err();
     assert_eq!(wrong, ChooseError::Row { row: 3, capacity: 3 });
     let other = MaskTable::new(3, 64 * 40, &device);
-    assert!(matches!(
-        mask_argmax(logits(), Masks::Table(&other, &[MaskRow::FREE; 2])),
-        Err(ChooseError::Masks { .. })
-    ));
-    let draw = Draw {
-        document: 0,
-        position: 0,
-    };
+    assert!(matches!(mask_argmax(logits(), Masks::Table(&other, &[MaskRow::FREE; 2])), Err(ChooseError::Masks { .. })));
+    let draw = Draw { document: 0, position: 0 };
     let draws = mask_softmax_sample(logits(), Masks::All, &Drawing::plain(0), &[draw]).unwrap_err();
     assert_eq!(draws, ChooseError::Draws { batch: 2, draws: 1 });
-    let hot = Drawing {
-        temperature: 0.0,
-        ..Drawing::plain(0)
-    };
+    let hot = Drawing { temperature: 0.0, ..Drawing::plain(0) };
     let hot = mask_softmax_sample(logits(), Masks::All, &hot, &[draw; 2]).unwrap_err();
     assert!(hot.to_string().contains("temperature is 0"), "{hot}");
     assert!(matches!(
@@ -388,11 +337,5 @@ fn operands_that_do_not_fit_are_errors() {
     let none = mask_argmax(Tensor::full([1, 40], f32::NAN, &device), Masks::All).unwrap();
     assert_eq!(none.read().unwrap(), [Err(NoPick { allowed: 40, nan: 40 })]);
     // No rows are no trouble.
-    assert_eq!(
-        mask_argmax(Tensor::zeros([0, 40], &device), Masks::All)
-            .unwrap()
-            .read()
-            .unwrap(),
-        []
-    );
+    assert_eq!(mask_argmax(Tensor::zeros([0, 40], &device), Masks::All).unwrap().read().unwrap(), []);
 }

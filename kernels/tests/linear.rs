@@ -125,25 +125,9 @@ fn wrong_lengths_are_errors() {
     let error = linear_at(level, &[1.0; 5], Values::F32(&[1.0; 6]), [2, 2, 3], &mut y).unwrap_err();
     assert_eq!(error.to_string(), "x has 5 elements; its shape [2, 3] needs 6");
     let error = linear_at(level, &[1.0; 6], Values::F16(&[f16::ONE; 7]), [2, 2, 3], &mut y).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Length {
-            name: "weight",
-            rows: 2,
-            columns: 3,
-            len: 7
-        }
-    );
+    assert_eq!(error, KernelError::Length { name: "weight", rows: 2, columns: 3, len: 7 });
     let error = linear_at(level, &[1.0; 6], Values::F32(&[1.0; 6]), [2, 2, 3], &mut y[..3]).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Length {
-            name: "y",
-            rows: 2,
-            columns: 2,
-            len: 3
-        }
-    );
+    assert_eq!(error, KernelError::Length { name: "y", rows: 2, columns: 2, len: 3 });
     let huge = linear_at(level, &[1.0; 6], Values::F32(&[1.0; 6]), [usize::MAX, 2, 3], &mut y).unwrap_err();
     assert!(matches!(huge, KernelError::Length { name: "x", .. }), "{huge}");
     for level in Level::ALL.into_iter().filter(|level| !level.is_supported()) {
@@ -158,30 +142,14 @@ fn weights_are_checked() {
     let error = Weight::new(vec![0.0; 5], 2, 3, WeightType::F32, &device).unwrap_err();
     assert_eq!(error.to_string(), "weight has 5 elements; its shape [2, 3] needs 6");
     let error = Weight::new(vec![0.0, 1.0, 2.0, 3.0, 1e5, 5.0], 2, 3, WeightType::F16, &device).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Overflow {
-            row: 1,
-            column: 1,
-            value: 1e5
-        }
-    );
+    assert_eq!(error, KernelError::Overflow { row: 1, column: 1, value: 1e5 });
     // A value that was infinite before is kept: it is the checkpoint's, not the conversion's.
     assert!(Weight::new(vec![f32::INFINITY], 1, 1, WeightType::F16, &device).is_ok());
 
     let weight = Weight::new(vec![0.0; 6], 2, 3, WeightType::F16, &device).unwrap();
-    assert_eq!(
-        (weight.shape(), weight.bytes(), weight.kind()),
-        ([2, 3], 12, WeightType::F16)
-    );
+    assert_eq!((weight.shape(), weight.bytes(), weight.kind()), ([2, 3], 12, WeightType::F16));
     let error = try_linear(Tensor::zeros([4, 2], &device), &weight).unwrap_err();
-    assert_eq!(
-        error,
-        KernelError::Shape {
-            x: [4, 2],
-            weight: [2, 3]
-        }
-    );
+    assert_eq!(error, KernelError::Shape { x: [4, 2], weight: [2, 3] });
 }
 
 #[test]
@@ -193,9 +161,7 @@ fn views_are_read_through_their_strides() {
     let expected = TensorData::from([[8.0f32, 26.0], [17.0, 62.0]]);
     linear(columns, &weight).to_data().assert_eq(&expected, true);
     let last = x.slice([2..3, 0..3]); // offset, not the whole buffer
-    linear(last, &weight)
-        .to_data()
-        .assert_eq(&TensorData::from([[15.0f32, 69.0]]), true);
+    linear(last, &weight).to_data().assert_eq(&TensorData::from([[15.0f32, 69.0]]), true);
 }
 
 #[test]
@@ -204,7 +170,6 @@ fn rows_are_looked_up_in_32_bits() {
     for kind in [WeightType::F32, WeightType::F16] {
         let weight = Weight::new((0..6).map(|v| v as f32).collect(), 3, 2, kind, &device).unwrap();
         let rows = weight.rows(Tensor::<1, Int>::from_ints([2, 0, 2], &device));
-        rows.to_data()
-            .assert_eq(&TensorData::from([[4.0f32, 5.0], [0.0, 1.0], [4.0, 5.0]]), true);
+        rows.to_data().assert_eq(&TensorData::from([[4.0f32, 5.0], [0.0, 1.0], [4.0, 5.0]]), true);
     }
 }

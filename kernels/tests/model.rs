@@ -16,11 +16,7 @@ use proptest::test_runner::TestRunner;
 /// The device with the kernels, if there is one.
 fn gpu() -> Option<Device> {
     #[cfg(feature = "wgpu")]
-    if let Some(device) = Device::enumerate(burn::tensor::DeviceType::Wgpu)
-        .into_vec()
-        .into_iter()
-        .next()
-    {
+    if let Some(device) = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec().into_iter().next() {
         return Some(device);
     }
     println!("skipped: no GPU back end in this build, or no adapter");
@@ -29,11 +25,7 @@ fn gpu() -> Option<Device> {
 
 /// The float types that the device computes in, with the error of one rounding.
 fn floats(device: &Device) -> Vec<(FloatDType, f32)> {
-    let all = [
-        (FloatDType::F32, 1e-6),
-        (FloatDType::F16, 1e-3),
-        (FloatDType::BF16, 8e-3),
-    ];
+    let all = [(FloatDType::F32, 1e-6), (FloatDType::F16, 1e-3), (FloatDType::BF16, 8e-3)];
     all.into_iter()
         .filter(|(dtype, _)| {
             let has = device.supports_dtype(*dtype);
@@ -48,18 +40,10 @@ fn floats(device: &Device) -> Vec<(FloatDType, f32)> {
 /// Runs the cases: few, since every shape is a kernel to compile.
 fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(&Device, S::Value) -> Result<(), TestCaseError>) {
     let Some(device) = gpu() else { return };
-    let config = ProptestConfig {
-        cases,
-        max_shrink_iters: 8,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    TestRunner::new_with_rng(
-        config,
-        proptest::test_runner::TestRng::deterministic_rng(Default::default()),
-    )
-    .run(&strategy, |value| test(&device, value))
-    .unwrap();
+    let config = ProptestConfig { cases, max_shrink_iters: 8, failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()))
+        .run(&strategy, |value| test(&device, value))
+        .unwrap();
 }
 
 fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {
@@ -99,25 +83,14 @@ fn close<const D: usize>(what: &str, got: Tensor<D>, want: Tensor<D>, tolerance:
 fn sums_and_norms() {
     let widths = prop_oneof![Just(1usize), Just(576), Just(896), 1usize..300, 1000usize..1100];
     check(6, (1usize..40, widths, any::<bool>()), |device, (rows, width, add)| {
-        let (stream, delta, weight) = (
-            random([rows, width], 3.0),
-            random([rows, width], 3.0),
-            random([width], 2.0),
-        );
+        let (stream, delta, weight) = (random([rows, width], 3.0), random([rows, width], 3.0), random([width], 2.0));
         for (dtype, rounding) in floats(device) {
             let delta = add.then(|| over(&delta, device, dtype));
             let on_gpu = over(&weight, device, FloatDType::F32);
-            let norm = |weight| Norm {
-                weight,
-                epsilon: 1e-5,
-                dtype,
-            };
+            let norm = |weight| Norm { weight, epsilon: 1e-5, dtype };
             let got = add_norm(over(&stream, device, FloatDType::F32), delta.clone(), &norm(&on_gpu));
             prop_assert_eq!(got.1.dtype(), dtype.into());
-            let f32_norm = Norm {
-                dtype: FloatDType::F32,
-                ..norm(&weight)
-            };
+            let f32_norm = Norm { dtype: FloatDType::F32, ..norm(&weight) };
             let want = add_norm_reference(stream.clone(), delta.map(back), &f32_norm);
             close("sum", got.0, want.0, 1e-6)?;
             close("norm", got.1, want.1, rounding + 1e-6)?;
@@ -182,64 +155,54 @@ impl Case {
 
 #[test]
 fn rotation_and_the_write_into_the_cache() {
-    check(
-        10,
-        (cases(300), any::<bool>(), any::<bool>()),
-        |device, (mut case, bias, norms)| {
-            // Two tokens at one place would race.
-            case.places.sort_unstable();
-            case.places.dedup();
-            let heads = case.kv_heads * case.group;
-            let all = (heads + 2 * case.kv_heads) * case.width;
-            let qkv = random([case.places.len(), all], 2.0);
-            let (bias_of, weights) = (
-                random([all], 1.0),
-                [random([case.width], 2.0), random([case.width], 2.0)],
+    check(10, (cases(300), any::<bool>(), any::<bool>()), |device, (mut case, bias, norms)| {
+        // Two tokens at one place would race.
+        case.places.sort_unstable();
+        case.places.dedup();
+        let heads = case.kv_heads * case.group;
+        let all = (heads + 2 * case.kv_heads) * case.width;
+        let qkv = random([case.places.len(), all], 2.0);
+        let (bias_of, weights) = (random([all], 1.0), [random([case.width], 2.0), random([case.width], 2.0)]);
+        let frequencies: Vec<f64> = (0..case.width / 2).map(|i| 0.1f64.powi(i as i32)).collect();
+        let (keys, values) = (case.cache(), case.cache());
+        for (dtype, rounding) in floats(device) {
+            let there = |t: &Tensor<1>| over(t, device, FloatDType::F32);
+            let (there_bias, there_weights) = (there(&bias_of), [there(&weights[0]), there(&weights[1])]);
+            let of = |b, w: [_; 2], angles| Heads {
+                heads,
+                kv_heads: case.kv_heads,
+                width: case.width,
+                bias: if bias { Some(b) } else { None },
+                norms: if norms { Some((w[0], w[1])) } else { None },
+                epsilon: 1e-6,
+                angles,
+            };
+            let there_angles = angles(case.capacity, &frequencies, device);
+            let table = angles(case.capacity, &frequencies, &Device::flex());
+            let (qkv, keys, values) =
+                (over(&qkv, device, dtype), over(&keys, device, dtype), over(&values, device, dtype));
+            let (here_keys, here_values) = (back(keys.clone()), back(values.clone()));
+            let got = rotate_store(
+                qkv.clone(),
+                &of(&there_bias, [&there_weights[0], &there_weights[1]], &there_angles),
+                &case.places(device),
+                keys,
+                values,
             );
-            let frequencies: Vec<f64> = (0..case.width / 2).map(|i| 0.1f64.powi(i as i32)).collect();
-            let (keys, values) = (case.cache(), case.cache());
-            for (dtype, rounding) in floats(device) {
-                let there = |t: &Tensor<1>| over(t, device, FloatDType::F32);
-                let (there_bias, there_weights) = (there(&bias_of), [there(&weights[0]), there(&weights[1])]);
-                let of = |b, w: [_; 2], angles| Heads {
-                    heads,
-                    kv_heads: case.kv_heads,
-                    width: case.width,
-                    bias: if bias { Some(b) } else { None },
-                    norms: if norms { Some((w[0], w[1])) } else { None },
-                    epsilon: 1e-6,
-                    angles,
-                };
-                let there_angles = angles(case.capacity, &frequencies, device);
-                let table = angles(case.capacity, &frequencies, &Device::flex());
-                let (qkv, keys, values) = (
-                    over(&qkv, device, dtype),
-                    over(&keys, device, dtype),
-                    over(&values, device, dtype),
-                );
-                let (here_keys, here_values) = (back(keys.clone()), back(values.clone()));
-                let got = rotate_store(
-                    qkv.clone(),
-                    &of(&there_bias, [&there_weights[0], &there_weights[1]], &there_angles),
-                    &case.places(device),
-                    keys,
-                    values,
-                );
-                let want = rotate_store_reference(
-                    back(qkv),
-                    &of(&bias_of, [&weights[0], &weights[1]], &table),
-                    &case.places(&Device::flex()),
-                    here_keys,
-                    here_values,
-                );
-                let Rotated { query, keys, values } = got;
-                close("query", query, want.query, rounding + 2e-6)?;
-                close("keys", keys, want.keys, rounding + 2e-6)?;
-                close("values", values, want.values, rounding + 2e-6)?;
-            }
-            Ok(())
-        },
-    );
+            let want = rotate_store_reference(
+                back(qkv),
+                &of(&bias_of, [&weights[0], &weights[1]], &table),
+                &case.places(&Device::flex()),
+                here_keys,
+                here_values,
+            );
+            let Rotated { query, keys, values } = got;
+            close("query", query, want.query, rounding + 2e-6)?;
+            close("keys", keys, want.keys, rounding + 2e-6)?;
+            close("values", values, want.values, rounding + 2e-6)?;
+        }
+        Ok(())
+    });
 }
 
 #[test]
@@ -254,11 +217,8 @@ fn attention_over_ragged_slots() {
         // The pass may have tokens that attend elsewhere.
         let tokens = skipped.min(case.places.len() - 1)..case.places.len();
         for (dtype, rounding) in floats(device) {
-            let (query, keys, values) = (
-                over(&query, device, dtype),
-                over(&keys, device, dtype),
-                over(&values, device, dtype),
-            );
+            let (query, keys, values) =
+                (over(&query, device, dtype), over(&keys, device, dtype), over(&values, device, dtype));
             let want = attend_reference(
                 back(query.clone()),
                 back(keys.clone()),
@@ -276,22 +236,18 @@ fn attention_over_ragged_slots() {
 
 #[test]
 fn copies_within_the_cache() {
-    check(
-        4,
-        (cases(200), any::<prop::sample::Index>(), any::<prop::sample::Index>()),
-        |device, (mut case, a, b)| {
-            case.slots += 1;
-            let (from, to) = (0, case.slots - 1);
-            let (start, end) = (a.index(case.capacity), b.index(case.capacity));
-            let range = start.min(end)..start.max(end) + 1;
-            let (keys, values) = (case.cache(), case.cache());
-            let there = |t: &Tensor<4>| over(t, device, FloatDType::F32);
-            let got = copy_positions(there(&keys), there(&values), from, to, range.clone());
-            let want = copy_positions(keys, values, from, to, range);
-            close("keys", got.0, want.0, 0.0)?;
-            close("values", got.1, want.1, 0.0)
-        },
-    );
+    check(4, (cases(200), any::<prop::sample::Index>(), any::<prop::sample::Index>()), |device, (mut case, a, b)| {
+        case.slots += 1;
+        let (from, to) = (0, case.slots - 1);
+        let (start, end) = (a.index(case.capacity), b.index(case.capacity));
+        let range = start.min(end)..start.max(end) + 1;
+        let (keys, values) = (case.cache(), case.cache());
+        let there = |t: &Tensor<4>| over(t, device, FloatDType::F32);
+        let got = copy_positions(there(&keys), there(&values), from, to, range.clone());
+        let want = copy_positions(keys, values, from, to, range);
+        close("keys", got.0, want.0, 0.0)?;
+        close("values", got.1, want.1, 0.0)
+    });
 }
 
 #[test]
@@ -319,9 +275,7 @@ fn products_of_few_and_many_rows_in_every_weight_type() {
             close("the weight", back(weight.as_tensor()), exact.clone(), 0.0)?;
             let ids = [outputs as i32 - 1, 0, outputs as i32 / 2];
             let rows_of = weight.rows(Tensor::<1, Int>::from_ints(ids, device));
-            let here = exact
-                .clone()
-                .select(0, Tensor::<1, Int>::from_ints(ids, &Device::flex()));
+            let here = exact.clone().select(0, Tensor::<1, Int>::from_ints(ids, &Device::flex()));
             close("rows", back(rows_of), here, 0.0)?;
             for (dtype, rounding) in floats(device) {
                 let x = over(&x, device, dtype);
@@ -333,12 +287,7 @@ fn products_of_few_and_many_rows_in_every_weight_type() {
                     _ => 1e-6,
                 };
                 let many = 4.0 * f32::max(rounding, narrow);
-                close(
-                    &format!("{kind} {dtype:?}"),
-                    product(x.clone(), &weight, FloatDType::F32),
-                    want.clone(),
-                    many,
-                )?;
+                close(&format!("{kind} {dtype:?}"), product(x.clone(), &weight, FloatDType::F32), want.clone(), many)?;
                 close(
                     &format!("{kind} {dtype:?} in memory"),
                     product_reference(x.clone(), &weight, dtype),
@@ -365,10 +314,7 @@ fn places_are_refreshed_where_they_lie() {
         places.refresh(&[9, 8], &[7, 0], &[0, 70000]);
         let after = places.on_device().into_data().try_to_vec::<i32>().unwrap();
         assert_eq!(after, [9, 8, 7, 0, 0, 70000]);
-        assert_eq!(
-            (places.ids(), places.slots(), places.positions()),
-            (&[9, 8][..], &[7, 0][..], &[0, 70000][..])
-        );
+        assert_eq!((places.ids(), places.slots(), places.positions()), (&[9, 8][..], &[7, 0][..], &[0, 70000][..]));
     }
 }
 
@@ -377,9 +323,7 @@ fn a_large_vocabulary_is_one_product() {
     let Some(device) = gpu() else { return };
     // More outputs than one axis has cubes for at four outputs each: 2^18 > 4 * 65535.
     let (outputs, inputs) = (1 << 18, 32);
-    let numbers: Vec<f32> = (0..outputs * inputs)
-        .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
-        .collect();
+    let numbers: Vec<f32> = (0..outputs * inputs).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect();
     let weight = Weight::new(numbers.clone(), outputs, inputs, WeightType::Q8_0, &device).unwrap();
     let here = Weight::new(numbers, outputs, inputs, WeightType::Q8_0, &Device::flex()).unwrap();
     let x = random([1, inputs], 1.0);

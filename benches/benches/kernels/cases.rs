@@ -60,11 +60,7 @@ fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
     let Sizes { batch, vocabulary, .. } = sizes;
     let words = vocabulary.div_ceil(32);
     let masks: Vec<Vec<u32>> = (0..batch as u32)
-        .map(|row| {
-            (0..words as u32)
-                .map(|word| (word ^ row).wrapping_mul(0x9E37_79B9))
-                .collect()
-        })
+        .map(|row| (0..words as u32).map(|word| (word ^ row).wrapping_mul(0x9E37_79B9)).collect())
         .collect();
     let mut table = MaskTable::new(batch, vocabulary, device);
     let rows: Vec<MaskRow> = table.rows(masks.iter().map(|mask| Some(mask.as_slice())))?;
@@ -74,43 +70,27 @@ fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
     let bytes = batch * (4 * vocabulary + 4 * words);
     let shape = format!("{vocabulary}");
     let drawing = Drawing::plain(1);
-    let draws: Vec<Draw> = (0..batch as u64)
-        .map(|document| Draw { document, position: 3 })
-        .collect();
+    let draws: Vec<Draw> = (0..batch as u64).map(|document| Draw { document, position: 3 }).collect();
     let mut cases = Vec::new();
     {
-        let (fused, plain) = (
-            (logits.clone(), table.clone(), rows.clone()),
-            (logits.clone(), table.clone(), rows.clone()),
-        );
+        let (fused, plain) =
+            ((logits.clone(), table.clone(), rows.clone()), (logits.clone(), table.clone(), rows.clone()));
         cases.push(Case {
             kernel: "mask_argmax".into(),
             shape: shape.clone(),
             bytes,
             fused: Box::new(move || drop(mask_argmax(fused.0.clone(), Masks::Table(&fused.1, &fused.2)))),
             unfused: Some(Box::new(move || {
-                drop(reference::mask_argmax(
-                    plain.0.clone(),
-                    Masks::Table(&plain.1, &plain.2),
-                ));
+                drop(reference::mask_argmax(plain.0.clone(), Masks::Table(&plain.1, &plain.2)));
             })),
         });
     }
     for (kernel, drawing) in [
         ("mask_softmax_sample", drawing),
-        (
-            "mask_softmax_sample_top_k_top_p",
-            Drawing {
-                top_k: 50,
-                top_p: 0.9,
-                ..drawing
-            },
-        ),
+        ("mask_softmax_sample_top_k_top_p", Drawing { top_k: 50, top_p: 0.9, ..drawing }),
     ] {
-        let (fused, plain) = (
-            (logits.clone(), table.clone(), rows.clone()),
-            (logits.clone(), table.clone(), rows.clone()),
-        );
+        let (fused, plain) =
+            ((logits.clone(), table.clone(), rows.clone()), (logits.clone(), table.clone(), rows.clone()));
         let (draws, same) = (draws.clone(), draws.clone());
         cases.push(Case {
             kernel: kernel.into(),
@@ -144,19 +124,12 @@ fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
 /// What stands around the products of SmolLM2-135M's layers.
 fn around(device: &Device, batch: usize) -> [Case; 2] {
     let (width, hidden) = (576, 1536);
-    let (stream, delta, weight) = (
-        random(device, [batch, width]),
-        random(device, [batch, width]),
-        random(device, [width]),
-    );
+    let (stream, delta, weight) =
+        (random(device, [batch, width]), random(device, [batch, width]), random(device, [width]));
     let norm = |fused: bool| -> Box<dyn FnMut()> {
         let (stream, delta, weight) = (stream.clone(), delta.clone(), weight.clone());
         Box::new(move || {
-            let norm = Norm {
-                weight: &weight,
-                epsilon: 1e-5,
-                dtype: FloatDType::F32,
-            };
+            let norm = Norm { weight: &weight, epsilon: 1e-5, dtype: FloatDType::F32 };
             let add = if fused { add_norm } else { add_norm_reference };
             drop(add(stream.clone(), Some(delta.clone()), &norm));
         })
@@ -164,13 +137,7 @@ fn around(device: &Device, batch: usize) -> [Case; 2] {
     let gate_up = random(device, [batch, 2 * hidden]);
     let gates = |fused: bool| -> Box<dyn FnMut()> {
         let gate_up = gate_up.clone();
-        Box::new(move || {
-            drop(if fused {
-                swiglu(gate_up.clone())
-            } else {
-                swiglu_reference(gate_up.clone())
-            })
-        })
+        Box::new(move || drop(if fused { swiglu(gate_up.clone()) } else { swiglu_reference(gate_up.clone()) }))
     };
     [
         Case {
@@ -240,15 +207,7 @@ fn attention(device: &Device, sizes: Sizes) -> Case {
     let fused = {
         let (q, keys, values, lengths, slots) =
             (q.clone(), keys.clone(), values.clone(), lengths.clone(), slots.clone());
-        move || {
-            drop(decode_attention(
-                q.clone(),
-                keys.clone(),
-                values.clone(),
-                &lengths,
-                &slots,
-            ))
-        }
+        move || drop(decode_attention(q.clone(), keys.clone(), values.clone(), &lengths, &slots))
     };
     let unfused = move || {
         let done = decode_attention_reference(q.clone(), keys.clone(), values.clone(), &lengths, &slots);

@@ -64,23 +64,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         "share",
     ]);
     let sizes = |batch: usize, vocabulary: usize| -> Result<Sizes, Box<dyn Error>> {
-        Ok(Sizes {
-            batch,
-            vocabulary,
-            context: options.number("context")?,
-        })
+        Ok(Sizes { batch, vocabulary, context: options.number("context")? })
     };
     let mut seen = Vec::new();
     for vocabulary in options.list("vocab")? {
         for batch in options.list("batch")? {
             for case in cases(&device, sizes(batch, vocabulary)?)? {
-                let Case {
-                    kernel,
-                    shape,
-                    bytes,
-                    fused,
-                    unfused,
-                } = case;
+                let Case { kernel, shape, bytes, fused, unfused } = case;
                 let asked = wanted.is_empty() || wanted.iter().any(|name| kernel.starts_with(name));
                 // What does not depend on the vocabulary is timed once.
                 if !asked || seen.contains(&(kernel.clone(), shape.clone(), batch)) {

@@ -20,20 +20,13 @@ const LIVE: usize = 200;
 pub fn read() -> (Corpus, Option<String>) {
     match corpus::find("bc5cdr", "test") {
         Ok((corpus, _)) => (corpus.into_sentences(), None),
-        Err(error) => (
-            texts::mini(),
-            Some(format!(
-                "{error}; the small corpus of the program is taken in its place"
-            )),
-        ),
+        Err(error) => (texts::mini(), Some(format!("{error}; the small corpus of the program is taken in its place"))),
     }
 }
 
 /// One row for each format and level. `GRAMASK_BENCH_SECONDS` bounds the time of each, writing the outputs left out.
 pub fn measure(named: &Named, corpus: &Corpus, mut tell: impl FnMut(&Value)) -> Vec<Value> {
-    let seconds = std::env::var("GRAMASK_BENCH_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let seconds = std::env::var("GRAMASK_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
     let seconds: f64 = seconds.unwrap_or(20.0);
     let overhead = overhead();
     let mut rows = Vec::new();
@@ -80,10 +73,7 @@ fn outputs(named: &Named, program: &Arc<Program>, documents: &[Document]) -> Vec
     std::thread::scope(|scope| {
         let work = |part: &'_ [Document]| part.iter().map(output).collect::<Vec<_>>();
         let threads: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_default())
-            .collect()
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     })
 }
 
@@ -120,8 +110,7 @@ impl<'a> Pass<'a> {
     fn walk(&mut self, mut constraint: Constraint, tokens: &[u32]) {
         let mut state = constraint.start();
         for &token in tokens {
-            self.mask
-                .time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
+            self.mask.time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
             let next = self.step.time(|| constraint.advance(state, token));
             self.token.push(self.mask.last() + self.step.last());
             match next {

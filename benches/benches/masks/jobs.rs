@@ -41,14 +41,8 @@ const TIMES: usize = 5;
 const FROM: &str = "GRAMASK_MASKS_FROM";
 
 /// The engines, ours first.
-pub const ENGINES: [&str; 6] = [
-    "gramask",
-    "llguidance",
-    "llguidance, tuned slices",
-    "xgrammar-rs",
-    "outlines-core",
-    "kbnf",
-];
+pub const ENGINES: [&str; 6] =
+    ["gramask", "llguidance", "llguidance, tuned slices", "xgrammar-rs", "outlines-core", "kbnf"];
 
 /// One engine on one language.
 pub struct Job {
@@ -90,12 +84,7 @@ pub fn jobs() -> Vec<Job> {
         };
         for format in texts::formats() {
             for level in [Level::Syntax, Level::Grounded] {
-                jobs.extend(engines.iter().map(|engine| Job {
-                    vocabulary,
-                    format: format.clone(),
-                    level,
-                    engine,
-                }));
+                jobs.extend(engines.iter().map(|engine| Job { vocabulary, format: format.clone(), level, engine }));
             }
         }
     }
@@ -182,9 +171,7 @@ fn unbounded(grammar: &str, least: usize) -> String {
     let mut parts = grammar.split("{1,");
     let mut out = String::from(parts.next().unwrap_or_default());
     for part in parts {
-        let bound = part
-            .split_once('}')
-            .and_then(|(bound, rest)| Some((bound.parse::<usize>().ok()?, rest)));
+        let bound = part.split_once('}').and_then(|(bound, rest)| Some((bound.parse::<usize>().ok()?, rest)));
         match bound.filter(|(bound, _)| *bound >= least) {
             Some((_, rest)) => out += &format!("+{rest}"),
             None => out += &format!("{{1,{part}"),
@@ -262,10 +249,7 @@ impl Bench {
         for (at, (text, walk)) in shared.walks.iter().enumerate() {
             println!("at {number} expanding the grammar");
             let plain = shared.plain.entry(at).or_insert_with(|| {
-                let limits = ExpandLimits {
-                    counted: 0,
-                    ..ExpandLimits::default()
-                };
+                let limits = ExpandLimits { counted: 0, ..ExpandLimits::default() };
                 expand(&shared.program, text, job.level, limits).map_err(|error| error.to_string())
             });
             let grammar = match plain {

@@ -16,16 +16,11 @@ impl KbnfEngine {
     pub fn new(vocabulary: &Vocabulary) -> Result<KbnfEngine, String> {
         let bytes = |id: u32| match vocabulary.is_end(id) {
             true => Some(vec![END]),
-            false => vocabulary
-                .text(id)
-                .filter(|text| text.first() != Some(&END))
-                .map(<[u8]>::to_vec),
+            false => vocabulary.text(id).filter(|text| text.first() != Some(&END)).map(<[u8]>::to_vec),
         };
         let ids = || (0..vocabulary.len() as u32).filter_map(|id| Some((id, bytes(id)?)));
         let tokens = ids().map(|(id, bytes)| (id, Token(bytes.into_boxed_slice()))).collect();
-        let texts = ids()
-            .map(|(id, bytes)| (id, String::from_utf8_lossy(&bytes).into_owned()))
-            .collect();
+        let texts = ids().map(|(id, bytes)| (id, String::from_utf8_lossy(&bytes).into_owned())).collect();
         Ok(KbnfEngine {
             vocabulary: kbnf::Vocabulary::new(tokens, texts).map_err(|error| error.to_string())?,
             size: vocabulary.len(),
@@ -35,19 +30,12 @@ impl KbnfEngine {
 
 impl Engine for KbnfEngine {
     fn print(&self, plain: &Plain) -> Result<String, String> {
-        Ok(shy(&plain.to_kbnf().replacen(
-            "start ::= r0;",
-            "start ::= r0 \"\\u{3}\";",
-            1,
-        )))
+        Ok(shy(&plain.to_kbnf().replacen("start ::= r0;", "start ::= r0 \"\\u{3}\";", 1)))
     }
 
     fn compile(&self, grammar: &str) -> Result<Box<dyn Walker>, String> {
         let engine = Kbnf::new(grammar, self.vocabulary.clone()).map_err(|error| error.to_string())?;
-        Ok(Box::new(At {
-            engine,
-            size: self.size,
-        }))
+        Ok(Box::new(At { engine, size: self.size }))
     }
 }
 

@@ -41,11 +41,7 @@ impl Llguidance {
             Slices::Tuned => Vec::new(),
         };
         let general = factory(&environment, &regexes)?;
-        Ok(Llguidance {
-            environment,
-            general,
-            slices,
-        })
+        Ok(Llguidance { environment, general, slices })
     }
 }
 
@@ -84,10 +80,7 @@ impl Engine for Llguidance {
         let matcher = Matcher::new(parser);
         match matcher.get_error() {
             Some(error) => Err(error.lines().next().unwrap_or_default().to_string()),
-            None => Ok(Box::new(At {
-                matcher,
-                mask: SimpleVob::new(),
-            })),
+            None => Ok(Box::new(At { matcher, mask: SimpleVob::new() })),
         }
     }
 }

@@ -85,9 +85,7 @@ fn main() -> std::io::Result<()> {
         let schema = texts::mini().schema;
         let overhead = stats::overhead();
         let formats = texts::formats();
-        let rows = formats
-            .iter()
-            .map(|format| ours::compile_times(format, &schema, &named.vocabulary, overhead));
+        let rows = formats.iter().map(|format| ours::compile_times(format, &schema, &named.vocabulary, overhead));
         masks += &table::compilation(&rows.collect::<Vec<Value>>());
     }
     println!("{masks}");
@@ -114,11 +112,7 @@ fn main() -> std::io::Result<()> {
 /// A row in one line.
 fn brief(row: &Value) -> String {
     let name = |name: &str| row[name].as_str().unwrap_or_default().to_string();
-    let mean = |time: &str| {
-        row[time]["mean"]
-            .as_f64()
-            .map_or("-".into(), |mean| format!("{mean:.2}"))
-    };
+    let mean = |time: &str| row[time]["mean"].as_f64().map_or("-".into(), |mean| format!("{mean:.2}"));
     format!(
         "{} {} {} {}: compile {} us, first {} us, again {} us, {} of {} masks differ {}",
         name("vocabulary"),

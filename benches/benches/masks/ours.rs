@@ -63,8 +63,7 @@ impl Ours {
         let states = self.cold(&mut constraint, tokens, |mask| masks.push(mask.to_vec()));
         let mut row = vec![0u32; vocabulary.words()];
         for &state in &states {
-            self.borrowed
-                .time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
+            self.borrowed.time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
         }
         for &state in &states {
             self.copied.time(|| constraint.copy_mask(state, &mut row));
@@ -86,10 +85,7 @@ impl Ours {
             self.advance.time(|| constraint.advance(state, token));
         }
         self.states += states.len();
-        Ok(Walk {
-            tokens: tokens[..states.len()].to_vec(),
-            masks,
-        })
+        Ok(Walk { tokens: tokens[..states.len()].to_vec(), masks })
     }
 
     /// The first walk: the states on the way, each met for the first time.
@@ -97,9 +93,7 @@ impl Ours {
         let mut states = Vec::new();
         let mut state = constraint.start();
         for &token in tokens {
-            let few = self
-                .cold
-                .time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
+            let few = self.cold.time(|| matches!(black_box(constraint.allowed(state)), Mask::Few(_)));
             // A first visit of a state whose mask is dense costs more than one of a sparse one.
             let times = if few { &mut self.sparse } else { &mut self.dense };
             times.push(self.cold.last());

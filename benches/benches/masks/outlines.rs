@@ -23,9 +23,7 @@ impl Outlines {
         let mut tokens = Tokens::new(vocabulary.ends()[0]);
         for id in 0..vocabulary.len() as u32 {
             if let Some(text) = vocabulary.text(id) {
-                tokens
-                    .try_insert(text.to_vec(), id)
-                    .map_err(|error| error.to_string())?;
+                tokens.try_insert(text.to_vec(), id).map_err(|error| error.to_string())?;
             }
         }
         Ok(Outlines { tokens })
@@ -43,11 +41,7 @@ impl Engine for Outlines {
             words.chars().take(120).collect::<String>()
         })?;
         let state = index.initial_state();
-        Ok(Box::new(At {
-            index: Arc::new(index),
-            state,
-            allowed: Vec::new(),
-        }))
+        Ok(Box::new(At { index: Arc::new(index), state, allowed: Vec::new() }))
     }
 }
 

@@ -101,10 +101,7 @@ impl Measured {
         let taken = self.walk(&mut *walker, walk, Some(vocabulary))?;
         alive();
         walker.reset();
-        let again = Walk {
-            tokens: walk.tokens[..taken].to_vec(),
-            masks: Vec::new(),
-        };
+        let again = Walk { tokens: walk.tokens[..taken].to_vec(), masks: Vec::new() };
         self.walk(&mut *walker, &again, None)?;
         Ok(())
     }
@@ -114,11 +111,7 @@ impl Measured {
         let mut row = vec![0u32; walk.masks.first().map_or(0, Vec::len)];
         let begin = Instant::now();
         for (at, &token) in walk.tokens.iter().enumerate() {
-            let times = if compare.is_some() {
-                &mut self.cold
-            } else {
-                &mut self.warm
-            };
+            let times = if compare.is_some() { &mut self.cold } else { &mut self.warm };
             times.time(|| walker.mask())?;
             if let (Some(vocabulary), Some(ours)) = (compare, walk.masks.get(at)) {
                 row.fill(0);
@@ -160,10 +153,7 @@ impl Measured {
                 let which = if bit(theirs, id) { "allows" } else { "lacks" };
                 format!("first difference: {count} tokens, {which} `{bytes}`")
             }
-            None => format!(
-                "first difference: {} end",
-                if ends(theirs) { "allows the" } else { "lacks the" }
-            ),
+            None => format!("first difference: {} end", if ends(theirs) { "allows the" } else { "lacks the" }),
         };
         self.note(note);
     }
@@ -179,6 +169,5 @@ fn asked(vocabulary: &Vocabulary, id: u32) -> bool {
 }
 
 fn bit(mask: &[u32], id: u32) -> bool {
-    mask.get(id as usize / 32)
-        .is_some_and(|word| word >> (id % 32) & 1 == 1)
+    mask.get(id as usize / 32).is_some_and(|word| word >> (id % 32) & 1 == 1)
 }

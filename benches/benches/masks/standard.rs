@@ -22,9 +22,7 @@ pub fn all(criterion: &mut Criterion) {
         let program = texts::program(&format, &mini.schema);
         let mut group = criterion.benchmark_group(format!("{} {}", named.name, format.name));
         group.sample_size(10);
-        group
-            .warm_up_time(Duration::from_millis(50))
-            .measurement_time(Duration::from_millis(200));
+        group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
         group.bench_function("compile", |bench| {
             bench.iter(|| {
                 let format = Format::parse(format.name.as_str(), format.source.as_str());

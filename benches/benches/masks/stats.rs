@@ -27,10 +27,7 @@ pub struct Times {
 
 impl Times {
     pub fn new(overhead: f64) -> Times {
-        Times {
-            all: Vec::new(),
-            overhead,
-        }
+        Times { all: Vec::new(), overhead }
     }
 
     /// Times some work.
@@ -64,11 +61,7 @@ impl Times {
         let mut sorted = self.all.clone();
         sorted.sort_by(f64::total_cmp);
         // The smallest time that so large a part of all times does not exceed.
-        let at = |part: f64| {
-            sorted
-                .get(((part * sorted.len() as f64).ceil() as usize).max(1) - 1)
-                .copied()
-        };
+        let at = |part: f64| sorted.get(((part * sorted.len() as f64).ceil() as usize).max(1) - 1).copied();
         let mean = (!sorted.is_empty()).then(|| self.sum() / sorted.len() as f64);
         json!({
             "mean": mean, "p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": sorted.last(),

@@ -29,11 +29,9 @@ pub fn write_csv(rows: &[Value]) -> std::io::Result<PathBuf> {
         let counts = ["documents", "states", "different"].map(|name| row[name].to_string());
         let mut fields: Vec<String> = names.into_iter().chain(counts).collect();
         for time in times {
-            fields.extend(parts.map(|part| {
-                row[time][part]
-                    .as_f64()
-                    .map_or(String::new(), |value| format!("{value:.4}"))
-            }));
+            fields.extend(
+                parts.map(|part| row[time][part].as_f64().map_or(String::new(), |value| format!("{value:.4}"))),
+            );
         }
         fields.push(field(&notes(row).join("; ")));
         text += &fields.join(",");
@@ -53,12 +51,7 @@ fn field(text: &str) -> String {
 }
 
 fn notes(row: &Value) -> Vec<&str> {
-    row["notes"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    row["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// Three digits that count, as people read microseconds.
@@ -90,10 +83,8 @@ pub fn engines(rows: &[Value]) -> String {
         ] {
             let _ = writeln!(out, "**{title}, {vocabulary}** (mean, {unit})\n");
             let copied = if time == "warm" { " copied |" } else { "" };
-            let shown: Vec<&str> = ENGINES
-                .into_iter()
-                .filter(|engine| rows.iter().any(|row| row["engine"] == *engine))
-                .collect();
+            let shown: Vec<&str> =
+                ENGINES.into_iter().filter(|engine| rows.iter().any(|row| row["engine"] == *engine)).collect();
             let rest: String = shown[1..].iter().map(|engine| format!(" {engine} |")).collect();
             let _ = writeln!(out, "| format | level | gramask |{copied}{rest}");
             let columns = 2 + shown.len() + usize::from(time == "warm");
@@ -140,9 +131,7 @@ fn foot(row: &Value, feet: &mut Vec<String>) -> Option<usize> {
     if row["different"].as_u64().unwrap_or(0) > 0 {
         parts.push("another language: some of its masks on the walk differ from ours".into());
     }
-    let told = notes(row)
-        .into_iter()
-        .filter(|note| !note.starts_with("first difference"));
+    let told = notes(row).into_iter().filter(|note| !note.starts_with("first difference"));
     parts.extend(told.map(|note| note.replace('|', "\\|")));
     if parts.is_empty() {
         return None;
@@ -247,10 +236,7 @@ pub fn into_docs(name: &str, text: &str) -> std::io::Result<()> {
     let (open, close) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
     let marks = page.find(&open).map(|at| at + open.len()).zip(page.find(&close));
     let Some((from, to)) = marks.filter(|(from, to)| from <= to) else {
-        eprintln!(
-            "{}: no `{open}` with `{close}` behind it; nothing is written",
-            path.display()
-        );
+        eprintln!("{}: no `{open}` with `{close}` behind it; nothing is written", path.display());
         return Ok(());
     };
     let page = format!("{}\n{}\n{}", &page[..from], text.trim_end(), &page[to..]);

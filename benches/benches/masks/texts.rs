@@ -23,21 +23,10 @@ pub fn sentences(number: usize) -> Vec<Document> {
 /// The beginnings of so many sentences, each a few words with an entity among them.
 pub fn beginnings(number: usize) -> Vec<Document> {
     let begin = |document: Document| {
-        let end = document
-            .text
-            .words()
-            .iter()
-            .map(|word| word.end)
-            .take_while(|end| *end <= 45)
-            .last()?;
+        let end = document.text.words().iter().map(|word| word.end).take_while(|end| *end <= 45).last()?;
         let text = document.text.slice(Fragment::new(0, end))?;
         let fits = |entity: &Entity| entity.fragments.iter().all(|fragment| fragment.end <= end);
-        let entities: Vec<Entity> = document
-            .entities
-            .iter()
-            .filter(|entity| fits(entity))
-            .cloned()
-            .collect();
+        let entities: Vec<Entity> = document.entities.iter().filter(|entity| fits(entity)).cloned().collect();
         (!entities.is_empty()).then(|| Document::new(document.id.as_str(), text).with_entities(entities))
     };
     mini().documents.into_iter().filter_map(begin).take(number).collect()
@@ -58,12 +47,7 @@ pub fn lengths() -> Vec<(&'static str, Text)> {
     let longest = whole.iter().max_by_key(|document| document.text.len());
     let abstract_ = longest.map_or_else(|| Text::new(""), |document| document.text.clone());
     let sentence = sentences(1).swap_remove(0).text;
-    vec![
-        ("sentence", sentence),
-        ("abstract", abstract_),
-        ("1 KB", cut(1 << 10)),
-        ("10 KB", cut(10 << 10)),
-    ]
+    vec![("sentence", sentence), ("abstract", abstract_), ("1 KB", cut(1 << 10)), ("10 KB", cut(10 << 10))]
 }
 
 /// The format compiled for a schema, or for its first label where it takes one label a pass.
@@ -78,10 +62,7 @@ pub fn program(format: &Format, schema: &Schema) -> Arc<Program> {
 pub fn formats() -> Vec<Format> {
     let chosen = std::env::var("GRAMASK_BENCH_FORMATS").unwrap_or_default();
     let wanted = |name: &&str| chosen.is_empty() || chosen.split(',').any(|chosen| chosen == *name);
-    Format::builtin()
-        .filter(wanted)
-        .filter_map(|name| Format::named(name).ok())
-        .collect()
+    Format::builtin().filter(wanted).filter_map(|name| Format::named(name).ok()).collect()
 }
 
 /// A regular expression of the characters of a format's free text that stand for themselves: no control character, and
@@ -95,13 +76,7 @@ pub fn free(format: &Format) -> String {
             }
         });
     }
-    taken.extend(
-        b"<>&"
-            .iter()
-            .filter(|_| taken.contains(&b'<'))
-            .copied()
-            .collect::<Vec<u8>>(),
-    );
+    taken.extend(b"<>&".iter().filter(|_| taken.contains(&b'<')).copied().collect::<Vec<u8>>());
     taken.sort_unstable();
     taken.dedup();
     let taken: String = taken.iter().map(|byte| format!("\\x{byte:02X}")).collect();

@@ -34,22 +34,12 @@ impl Named {
         let path = path(name)?;
         let (name, tokenizer) = match name {
             "llama-3.1" => (NAMES[0], from_json(&path)?),
-            _ => (
-                NAMES[1],
-                Checkpoint::open(&path).map_err(|error| error.to_string())?.tokenizer,
-            ),
+            _ => (NAMES[1], Checkpoint::open(&path).map_err(|error| error.to_string())?.tokenizer),
         };
-        let token = |id: u32| Token {
-            bytes: tokenizer.token_bytes(id).to_vec(),
-            special: tokenizer.is_special(id),
-        };
+        let token = |id: u32| Token { bytes: tokenizer.token_bytes(id).to_vec(), special: tokenizer.is_special(id) };
         let tokens = (0..tokenizer.size() as u32).map(token).collect();
         let vocabulary = Vocabulary::new(tokens, tokenizer.end_tokens().to_vec()).map_err(|error| error.to_string())?;
-        Ok(Named {
-            name,
-            vocabulary,
-            tokenizer,
-        })
+        Ok(Named { name, vocabulary, tokenizer })
     }
 
     /// The tokens that the model would write an output in, and the end.
@@ -64,19 +54,8 @@ fn from_json(path: &Path) -> Result<Tokenizer, String> {
     let fault = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let json = std::fs::read(path).map_err(|error| fault(&error))?;
     let description: Value = serde_json::from_slice(&json).map_err(|error| fault(&error))?;
-    let pieces = description["model"]["vocab"]
-        .as_object()
-        .into_iter()
-        .flat_map(|vocab| vocab.values());
-    let added = description["added_tokens"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|token| &token["id"]);
-    let size = pieces
-        .chain(added)
-        .filter_map(Value::as_u64)
-        .max()
-        .map_or(0, |id| id as usize + 1);
+    let pieces = description["model"]["vocab"].as_object().into_iter().flat_map(|vocab| vocab.values());
+    let added = description["added_tokens"].as_array().into_iter().flatten().map(|token| &token["id"]);
+    let size = pieces.chain(added).filter_map(Value::as_u64).max().map_or(0, |id| id as usize + 1);
     Tokenizer::from_json(&json, size, None, &[], &[]).map_err(|error| fault(&error))
 }

@@ -34,10 +34,7 @@ impl Engine for Xgrammar {
     }
 
     fn compile(&self, grammar: &str) -> Result<Box<dyn Walker>, String> {
-        let compiled = self
-            .compiler
-            .compile_grammar_ebnf(grammar, "root")
-            .map_err(|error| error.to_string())?;
+        let compiled = self.compiler.compile_grammar_ebnf(grammar, "root").map_err(|error| error.to_string())?;
         Ok(Box::new(At {
             matcher: GrammarMatcher::from_compiled_grammar(&compiled, false),
             mask: vec![0; self.words],

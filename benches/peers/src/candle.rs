@@ -21,12 +21,7 @@ use serde_json::json;
 const PREFILLS: usize = 3;
 
 enum Model {
-    Plain {
-        model: Box<Llama>,
-        cache: Cache,
-        config: Config,
-        weights: DType,
-    },
+    Plain { model: Box<Llama>, cache: Cache, config: Config, weights: DType },
     Quantised(Box<ModelWeights>),
 }
 
@@ -81,24 +76,13 @@ fn plain(folder: &Path, weights: DType) -> Result<(Model, usize), Box<dyn Error>
     let config: LlamaConfig = serde_json::from_slice(&std::fs::read(folder.join("config.json"))?)?;
     let config = config.into_config(false);
     let file = folder.join("model.safetensors");
-    let elements: usize = candle_core::safetensors::load(&file, &Device::Cpu)?
-        .values()
-        .map(Tensor::elem_count)
-        .sum();
+    let elements: usize = candle_core::safetensors::load(&file, &Device::Cpu)?.values().map(Tensor::elem_count).sum();
     // SAFETY: the file is not changed while it is mapped.
     let tensors = unsafe { VarBuilder::from_mmaped_safetensors(&[file], weights, &Device::Cpu)? };
     let model = Box::new(Llama::load(tensors, &config)?);
     let cache = Cache::new(true, weights, &config, &Device::Cpu)?;
     let bytes = elements * weights.size_in_bytes();
-    Ok((
-        Model::Plain {
-            model,
-            cache,
-            config,
-            weights,
-        },
-        bytes,
-    ))
+    Ok((Model::Plain { model, cache, config, weights }, bytes))
 }
 
 /// A GGUF file's model, and the bytes of its tensors.
@@ -117,9 +101,7 @@ fn quantised(path: &Path) -> Result<(Model, usize), Box<dyn Error>> {
 impl Model {
     fn clear(&mut self) -> Result<(), Box<dyn Error>> {
         match self {
-            Model::Plain {
-                cache, config, weights, ..
-            } => *cache = Cache::new(true, *weights, config, &Device::Cpu)?,
+            Model::Plain { cache, config, weights, .. } => *cache = Cache::new(true, *weights, config, &Device::Cpu)?,
             Model::Quantised(model) => model.clear_kv_cache(),
         }
         Ok(())

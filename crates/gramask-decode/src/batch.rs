@@ -51,12 +51,7 @@ pub enum Choosing {
 impl Settings {
     /// Settings without overlap.
     pub fn new(layout: Layout, sampling: Sampling) -> Self {
-        Settings {
-            layout,
-            sampling,
-            overlap: false,
-            choosing: Choosing::Auto,
-        }
+        Settings { layout, sampling, overlap: false, choosing: Choosing::Auto }
     }
 }
 
@@ -198,32 +193,20 @@ where
     F: FnMut(Ended) -> ControlFlow<()>,
 {
     fn run(&mut self) -> Result<(), DecodeError> {
-        let Layout {
-            slots,
-            lanes,
-            length,
-            prefix,
-        } = &self.settings.layout;
+        let Layout { slots, lanes, length, prefix } = &self.settings.layout;
         // The prefix has a slot of its own behind the others.
         let opened = slots * lanes + usize::from(!prefix.is_empty());
         self.model.open(opened, *length).map_err(|source| self.failed(source))?;
         if !prefix.is_empty() {
             let clock = Instant::now();
-            let rows = [Row {
-                slot: slots * lanes,
-                tokens: prefix,
-            }];
-            self.model
-                .append(&rows, Select::Last)
-                .map_err(|source| self.failed(source))?;
+            let rows = [Row { slot: slots * lanes, tokens: prefix }];
+            self.model.append(&rows, Select::Last).map_err(|source| self.failed(source))?;
             self.summary.prefill += clock.elapsed();
             self.summary.passes += 1;
         }
         loop {
             self.refill()?;
-            let active: Vec<usize> = (0..self.slots.len())
-                .filter(|&slot| self.slots[slot].is_some())
-                .collect();
+            let active: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_some()).collect();
             if active.is_empty() || self.summary.stopped {
                 return Ok(());
             }
@@ -244,11 +227,7 @@ where
                 let known = (self.model.vocabulary(), self.tokens.end_tokens());
                 let id = request.id.clone();
                 match Sequence::admit(index, request, [lanes, length], context, known, overhead) {
-                    Err(error) => self.hand_on(Ended {
-                        index,
-                        id,
-                        outcome: Err(error),
-                    }),
+                    Err(error) => self.hand_on(Ended { index, id, outcome: Err(error) }),
                     Ok(mut sequence) => {
                         self.share(slot, &mut sequence)?;
                         self.slots[slot] = Some(sequence);
@@ -261,9 +240,7 @@ where
 
     /// Puts into a slot what its prompt shares with the prefix.
     fn share(&mut self, slot: usize, sequence: &mut Sequence) -> Result<(), DecodeError> {
-        let Layout {
-            slots, lanes, prefix, ..
-        } = &self.settings.layout;
+        let Layout { slots, lanes, prefix, .. } = &self.settings.layout;
         let prompt = sequence.prompt();
         let shared = common_prefix(prefix, prompt).min(prompt.len() - 1);
         let mut done = if shared <= self.kept[slot] {
@@ -286,10 +263,7 @@ where
         if let Some((tokens, spent)) = restored {
             sequence.restore(tokens, spent);
         }
-        done.map_err(|source| DecodeError::Model {
-            documents: vec![sequence.id().to_owned()],
-            source,
-        })
+        done.map_err(|source| DecodeError::Model { documents: vec![sequence.id().to_owned()], source })
     }
 
     /// Puts into the store what a slot holds of its prompt, the last token excepted, where the store lacks it.
@@ -304,10 +278,7 @@ where
         let saved = self
             .model
             .save(first, shared..prompt.len() - 1)
-            .map_err(|source| DecodeError::Model {
-                documents: vec![id.to_owned()],
-                source,
-            })?;
+            .map_err(|source| DecodeError::Model { documents: vec![id.to_owned()], source })?;
         if let Some(saved) = saved {
             store.keep(prompt, Kept { saved, spent });
         }
@@ -327,10 +298,7 @@ where
         let mut tails = Vec::new();
         for (&slot, feeds) in slots.iter().zip(&fed) {
             for feed in feeds {
-                rows.push(Row {
-                    slot: slot * lanes + feed.slot,
-                    tokens: &feed.tokens,
-                });
+                rows.push(Row { slot: slot * lanes + feed.slot, tokens: &feed.tokens });
                 tails.push(feed.rows);
             }
         }
@@ -340,10 +308,7 @@ where
             false => Select::Tails(tails),
         };
         let names = |sequences: &[Sequence]| sequences.iter().map(|sequence| sequence.id().to_owned()).collect();
-        let failed = |sequences: &[Sequence], source| DecodeError::Model {
-            documents: names(sequences),
-            source,
-        };
+        let failed = |sequences: &[Sequence], source| DecodeError::Model { documents: names(sequences), source };
         let width = self.model.vocabulary();
         let wrong = |given| LanguageModelError::Rows { given, wanted };
         let (found, spent) = if self.there {
@@ -426,18 +391,10 @@ where
         let first = slot * self.settings.layout.lanes;
         for edit in sequence.take_edits() {
             let done = match edit {
-                Edit::Fork {
-                    from,
-                    to,
-                    shared,
-                    length,
-                } => self.model.fork(first + from, first + to, shared, length),
+                Edit::Fork { from, to, shared, length } => self.model.fork(first + from, first + to, shared, length),
                 Edit::Cut { slot, length } => self.model.truncate(first + slot, length),
             };
-            done.map_err(|source| DecodeError::Model {
-                documents: vec![sequence.id().to_owned()],
-                source,
-            })?;
+            done.map_err(|source| DecodeError::Model { documents: vec![sequence.id().to_owned()], source })?;
         }
         Ok(())
     }
@@ -461,20 +418,12 @@ where
     }
 
     fn failed(&self, source: LanguageModelError) -> DecodeError {
-        DecodeError::Model {
-            documents: Vec::new(),
-            source,
-        }
+        DecodeError::Model { documents: Vec::new(), source }
     }
 }
 
 /// Mutable references to the elements at `indices`, which ascend.
 fn select_mut<'a, T>(items: &'a mut [T], indices: &[usize]) -> Vec<&'a mut T> {
     let mut indices = indices.iter().peekable();
-    items
-        .iter_mut()
-        .enumerate()
-        .filter(|(i, _)| indices.next_if_eq(&i).is_some())
-        .map(|(_, item)| item)
-        .collect()
+    items.iter_mut().enumerate().filter(|(i, _)| indices.next_if_eq(&i).is_some()).map(|(_, item)| item).collect()
 }

@@ -19,9 +19,7 @@ pub struct Cutter {
 
 impl fmt::Debug for Cutter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cutter")
-            .field("tokens", &self.table.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Cutter").field("tokens", &self.table.len()).finish_non_exhaustive()
     }
 }
 

@@ -90,10 +90,7 @@ impl Behind for DeviceLogits<'_> {
             let read = logits.try_into_data();
             let data = read.map_err(|error| told(DeviceFault::of_execution(&device, &error), there.demand))?;
             let values = data.try_into_vec::<f32>();
-            Logits::new(
-                values.map_err(|error| failed(format!("logits are not f32: {error:?}")))?,
-                width,
-            )
+            Logits::new(values.map_err(|error| failed(format!("logits are not f32: {error:?}")))?, width)
         })
     }
 }

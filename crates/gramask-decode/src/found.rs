@@ -47,12 +47,7 @@ impl<'m> Rows<'m> {
             first += rows_of(feeds);
             part
         };
-        Rows {
-            parts: fed.iter().map(part).collect(),
-            logits: Some(logits),
-            picks: Vec::new(),
-            behind: None,
-        }
+        Rows { parts: fed.iter().map(part).collect(), logits: Some(logits), picks: Vec::new(), behind: None }
     }
 
     /// Rows elsewhere: asks the strategies, while the device computes, and then the device, once for all choices and, where
@@ -93,21 +88,13 @@ impl<'m> Rows<'m> {
             false => behind.choose(&asks, sampling)?,
         };
         if picks.len() != asks.len() {
-            return Err(LanguageModelError::Rows {
-                given: picks.len(),
-                wanted: asks.len(),
-            });
+            return Err(LanguageModelError::Rows { given: picks.len(), wanted: asks.len() });
         }
         let logits = match wanted.is_empty() {
             true => None,
             false => Some(behind.fetch(&wanted)?),
         };
-        let rows = Rows {
-            logits,
-            picks,
-            behind: Some(Mutex::new(behind)),
-            parts,
-        };
+        let rows = Rows { logits, picks, behind: Some(Mutex::new(behind)), parts };
         Ok((rows, clock.elapsed()))
     }
 
@@ -133,14 +120,8 @@ impl<'m> Rows<'m> {
             }
             Part::Picks(picks, first) => {
                 let fetch = |ask: usize| self.fetch(first + ask);
-                let given = Given {
-                    picks: &self.picks[picks.clone()],
-                    fetch: &fetch,
-                };
-                let found = Found {
-                    logits: Vec::new(),
-                    given: Some(given),
-                };
+                let given = Given { picks: &self.picks[picks.clone()], fetch: &fetch };
+                let found = Found { logits: Vec::new(), given: Some(given) };
                 sequence.step(&found, width, sampler, end_tokens);
             }
         }

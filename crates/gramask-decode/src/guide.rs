@@ -105,23 +105,13 @@ impl<'a> Asked<'a> {
     /// The choice under a mask; or the one that was made under it elsewhere.
     fn first(&mut self, mask: Option<&[u32]>) -> Result<First, StepError> {
         match self.source {
-            Source::Logits(logits) => Ok(First {
-                choice: self.choose(logits, mask)?,
-                rested: Rested::Sampler,
-            }),
+            Source::Logits(logits) => Ok(First { choice: self.choose(logits, mask)?, rested: Rested::Sampler }),
             Source::Given(ask, given) => {
                 let pick = given.pick(ask).map_err(|error| self.named(error))?;
                 let sampling = self.sampler.sampling();
                 // As [`Sampler::basis`] has it.
-                let second = if !sampling.is_greedy() && sampling.min_p > 0.0 {
-                    pick.best
-                } else {
-                    pick.token
-                };
-                Ok(First {
-                    choice: pick.into(),
-                    rested: Rested::Tokens([pick.token, second], !sampling.is_greedy()),
-                })
+                let second = if !sampling.is_greedy() && sampling.min_p > 0.0 { pick.best } else { pick.token };
+                Ok(First { choice: pick.into(), rested: Rested::Tokens([pick.token, second], !sampling.is_greedy()) })
             }
         }
     }
@@ -134,9 +124,7 @@ impl<'a> Asked<'a> {
     /// Nothing to choose because nothing is allowed has an error of its own.
     fn named(&self, error: StepError) -> StepError {
         match error {
-            StepError::NoChoice(none) if none.allowed == 0 => StepError::EmptyMask {
-                remaining: self.remaining,
-            },
+            StepError::NoChoice(none) if none.allowed == 0 => StepError::EmptyMask { remaining: self.remaining },
             error => error,
         }
     }

@@ -219,8 +219,7 @@ impl Habits {
         {
             return Some(guess);
         }
-        self.expect(history, text, allowed, may_end)
-            .or(recalled.map(|(_, guess)| guess))
+        self.expect(history, text, allowed, may_end).or(recalled.map(|(_, guess)| guess))
     }
 
     /// The likeliest shape, where the allowed bytes leave no doubt of which byte it is, or recalling settles it.
@@ -244,10 +243,7 @@ impl Habits {
         }
         let bytes: Vec<u8> = allowed.iter().copied().filter(|&byte| class(byte) == next).collect();
         match bytes[..] {
-            [byte] => Some(Guess {
-                byte: Some(byte),
-                ground,
-            }),
+            [byte] => Some(Guess { byte: Some(byte), ground }),
             _ => recall(history, text, &bytes).map(|(_, guess)| guess),
         }
     }
@@ -275,13 +271,7 @@ fn recall(history: &[u8], text: &[u8], allowed: &[u8]) -> Option<(usize, Guess)>
     }
     let (length, byte) = best?;
     let ground = Ground::Recalled(length.ilog2(), allowed.len().ilog2(), Kind::of(byte, text));
-    Some((
-        length,
-        Guess {
-            byte: Some(byte),
-            ground,
-        },
-    ))
+    Some((length, Guess { byte: Some(byte), ground }))
 }
 
 #[cfg(test)]
@@ -306,11 +296,7 @@ mod tests {
         let next = |text: &[u8], allowed: &[u8], may_end: bool| {
             habits.guess(b"", text, allowed, may_end).and_then(|guess| guess.byte)
         };
-        assert_eq!(
-            next(b"<X>nothing like it", b" <", false),
-            Some(b'<'),
-            "a tag is closed behind its text"
-        );
+        assert_eq!(next(b"<X>nothing like it", b" <", false), Some(b'<'), "a tag is closed behind its text");
         assert_eq!(next(b"<X>nothing</X", b" >", false), Some(b'>'));
         // An end is a shape like any other.
         let guess = habits.guess(b"", b"<X>nothing</X> more", b" <", true).unwrap();

@@ -67,18 +67,11 @@ impl Layout {
                 Some(prefix) => &prefix[..common_prefix(prefix, prompt)],
             });
         }
-        let length = budget
-            .map_or(context, |budget| longest.saturating_add(budget).min(context))
-            .max(1);
+        let length = budget.map_or(context, |budget| longest.saturating_add(budget).min(context)).max(1);
         let prefix = prefix.filter(|_| count > 1).unwrap_or_default();
         // At least the last token of each prompt is computed for itself: its logits are needed.
         let prefix = &prefix[..prefix.len().min(length - 1)];
-        Layout {
-            slots: slots.min(count.max(1)),
-            lanes: 1,
-            length,
-            prefix: prefix.to_vec(),
-        }
+        Layout { slots: slots.min(count.max(1)), lanes: 1, length, prefix: prefix.to_vec() }
     }
 
     /// The same with so many lanes for each document.
@@ -96,16 +89,10 @@ impl Layout {
             return Err(LayoutError::NoSlots { slots, lanes });
         }
         if self.length == 0 || self.length > context {
-            return Err(LayoutError::Length {
-                length: self.length,
-                context,
-            });
+            return Err(LayoutError::Length { length: self.length, context });
         }
         if self.prefix.len() >= self.length {
-            return Err(LayoutError::Prefix {
-                prefix: self.prefix.len(),
-                length: self.length,
-            });
+            return Err(LayoutError::Prefix { prefix: self.prefix.len(), length: self.length });
         }
         Ok(())
     }
@@ -124,23 +111,11 @@ mod tests {
     fn plans() {
         let prompts: [&[u32]; 3] = [&[1, 2, 3, 4], &[1, 2, 3], &[1, 2, 9, 9, 9]];
         let plan = Layout::plan(8, 100, Some(10), prompts);
-        assert_eq!(
-            plan,
-            Layout {
-                slots: 3,
-                lanes: 1,
-                length: 15,
-                prefix: vec![1, 2]
-            }
-        );
+        assert_eq!(plan, Layout { slots: 3, lanes: 1, length: 15, prefix: vec![1, 2] });
         assert_eq!(Layout::plan(2, 12, Some(10), prompts).length, 12);
         assert_eq!(Layout::plan(2, 12, None, prompts).length, 12);
         assert_eq!(Layout::plan(2, 12, None, prompts).slots, 2);
-        assert!(
-            Layout::plan(2, 12, Some(3), prompts[..1].iter().copied())
-                .prefix
-                .is_empty()
-        );
+        assert!(Layout::plan(2, 12, Some(3), prompts[..1].iter().copied()).prefix.is_empty());
         // Equal prompts share all they have; the loop still computes the last token for each.
         let same: [&[u32]; 2] = [&[1, 2, 3], &[1, 2, 3]];
         assert_eq!(Layout::plan(2, 12, Some(1), same).prefix, [1, 2, 3]);
@@ -149,26 +124,14 @@ mod tests {
 
     #[test]
     fn impossible_layouts_are_refused_with_numbers() {
-        let layout = Layout {
-            slots: 2,
-            lanes: 1,
-            length: 10,
-            prefix: vec![1],
-        };
+        let layout = Layout { slots: 2, lanes: 1, length: 10, prefix: vec![1] };
         assert_eq!(layout.validate(10), Ok(()));
         assert_eq!(layout.validate(9), Err(LayoutError::Length { length: 10, context: 9 }));
         assert_eq!(
-            Layout {
-                slots: 0,
-                ..layout.clone()
-            }
-            .validate(10),
+            Layout { slots: 0, ..layout.clone() }.validate(10),
             Err(LayoutError::NoSlots { slots: 0, lanes: 1 })
         );
-        let long = Layout {
-            prefix: vec![1; 10],
-            ..layout
-        };
+        let long = Layout { prefix: vec![1; 10], ..layout };
         assert_eq!(long.validate(10), Err(LayoutError::Prefix { prefix: 10, length: 10 }));
     }
 }

@@ -39,9 +39,7 @@ impl PromptTokenizer for MockTokenizer {
         let (mut tokens, mut rest) = (Vec::new(), text.as_bytes());
         while let [first, behind @ ..] = rest {
             let names = [("<end>", END), ("<special>", SPECIAL)];
-            let name = names
-                .iter()
-                .find(|(name, _)| parse_special && rest.starts_with(name.as_bytes()));
+            let name = names.iter().find(|(name, _)| parse_special && rest.starts_with(name.as_bytes()));
             match name {
                 Some((name, token)) => (tokens.push(*token), rest = &rest[name.len()..]),
                 None => (tokens.push(u32::from(*first)), rest = behind),
@@ -115,10 +113,7 @@ pub struct MockModel {
 
 impl fmt::Debug for MockModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MockModel")
-            .field("slots", &self.slots)
-            .field("length", &self.length)
-            .finish_non_exhaustive()
+        f.debug_struct("MockModel").field("slots", &self.slots).field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -150,9 +145,7 @@ impl MockModel {
         let width = table.len();
         MockModel::new(table, context, move |tokens| {
             let wanted = bytes.get(tokens.len() - 1).map_or(END, |&byte| u32::from(byte));
-            (0..width as u32)
-                .map(|token| if token == wanted { 5.0 } else { 0.0 })
-                .collect()
+            (0..width as u32).map(|token| if token == wanted { 5.0 } else { 0.0 }).collect()
         })
     }
 
@@ -160,12 +153,8 @@ impl MockModel {
     pub fn hashed(table: TokenTable, context: usize) -> Self {
         let width = table.len();
         MockModel::new(table, context, move |tokens| {
-            let seed = tokens
-                .iter()
-                .fold(0xCBF2_9CE4_8422_2325_u64, |hash, &token| mix(hash ^ u64::from(token)));
-            (0..width as u64)
-                .map(|token| (mix(seed ^ token << 32) >> 40) as f32 / (1 << 21) as f32 - 4.0)
-                .collect()
+            let seed = tokens.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, &token| mix(hash ^ u64::from(token)));
+            (0..width as u64).map(|token| (mix(seed ^ token << 32) >> 40) as f32 / (1 << 21) as f32 - 4.0).collect()
         })
     }
 
@@ -204,10 +193,7 @@ impl LanguageModel for MockModel {
 
     fn open(&mut self, slots: usize, length: usize) -> Result<(), LanguageModelError> {
         if length > self.context {
-            return Err(LanguageModelError::Context {
-                length,
-                context: self.context,
-            });
+            return Err(LanguageModelError::Context { length, context: self.context });
         }
         (self.slots, self.length) = (vec![Vec::new(); slots], length);
         Ok(())
@@ -235,11 +221,7 @@ impl LanguageModel for MockModel {
             }
             slot.extend_from_slice(row.tokens);
             if slot.len() > length {
-                return Err(LanguageModelError::Full {
-                    slot: row.slot,
-                    tokens: slot.len(),
-                    length,
-                });
+                return Err(LanguageModelError::Full { slot: row.slot, tokens: slot.len(), length });
             }
             let tokens = slot.clone();
             let first = tokens.len() - count;
@@ -252,11 +234,7 @@ impl LanguageModel for MockModel {
     fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
         let held = self.slot(slot)?.len();
         if length > held {
-            return Err(LanguageModelError::Short {
-                slot,
-                held,
-                wanted: length,
-            });
+            return Err(LanguageModelError::Short { slot, held, wanted: length });
         }
         self.slot(slot)?.truncate(length);
         Ok(())
@@ -266,14 +244,8 @@ impl LanguageModel for MockModel {
         self.copies += 1;
         let source = self.slot(from)?;
         let held = source.len();
-        let tokens = source
-            .get(..length)
-            .ok_or(LanguageModelError::Short {
-                slot: from,
-                held,
-                wanted: length,
-            })?
-            .to_vec();
+        let tokens =
+            source.get(..length).ok_or(LanguageModelError::Short { slot: from, held, wanted: length })?.to_vec();
         *self.slot(to)? = tokens;
         Ok(())
     }
@@ -282,15 +254,8 @@ impl LanguageModel for MockModel {
         let there = self.slot(slot)?;
         let held = there.len();
         let wanted = positions.end;
-        let tokens = there
-            .get(positions.clone())
-            .ok_or(LanguageModelError::Short { slot, held, wanted })?
-            .to_vec();
-        Ok(Some(Saved {
-            positions,
-            bytes: size_of_val(&*tokens),
-            state: Box::new(tokens),
-        }))
+        let tokens = there.get(positions.clone()).ok_or(LanguageModelError::Short { slot, held, wanted })?.to_vec();
+        Ok(Some(Saved { positions, bytes: size_of_val(&*tokens), state: Box::new(tokens) }))
     }
 
     fn restore(&mut self, slot: usize, saved: &Saved) -> Result<(), LanguageModelError> {
@@ -347,18 +312,11 @@ impl MockConstraint {
             }
             nodes[at].accepts = true;
         }
-        let mut constraint = MockConstraint {
-            table: Arc::new(table),
-            nodes,
-            mask: Vec::new(),
-        };
+        let mut constraint = MockConstraint { table: Arc::new(table), nodes, mask: Vec::new() };
         // Children come after their parents, so that one pass from the back finds the shortest way of each node.
         for node in (0..constraint.nodes.len()).rev() {
             let ways = (0..constraint.table.len() as u32).filter_map(|token| constraint.walk(node, token));
-            let shortest = ways
-                .map(|next| constraint.nodes[next].finish + 1)
-                .min()
-                .unwrap_or(usize::MAX - 1);
+            let shortest = ways.map(|next| constraint.nodes[next].finish + 1).min().unwrap_or(usize::MAX - 1);
             constraint.nodes[node].finish = if constraint.nodes[node].accepts { 1 } else { shortest };
         }
         constraint
@@ -371,11 +329,7 @@ impl MockConstraint {
             return None;
         }
         bytes.iter().try_fold(node, |node, byte| {
-            self.nodes[node]
-                .children
-                .iter()
-                .find(|child| child.0 == *byte)
-                .map(|&(_, child)| child)
+            self.nodes[node].children.iter().find(|child| child.0 == *byte).map(|&(_, child)| child)
         })
     }
 }
@@ -450,11 +404,7 @@ pub fn outputs(
 ) -> Vec<Valid> {
     let mut constraint = constraint.clone();
     let (mut done, mut open) = (Vec::new(), Vec::new());
-    let nothing = Valid {
-        tokens: Vec::new(),
-        log_probability: 0.0,
-        log_masked: 0.0,
-    };
+    let nothing = Valid { tokens: Vec::new(), log_probability: 0.0, log_masked: 0.0 };
     open.push((nothing, constraint.start()));
     while let Some((before, state)) = open.pop() {
         let logits = model.logits(&[prompt, &before.tokens].concat());

@@ -33,10 +33,7 @@ impl Logits {
     /// [`LanguageModelError::Shape`] where the values are not whole rows.
     pub fn new(values: Vec<f32>, width: usize) -> Result<Self, LanguageModelError> {
         if width == 0 || !values.len().is_multiple_of(width) {
-            return Err(LanguageModelError::Shape {
-                values: values.len(),
-                width,
-            });
+            return Err(LanguageModelError::Shape { values: values.len(), width });
         }
         Ok(Logits { values, width })
     }
@@ -63,8 +60,7 @@ impl Logits {
 
     /// The rows `from..to` as one slice of `(to - from) * width` values; `None` where they do not all exist.
     pub fn slice(&self, from: usize, to: usize) -> Option<&[f32]> {
-        self.values
-            .get(from.checked_mul(self.width)?..to.checked_mul(self.width)?)
+        self.values.get(from.checked_mul(self.width)?..to.checked_mul(self.width)?)
     }
 }
 
@@ -112,10 +108,7 @@ impl Behind for Logits {
     ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
         let mut sampler = Sampler::new(*sampling);
         let mut pick = |(row, ask): &(usize, Ask)| {
-            let logits = self.row(*row).ok_or(LanguageModelError::NoRow {
-                row: *row,
-                rows: Logits::rows(self),
-            })?;
+            let logits = self.row(*row).ok_or(LanguageModelError::NoRow { row: *row, rows: Logits::rows(self) })?;
             Ok(sampler.pick(logits, ask.mask.as_deref(), ask.draw))
         };
         asks.iter().map(&mut pick).collect()
@@ -332,10 +325,7 @@ mod tests {
         assert!(Logits::new(vec![1.0; 5], 2).is_err());
         let mut behind = logits.clone();
         assert_eq!(behind.fetch(&[1, 0]).unwrap().row(0), Some(&[3.0, 4.0][..]));
-        assert!(matches!(
-            behind.fetch(&[2]),
-            Err(LanguageModelError::NoRow { row: 2, rows: 2 })
-        ));
+        assert!(matches!(behind.fetch(&[2]), Err(LanguageModelError::NoRow { row: 2, rows: 2 })));
         assert!(Logits::new(Vec::new(), 0).is_err());
     }
 }

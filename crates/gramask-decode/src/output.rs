@@ -28,12 +28,7 @@ impl Request {
         budget: Option<usize>,
         strategy: impl Strategy + 'static,
     ) -> Self {
-        Request {
-            id: id.into(),
-            prompt,
-            budget,
-            strategy: Box::new(strategy),
-        }
+        Request { id: id.into(), prompt, budget, strategy: Box::new(strategy) }
     }
 }
 
@@ -109,10 +104,7 @@ pub struct Output {
 impl Output {
     /// The natural logarithm of the output's probability under the model; `None` where it was not asked about some token.
     pub fn log_probability(&self) -> Option<f64> {
-        self.tokens
-            .iter()
-            .map(|token| Some(token.scores?.log_probability))
-            .sum()
+        self.tokens.iter().map(|token| Some(token.scores?.log_probability)).sum()
     }
 
     /// The natural logarithm of the output's importance weight: the sum of the masses kept. Under masked sampling at

@@ -48,15 +48,9 @@ impl Examples {
         for document in documents {
             let written = program
                 .write(&document.text, &document.entities)
-                .map_err(|source| PromptError::Example {
-                    id: document.id.clone(),
-                    source,
-                })?;
+                .map_err(|source| PromptError::Example { id: document.id.clone(), source })?;
             examples.unexpressed += written.unexpressed.len();
-            examples.examples.push(Example {
-                text: document.text.as_str().to_owned(),
-                output: written.text,
-            });
+            examples.examples.push(Example { text: document.text.as_str().to_owned(), output: written.text });
         }
         Ok(examples)
     }
@@ -187,11 +181,7 @@ fn stand_in(message: usize) -> String {
 impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
     /// Prompts for a model with this tokenizer and, if it has one, chat template.
     pub fn new(tokenizer: &'a T, template: Option<&'a ChatTemplate>, prompting: Prompting) -> Self {
-        Prompter {
-            tokenizer,
-            template,
-            prompting,
-        }
+        Prompter { tokenizer, template, prompting }
     }
 
     /// What comes before the document.
@@ -216,11 +206,7 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
                 (tokens, text)
             }
         };
-        Ok(Prompt {
-            digest: digest(&tokens),
-            tokens,
-            text,
-        })
+        Ok(Prompt { digest: digest(&tokens), tokens, text })
     }
 
     /// The plain layout. It ends with a line break, so that the output begins a line, as in the examples.
@@ -246,10 +232,7 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
             Err(error) => return Err(error.into()),
         };
         let marked = |message: &Message| {
-            self.tokenizer
-                .encode(&message.content, true)
-                .iter()
-                .any(|&token| self.tokenizer.is_special(token))
+            self.tokenizer.encode(&message.content, true).iter().any(|&token| self.tokenizer.is_special(token))
         };
         if !messages.iter().any(marked) {
             return Ok((self.tokenizer.encode(&rendered, true), rendered));
@@ -259,16 +242,11 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
 
     /// Cuts the template's own text and the messages' texts into tokens apart from each other.
     fn piecewise(&self, template: &ChatTemplate, messages: &[Message]) -> Result<Vec<u32>, PromptError> {
-        let blank = messages
-            .iter()
-            .enumerate()
-            .map(|(i, message)| Message::new(&message.role, stand_in(i)));
+        let blank = messages.iter().enumerate().map(|(i, message)| Message::new(&message.role, stand_in(i)));
         let rendered = template.render(&blank.collect::<Vec<_>>(), true)?;
         let (mut tokens, mut rest) = (Vec::new(), rendered.as_str());
         for (number, message) in messages.iter().enumerate() {
-            let (before, behind) = rest
-                .split_once(&stand_in(number))
-                .ok_or(PromptError::Marks { message: number })?;
+            let (before, behind) = rest.split_once(&stand_in(number)).ok_or(PromptError::Marks { message: number })?;
             tokens.extend(self.tokenizer.encode(before, true));
             tokens.extend(self.tokenizer.encode(&message.content, false));
             rest = behind;

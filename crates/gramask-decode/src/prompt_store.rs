@@ -23,10 +23,7 @@ pub struct Saved {
 
 impl fmt::Debug for Saved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Saved")
-            .field("positions", &self.positions)
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
+        f.debug_struct("Saved").field("positions", &self.positions).field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
@@ -49,11 +46,7 @@ pub(crate) struct Kept {
 impl PromptStore {
     /// An empty store that may take `most` bytes.
     pub fn new(most: usize) -> Self {
-        PromptStore {
-            kept: HashMap::new(),
-            bytes: 0,
-            most,
-        }
+        PromptStore { kept: HashMap::new(), bytes: 0, most }
     }
 
     /// How many prompts it holds.
@@ -73,9 +66,7 @@ impl PromptStore {
 
     /// A prompt, if it can be put behind `shared` tokens of it.
     pub(crate) fn get(&self, prompt: &[u32], shared: usize) -> Option<&Kept> {
-        self.kept
-            .get(prompt)
-            .filter(|kept| kept.saved.positions.start <= shared && kept.saved.positions.end > shared)
+        self.kept.get(prompt).filter(|kept| kept.saved.positions.start <= shared && kept.saved.positions.end > shared)
     }
 
     /// Whether a prompt is there, or there is no room for more.
@@ -100,15 +91,8 @@ mod tests {
     use super::*;
 
     fn kept(positions: Range<usize>, bytes: usize) -> Kept {
-        let saved = Saved {
-            positions,
-            bytes,
-            state: Box::new(()),
-        };
-        Kept {
-            saved,
-            spent: Duration::from_millis(1),
-        }
+        let saved = Saved { positions, bytes, state: Box::new(()) };
+        Kept { saved, spent: Duration::from_millis(1) }
     }
 
     #[test]
@@ -123,11 +107,7 @@ mod tests {
         assert_eq!((store.len(), store.bytes()), (2, 100));
         assert!(!store.wants(&[1, 2, 6]), "full");
         store.keep(vec![1, 2, 5], kept(0..2, 30));
-        assert_eq!(
-            (store.len(), store.bytes()),
-            (2, 100),
-            "the old one would have to go first"
-        );
+        assert_eq!((store.len(), store.bytes()), (2, 100), "the old one would have to go first");
     }
 
     #[test]

@@ -4,9 +4,7 @@ pub use gramask_kernels::choose::Draw;
 
 /// The number that stands for a document in its draws: the 64-bit FNV-1a hash of its id.
 pub fn document_number(id: &str) -> u64 {
-    id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 /// A 128-bit FNV-1a digest of tokens (little-endian), in hexadecimal: tells prompts apart, and is no cryptography.

@@ -74,20 +74,12 @@ pub struct TokenRecord {
 impl TokenRecord {
     /// The record of a choice.
     pub fn new(choice: Choice, chosen: Chosen) -> Self {
-        TokenRecord {
-            token: choice.token,
-            chosen,
-            scores: Some(choice.scores),
-        }
+        TokenRecord { token: choice.token, chosen, scores: Some(choice.scores) }
     }
 
     /// A token of which the model has not been asked, or not yet.
     pub fn unscored(token: u32, chosen: Chosen) -> Self {
-        TokenRecord {
-            token,
-            chosen,
-            scores: None,
-        }
+        TokenRecord { token, chosen, scores: None }
     }
 
     /// What the mask did at its step, where that is known.

@@ -63,10 +63,7 @@ fn wanted(logits: &[f32], pick: &Pick) -> Option<Wanted> {
         true => -(logits.iter().filter(|&&other| other == logit).count() as f64).ln(),
         false => pick.log_probability + (f64::from(logit) - f64::from(chosen)),
     };
-    Some(Wanted {
-        token: token as u32,
-        log_probability,
-    })
+    Some(Wanted { token: token as u32, log_probability })
 }
 
 /// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
@@ -84,10 +81,7 @@ pub struct NoChoice {
 
 impl From<NoPick> for NoChoice {
     fn from(none: NoPick) -> Self {
-        NoChoice {
-            allowed: none.allowed,
-            nan: none.nan,
-        }
+        NoChoice { allowed: none.allowed, nan: none.nan }
     }
 }
 
@@ -115,10 +109,7 @@ pub struct Sampler {
 impl Sampler {
     /// A sampler with these settings, which the caller has validated.
     pub fn new(sampling: Sampling) -> Self {
-        Sampler {
-            chooser: Chooser::new(sampling.drawing().as_ref()),
-            sampling,
-        }
+        Sampler { chooser: Chooser::new(sampling.drawing().as_ref()), sampling }
     }
 
     /// The settings.

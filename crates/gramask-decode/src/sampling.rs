@@ -48,22 +48,12 @@ pub enum SamplingError {
 impl Sampling {
     /// The token of the highest logit.
     pub const fn greedy() -> Self {
-        Sampling {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            seed: 0,
-        }
+        Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 0 }
     }
 
     /// The model's own distribution at a temperature.
     pub const fn at(temperature: f32, seed: u64) -> Self {
-        Sampling {
-            temperature,
-            seed,
-            ..Sampling::greedy()
-        }
+        Sampling { temperature, seed, ..Sampling::greedy() }
     }
 
     /// Whether nothing is drawn.
@@ -73,20 +63,8 @@ impl Sampling {
 
     /// The same for the kernels; `None`: greedy.
     pub fn drawing(&self) -> Option<Drawing> {
-        let Sampling {
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-            seed,
-        } = *self;
-        (!self.is_greedy()).then_some(Drawing {
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-            seed,
-        })
+        let Sampling { temperature, top_k, top_p, min_p, seed } = *self;
+        (!self.is_greedy()).then_some(Drawing { temperature, top_k, top_p, min_p, seed })
     }
 
     /// Checks the ranges.
@@ -116,31 +94,12 @@ mod tests {
         assert_eq!(Sampling::greedy().validate(), Ok(()));
         assert_eq!(Sampling::at(0.7, 1).validate(), Ok(()));
         assert_eq!(Sampling::at(-1.0, 1).validate(), Err(SamplingError::Temperature(-1.0)));
-        assert!(matches!(
-            Sampling::at(f32::NAN, 1).validate(),
-            Err(SamplingError::Temperature(_))
-        ));
-        assert!(matches!(
-            Sampling::at(f32::INFINITY, 1).validate(),
-            Err(SamplingError::Temperature(_))
-        ));
+        assert!(matches!(Sampling::at(f32::NAN, 1).validate(), Err(SamplingError::Temperature(_))));
+        assert!(matches!(Sampling::at(f32::INFINITY, 1).validate(), Err(SamplingError::Temperature(_))));
         let sampling = Sampling::greedy();
-        assert_eq!(
-            Sampling { top_p: 0.0, ..sampling }.validate(),
-            Err(SamplingError::TopP(0.0))
-        );
-        assert_eq!(
-            Sampling { top_p: 1.5, ..sampling }.validate(),
-            Err(SamplingError::TopP(1.5))
-        );
-        assert_eq!(
-            Sampling {
-                min_p: -0.1,
-                ..sampling
-            }
-            .validate(),
-            Err(SamplingError::MinP(-0.1))
-        );
+        assert_eq!(Sampling { top_p: 0.0, ..sampling }.validate(), Err(SamplingError::TopP(0.0)));
+        assert_eq!(Sampling { top_p: 1.5, ..sampling }.validate(), Err(SamplingError::TopP(1.5)));
+        assert_eq!(Sampling { min_p: -0.1, ..sampling }.validate(), Err(SamplingError::MinP(-0.1)));
         let message = SamplingError::TopP(1.5).to_string();
         assert!(message.contains("1.5") && message.contains("at most 1"), "{message}");
     }

@@ -56,12 +56,7 @@ struct Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edit {
     /// Slot `to` becomes the first `length` tokens of `from`, of which it holds the first `shared` already.
-    Fork {
-        from: usize,
-        to: usize,
-        shared: usize,
-        length: usize,
-    },
+    Fork { from: usize, to: usize, shared: usize, length: usize },
     /// The slot is cut to so many tokens.
     Cut { slot: usize, length: usize },
 }
@@ -94,12 +89,7 @@ impl Sequence {
         (vocabulary, end_tokens): (usize, &[u32]),
         overhead: f64,
     ) -> Result<Self, RequestError> {
-        let Request {
-            id,
-            prompt,
-            budget,
-            mut strategy,
-        } = request;
+        let Request { id, prompt, budget, mut strategy } = request;
         if budget == Some(0) {
             return Err(RequestError::NoBudget { id });
         }
@@ -107,30 +97,14 @@ impl Sequence {
             return Err(RequestError::EmptyPrompt { id });
         }
         if let Some(position) = prompt.iter().position(|&token| token as usize >= vocabulary) {
-            return Err(RequestError::PromptToken {
-                id,
-                token: prompt[position],
-                position,
-                vocabulary,
-            });
+            return Err(RequestError::PromptToken { id, token: prompt[position], position, vocabulary });
         }
         let needed = budget.unwrap_or(1);
         if prompt.len().saturating_add(needed) > length {
-            return Err(RequestError::TooLong {
-                id,
-                prompt: prompt.len(),
-                budget: needed,
-                length,
-                context,
-            });
+            return Err(RequestError::TooLong { id, prompt: prompt.len(), budget: needed, length, context });
         }
         if strategy.lanes() > lanes {
-            return Err(RequestError::Lanes {
-                id,
-                strategy: strategy.name(),
-                lanes: strategy.lanes(),
-                layout: lanes,
-            });
+            return Err(RequestError::Lanes { id, strategy: strategy.name(), lanes: strategy.lanes(), layout: lanes });
         }
         let open_ended = budget.is_none();
         let budget = budget.unwrap_or(length - prompt.len());
@@ -141,14 +115,8 @@ impl Sequence {
         }
         let Opening { mut tokens, all_rows } = strategy.opening(budget, end_tokens, overhead);
         tokens.truncate(budget - 1);
-        let times = Times {
-            mask: clock.elapsed(),
-            ..Times::default()
-        };
-        let positions = Positions {
-            prompt: prompt.len(),
-            ..Positions::default()
-        };
+        let times = Times { mask: clock.elapsed(), ..Times::default() };
+        let positions = Positions { prompt: prompt.len(), ..Positions::default() };
         Ok(Sequence {
             index,
             number: document_number(&id),
@@ -160,10 +128,7 @@ impl Sequence {
             lanes: vec![Version {
                 slot: 0,
                 rows: if all_rows { 1 + tokens.len() } else { 1 },
-                pending: prompt
-                    .into_iter()
-                    .chain(tokens.iter().map(|record| record.token))
-                    .collect(),
+                pending: prompt.into_iter().chain(tokens.iter().map(|record| record.token)).collect(),
                 records: tokens,
                 cached: 0,
             }],
@@ -276,14 +241,8 @@ impl Sequence {
         if self.finish.is_some() {
             return;
         }
-        let mut lanes: Vec<Lane<'_>> = self
-            .lanes
-            .iter()
-            .map(|version| Lane {
-                logits: &[],
-                tokens: &version.records,
-            })
-            .collect();
+        let mut lanes: Vec<Lane<'_>> =
+            self.lanes.iter().map(|version| Lane { logits: &[], tokens: &version.records }).collect();
         for &(lane, rows) in &found.logits {
             lanes[lane].logits = rows;
         }
@@ -318,12 +277,7 @@ impl Sequence {
         };
         let highest = made.lanes.iter().map(|lane| lane.from).max().unwrap_or(0);
         if made.lanes.is_empty() || made.lanes.len() > most || highest >= there || ends_with >= made.lanes.len() {
-            return Err(StepError::Lanes {
-                lanes: made.lanes.len(),
-                from: highest.max(ends_with),
-                there,
-                most,
-            });
+            return Err(StepError::Lanes { lanes: made.lanes.len(), from: highest.max(ends_with), there, most });
         }
         let mut takers = vec![0usize; there];
         made.lanes.iter().for_each(|lane| takers[lane.from] += 1);
@@ -357,17 +311,9 @@ impl Sequence {
                 let shared = if self.prompted[to] { self.prompt } else { 0 };
                 version.slot = to;
                 self.prompted[to] = true;
-                forks.push(Edit::Fork {
-                    from: source_slot,
-                    to,
-                    shared,
-                    length: version.cached,
-                });
+                forks.push(Edit::Fork { from: source_slot, to, shared, length: version.cached });
             } else if withdraw > 0 {
-                cuts.push(Edit::Cut {
-                    slot: source_slot,
-                    length: version.cached,
-                });
+                cuts.push(Edit::Cut { slot: source_slot, length: version.cached });
             }
             lanes.push(version);
         }
@@ -412,11 +358,7 @@ impl Sequence {
             Ok(finish) => finish,
             Err(source) => {
                 let step = self.position;
-                let outcome = Err(RequestError::Step {
-                    id: id.clone(),
-                    step,
-                    source,
-                });
+                let outcome = Err(RequestError::Step { id: id.clone(), step, source });
                 return Some(Ended { index, id, outcome });
             }
         };
@@ -424,10 +366,7 @@ impl Sequence {
         let (free, answer) = tokens.split_at(effort.answer_from.min(tokens.len()));
         let (preamble, _) = table.text(free.iter().map(|record| record.token));
         let (text, lossy) = table.text(answer.iter().map(|record| record.token));
-        let positions = Positions {
-            output: tokens.len(),
-            ..self.positions
-        };
+        let positions = Positions { output: tokens.len(), ..self.positions };
         let strategy = self.strategy.name();
         Some(Ended {
             index,
@@ -460,10 +399,7 @@ impl Version {
             }
         }
         let Some(left) = self.records.len().checked_sub(lane.withdraw) else {
-            return Err(StepError::Withdraw {
-                withdraw: lane.withdraw,
-                tokens: self.records.len(),
-            });
+            return Err(StepError::Withdraw { withdraw: lane.withdraw, tokens: self.records.len() });
         };
         self.records.truncate(left);
         let (append, remaining) = (lane.append.len(), budget - left);

@@ -54,10 +54,7 @@ impl<'a> Given<'a> {
     pub(crate) fn pick(&self, ask: usize) -> Result<Pick, StepError> {
         match self.picks.get(ask) {
             Some(pick) => pick.map_err(|none| NoChoice::from(none).into()),
-            None => Err(StepError::Unasked {
-                ask,
-                asks: self.picks.len(),
-            }),
+            None => Err(StepError::Unasked { ask, asks: self.picks.len() }),
         }
     }
 }
@@ -79,10 +76,7 @@ pub struct Coming<'a> {
 impl Coming<'_> {
     /// The place of the draw of the first lane's next token.
     pub fn draw(&self) -> Draw {
-        Draw {
-            document: self.document,
-            position: self.tokens.len() as u64,
-        }
+        Draw { document: self.document, position: self.tokens.len() as u64 }
     }
 }
 
@@ -133,10 +127,7 @@ impl<'a> Step<'a> {
 
     /// The random number of the first lane's next token.
     pub fn draw(&self) -> Draw {
-        Draw {
-            document: self.document,
-            position: self.lane().tokens.len() as u64,
-        }
+        Draw { document: self.document, position: self.lane().tokens.len() as u64 }
     }
 
     /// Chooses the first lane's next token from its logits, under a mask or not.
@@ -167,13 +158,7 @@ pub struct LaneMove {
 impl LaneMove {
     /// A lane that goes on with these tokens.
     pub fn append(from: usize, append: Vec<TokenRecord>) -> Self {
-        LaneMove {
-            from,
-            confirm: None,
-            withdraw: 0,
-            append,
-            rows: 1,
-        }
+        LaneMove { from, confirm: None, withdraw: 0, append, rows: 1 }
     }
 }
 
@@ -218,10 +203,7 @@ impl Move {
 
     /// A move of the only lane.
     pub fn one(lane: LaneMove, ended: bool) -> Self {
-        Move {
-            lanes: vec![lane],
-            ending: ended.then_some(Ending::Lane(0)),
-        }
+        Move { lanes: vec![lane], ending: ended.then_some(Ending::Lane(0)) }
     }
 }
 
@@ -322,13 +304,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort {
-            attempts: 1,
-            discarded: 0,
-            refused_drafts: 0,
-            answer_from: 0,
-            log_valid: None,
-        }
+        Effort { attempts: 1, discarded: 0, refused_drafts: 0, answer_from: 0, log_valid: None }
     }
 }
 

@@ -32,12 +32,7 @@ pub struct TransformerModel<'a> {
 impl<'a> TransformerModel<'a> {
     /// The transformer, with no cache yet: [`LanguageModel::open`] makes it.
     pub fn new(transformer: &'a Transformer) -> Self {
-        TransformerModel {
-            transformer,
-            cache: None,
-            demand: None,
-            masks: None,
-        }
+        TransformerModel { transformer, cache: None, demand: None, masks: None }
     }
 
     /// What the masks on the device were used for; nothing, if tokens are chosen on the host.
@@ -144,11 +139,7 @@ impl LanguageModel for TransformerModel<'_> {
 
     fn save(&mut self, slot: usize, positions: Range<usize>) -> Result<Option<Saved>, LanguageModelError> {
         let segment = self.with_cache(slot, |_, cache| cache.save(slot, positions))?;
-        Ok(Some(Saved {
-            positions: segment.positions(),
-            bytes: segment.bytes(),
-            state: Box::new(segment),
-        }))
+        Ok(Some(Saved { positions: segment.positions(), bytes: segment.bytes(), state: Box::new(segment) }))
     }
 
     fn restore(&mut self, slot: usize, saved: &Saved) -> Result<(), LanguageModelError> {

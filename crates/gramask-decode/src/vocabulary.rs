@@ -38,24 +38,15 @@ impl TokenTable {
         tokens: impl IntoIterator<Item = (Vec<u8>, bool)>,
         end_tokens: Vec<u32>,
     ) -> Result<Self, TokenTableError> {
-        let (bytes, special): (Vec<Box<[u8]>>, Vec<bool>) = tokens
-            .into_iter()
-            .map(|(bytes, special)| (bytes.into_boxed_slice(), special))
-            .unzip();
+        let (bytes, special): (Vec<Box<[u8]>>, Vec<bool>) =
+            tokens.into_iter().map(|(bytes, special)| (bytes.into_boxed_slice(), special)).unzip();
         if end_tokens.is_empty() {
             return Err(TokenTableError::NoEnd);
         }
         if let Some(&token) = end_tokens.iter().find(|&&token| token as usize >= bytes.len()) {
-            return Err(TokenTableError::End {
-                token,
-                tokens: bytes.len(),
-            });
+            return Err(TokenTableError::End { token, tokens: bytes.len() });
         }
-        Ok(TokenTable {
-            bytes,
-            special,
-            end_tokens,
-        })
+        Ok(TokenTable { bytes, special, end_tokens })
     }
 
     /// How many tokens there are.
@@ -90,12 +81,7 @@ impl TokenTable {
     /// Where the tokens make no vocabulary.
     pub fn vocabulary(&self) -> Result<Arc<Vocabulary>, VocabularyError> {
         let tokens = self.bytes.iter().zip(&self.special);
-        let tokens = tokens
-            .map(|(bytes, &special)| Token {
-                bytes: bytes.to_vec(),
-                special,
-            })
-            .collect();
+        let tokens = tokens.map(|(bytes, &special)| Token { bytes: bytes.to_vec(), special }).collect();
         Vocabulary::new(tokens, self.end_tokens.clone())
     }
 
@@ -123,20 +109,13 @@ mod tests {
 
     #[test]
     fn texts() {
-        let tokens = [
-            (b"ab".to_vec(), false),
-            ("é".as_bytes()[..1].to_vec(), false),
-            (b"<end>".to_vec(), true),
-        ];
+        let tokens = [(b"ab".to_vec(), false), ("é".as_bytes()[..1].to_vec(), false), (b"<end>".to_vec(), true)];
         let table = TokenTable::new(tokens.clone(), vec![2]).unwrap();
         assert_eq!(table.text([0, 0, 2]), ("abab".to_owned(), false));
         assert_eq!(table.text([0, 1]), ("ab\u{FFFD}".to_owned(), true));
         assert_eq!(table.text([0, 77]), ("ab".to_owned(), false));
         assert!(table.is_special(2) && !table.is_special(0) && !table.is_special(77));
         assert_eq!(TokenTable::new(tokens.clone(), vec![]), Err(TokenTableError::NoEnd));
-        assert_eq!(
-            TokenTable::new(tokens, vec![3]),
-            Err(TokenTableError::End { token: 3, tokens: 3 })
-        );
+        assert_eq!(TokenTable::new(tokens, vec![3]), Err(TokenTableError::End { token: 3, tokens: 3 }));
     }
 }

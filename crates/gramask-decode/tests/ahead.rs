@@ -14,15 +14,8 @@ use gramask_decode::{
     PromptTokenizer, Request, Sampling, Settings, decode,
 };
 
-const SAMPLINGS: [Sampling; 3] = [
-    Sampling::greedy(),
-    Sampling::at(1.0, 1),
-    Sampling {
-        top_k: 3,
-        top_p: 0.9,
-        ..Sampling::at(2.0, 2)
-    },
-];
+const SAMPLINGS: [Sampling; 3] =
+    [Sampling::greedy(), Sampling::at(1.0, 1), Sampling { top_k: 3, top_p: 0.9, ..Sampling::at(2.0, 2) }];
 
 fn cutter() -> Cutter {
     Cutter::new(Arc::new(LongestMatch::new(tokens())), Arc::new(tokens()))
@@ -30,24 +23,14 @@ fn cutter() -> Cutter {
 
 fn settings(slots: usize, sampling: Sampling) -> Settings {
     Settings::new(
-        Layout {
-            slots,
-            lanes: 1,
-            length: 1024,
-            prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect(),
-        },
+        Layout { slots, lanes: 1, length: 1024, prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect() },
         sampling,
     )
 }
 
 /// One short slot, greedily.
 fn alone() -> Settings {
-    let layout = Layout {
-        slots: 1,
-        lanes: 1,
-        length: 64,
-        prefix: vec![],
-    };
+    let layout = Layout { slots: 1, lanes: 1, length: 64, prefix: vec![] };
     Settings::new(layout, Sampling::greedy())
 }
 
@@ -76,10 +59,7 @@ fn request(
 }
 
 /// Drafts that are often wrong.
-const BOLD: Drafts = Drafts {
-    most: 7,
-    least_probability: Some(0.02),
-};
+const BOLD: Drafts = Drafts { most: 7, least_probability: Some(0.02) };
 
 fn draft(case: &Case, drafts: Drafts, habits: &Arc<Mutex<Habits>>) -> Draft<gramask_grammar::Constraint> {
     let history = format!("decode: {}", case.text.as_str()).into_bytes();
@@ -91,18 +71,12 @@ fn draft_is_masked_token_by_token() {
     let cases = cases();
     for sampling in SAMPLINGS {
         let requests = |make: &dyn Fn(&Case, usize) -> Request| -> Vec<Request> {
-            cases
-                .iter()
-                .enumerate()
-                .map(|(number, case)| make(case, number))
-                .collect()
+            cases.iter().enumerate().map(|(number, case)| make(case, number)).collect()
         };
         let masked = requests(&|case, number| request(case, number, &sampling, Masked::new(case.constraint())));
         let (masked, passes) = run(1, sampling, masked);
         for (slots, drafts) in [1, 5].into_iter().flat_map(|n| [(n, BOLD), (n, Drafts::default())]) {
-            let habits = Arc::new(Mutex::new(Habits::new([
-                &b"[{\"text\":\"Aspirin\",\"label\":\"Chemical\"}]"[..],
-            ])));
+            let habits = Arc::new(Mutex::new(Habits::new([&b"[{\"text\":\"Aspirin\",\"label\":\"Chemical\"}]"[..]])));
             let drafted = requests(&|case, number| request(case, number, &sampling, draft(case, drafts, &habits)));
             let (drafted, fewer) = run(slots, sampling, drafted);
             let (mut confirmed, mut refused) = (0, 0);
@@ -152,12 +126,7 @@ fn jump_writes_forced_text_as_the_tokenizer_cuts_it_and_always_completes() {
                 let reading = case.program.read(&case.text, output.text.as_bytes());
                 assert!(reading.is_ok(), "{}: {}", case.id, output.text);
                 forced += output.count(Chosen::Forced);
-                assert!(
-                    !scored || output.log_weight().is_some(),
-                    "{}: {:?}",
-                    case.id,
-                    output.tokens
-                );
+                assert!(!scored || output.log_weight().is_some(), "{}: {:?}", case.id, output.tokens);
                 let scores = output.tokens.iter().filter(|t| t.chosen == Chosen::Sampled);
                 assert!(scores.clone().all(|token| token.scores.is_some()));
             }
@@ -189,11 +158,7 @@ fn the_end_of_forced_text_is_left_to_a_longer_token() {
         decode(&mut model, &longer, &settings, [request], |ended| {
             let output = ended.outcome.unwrap();
             assert!(texts.contains(&output.text.as_str()));
-            let early = output
-                .tokens
-                .iter()
-                .take(4)
-                .filter(|token| token.chosen == Chosen::Forced);
+            let early = output.tokens.iter().take(4).filter(|token| token.chosen == Chosen::Forced);
             assert!(early.count() >= forced, "{:?}", output.tokens);
             ControlFlow::Continue(())
         })

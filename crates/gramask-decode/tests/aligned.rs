@@ -56,27 +56,15 @@ impl Case {
         let letters: Vec<u8> = self.texts.iter().flat_map(|text| text.bytes()).collect();
         let tokens = table(self.longer);
         let liked = |token: u32| token == END || tokens.bytes(token).iter().all(|byte| letters.contains(byte));
-        let bonus: Vec<f32> = (0..tokens.len() as u32)
-            .map(|token| if liked(token) { 6.0 } else { 0.0 })
-            .collect();
+        let bonus: Vec<f32> = (0..tokens.len() as u32).map(|token| if liked(token) { 6.0 } else { 0.0 }).collect();
         MockModel::new(table(self.longer), 64, move |tokens| {
             let logits = hashed.logits(tokens);
-            logits
-                .iter()
-                .zip(&bonus)
-                .map(|(logit, bonus)| 0.4 * logit + bonus)
-                .collect()
+            logits.iter().zip(&bonus).map(|(logit, bonus)| 0.4 * logit + bonus).collect()
         })
     }
 
     fn outputs(&self, temperature: f64) -> Vec<Valid> {
-        outputs(
-            &self.model(),
-            &self.constraint(),
-            &bytes(self.prompt),
-            self.budget,
-            temperature,
-        )
+        outputs(&self.model(), &self.constraint(), &bytes(self.prompt), self.budget, temperature)
     }
 
     fn text(&self, tokens: &[u32]) -> String {
@@ -103,14 +91,8 @@ impl Case {
         let constraint = self.constraint();
         let mut settings = settings(64, &[], Sampling::greedy());
         settings.layout.lanes = lanes;
-        let request = |i| {
-            Request::new(
-                format!("d{i}"),
-                bytes(self.prompt),
-                Some(self.budget),
-                make(constraint.clone()),
-            )
-        };
+        let request =
+            |i| Request::new(format!("d{i}"), bytes(self.prompt), Some(self.budget), make(constraint.clone()));
         let (all, _) = collect(&mut self.model(), &settings, (0..documents).map(request).collect());
         all.into_values().map(Result::unwrap).collect()
     }
@@ -131,11 +113,7 @@ fn frequencies(all: &[Output]) -> BTreeMap<String, f64> {
 fn total_variation(a: &BTreeMap<String, f64>, b: &BTreeMap<String, f64>) -> f64 {
     let texts: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let of = |from: &BTreeMap<String, f64>, text: &String| from.get(text).copied().unwrap_or(0.0);
-    texts
-        .into_iter()
-        .map(|text| (of(a, text) - of(b, text)).abs())
-        .sum::<f64>()
-        / 2.0
+    texts.into_iter().map(|text| (of(a, text) - of(b, text)).abs()).sum::<f64>() / 2.0
 }
 
 /// Both converge to the truth, and masked sampling, which each of them is at size 1, stays where it is.
@@ -169,16 +147,9 @@ fn aligned_samples_converge_and_masked_ones_do_not() {
                 }
             }
         }
-        println!(
-            "{}: masked {away:.3}, asap {:.3?}, particles {:.3?}",
-            case.name, table[0], table[1]
-        );
+        println!("{}: masked {away:.3}, asap {:.3?}, particles {:.3?}", case.name, table[0], table[1]);
         for row in table {
-            assert!(
-                row[2] < 0.02 && row[2] < row[1] && row[1] < away + 0.1,
-                "{}: {table:?}",
-                case.name
-            );
+            assert!(row[2] < 0.02 && row[2] < row[1] && row[1] < away + 0.1, "{}: {table:?}", case.name);
         }
     }
 }
@@ -208,29 +179,19 @@ fn probability(all: &[Valid]) -> f64 {
 /// The mean of the estimates of P(valid) is P(valid), with few particles too, however often they are resampled.
 #[test]
 fn the_particles_weights_are_unbiased() {
-    for (case, threshold, temperature) in [
-        (&CASES[0], 0.5, 1.0),
-        (&CASES[1], 1.0, 1.0),
-        (&CASES[2], 0.0, 1.0),
-        (&CASES[1], 0.5, 1.3),
-    ] {
+    for (case, threshold, temperature) in
+        [(&CASES[0], 0.5, 1.0), (&CASES[1], 1.0, 1.0), (&CASES[2], 0.0, 1.0), (&CASES[1], 0.5, 1.3)]
+    {
         let wanted = probability(&case.outputs(f64::from(temperature)));
         let sampling = Sampling::at(temperature, 8);
         let make = |it| Particles::new(it, 6, sampling).with_threshold(threshold);
-        let estimates: Vec<f64> = case
-            .run(4000, 6, make)
-            .iter()
-            .map(|output| output.effort.log_valid.unwrap().exp())
-            .collect();
+        let estimates: Vec<f64> =
+            case.run(4000, 6, make).iter().map(|output| output.effort.log_valid.unwrap().exp()).collect();
         let n = estimates.len() as f64;
         let mean = estimates.iter().sum::<f64>() / n;
         let variance = estimates.iter().map(|estimate| (estimate - mean).powi(2)).sum::<f64>() / (n - 1.0);
         let error = (variance / n).sqrt();
-        assert!(
-            (mean - wanted).abs() < 4.0 * error,
-            "{}: {mean} +- {error}, {wanted}",
-            case.name
-        );
+        assert!((mean - wanted).abs() < 4.0 * error, "{}: {mean} +- {error}, {wanted}", case.name);
         assert!(error < 0.05 * wanted, "{}: {error}", case.name);
     }
 }
@@ -247,10 +208,7 @@ fn the_estimate_of_asap_falls_to_the_truth() {
             assert!(estimates.clone().all(|estimate| estimate > wanted - 1e-5));
             above.push(estimates.map(|estimate| estimate - wanted).sum::<f64>() / 20.0);
         }
-        assert!(
-            above.is_sorted_by(|a, b| a >= b) && above[0] > 0.5 && above[3] < 0.01,
-            "{above:?}"
-        );
+        assert!(above.is_sorted_by(|a, b| a >= b) && above[0] > 0.5 && above[3] < 0.01, "{above:?}");
     }
 }
 
@@ -259,20 +217,14 @@ fn the_estimate_of_asap_falls_to_the_truth() {
 fn nodes_with_many_tokens_are_right() {
     const TEXTS: [&str; 3] = ["x", "y", "z"];
     let texts: Vec<String> = (0..40u8)
-        .flat_map(|i| {
-            [
-                format!("x{}", char::from(b'A' + i)),
-                format!("xx{}", char::from(b'A' + i)),
-            ]
-        })
+        .flat_map(|i| [format!("x{}", char::from(b'A' + i)), format!("xx{}", char::from(b'A' + i))])
         .chain(["y".to_owned(), "zz".to_owned()])
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let constraint = MockConstraint::new(table(&[]), &texts);
     let hashed = MockModel::hashed(table(&[]), 64);
-    let mut model = MockModel::new(table(&[]), 64, move |tokens| {
-        hashed.logits(tokens).iter().map(|logit| 0.5 * logit).collect()
-    });
+    let mut model =
+        MockModel::new(table(&[]), 64, move |tokens| hashed.logits(tokens).iter().map(|logit| 0.5 * logit).collect());
     let by_first = |all: &mut dyn Iterator<Item = (String, f64)>| {
         let mut sums = BTreeMap::new();
         for (text, p) in all {
@@ -288,14 +240,7 @@ fn nodes_with_many_tokens_are_right() {
     let masked = by_first(&mut all.iter().map(|v| (text(v), v.log_masked.exp())));
     assert!(total_variation(&truth, &masked) > 0.1, "{truth:?} {masked:?}");
     let sampling = Sampling::at(1.0, 2);
-    let request = |i| {
-        Request::new(
-            format!("d{i}"),
-            bytes("p"),
-            Some(6),
-            Asap::new(constraint.clone(), 200, sampling),
-        )
-    };
+    let request = |i| Request::new(format!("d{i}"), bytes("p"), Some(6), Asap::new(constraint.clone(), 200, sampling));
     let (found, _) = collect(&mut model, &settings(8, &[], sampling), (0..800).map(request).collect());
     let found = found.into_values().map(|output| (output.unwrap().text, 1.0 / 800.0));
     let found = by_first(&mut found.into_iter());
@@ -328,11 +273,7 @@ fn what_is_known_is_not_computed_again() {
     };
     let asap = Asap::new(case.constraint(), 2000, Sampling::at(3.0, 1));
     let (passes, _, output) = calls(&mut || request(Box::new(asap.clone())), 1);
-    assert!(
-        passes > 10 && passes <= prefixes.len(),
-        "{passes} for {}",
-        prefixes.len()
-    );
+    assert!(passes > 10 && passes <= prefixes.len(), "{passes} for {}", prefixes.len());
     assert_eq!(output.effort.attempts, 2000);
     assert!(output.effort.discarded > 2000);
     // All particles take the greedy output.
@@ -357,18 +298,12 @@ fn the_batch_changes_nothing() {
             let (id, prompt) = (format!("d{i}"), bytes(&format!("p{}", i % 7)));
             match i % 2 {
                 0 => Request::new(id, prompt, Some(case.budget), Asap::new(case.constraint(), 9, sampling)),
-                _ => Request::new(
-                    id,
-                    prompt,
-                    Some(case.budget),
-                    Particles::new(case.constraint(), 7, sampling),
-                ),
+                _ => Request::new(id, prompt, Some(case.budget), Particles::new(case.constraint(), 7, sampling)),
             }
         });
         let (all, _) = collect(&mut case.model(), &settings, requests.collect());
         let all = all.into_values().map(Result::unwrap);
-        all.map(|output| (output.tokens, output.effort, output.text))
-            .collect::<Vec<_>>()
+        all.map(|output| (output.tokens, output.effort, output.text)).collect::<Vec<_>>()
     };
     let alone = run(1, 7, "");
     assert!(alone.iter().all(|(_, _, text)| case.texts.contains(&text.as_str())));

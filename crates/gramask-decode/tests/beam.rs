@@ -56,10 +56,13 @@ fn a_beam_of_one_is_greedy() {
         assert_eq!(logits.len() as u32, width);
         logits
     });
-    for (beam, greedy) in outputs_of(&mut model, [60, 4, 1], "", 6, || Beam::unconstrained(1))
-        .iter()
-        .zip(outputs_of(&mut model, [60, 4, 1], "", 6, || Unconstrained))
-    {
+    for (beam, greedy) in outputs_of(&mut model, [60, 4, 1], "", 6, || Beam::unconstrained(1)).iter().zip(outputs_of(
+        &mut model,
+        [60, 4, 1],
+        "",
+        6,
+        || Unconstrained,
+    )) {
         assert_eq!((&beam.tokens, beam.finish), (&greedy.tokens, greedy.finish));
         complete += usize::from(beam.finish == Finish::End);
     }
@@ -104,15 +107,7 @@ fn a_wide_unconstrained_beam_is_an_exhaustive_search() {
     let mut model = MockModel::new(table(&[]), 64, move |tokens| {
         let logits = hashed.logits(tokens);
         let possible = |token: usize| token == END as usize || letters.contains(&(token as u32));
-        (0..logits.len())
-            .map(|token| {
-                if possible(token) {
-                    logits[token]
-                } else {
-                    f32::NEG_INFINITY
-                }
-            })
-            .collect()
+        (0..logits.len()).map(|token| if possible(token) { logits[token] } else { f32::NEG_INFINITY }).collect()
     });
     // All strings of up to four letters, each followed by the end.
     let mut texts = vec![String::new()];
@@ -122,9 +117,7 @@ fn a_wide_unconstrained_beam_is_an_exhaustive_search() {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let all = MockConstraint::new(table(&[]), &texts);
     for alpha in [0.0, 1.0] {
-        let found = outputs_of(&mut model, [40, 3, 40], "", 5, || {
-            Beam::unconstrained(40).with_alpha(alpha)
-        });
+        let found = outputs_of(&mut model, [40, 3, 40], "", 5, || Beam::unconstrained(40).with_alpha(alpha));
         for (i, output) in found.iter().enumerate() {
             let truth = outputs(&model, &all, &bytes(&format!("p{i}")), 5, 1.0);
             assert_eq!(truth.len(), 31);
@@ -153,13 +146,8 @@ fn an_early_stop_is_exact_without_normalisation_only() {
         }
         logits
     });
-    let make = |alpha, stop| {
-        move || {
-            Beam::masked(MockConstraint::new(table(&[]), &texts), 4)
-                .with_alpha(alpha)
-                .stopping(stop)
-        }
-    };
+    let make =
+        |alpha, stop| move || Beam::masked(MockConstraint::new(table(&[]), &texts), 4).with_alpha(alpha).stopping(stop);
     let mut differ = Vec::new();
     let mut calls = Vec::new();
     for alpha in [0.0, 1.0] {
@@ -170,11 +158,7 @@ fn an_early_stop_is_exact_without_normalisation_only() {
             calls.push(model.calls - before);
         }
         let pairs = outputs[0].iter().zip(&outputs[1]);
-        differ.push(
-            pairs
-                .filter(|(exact, present)| tokens(exact) != tokens(present))
-                .count(),
-        );
+        differ.push(pairs.filter(|(exact, present)| tokens(exact) != tokens(present)).count());
     }
     assert_eq!(differ[0], 0);
     assert!(differ[1] > 0);
@@ -193,10 +177,7 @@ fn the_batch_changes_nothing() {
         let batch = outputs_of(&mut model, shape, prefix, 12, make);
         let free_batch = outputs_of(&mut model, shape, prefix, 12, || Beam::unconstrained(5));
         for (one, other) in alone.iter().chain(&free).zip(batch.iter().chain(&free_batch)) {
-            assert_eq!(
-                (&one.tokens, one.effort, &one.text),
-                (&other.tokens, other.effort, &other.text)
-            );
+            assert_eq!((&one.tokens, one.effort, &one.text), (&other.tokens, other.effort, &other.text));
         }
     }
 }

@@ -15,14 +15,8 @@ use gramask_decode::{
 fn cases() -> [(TokenTable, Vec<&'static str>); 3] {
     [
         (table(&LONGER), vec!["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[]"]),
-        (
-            table(&["ye", "es", "one", "ter", "day"]),
-            vec!["yes", "yesterday", "no", "not", "none"],
-        ),
-        (
-            table(&["é", "ï", "na", "ve", "éa"]),
-            vec!["é", "éa", "naïve", "né", "ñandú"],
-        ),
+        (table(&["ye", "es", "one", "ter", "day"]), vec!["yes", "yesterday", "no", "not", "none"]),
+        (table(&["é", "ï", "na", "ve", "éa"]), vec!["é", "éa", "naïve", "né", "ñandú"]),
     ]
 }
 
@@ -36,21 +30,14 @@ fn model(tokens: &TokenTable, texts: &[&str]) -> MockModel {
     let constraint = Mutex::new(MockConstraint::new(tokens.clone(), texts));
     let letters: Vec<u8> = texts.iter().flat_map(|text| text.bytes()).collect();
     let liked = |token: u32| token == END || tokens.bytes(token).iter().all(|byte| letters.contains(byte));
-    let bonus: Vec<f32> = (0..tokens.len() as u32)
-        .map(|token| if liked(token) { 5.0 } else { 0.0 })
-        .collect();
+    let bonus: Vec<f32> = (0..tokens.len() as u32).map(|token| if liked(token) { 5.0 } else { 0.0 }).collect();
     MockModel::new(tokens.clone(), 64, move |tokens| {
         let logits = hashed.logits(tokens);
         let mut constraint = constraint.lock().unwrap();
         let mut behind = tokens[PROMPT..].iter();
         let state = behind.try_fold(constraint.start(), |state, &token| constraint.advance(state, token));
-        let mask = state
-            .filter(|_| logits[0] > -2.0)
-            .map(|state| constraint.mask(state).to_vec());
-        let allowed = |token: usize| {
-            mask.as_ref()
-                .is_some_and(|mask| mask[token / 32] >> (token % 32) & 1 == 1)
-        };
+        let mask = state.filter(|_| logits[0] > -2.0).map(|state| constraint.mask(state).to_vec());
+        let allowed = |token: usize| mask.as_ref().is_some_and(|mask| mask[token / 32] >> (token % 32) & 1 == 1);
         (0..logits.len())
             .map(|token| 0.5 * logits[token] + bonus[token] + if allowed(token) { 4.0 } else { 0.0 })
             .collect()
@@ -66,11 +53,7 @@ fn run<S: Strategy + 'static>(
     make: impl Fn() -> S,
 ) -> Vec<Output> {
     let request = |i| Request::new(format!("d{i}"), bytes(&prompt(i)), Some(budget), make());
-    let (all, _) = collect(
-        model,
-        &settings(64, &[], sampling),
-        (0..documents).map(request).collect(),
-    );
+    let (all, _) = collect(model, &settings(64, &[], sampling), (0..documents).map(request).collect());
     all.into_values().map(Result::unwrap).collect()
 }
 
@@ -89,25 +72,10 @@ fn lazy_and_masked_give_the_same_tokens() {
         Sampling { top_k: 3, ..plain },
         Sampling { top_p: 0.5, ..plain },
         Sampling { top_p: 0.8, ..plain },
-        Sampling {
-            top_k: 4,
-            top_p: 0.8,
-            ..plain
-        },
-        Sampling {
-            top_k: 8,
-            min_p: 0.2,
-            ..plain
-        },
-        Sampling {
-            top_p: 0.7,
-            min_p: 0.3,
-            ..plain
-        },
-        Sampling {
-            top_k: 2,
-            ..Sampling::at(2.0, 12)
-        },
+        Sampling { top_k: 4, top_p: 0.8, ..plain },
+        Sampling { top_k: 8, min_p: 0.2, ..plain },
+        Sampling { top_p: 0.7, min_p: 0.3, ..plain },
+        Sampling { top_k: 2, ..Sampling::at(2.0, 12) },
     ];
     for (table, texts) in cases() {
         let constraint = MockConstraint::new(table.clone(), &texts);
@@ -118,12 +86,8 @@ fn lazy_and_masked_give_the_same_tokens() {
             let budgets = if filters_all { &[5, 6, 9, 20][..] } else { &[20] };
             for &budget in budgets {
                 let prompt = |i| format!("p{i:02}");
-                let masked = run(&mut model, sampling, 60, budget, prompt, || {
-                    Masked::new(constraint.clone())
-                });
-                let lazy = run(&mut model, sampling, 60, budget, prompt, || {
-                    Lazy::new(constraint.clone())
-                });
+                let masked = run(&mut model, sampling, 60, budget, prompt, || Masked::new(constraint.clone()));
+                let lazy = run(&mut model, sampling, 60, budget, prompt, || Lazy::new(constraint.clone()));
                 for (masked, lazy) in masked.iter().zip(&lazy) {
                     assert_eq!(tokens(masked), tokens(lazy), "{sampling:?}, budget {budget}");
                     assert!(masked.log_weight().is_some());
@@ -168,10 +132,7 @@ impl Strategy for Naive {
             choice = step.sampler.choose(step.last(0), Some(mask), step.draw().again())?;
         }
         let token = choice.token;
-        self.state = self
-            .constraint
-            .advance(self.state, token)
-            .ok_or(StepError::Refused { token })?;
+        self.state = self.constraint.advance(self.state, token).ok_or(StepError::Refused { token })?;
         Ok(Move::sampled(choice, step.is_end(token)))
     }
 }
@@ -245,51 +206,30 @@ fn lazy_and_masked_have_the_exact_distribution_and_the_naive_way_has_not() {
     for (table, texts) in cases() {
         let constraint = MockConstraint::new(table.clone(), &texts);
         let mut model = model(&table, &texts);
-        for (sampling, budget) in [
-            (plain, 20),
-            (plain, 6),
-            (Sampling { min_p: 0.05, ..plain }, 20),
-            (Sampling { top_k: 3, ..plain }, 20),
-        ] {
+        for (sampling, budget) in
+            [(plain, 20), (plain, 6), (Sampling { min_p: 0.05, ..plain }, 20), (Sampling { top_k: 3, ..plain }, 20)]
+        {
             let truth = |naive| {
                 let mut constraint = constraint.clone();
-                exactly(
-                    &model,
-                    &mut constraint,
-                    [&bytes("p00"), &[]],
-                    0,
-                    budget,
-                    (&sampling, naive),
-                )
+                exactly(&model, &mut constraint, [&bytes("p00"), &[]], 0, budget, (&sampling, naive))
             };
             let (wanted, of_naive) = (truth(false), truth(true));
             let n = 3000;
             let prompt = |_| "p00".to_owned();
-            let masked = run(&mut model, sampling, n, budget, prompt, || {
-                Masked::new(constraint.clone())
-            });
-            let lazy = run(&mut model, sampling, n, budget, prompt, || {
-                Lazy::new(constraint.clone())
-            });
+            let masked = run(&mut model, sampling, n, budget, prompt, || Masked::new(constraint.clone()));
+            let lazy = run(&mut model, sampling, n, budget, prompt, || Lazy::new(constraint.clone()));
             for outputs in [&masked, &lazy] {
                 let excess = excess(outputs, &wanted);
                 assert!(excess < 4.0, "{} under {sampling:?}: {excess}", outputs[0].strategy);
             }
-            let stood = lazy
-                .iter()
-                .flat_map(|output| &output.tokens)
-                .filter(|record| record.mask().is_none());
+            let stood = lazy.iter().flat_map(|output| &output.tokens).filter(|record| record.mask().is_none());
             assert!(stood.count() > n / 20 || sampling.top_k > 0, "{texts:?} {sampling:?}");
-            let naive = run(&mut model, sampling, n, budget, prompt, || Naive {
-                constraint: constraint.clone(),
-                state: 0,
-            });
+            let naive =
+                run(&mut model, sampling, n, budget, prompt, || Naive { constraint: constraint.clone(), state: 0 });
             assert!(excess(&naive, &of_naive) < 4.0, "the naive way under {sampling:?}");
             let probability = |of: &BTreeMap<Vec<u32>, f64>, tokens| of.get(tokens).copied().unwrap_or(0.0);
             let keys: std::collections::BTreeSet<&Vec<u32>> = wanted.keys().chain(of_naive.keys()).collect();
-            let apart = keys
-                .into_iter()
-                .map(|t| (probability(&wanted, t) - probability(&of_naive, t)).abs());
+            let apart = keys.into_iter().map(|t| (probability(&wanted, t) - probability(&of_naive, t)).abs());
             let apart = apart.sum::<f64>() / 2.0;
             match sampling.top_k {
                 // Without filters it is rejection sampling, and right.
@@ -307,10 +247,6 @@ fn lazy_and_masked_have_the_exact_distribution_and_the_naive_way_has_not() {
 
 /// The same for outputs of which some may be impossible: those are left out.
 fn excess_of_known(outputs: &[Output], wanted: &BTreeMap<Vec<u32>, f64>) -> f64 {
-    let known: Vec<Output> = outputs
-        .iter()
-        .filter(|output| wanted.contains_key(&tokens(output)))
-        .cloned()
-        .collect();
+    let known: Vec<Output> = outputs.iter().filter(|output| wanted.contains_key(&tokens(output))).cloned().collect();
     excess(&known, wanted)
 }

@@ -17,15 +17,8 @@ fn every_masked_output_reads_at_every_budget() {
     let samplings = [
         Sampling::greedy(),
         Sampling::at(1.0, 1),
-        Sampling {
-            top_k: 3,
-            ..Sampling::at(2.0, 2)
-        },
-        Sampling {
-            top_p: 0.9,
-            min_p: 0.05,
-            ..Sampling::at(1.0, 3)
-        },
+        Sampling { top_k: 3, ..Sampling::at(2.0, 2) },
+        Sampling { top_p: 0.9, min_p: 0.05, ..Sampling::at(1.0, 3) },
     ];
     // Every document under every sampling, the budgets in turn.
     for (number, sampling) in samplings.into_iter().enumerate() {
@@ -33,15 +26,7 @@ fn every_masked_output_reads_at_every_budget() {
         let prompt: Vec<u32> = b"decode: ".iter().map(|&byte| u32::from(byte)).collect();
         let of = |(i, case): (usize, &Case)| (i, case.least() + [0, 1, 7, 40][(i + i / 4 + number) % 4]);
         let requests: Vec<(usize, usize)> = cases.iter().enumerate().map(of).collect();
-        let settings = Settings::new(
-            Layout {
-                slots: 6,
-                lanes: 1,
-                length: 1024,
-                prefix: prompt.clone(),
-            },
-            sampling,
-        );
+        let settings = Settings::new(Layout { slots: 6, lanes: 1, length: 1024, prefix: prompt.clone() }, sampling);
         let mut read = 0;
         let make = requests.iter().map(|&(i, budget)| {
             let id = format!("{} {number} {budget}", cases[i].id);
@@ -56,13 +41,7 @@ fn every_masked_output_reads_at_every_budget() {
             let reading = case.program.read(&case.text, output.text.as_bytes());
             let reading = reading.unwrap_or_else(|error| panic!("{}: {error}\n{}", ended.id, output.text));
             if case.level == Level::Grounded {
-                assert!(
-                    reading.problems.is_empty(),
-                    "{}: {:?}\n{}",
-                    ended.id,
-                    reading.problems,
-                    output.text
-                );
+                assert!(reading.problems.is_empty(), "{}: {:?}\n{}", ended.id, reading.problems, output.text);
             }
             read += 1;
             ControlFlow::Continue(())
@@ -76,15 +55,7 @@ fn every_masked_output_reads_at_every_budget() {
 fn below_the_shortest_output_there_is_an_error_first() {
     let cases = cases();
     let mut model = MockModel::hashed(tokens(), 2048);
-    let settings = Settings::new(
-        Layout {
-            slots: 4,
-            lanes: 1,
-            length: 1024,
-            prefix: vec![],
-        },
-        Sampling::greedy(),
-    );
+    let settings = Settings::new(Layout { slots: 4, lanes: 1, length: 1024, prefix: vec![] }, Sampling::greedy());
     // A format that can write nothing at all needs the end token only, and a budget of 0 is another error.
     let make: Vec<&Case> = cases.iter().filter(|case| case.least() > 1).collect();
     assert!(make.len() > 40);
@@ -111,18 +82,8 @@ fn below_the_shortest_output_there_is_an_error_first() {
 fn unconstrained_outputs_of_the_same_model_do_not_read() {
     let cases = cases();
     let mut model = MockModel::hashed(tokens(), 2048);
-    let settings = Settings::new(
-        Layout {
-            slots: 4,
-            lanes: 1,
-            length: 1024,
-            prefix: vec![],
-        },
-        Sampling::at(1.0, 1),
-    );
-    let requests = cases
-        .iter()
-        .map(|case| Request::new(&case.id, vec![65], Some(30), Unconstrained));
+    let settings = Settings::new(Layout { slots: 4, lanes: 1, length: 1024, prefix: vec![] }, Sampling::at(1.0, 1));
+    let requests = cases.iter().map(|case| Request::new(&case.id, vec![65], Some(30), Unconstrained));
     let mut unread = 0;
     decode(&mut model, &tokens(), &settings, requests, |ended| {
         let (case, output) = (&cases[ended.index], ended.outcome.unwrap());

@@ -14,14 +14,8 @@ const NO_SYSTEM: &str = "{% if messages[0].role == 'system' %}{{ raise_exception
 
 fn prompting() -> Prompting {
     let examples = [("Aspirin helps.", "[Aspirin]"), ("Nothing.", "")];
-    let examples = examples.map(|(text, output)| Example {
-        text: text.into(),
-        output: output.into(),
-    });
-    Prompting {
-        instruction: "Find.".into(),
-        examples: examples.into(),
-    }
+    let examples = examples.map(|(text, output)| Example { text: text.into(), output: output.into() });
+    Prompting { instruction: "Find.".into(), examples: examples.into() }
 }
 
 fn shown(tokens: &[u32]) -> String {
@@ -60,12 +54,8 @@ fn documents_cannot_end_the_turn() {
     let plan = Layout::plan(2, 4096, Some(1), [honest.tokens.as_slice(), &hostile.tokens]);
     assert!(shown(&plan.prefix).ends_with("⊢user\n"));
     assert!(matches!(
-        Prompter::new(
-            &tokenizer,
-            Some(&ChatTemplate::new("{{ messages[0].content }}").unwrap()),
-            prompting()
-        )
-        .build("<end>"),
+        Prompter::new(&tokenizer, Some(&ChatTemplate::new("{{ messages[0].content }}").unwrap()), prompting())
+            .build("<end>"),
         Err(PromptError::Marks { message: 1 })
     ));
 }
@@ -73,18 +63,10 @@ fn documents_cannot_end_the_turn() {
 #[test]
 fn a_template_without_system_gets_the_instruction_in_the_first_turn() {
     let (tokenizer, template) = (MockTokenizer::default(), ChatTemplate::new(NO_SYSTEM).unwrap());
-    let prompt = Prompter::new(&tokenizer, Some(&template), prompting())
-        .build("T")
-        .unwrap();
-    assert_eq!(
-        prompt.text,
-        "[user]Find.\n\nAspirin helps.[assistant][Aspirin][user]Nothing.[assistant][user]T"
-    );
+    let prompt = Prompter::new(&tokenizer, Some(&template), prompting()).build("T").unwrap();
+    assert_eq!(prompt.text, "[user]Find.\n\nAspirin helps.[assistant][Aspirin][user]Nothing.[assistant][user]T");
     let broken = ChatTemplate::new("{{ messages.nothing.at.all }}").unwrap();
-    assert!(matches!(
-        Prompter::new(&tokenizer, Some(&broken), prompting()).build("T"),
-        Err(PromptError::Template(_))
-    ));
+    assert!(matches!(Prompter::new(&tokenizer, Some(&broken), prompting()).build("T"), Err(PromptError::Template(_))));
 }
 
 #[test]
@@ -112,29 +94,15 @@ fn examples_are_written_by_the_format() {
     let examples = Examples::write(&program, &documents).unwrap();
     assert_eq!(examples.unexpressed, 1);
     assert_eq!(examples.examples[1].output, "[]");
-    let read = program
-        .read(&documents[0].text, examples.examples[0].output.as_bytes())
-        .unwrap();
+    let read = program.read(&documents[0].text, examples.examples[0].output.as_bytes()).unwrap();
     assert_eq!(read.entities, documents[0].entities[..2]);
 }
 
 #[test]
 fn instructions() {
     let schema = Schema::new(["Chemical"]);
-    assert!(
-        instruction(&schema, 1, None)
-            .unwrap()
-            .contains("The only label is: Chemical.")
-    );
-    assert!(
-        instruction(&schema, 0, Some("one line each"))
-            .unwrap()
-            .ends_with("nothing else: one line each")
-    );
-    assert!(
-        instruction(&schema, 2, Some("one line each"))
-            .unwrap()
-            .ends_with("The format: one line each")
-    );
+    assert!(instruction(&schema, 1, None).unwrap().contains("The only label is: Chemical."));
+    assert!(instruction(&schema, 0, Some("one line each")).unwrap().ends_with("nothing else: one line each"));
+    assert!(instruction(&schema, 2, Some("one line each")).unwrap().ends_with("The format: one line each"));
     assert!(matches!(instruction(&schema, 0, None), Err(PromptError::NoFormat)));
 }

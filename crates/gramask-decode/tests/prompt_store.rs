@@ -63,16 +63,9 @@ fn stored_prompts_change_no_output_and_are_not_computed_again() {
         let before = model.appended;
         let (outputs, summary) = run(&mut model, &tokens, &settings, Some(&mut store), requests(strategy));
         for (index, output) in &outputs {
-            assert_eq!(
-                (&output.text, &output.tokens),
-                (&wanted[index].text, &wanted[index].tokens)
-            );
+            assert_eq!((&output.text, &output.tokens), (&wanted[index].text, &wanted[index].tokens));
         }
-        assert_eq!(
-            store.len(),
-            6,
-            "the equal ones count once, and two add nothing to the prefix"
-        );
+        assert_eq!(store.len(), 6, "the equal ones count once, and two add nothing to the prefix");
         assert_eq!((plain.restored_tokens, summary.outputs), (0, 9));
         if round > 0 {
             let behind: usize = requests(0).iter().map(|r| r.prompt.len() - prefix.len() - 1).sum();
@@ -104,11 +97,7 @@ fn a_store_without_room_keeps_nothing() {
 fn a_model_refuses_what_another_saved() {
     let mut model = MockModel::uniform(8);
     model.open(1, 8).unwrap();
-    let foreign = Saved {
-        positions: 0..1,
-        bytes: 1,
-        state: Box::new("another's"),
-    };
+    let foreign = Saved { positions: 0..1, bytes: 1, state: Box::new("another's") };
     assert!(matches!(model.restore(0, &foreign), Err(LanguageModelError::Foreign)));
 }
 
@@ -122,17 +111,11 @@ fn a_transformer_goes_on_from_a_restored_prompt() {
     let transformer = Transformer::load(&checkpoint, &device, WeightType::F32).unwrap();
     let mut model = TransformerModel::new(&transformer);
     let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
-    let prompts: Vec<Vec<u32>> = (0..6u32)
-        .map(|i| {
-            (0..9 + i)
-                .map(|t| if t < 4 { t + 5 } else { (t * 7 + i * 3) % 200 })
-                .collect()
-        })
-        .collect();
+    let prompts: Vec<Vec<u32>> =
+        (0..6u32).map(|i| (0..9 + i).map(|t| if t < 4 { t + 5 } else { (t * 7 + i * 3) % 200 }).collect()).collect();
     let requests = || {
         let all = prompts.iter().enumerate();
-        all.map(|(i, prompt)| Request::new(format!("{i}"), prompt.clone(), Some(8), Unconstrained))
-            .collect::<Vec<_>>()
+        all.map(|(i, prompt)| Request::new(format!("{i}"), prompt.clone(), Some(8), Unconstrained)).collect::<Vec<_>>()
     };
     let mut settings = settings(3, &prompts[0][..4], Sampling::greedy());
     let (wanted, _) = run(&mut model, &table, &settings, None, requests());

@@ -26,11 +26,7 @@ fn model() -> MockModel {
 
 fn run(budget: usize, documents: usize, sampling: Sampling, make: impl Fn() -> Retry) -> Vec<Output> {
     let request = |i| Request::new(format!("d{i}"), bytes("p"), Some(budget), make());
-    let (all, _) = collect(
-        &mut model(),
-        &settings(8, &[], sampling),
-        (0..documents).map(request).collect(),
-    );
+    let (all, _) = collect(&mut model(), &settings(8, &[], sampling), (0..documents).map(request).collect());
     all.into_values().map(Result::unwrap).collect()
 }
 
@@ -45,22 +41,13 @@ fn shared() -> Arc<gramask_decode::TokenTable> {
 /// Each attempt is the plain output of its own draws, and the first that reads is returned.
 #[test]
 fn attempts_are_plain_decoding_with_draws_of_their_own() {
-    let (first, again) = (
-        Sampling::at(1.0, 5),
-        Sampling {
-            top_p: 0.95,
-            ..Sampling::at(1.5, 6)
-        },
-    );
+    let (first, again) = (Sampling::at(1.0, 5), Sampling { top_p: 0.95, ..Sampling::at(1.5, 6) });
     let model = model();
     let plain = |id: &str, attempt: usize, budget: usize| {
         let mut sampler = gramask_decode::Sampler::new(if attempt == 0 { first } else { again });
         let mut tokens: Vec<u32> = Vec::new();
         while tokens.len() < budget && tokens.last() != Some(&END) {
-            let draw = Draw {
-                document: gramask_decode::document_number(id),
-                position: tokens.len() as u64,
-            };
+            let draw = Draw { document: gramask_decode::document_number(id), position: tokens.len() as u64 };
             let logits = model.logits(&[&bytes("p")[..], &tokens].concat());
             tokens.push(sampler.choose(&logits, None, draw.attempt(attempt)).unwrap().token);
         }
@@ -105,13 +92,9 @@ fn what_reads_has_the_conditional_distribution() {
     }
     let n = 4000;
     let sampling = Sampling::at(1.0, 9);
-    let found = run(5, n, sampling, || {
-        Retry::new(60, None, sampling, move |text| texts.contains(&text), shared())
-    });
+    let found = run(5, n, sampling, || Retry::new(60, None, sampling, move |text| texts.contains(&text), shared()));
     let mut frequencies: BTreeMap<String, f64> = BTreeMap::new();
-    found
-        .iter()
-        .for_each(|output| *frequencies.entry(output.text.clone()).or_default() += 1.0 / n as f64);
+    found.iter().for_each(|output| *frequencies.entry(output.text.clone()).or_default() += 1.0 / n as f64);
     for (text, p) in &wanted {
         let error = (p * (1.0 - p) / n as f64).sqrt();
         let frequency = frequencies.get(text).copied().unwrap_or(0.0);
@@ -119,10 +102,7 @@ fn what_reads_has_the_conditional_distribution() {
     }
     // The mean number of attempts is that of a geometric distribution.
     let mean = found.iter().map(|output| output.effort.attempts as f64).sum::<f64>() / n as f64;
-    assert!(
-        (mean * valid - 1.0).abs() < 4.0 / (n as f64).sqrt(),
-        "{mean} attempts, {valid}"
-    );
+    assert!((mean * valid - 1.0).abs() < 4.0 / (n as f64).sqrt(), "{mean} attempts, {valid}");
 }
 
 #[test]
@@ -135,27 +115,17 @@ fn one_attempt_is_plain_decoding_and_asks_nobody() {
             *asked.lock().unwrap() += 1;
             false
         };
-        run(6, 20, sampling, || {
-            Retry::new(attempts, None, sampling, reads.clone(), shared())
-        })
+        run(6, 20, sampling, || Retry::new(attempts, None, sampling, reads.clone(), shared()))
     };
     let one = retry(1);
     assert_eq!(*asked.lock().unwrap(), 0);
     let request = |i| Request::new(format!("d{i}"), bytes("p"), Some(6), Unconstrained);
-    let (plain, _) = collect(
-        &mut model(),
-        &settings(3, &[], sampling),
-        (0..20).map(request).collect(),
-    );
+    let (plain, _) = collect(&mut model(), &settings(3, &[], sampling), (0..20).map(request).collect());
     for (i, output) in one.iter().enumerate() {
         assert_eq!(output.tokens, plain[&i].as_ref().unwrap().tokens);
     }
     // Where nothing reads, all attempts but the last are asked about, and the last is returned.
     let three = retry(3);
     assert_eq!(*asked.lock().unwrap(), 2 * 20);
-    assert!(
-        three
-            .iter()
-            .all(|output| output.effort.attempts == 3 && output.effort.discarded > 0)
-    );
+    assert!(three.iter().all(|output| output.effort.attempts == 3 && output.effort.discarded > 0));
 }

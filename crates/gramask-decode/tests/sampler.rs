@@ -21,9 +21,7 @@ fn bits(mask: &[bool]) -> Vec<u32> {
 
 /// The distribution over tokens, filter by filter, in double precision and with full sorts.
 fn reference(logits: &[f32], allowed: &[bool], sampling: &Sampling) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..logits.len())
-        .filter(|&t| allowed[t] && logits[t] > f32::NEG_INFINITY)
-        .collect();
+    let mut order: Vec<usize> = (0..logits.len()).filter(|&t| allowed[t] && logits[t] > f32::NEG_INFINITY).collect();
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
     let mut result = vec![0.0; logits.len()];
     if sampling.temperature == 0.0 {
@@ -195,14 +193,7 @@ fn chi_square(sampling: Sampling, logits: &[f32], allowed: &[bool], draws: u64) 
     let mut counts = vec![0u64; logits.len()];
     for i in 0..draws {
         // Half of the draws from positions of one document, half from documents at one position.
-        let place = if i % 2 == 0 {
-            draw(i)
-        } else {
-            Draw {
-                document: i,
-                position: 4,
-            }
-        };
+        let place = if i % 2 == 0 { draw(i) } else { Draw { document: i, position: 4 } };
         counts[sampler.choose(logits, Some(&words), place).unwrap().token as usize] += 1;
     }
     let mut sum = 0.0;
@@ -221,52 +212,23 @@ fn chi_square(sampling: Sampling, logits: &[f32], allowed: &[bool], draws: u64) 
 /// The statistic has mean `d` and variance `2d` at `d` degrees of freedom; with fixed seeds the test is deterministic.
 #[test]
 fn draws_have_the_exact_distribution() {
-    let logits = [
-        0.5,
-        -1.0,
-        2.0,
-        1.0,
-        1.0,
-        0.0,
-        -0.5,
-        1.5,
-        f32::NEG_INFINITY,
-        2.5,
-        -2.0,
-        0.25,
-    ];
+    let logits = [0.5, -1.0, 2.0, 1.0, 1.0, 0.0, -0.5, 1.5, f32::NEG_INFINITY, 2.5, -2.0, 0.25];
     let allowed = [true, true, true, true, true, true, false, true, true, false, true, true];
     let plain = Sampling::at(1.0, 11);
     let cases = [
         plain,
-        Sampling {
-            temperature: 0.7,
-            ..plain
-        },
-        Sampling {
-            temperature: 2.0,
-            seed: 12,
-            ..plain
-        },
+        Sampling { temperature: 0.7, ..plain },
+        Sampling { temperature: 2.0, seed: 12, ..plain },
         Sampling { top_k: 4, ..plain },
         Sampling { top_p: 0.8, ..plain },
         Sampling { min_p: 0.2, ..plain },
-        Sampling {
-            temperature: 1.3,
-            top_k: 7,
-            top_p: 0.9,
-            min_p: 0.1,
-            seed: 13,
-        },
+        Sampling { temperature: 1.3, top_k: 7, top_p: 0.9, min_p: 0.1, seed: 13 },
     ];
     for sampling in cases {
         let (statistic, degrees) = chi_square(sampling, &logits, &allowed, 60_000);
         let d = degrees as f64;
         assert!(degrees >= 2);
-        assert!(
-            statistic < d + 4.0 * (2.0 * d).sqrt(),
-            "{sampling:?}: {statistic} at {degrees} degrees of freedom"
-        );
+        assert!(statistic < d + 4.0 * (2.0 * d).sqrt(), "{sampling:?}: {statistic} at {degrees} degrees of freedom");
     }
 }
 
@@ -280,11 +242,8 @@ fn the_statistic_would_notice_a_wrong_temperature() {
     for i in 0..60_000 {
         counts[sampler.choose(&logits, None, draw(i)).unwrap().token as usize] += 1;
     }
-    let statistic: f64 = counts
-        .iter()
-        .zip(&wanted)
-        .map(|(&c, &p)| (c as f64 - p * 60_000.0).powi(2) / (p * 60_000.0))
-        .sum();
+    let statistic: f64 =
+        counts.iter().zip(&wanted).map(|(&c, &p)| (c as f64 - p * 60_000.0).powi(2) / (p * 60_000.0)).sum();
     assert!(statistic > 5.0 + 4.0 * 10f64.sqrt());
 }
 
@@ -293,17 +252,8 @@ fn ties_go_to_the_lowest_token() {
     let mut greedy = Sampler::new(Sampling::greedy());
     assert_eq!(greedy.choose(&[1.0, 3.0, 3.0], None, draw(0)).unwrap().token, 1);
     assert_eq!(greedy.choose(&[-0.0, 0.0], None, draw(0)).unwrap().token, 0);
-    assert_eq!(
-        greedy
-            .choose(&[3.0, 1.0, 3.0, 3.0], Some(&[0b1110]), draw(0))
-            .unwrap()
-            .token,
-        2
-    );
-    let mut top = Sampler::new(Sampling {
-        top_k: 2,
-        ..Sampling::at(1.0, 1)
-    });
+    assert_eq!(greedy.choose(&[3.0, 1.0, 3.0, 3.0], Some(&[0b1110]), draw(0)).unwrap().token, 2);
+    let mut top = Sampler::new(Sampling { top_k: 2, ..Sampling::at(1.0, 1) });
     for position in 0..200 {
         assert!(top.choose(&[0.0, 1.0, 1.0, 1.0], None, draw(position)).unwrap().token < 3);
     }
@@ -312,29 +262,16 @@ fn ties_go_to_the_lowest_token() {
 #[test]
 fn broken_numbers_are_errors_and_never_tokens() {
     let (inf, nan) = (f32::INFINITY, f32::NAN);
-    for sampling in [
-        Sampling::greedy(),
-        Sampling::at(1.0, 1),
-        Sampling {
-            top_p: 0.5,
-            ..Sampling::at(0.1, 1)
-        },
-    ] {
+    for sampling in [Sampling::greedy(), Sampling::at(1.0, 1), Sampling { top_p: 0.5, ..Sampling::at(0.1, 1) }] {
         let mut sampler = Sampler::new(sampling);
         let mut choose = |logits: &[f32], mask: Option<&[u32]>| sampler.choose(logits, mask, draw(0)).map(|c| c.token);
         assert_eq!(choose(&[nan, nan], None), Err(NoChoice { allowed: 2, nan: 2 }));
-        assert_eq!(
-            choose(&[nan, -inf, 4.0], Some(&[0b011])),
-            Err(NoChoice { allowed: 2, nan: 1 })
-        );
+        assert_eq!(choose(&[nan, -inf, 4.0], Some(&[0b011])), Err(NoChoice { allowed: 2, nan: 1 }));
         assert_eq!(choose(&[1.0, 2.0], Some(&[0])), Err(NoChoice { allowed: 0, nan: 0 }));
         assert_eq!(choose(&[1.0, 2.0], Some(&[])), Err(NoChoice { allowed: 0, nan: 0 }));
         assert_eq!(choose(&[], None), Err(NoChoice { allowed: 0, nan: 0 }));
         // Bits beyond the row are no tokens.
-        assert_eq!(
-            choose(&[1.0, 2.0], Some(&[!0b11, !0])),
-            Err(NoChoice { allowed: 0, nan: 0 })
-        );
+        assert_eq!(choose(&[1.0, 2.0], Some(&[!0b11, !0])), Err(NoChoice { allowed: 0, nan: 0 }));
         assert_eq!(choose(&[nan, 2.0, -inf], None), Ok(1));
         assert_eq!(choose(&[1.0, inf, 3.0], None), Ok(1));
         assert_eq!(choose(&[1.0, inf, -300.0], Some(&[0b100])), Ok(2));
@@ -344,20 +281,13 @@ fn broken_numbers_are_errors_and_never_tokens() {
 #[test]
 fn infinite_logits_share_the_mass() {
     let mut sampler = Sampler::new(Sampling::at(1.0, 1));
-    let choice = sampler
-        .choose(&[f32::INFINITY, 0.0, f32::INFINITY], None, draw(0))
-        .unwrap();
+    let choice = sampler.choose(&[f32::INFINITY, 0.0, f32::INFINITY], None, draw(0)).unwrap();
     assert!((choice.scores.log_probability - 0.5f64.ln()).abs() < 1e-12);
-    let masked = sampler
-        .choose(&[f32::INFINITY, 0.0, f32::INFINITY], Some(&[0b011]), draw(0))
-        .unwrap();
+    let masked = sampler.choose(&[f32::INFINITY, 0.0, f32::INFINITY], Some(&[0b011]), draw(0)).unwrap();
     assert_eq!(masked.token, 0);
     assert!((kept(&masked) - 0.5f64.ln()).abs() < 1e-12);
     let impossible = sampler.choose(&[f32::INFINITY, 0.0], Some(&[0b10]), draw(0)).unwrap();
-    assert_eq!(
-        (impossible.scores.log_probability, kept(&impossible)),
-        (f64::NEG_INFINITY, f64::NEG_INFINITY)
-    );
+    assert_eq!((impossible.scores.log_probability, kept(&impossible)), (f64::NEG_INFINITY, f64::NEG_INFINITY));
 }
 
 /// Hand-checked: probabilities 0.5, 0.25, 0.25 of logits ln 2, 0, 0.
@@ -377,15 +307,10 @@ fn probabilities_by_hand() {
 /// With a wide vocabulary top-p sorts only a part; it must keep the same tokens.
 #[test]
 fn top_p_over_a_wide_vocabulary() {
-    let logits: Vec<f32> = (0..5000u32)
-        .map(|t| (t.wrapping_mul(2_654_435_761) >> 22) as f32 / 256.0)
-        .collect();
+    let logits: Vec<f32> = (0..5000u32).map(|t| (t.wrapping_mul(2_654_435_761) >> 22) as f32 / 256.0).collect();
     let allowed = vec![true; logits.len()];
     for top_p in [0.05, 0.5, 0.97] {
-        let sampling = Sampling {
-            top_p,
-            ..Sampling::at(1.0, 8)
-        };
+        let sampling = Sampling { top_p, ..Sampling::at(1.0, 8) };
         let wanted = reference(&logits, &allowed, &sampling);
         let mut sampler = Sampler::new(sampling);
         for position in 0..300 {

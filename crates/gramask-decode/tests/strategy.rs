@@ -27,14 +27,8 @@ impl Strategy for Drafting {
         let mut choices = Vec::new();
         for (i, row) in rows.iter().enumerate() {
             let choice = step.sampler.choose(row, None, step.draw())?;
-            let confirmed = lane
-                .tokens
-                .get(first + i + 1)
-                .is_some_and(|draft| draft.token == choice.token);
-            choices.push(TokenRecord::new(
-                choice,
-                if confirmed { Chosen::Drafted } else { Chosen::Sampled },
-            ));
+            let confirmed = lane.tokens.get(first + i + 1).is_some_and(|draft| draft.token == choice.token);
+            choices.push(TokenRecord::new(choice, if confirmed { Chosen::Drafted } else { Chosen::Sampled }));
             if !confirmed {
                 break;
             }
@@ -46,12 +40,7 @@ impl Strategy for Drafting {
         let mut append = vec![new];
         if !ended {
             let proposal = self.proposals.pop().unwrap_or_default();
-            append.extend(
-                proposal
-                    .into_iter()
-                    .take(room)
-                    .map(|token| TokenRecord::unscored(token, Chosen::Drafted)),
-            );
+            append.extend(proposal.into_iter().take(room).map(|token| TokenRecord::unscored(token, Chosen::Drafted)));
         }
         self.fed = append.len();
         let lane = LaneMove {
@@ -79,11 +68,7 @@ fn tokens_can_be_drafted_verified_and_withdrawn() {
         let (drafted, plain) = (all[&0].as_ref().unwrap(), all[&1].as_ref().unwrap());
         assert_eq!(drafted.text, "hello world, hello all");
         assert_eq!(plain.text, drafted.text);
-        let confirmed = drafted
-            .tokens
-            .iter()
-            .filter(|record| record.chosen == Chosen::Drafted)
-            .count();
+        let confirmed = drafted.tokens.iter().filter(|record| record.chosen == Chosen::Drafted).count();
         assert_eq!(confirmed, "llo".len() + "orl".len());
     }
 }
@@ -106,46 +91,19 @@ fn a_strategy_that_oversteps_is_stopped() {
             let record = TokenRecord::new(step.choose(None)?, Chosen::Forced);
             let mut made = LaneMove::append(self.from, vec![record; self.append]);
             (made.withdraw, made.rows) = (self.withdraw, self.rows);
-            Ok(Move {
-                lanes: vec![made; self.lanes],
-                ending: None,
-            })
+            Ok(Move { lanes: vec![made; self.lanes], ending: None })
         }
     }
-    let fine = Oversteps {
-        append: 1,
-        withdraw: 0,
-        rows: 1,
-        from: 0,
-        lanes: 1,
-    };
+    let fine = Oversteps { append: 1, withdraw: 0, rows: 1, from: 0, lanes: 1 };
     let mut model = MockModel::uniform(64);
     type Case = (Oversteps, fn(&StepError) -> bool);
     let cases: [Case; 6] = [
-        (Oversteps { append: 6, ..fine }, |e| {
-            matches!(
-                e,
-                StepError::Append {
-                    append: 6,
-                    remaining: 5
-                }
-            )
-        }),
-        (Oversteps { withdraw: 1, ..fine }, |e| {
-            matches!(e, StepError::Withdraw { withdraw: 1, tokens: 0 })
-        }),
-        (Oversteps { rows: 2, ..fine }, |e| {
-            matches!(e, StepError::Rows { rows: 2, append: 1 })
-        }),
-        (Oversteps { rows: 0, ..fine }, |e| {
-            matches!(e, StepError::Rows { rows: 0, append: 1 })
-        }),
-        (Oversteps { from: 1, ..fine }, |e| {
-            matches!(e, StepError::Lanes { from: 1, there: 1, .. })
-        }),
-        (Oversteps { lanes: 2, ..fine }, |e| {
-            matches!(e, StepError::Lanes { lanes: 2, most: 1, .. })
-        }),
+        (Oversteps { append: 6, ..fine }, |e| matches!(e, StepError::Append { append: 6, remaining: 5 })),
+        (Oversteps { withdraw: 1, ..fine }, |e| matches!(e, StepError::Withdraw { withdraw: 1, tokens: 0 })),
+        (Oversteps { rows: 2, ..fine }, |e| matches!(e, StepError::Rows { rows: 2, append: 1 })),
+        (Oversteps { rows: 0, ..fine }, |e| matches!(e, StepError::Rows { rows: 0, append: 1 })),
+        (Oversteps { from: 1, ..fine }, |e| matches!(e, StepError::Lanes { from: 1, there: 1, .. })),
+        (Oversteps { lanes: 2, ..fine }, |e| matches!(e, StepError::Lanes { lanes: 2, most: 1, .. })),
     ];
     for (strategy, is_right) in cases {
         let request = Request::new("d", bytes("p"), Some(5), strategy);
@@ -190,11 +148,7 @@ impl Strategy for Forking {
             2 => vec![lane(2, 0), lane(0, 0), lane(2, 1)],
             3 => vec![lane(0, 0), LaneMove::append(1, Vec::new()), lane(2, 0)],
             // Lane 2 takes back two of its three tokens, and goes on with a token of lane 0's logits.
-            4 => vec![LaneMove {
-                withdraw: 2,
-                append: lane(0, 5).append,
-                ..lane(2, 0)
-            }],
+            4 => vec![LaneMove { withdraw: 2, append: lane(0, 5).append, ..lane(2, 0) }],
             _ => vec![lane(0, 0)],
         };
         Ok(Move { lanes, ending: None })
@@ -222,13 +176,7 @@ fn lanes_fork_change_places_rest_and_take_back() {
             while wanted.len() < 7 {
                 wanted.push(next(&wanted, 0));
             }
-            let got: Vec<u32> = all[&i]
-                .as_ref()
-                .unwrap()
-                .tokens
-                .iter()
-                .map(|record| record.token)
-                .collect();
+            let got: Vec<u32> = all[&i].as_ref().unwrap().tokens.iter().map(|record| record.token).collect();
             assert_eq!(got, wanted);
         }
     }
@@ -237,14 +185,7 @@ fn lanes_fork_change_places_rest_and_take_back() {
 #[test]
 fn a_layout_with_too_few_lanes_is_refused() {
     let request = Request::new("d", bytes("p"), Some(7), Forking { step: 0 });
-    let (all, _) = collect(
-        &mut MockModel::uniform(64),
-        &settings(1, &[], Sampling::greedy()),
-        vec![request],
-    );
+    let (all, _) = collect(&mut MockModel::uniform(64), &settings(1, &[], Sampling::greedy()), vec![request]);
     let error = all[&0].as_ref().unwrap_err().to_string();
-    assert!(
-        error.contains("forking follows 3 lanes, but the layout has 1"),
-        "{error}"
-    );
+    assert!(error.contains("forking follows 3 lanes, but the layout has 1"), "{error}");
 }

@@ -22,15 +22,8 @@ use gramask_kernels::choose::{MaskTable, NoPick, Pick};
 const SAMPLINGS: [Sampling; 4] = [
     Sampling::greedy(),
     Sampling::at(1.0, 1),
-    Sampling {
-        min_p: 0.3,
-        ..Sampling::at(1.5, 3)
-    },
-    Sampling {
-        top_k: 3,
-        top_p: 0.9,
-        ..Sampling::at(2.0, 2)
-    },
+    Sampling { min_p: 0.3, ..Sampling::at(1.5, 3) },
+    Sampling { top_k: 3, top_p: 0.9, ..Sampling::at(2.0, 2) },
 ];
 
 /// A mock whose logits go to a device, and that counts what is asked of them there.
@@ -154,17 +147,9 @@ fn requests(cases: &[Case], sampling: &Sampling) -> Vec<Request> {
                 _ => {
                     let cutter = Cutter::new(Arc::new(LongestMatch::new(tokens())), Arc::new(tokens()));
                     // Drafts that are often wrong.
-                    let drafts = Drafts {
-                        most: 5,
-                        least_probability: Some(0.0),
-                    };
-                    let draft = Draft::new(
-                        constraint,
-                        cutter,
-                        drafts,
-                        case.text.as_str().as_bytes(),
-                        Arc::clone(&habits),
-                    );
+                    let drafts = Drafts { most: 5, least_probability: Some(0.0) };
+                    let draft =
+                        Draft::new(constraint, cutter, drafts, case.text.as_str().as_bytes(), Arc::clone(&habits));
                     Request::new(id, prompt, Some(budget), draft)
                 }
             });
@@ -182,16 +167,9 @@ fn run(
     sampling: Sampling,
     cases: &[Case],
 ) -> Outcomes {
-    let layout = Layout {
-        slots,
-        lanes: 1,
-        length: 1024,
-        prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect(),
-    };
-    let settings = Settings {
-        choosing,
-        ..Settings::new(layout, sampling)
-    };
+    let layout =
+        Layout { slots, lanes: 1, length: 1024, prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect() };
+    let settings = Settings { choosing, ..Settings::new(layout, sampling) };
     let mut outcomes = BTreeMap::new();
     decode(model, &tokens(), &settings, requests(cases, &sampling), |ended| {
         outcomes.insert(ended.index, ended.outcome);
@@ -205,10 +183,7 @@ fn same(host: &Outcomes, there: &Outcomes, tolerance: f64) {
     assert_eq!(host.len(), there.len());
     for (number, wanted) in host {
         let (wanted, got) = (wanted.as_ref().unwrap(), there[number].as_ref().unwrap());
-        assert_eq!(
-            (&got.text, got.finish, got.strategy),
-            (&wanted.text, wanted.finish, wanted.strategy)
-        );
+        assert_eq!((&got.text, got.finish, got.strategy), (&wanted.text, wanted.finish, wanted.strategy));
         assert_eq!(got.tokens.len(), wanted.tokens.len());
         // Not whether a token was drafted: what is drafted depends on which documents came before.
         for (got, wanted) in got.tokens.iter().zip(&wanted.tokens) {
@@ -270,10 +245,7 @@ fn every_device_decodes_as_the_host() {
             let (chosen, fetched) = (model.chosen.into_inner(), model.fetched.into_inner());
             let rows = |of: &dyn Fn(&str) -> bool| -> usize {
                 let outputs = host.values().map(|outcome| outcome.as_ref().unwrap());
-                outputs
-                    .filter(|output| of(output.strategy))
-                    .map(|output| output.tokens.len())
-                    .sum()
+                outputs.filter(|output| of(output.strategy)).map(|output| output.tokens.len()).sum()
             };
             let cut = sampling.top_k > 0;
             // What asks is chosen there, and only lazy decoding fetches its rows, beside the few choices that did not stand.
@@ -281,10 +253,7 @@ fn every_device_decodes_as_the_host() {
             assert!(chosen >= asking, "{chosen} of {asking}");
             if !cut {
                 let lazy = rows(&|name| name == "lazy");
-                assert!(
-                    fetched >= lazy && fetched < lazy + chosen / 4,
-                    "{fetched} of {lazy} and {chosen}"
-                );
+                assert!(fetched >= lazy && fetched < lazy + chosen / 4, "{fetched} of {lazy} and {chosen}");
             }
             let used = model.masks.map(|masks| masks.used()).unwrap_or_default();
             assert!(cut || used.sent < used.asked / 2, "{used:?}");

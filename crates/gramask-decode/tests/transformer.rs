@@ -39,20 +39,10 @@ fn tiny() -> (Checkpoint, Transformer) {
 }
 
 fn smollm2() -> Option<(Checkpoint, Transformer)> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     let file = "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf";
-    let cached = || {
-        Some(
-            set("GRAMASK_CACHE")
-                .or_else(|| Some(user()?.join("gramask")))?
-                .join(file),
-        )
-    };
+    let cached = || Some(set("GRAMASK_CACHE").or_else(|| Some(user()?.join("gramask")))?.join(file));
     let path = set("GRAMASK_MODEL").or_else(cached).filter(|path| path.is_file());
     if path.is_none() {
         println!("skipped: SmolLM2-135M-Instruct is not there; pull it or set GRAMASK_MODEL");
@@ -80,51 +70,23 @@ fn run(
 fn a_cache_of_slots() {
     let (_, transformer) = tiny();
     let mut model = TransformerModel::new(&transformer);
-    assert!(matches!(
-        model.truncate(0, 0),
-        Err(LanguageModelError::Slot { slot: 0, slots: 0 })
-    ));
+    assert!(matches!(model.truncate(0, 0), Err(LanguageModelError::Slot { slot: 0, slots: 0 })));
     let beyond = model.context() + 1;
     assert!(matches!(model.open(1, beyond), Err(LanguageModelError::Failed(_))));
     model.open(2, 16).unwrap();
-    let whole = model
-        .append(
-            &[Row {
-                slot: 0,
-                tokens: &[5, 6, 7, 8],
-            }],
-            Select::All,
-        )
-        .unwrap();
+    let whole = model.append(&[Row { slot: 0, tokens: &[5, 6, 7, 8] }], Select::All).unwrap();
     assert_eq!((whole.rows(), whole.width()), (4, model.vocabulary()));
     // The same tokens in two parts, behind a copied prefix.
     model.copy(0, 1, 2).unwrap();
     model.truncate(0, 2).unwrap();
-    let rows = [
-        Row {
-            slot: 1,
-            tokens: &[7, 8],
-        },
-        Row { slot: 0, tokens: &[7] },
-    ];
+    let rows = [Row { slot: 1, tokens: &[7, 8] }, Row { slot: 0, tokens: &[7] }];
     let parts = model.append(&rows, Select::Last).unwrap();
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
     assert!(close(parts.row(0).unwrap(), whole.row(3).unwrap()));
     assert!(close(parts.row(1).unwrap(), whole.row(2).unwrap()));
     assert!(!close(parts.row(1).unwrap(), whole.row(3).unwrap()));
-    let alien = model
-        .append(
-            &[Row {
-                slot: 0,
-                tokens: &[u32::MAX >> 1],
-            }],
-            Select::Last,
-        )
-        .unwrap_err();
-    assert!(
-        alien.to_string().starts_with("the model failed: row 0, token 0"),
-        "{alien}"
-    );
+    let alien = model.append(&[Row { slot: 0, tokens: &[u32::MAX >> 1] }], Select::Last).unwrap_err();
+    assert!(alien.to_string().starts_with("the model failed: row 0, token 0"), "{alien}");
 }
 
 /// A fork that does not copy the prompt again continues as its source, in a slot that went another way before.
@@ -137,9 +99,7 @@ fn forked_lanes_go_on_from_their_source() {
         before(&mut model);
         let rows: Vec<Row<'_>> = tokens.iter().map(|&(slot, tokens)| Row { slot, tokens }).collect();
         let logits = model.append(&rows, Select::Last).unwrap();
-        (0..rows.len())
-            .map(|row| logits.row(row).unwrap().to_vec())
-            .collect::<Vec<_>>()
+        (0..rows.len()).map(|row| logits.row(row).unwrap().to_vec()).collect::<Vec<_>>()
     };
     last(&[(0, &[5, 6, 7])], &|_| {});
     last(&[(0, &[1]), (1, &[2])], &|model| model.fork(0, 1, 0, 3).unwrap());
@@ -157,44 +117,26 @@ fn the_batch_changes_nothing_over_a_tiny_transformer() {
     let (checkpoint, transformer) = tiny();
     let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
     assert_eq!(table.len(), transformer.config().vocabulary);
-    let prompts: Vec<Vec<u32>> = (0..9)
-        .map(|i| checkpoint.tokenizer.encode(&format!("the same head {i}"), false))
-        .collect();
-    for sampling in [
-        Sampling::greedy(),
-        Sampling {
-            top_p: 0.95,
-            ..Sampling::at(1.0, 3)
-        },
-    ] {
+    let prompts: Vec<Vec<u32>> =
+        (0..9).map(|i| checkpoint.tokenizer.encode(&format!("the same head {i}"), false)).collect();
+    for sampling in [Sampling::greedy(), Sampling { top_p: 0.95, ..Sampling::at(1.0, 3) }] {
         let make = || {
             let all = prompts.iter().enumerate();
-            all.map(|(i, prompt)| Request::new(format!("{i}"), prompt.clone(), Some(12), Unconstrained))
-                .collect()
+            all.map(|(i, prompt)| Request::new(format!("{i}"), prompt.clone(), Some(12), Unconstrained)).collect()
         };
         let plan = |slots| {
             let context = transformer.config().context;
-            Settings::new(
-                Layout::plan(slots, context, Some(12), prompts.iter().map(Vec::as_slice)),
-                sampling,
-            )
+            Settings::new(Layout::plan(slots, context, Some(12), prompts.iter().map(Vec::as_slice)), sampling)
         };
         let mut alone = plan(1);
         assert!(!alone.layout.prefix.is_empty());
         alone.layout.prefix.clear();
         let tokens = |outputs: BTreeMap<String, Output>| -> Vec<Vec<u32>> {
-            outputs
-                .values()
-                .map(|output| output.tokens.iter().map(|record| record.token).collect())
-                .collect()
+            outputs.values().map(|output| output.tokens.iter().map(|record| record.token).collect()).collect()
         };
         let wanted = tokens(run(&transformer, &table, &alone, make()));
         for slots in [1, 2, 9] {
-            assert_eq!(
-                tokens(run(&transformer, &table, &plan(slots), make())),
-                wanted,
-                "{slots} slots"
-            );
+            assert_eq!(tokens(run(&transformer, &table, &plan(slots), make())), wanted, "{slots} slots");
         }
     }
 }
@@ -221,12 +163,7 @@ fn tokens_are_the_same_wherever_they_are_chosen() {
                 let mut constraint = constraint(number);
                 let budget = constraint.tokens_to_finish(constraint.start()) + number;
                 match number % 2 {
-                    0 => Request::new(
-                        format!("{number}"),
-                        prompt.clone(),
-                        Some(budget),
-                        Masked::new(constraint),
-                    ),
+                    0 => Request::new(format!("{number}"), prompt.clone(), Some(budget), Masked::new(constraint)),
                     _ => Request::new(format!("{number}"), prompt.clone(), Some(budget), Unconstrained),
                 }
             })
@@ -235,31 +172,19 @@ fn tokens_are_the_same_wherever_they_are_chosen() {
         for sampling in [Sampling::greedy(), Sampling::at(1.0, 3)] {
             let context = transformer.config().context;
             let layout = Layout::plan(3, context, None, prompts.iter().map(Vec::as_slice));
-            let with = |choosing| Settings {
-                choosing,
-                ..Settings::new(layout.clone(), sampling)
-            };
+            let with = |choosing| Settings { choosing, ..Settings::new(layout.clone(), sampling) };
             let host = run(&transformer, &table, &with(Choosing::Host), requests());
             for choosing in [Choosing::There, Choosing::Auto] {
                 let there = run(&transformer, &table, &with(choosing), requests());
                 for (id, wanted) in &host {
                     let tokens = |output: &Output| -> Vec<(u32, Option<u32>)> {
                         let records = output.tokens.iter();
-                        records
-                            .map(|record| (record.token, record.scores.map(|scores| scores.rank)))
-                            .collect()
+                        records.map(|record| (record.token, record.scores.map(|scores| scores.rank))).collect()
                     };
-                    assert_eq!(
-                        tokens(&there[id]),
-                        tokens(wanted),
-                        "{name}, document {id}, {choosing:?}"
-                    );
+                    assert_eq!(tokens(&there[id]), tokens(wanted), "{name}, document {id}, {choosing:?}");
                     for (got, wanted) in there[id].tokens.iter().zip(&wanted.tokens) {
                         let mass = |record: &TokenRecord| record.mask().unwrap().kept_log_mass;
-                        assert!(
-                            (mass(got) - mass(wanted)).abs() < 1e-4,
-                            "{name}: {got:?} for {wanted:?}"
-                        );
+                        assert!((mass(got) - mass(wanted)).abs() < 1e-4, "{name}: {got:?} for {wanted:?}");
                     }
                 }
             }
@@ -288,12 +213,7 @@ fn smollm2_writes_what_reads() {
         let prompting = Prompting { instruction, examples };
         let prompter = Prompter::new(&checkpoint.tokenizer, checkpoint.chat.as_ref(), prompting);
         let prompts: Vec<Vec<u32>> = TEXTS.iter().map(|text| prompter.build(text).unwrap().tokens).collect();
-        let layout = Layout::plan(
-            3,
-            transformer.config().context,
-            Some(96),
-            prompts.iter().map(Vec::as_slice),
-        );
+        let layout = Layout::plan(3, transformer.config().context, Some(96), prompts.iter().map(Vec::as_slice));
         assert!(layout.prefix.len() > 100, "the instruction and the examples are shared");
         let settings = Settings::new(layout, Sampling::greedy());
         let requests = |masked: bool| -> Vec<Request> {
@@ -315,18 +235,9 @@ fn smollm2_writes_what_reads() {
         for (id, output) in &masked {
             let text = Text::new(TEXTS[id.parse::<usize>().unwrap()]);
             let reading = program.read(&text, output.text.as_bytes()).unwrap();
-            assert!(
-                reading.problems.is_empty() && output.finish == Finish::End,
-                "{name}: {}",
-                output.text
-            );
+            assert!(reading.problems.is_empty() && output.finish == Finish::End, "{name}: {}", output.text);
             // Where the model would have kept to the format by itself, the mask changes nothing.
-            let untouched = output
-                .tokens
-                .iter()
-                .zip(&free[id].tokens)
-                .take_while(|(a, b)| a.token == b.token)
-                .count();
+            let untouched = output.tokens.iter().zip(&free[id].tokens).take_while(|(a, b)| a.token == b.token).count();
             let first = output.tokens.get(untouched).or(output.tokens.last()).unwrap();
             assert!(untouched == output.tokens.len() || first.mask().unwrap().kept_log_mass < 0.0);
         }

@@ -254,9 +254,7 @@ impl<T: Tokenise> Canonical<T> {
         let words = self.constraint.mask(state).iter().enumerate();
         let bits = |(word, bits): (usize, &u32)| {
             let bits = *bits;
-            (0..32u32)
-                .filter(move |bit| bits >> bit & 1 == 1)
-                .map(move |bit| word as u32 * 32 + bit)
+            (0..32u32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word as u32 * 32 + bit)
         };
         words.flat_map(bits).collect()
     }
@@ -426,19 +424,11 @@ impl BytePairs {
         let mut made = FxHashMap::default();
         for (rank, &(first, second)) in merges.iter().enumerate() {
             let error = CanonicalError::Merge { rank, first, second };
-            let (left, right) = vocabulary
-                .text(first)
-                .zip(vocabulary.text(second))
-                .ok_or(error.clone())?;
+            let (left, right) = vocabulary.text(first).zip(vocabulary.text(second)).ok_or(error.clone())?;
             let id = *tokens.get(&[left, right].concat()[..]).ok_or(error)?;
             made.entry((first, second)).or_insert((rank as u32, id));
         }
-        Ok(BytePairs {
-            vocabulary: Arc::clone(vocabulary),
-            bytes,
-            merges: made,
-            pairs: FxHashMap::default(),
-        })
+        Ok(BytePairs { vocabulary: Arc::clone(vocabulary), bytes, merges: made, pairs: FxHashMap::default() })
     }
 
     /// Joins the pair of the lowest rank, the leftmost of equals, until there is none.

@@ -107,14 +107,7 @@ impl Constraint {
                 return Err(ConstraintError::Byte { format, byte: way[at] });
             }
         }
-        Ok(Constraint {
-            engine,
-            vocabulary,
-            start,
-            costs: FxHashMap::default(),
-            row: Vec::new(),
-            listed: Vec::new(),
-        })
+        Ok(Constraint { engine, vocabulary, start, costs: FxHashMap::default(), row: Vec::new(), listed: Vec::new() })
     }
 
     /// The state before the first token.
@@ -221,8 +214,7 @@ impl Constraint {
     pub fn mask_within(&mut self, state: State, budget: usize) -> &[u32] {
         let vocabulary = Arc::clone(&self.vocabulary);
         let mut behind: Vec<(State, Vec<u32>)> = Vec::new();
-        self.engine
-            .walk(state, &vocabulary, |ids, next| behind.push((next, ids.to_vec())));
+        self.engine.walk(state, &vocabulary, |ids, next| behind.push((next, ids.to_vec())));
         self.listed.clear();
         self.row.clear();
         self.row.resize(vocabulary.words(), 0);
@@ -346,11 +338,7 @@ impl Oracle {
     ) -> Result<Oracle, ConstraintError> {
         let mut naive = Naive(machine(program, text, level, slack)?);
         let state = naive.start();
-        Ok(Oracle {
-            naive,
-            vocabulary,
-            state,
-        })
+        Ok(Oracle { naive, vocabulary, state })
     }
 
     /// The tokens that may follow.

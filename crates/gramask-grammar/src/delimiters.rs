@@ -17,10 +17,7 @@ impl Delimiters {
         if patterns.is_empty() {
             return Delimiters::default();
         }
-        let mut made = Delimiters {
-            next: vec![[0; 256]],
-            whole: vec![0],
-        };
+        let mut made = Delimiters { next: vec![[0; 256]], whole: vec![0] };
         for pattern in patterns {
             let mut state = 0;
             for &byte in pattern.iter() {
@@ -50,11 +47,7 @@ impl Delimiters {
     /// Breadth first: a missing edge goes where the longest proper suffix would go.
     fn link(&mut self) {
         let mut suffix = vec![0usize; self.next.len()];
-        let mut queue: VecDeque<usize> = self.next[0]
-            .iter()
-            .filter(|t| **t != 0)
-            .map(|t| usize::from(*t))
-            .collect();
+        let mut queue: VecDeque<usize> = self.next[0].iter().filter(|t| **t != 0).map(|t| usize::from(*t)).collect();
         while let Some(state) = queue.pop_front() {
             self.whole[state] = self.whole[state].max(self.whole[suffix[state]]);
             for byte in 0..256 {
@@ -118,10 +111,7 @@ mod tests {
         let delimiters = Delimiters::new(&patterns.map(Arc::from));
         let mut texts: Vec<Vec<u8>> = vec![vec![]];
         for _ in 0..6 {
-            texts = texts
-                .iter()
-                .flat_map(|t| b"abc".iter().map(move |b| [t.as_slice(), &[*b]].concat()))
-                .collect();
+            texts = texts.iter().flat_map(|t| b"abc".iter().map(move |b| [t.as_slice(), &[*b]].concat())).collect();
             for text in &texts {
                 let plain = patterns.iter().any(|p| text.windows(p.len()).any(|w| w == *p));
                 assert_eq!(delimiters.run(0, text).is_none(), plain, "{text:?}");

@@ -62,29 +62,18 @@ impl Example {
     /// A format that can't be compiled for the example's schema, or has no output about its sentence.
     pub fn write(&self, format: &Format) -> Result<Shown, PageError> {
         let passes = Program::passes(format, &self.schema)?;
-        let mut shown = Shown {
-            outputs: Vec::new(),
-            unexpressed: Program::unexpressed(&passes, &self.text, &self.entities)?,
-        };
+        let mut shown =
+            Shown { outputs: Vec::new(), unexpressed: Program::unexpressed(&passes, &self.text, &self.entities)? };
         for pass in &passes {
-            let label = format
-                .grammar
-                .directives
-                .pass_label
-                .then(|| pass.schema().labels()[0].clone());
-            shown
-                .outputs
-                .push((label, pass.write(&self.text, &self.entities)?.text));
+            let label = format.grammar.directives.pass_label.then(|| pass.schema().labels()[0].clone());
+            shown.outputs.push((label, pass.write(&self.text, &self.entities)?.text));
         }
         Ok(shown)
     }
 
     /// What an entity covers: its text, fragments with ` ... ` between.
     pub fn surface(&self, entity: &Entity) -> String {
-        let parts = entity
-            .fragments
-            .iter()
-            .map(|part| self.text.slice(*part).unwrap_or_default());
+        let parts = entity.fragments.iter().map(|part| self.text.slice(*part).unwrap_or_default());
         parts.collect::<Vec<_>>().join(" ... ")
     }
 }
@@ -126,11 +115,7 @@ pub fn page() -> Result<String, PageError> {
     for format in &formats {
         let (name, (what, _)) = (&format.name, format.summary());
         let [nested, discontinuous, positions] = words(format.expresses());
-        let passes = if format.grammar.directives.pass_label {
-            "one per label"
-        } else {
-            "one"
-        };
+        let passes = if format.grammar.directives.pass_label { "one per label" } else { "one" };
         let syntax = format.grammar.directives.syntax.map_or("", |syntax| syntax.name());
         line(
             &mut page,
@@ -143,10 +128,7 @@ pub fn page() -> Result<String, PageError> {
     for example in &examples {
         line(&mut page, format_args!("\n`{}`\n", example.text.as_str()));
         for entity in &example.entities {
-            let places = entity
-                .fragments
-                .iter()
-                .map(|part| format!("{}..{}", part.start, part.end));
+            let places = entity.fragments.iter().map(|part| format!("{}..{}", part.start, part.end));
             let places = places.collect::<Vec<_>>().join(" and ");
             let surface = example.surface(entity);
             line(&mut page, format_args!("- {} `{surface}`, {places}", entity.label));
@@ -188,10 +170,7 @@ fn section(page: &mut String, format: &Format, examples: &[Example]) -> Result<(
         Some(example) => line(page, format_args!("{what}: `{example}`")),
         None => line(page, format_args!("{what}")),
     }
-    let about = format
-        .description
-        .split_once('\n')
-        .map_or("", |(_, about)| about.trim());
+    let about = format.description.split_once('\n').map_or("", |(_, about)| about.trim());
     let (about, expresses) = match about.find("Expresses: ") {
         Some(at) => about.split_at(at),
         None => (about, ""),
@@ -205,13 +184,8 @@ fn section(page: &mut String, format: &Format, examples: &[Example]) -> Result<(
     for example in examples {
         let shown = example.write(format)?;
         for (label, output) in &shown.outputs {
-            let pass = label
-                .as_ref()
-                .map_or(String::new(), |label| format!(", the pass of {label}"));
-            line(
-                page,
-                format_args!("\n{}{pass}:\n\n```text\n{output}\n```", example.about),
-            );
+            let pass = label.as_ref().map_or(String::new(), |label| format!(", the pass of {label}"));
+            line(page, format_args!("\n{}{pass}:\n\n```text\n{output}\n```", example.about));
         }
         if !shown.unexpressed.is_empty() {
             line(page, format_args!("\nNot said, or not exactly:\n"));

@@ -27,15 +27,8 @@ type Coded = &'static [(u16, u16)];
 const JSON_CODED: Coded = &[(0, 7), (0xb, 0xb), (0xe, 0x1f)];
 /// What YAML 1.1 does not take as it stands beside them: other control characters, line breaks of its own, the byte order
 /// mark and two noncharacters.
-const YAML_CODED: Coded = &[
-    (0, 7),
-    (0xb, 0xb),
-    (0xe, 0x1f),
-    (0x7f, 0x9f),
-    (0x2028, 0x2029),
-    (0xfeff, 0xfeff),
-    (0xfffe, 0xffff),
-];
+const YAML_CODED: Coded =
+    &[(0, 7), (0xb, 0xb), (0xe, 0x1f), (0x7f, 0x9f), (0x2028, 0x2029), (0xfeff, 0xfeff), (0xfffe, 0xffff)];
 /// What stands for markup in a line of GitHub Flavored Markdown.
 const MARKDOWN_MARKS: &[u8] = b"\\`*_[]<>&|~";
 /// Line breaks, which no cell of a table can hold.
@@ -43,15 +36,8 @@ const MARKDOWN: [(&str, char); 2] = [("&#10;", '\n'), ("&#13;", '\r')];
 /// The letters that `%escape backslash` writes for these characters where they are listed.
 pub(crate) const LETTERS: [(char, char); 3] = [('\n', 'n'), ('\r', 'r'), ('\t', 't')];
 const XML: [(&str, char); 4] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&#13;", '\r')];
-const JSON: [(&str, char); 7] = [
-    ("\\\"", '"'),
-    ("\\\\", '\\'),
-    ("\\n", '\n'),
-    ("\\r", '\r'),
-    ("\\t", '\t'),
-    ("\\b", '\u{8}'),
-    ("\\f", '\u{c}'),
-];
+const JSON: [(&str, char); 7] =
+    [("\\\"", '"'), ("\\\\", '\\'), ("\\n", '\n'), ("\\r", '\r'), ("\\t", '\t'), ("\\b", '\u{8}'), ("\\f", '\u{c}')];
 
 impl Escape {
     /// Appends the written form of `c`; `false` (and nothing appended) where this escape can't write it.
@@ -203,15 +189,8 @@ impl Escape {
             (0xf5, 0xff),
         ];
         // U+FFFE and U+FFFF, which are EF BF BE and EF BF BF, are no XML.
-        const XML: &[(u8, u8)] = &[
-            (0x80, 0x8f),
-            (0x90, 0x9f),
-            (0xa0, 0xbd),
-            (0xc2, 0xdf),
-            (0xe1, 0xec),
-            (0xf1, 0xf3),
-            (0xf5, 0xff),
-        ];
+        const XML: &[(u8, u8)] =
+            &[(0x80, 0x8f), (0x90, 0x9f), (0xa0, 0xbd), (0xc2, 0xdf), (0xe1, 0xec), (0xf1, 0xf3), (0xf5, 0xff)];
         match self {
             Escape::Yaml => &[],
             Escape::Xml => XML,
@@ -267,11 +246,7 @@ fn table(table: &[(&'static str, char)], bytes: &[u8]) -> Unit {
             return Unit::Whole(*c);
         }
     }
-    if table.iter().any(|(text, _)| text.as_bytes().starts_with(bytes)) {
-        Unit::Partial
-    } else {
-        Unit::Invalid
-    }
+    if table.iter().any(|(text, _)| text.as_bytes().starts_with(bytes)) { Unit::Partial } else { Unit::Invalid }
 }
 
 fn is_mark(c: char) -> bool {
@@ -279,9 +254,7 @@ fn is_mark(c: char) -> bool {
 }
 
 fn is_coded(ranges: Coded, c: char) -> bool {
-    ranges
-        .iter()
-        .any(|&(low, high)| (u32::from(low)..=u32::from(high)).contains(&(c as u32)))
+    ranges.iter().any(|&(low, high)| (u32::from(low)..=u32::from(high)).contains(&(c as u32)))
 }
 
 /// What the digits behind `\u` are: four, in lower-case hexadecimal, of a character that is written so.
@@ -299,10 +272,7 @@ fn coded(ranges: Coded, digits: &[u8]) -> Unit {
     };
     // The numbers that begin with these digits.
     let (first, last) = (value << (4 * open), ((value + 1) << (4 * open)) - 1);
-    match ranges
-        .iter()
-        .any(|&(low, high)| first <= u32::from(high) && u32::from(low) <= last)
-    {
+    match ranges.iter().any(|&(low, high)| first <= u32::from(high) && u32::from(low) <= last) {
         true if open == 0 => char::from_u32(value).map_or(Unit::Invalid, Unit::Whole),
         true => Unit::Partial,
         false => Unit::Invalid,
@@ -370,10 +340,8 @@ mod tests {
         for escape in escapes() {
             let mut strings: Vec<Vec<u8>> = vec![vec![]];
             for _ in 0..3 {
-                strings = strings
-                    .iter()
-                    .flat_map(|s| alphabet.iter().map(move |b| [s.as_slice(), &[*b]].concat()))
-                    .collect();
+                strings =
+                    strings.iter().flat_map(|s| alphabet.iter().map(move |b| [s.as_slice(), &[*b]].concat())).collect();
                 for bytes in &strings {
                     if let Unit::Whole(c) = escape.unit(bytes) {
                         let mut written = Vec::new();
@@ -383,11 +351,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(
-            Escape::Json.unit(b"\\u000a"),
-            Unit::Invalid,
-            "a line feed has a short form"
-        );
+        assert_eq!(Escape::Json.unit(b"\\u000a"), Unit::Invalid, "a line feed has a short form");
         assert_eq!(Escape::Json.unit(b"\\u001F"), Unit::Invalid, "lower case is canonical");
         assert_eq!(Escape::Json.unit(b"\\/"), Unit::Invalid);
         for (bytes, unit) in [
@@ -456,12 +420,7 @@ mod tests {
                 }
                 begun = begun
                     .iter()
-                    .flat_map(|p| {
-                        (0x80..0xc0u8)
-                            .step_by(9)
-                            .chain([0xbf])
-                            .map(move |b| [p.as_slice(), &[b]].concat())
-                    })
+                    .flat_map(|p| (0x80..0xc0u8).step_by(9).chain([0xbf]).map(move |b| [p.as_slice(), &[b]].concat()))
                     .collect();
             }
         }

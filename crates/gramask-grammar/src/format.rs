@@ -97,12 +97,7 @@ impl Format {
         let (name, source) = (name.into(), source.into());
         let grammar = notation::parse(&name, &source)?;
         let description = notation::head_comment(&source);
-        Ok(Format {
-            name,
-            description,
-            source,
-            grammar,
-        })
+        Ok(Format { name, description, source, grammar })
     }
 
     /// The format in a file.
@@ -115,22 +110,13 @@ impl Format {
         let bytes = std::fs::read(path).map_err(|error| FormatError {
             file: file.clone(),
             place: None,
-            problem: Problem::Unreadable {
-                reason: error.to_string(),
-            },
+            problem: Problem::Unreadable { reason: error.to_string() },
         })?;
         let source = String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
-            let problem = Problem::NotUtf8 {
-                offset,
-                value: bytes[offset],
-            };
-            FormatError {
-                file: file.clone(),
-                place: Some(Place::of_byte(bytes, offset)),
-                problem,
-            }
+            let problem = Problem::NotUtf8 { offset, value: bytes[offset] };
+            FormatError { file: file.clone(), place: Some(Place::of_byte(bytes, offset)), problem }
         })?;
         let mut format = Self::parse(file, source)?;
         if let Some(stem) = path.file_stem() {
@@ -154,16 +140,8 @@ impl Format {
         {
             return Self::load(path);
         }
-        let problem = Problem::UnknownFormat {
-            name: name_or_path.to_owned(),
-            known: Self::builtin().collect(),
-        };
-        Err(FormatError {
-            file: name_or_path.to_owned(),
-            place: None,
-            problem,
-        }
-        .into())
+        let problem = Problem::UnknownFormat { name: name_or_path.to_owned(), known: Self::builtin().collect() };
+        Err(FormatError { file: name_or_path.to_owned(), place: None, problem }.into())
     }
 
     /// The names of the built-in formats, in alphabetical order.
@@ -223,8 +201,7 @@ impl Format {
     fn any_terminal(&self, test: impl Fn(Terminal) -> bool) -> bool {
         let mut found = false;
         for rule in &self.grammar.rules {
-            rule.expr
-                .walk(&mut |expr| found |= matches!(expr.kind, ExprKind::Terminal(terminal) if test(terminal)));
+            rule.expr.walk(&mut |expr| found |= matches!(expr.kind, ExprKind::Terminal(terminal) if test(terminal)));
         }
         found
     }

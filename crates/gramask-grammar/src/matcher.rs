@@ -78,10 +78,6 @@ impl Matcher for Naive {
     }
 
     fn way(&mut self, state: &Vec<Thread>) -> Vec<u8> {
-        state
-            .iter()
-            .filter_map(|thread| self.0.way(*thread))
-            .min_by_key(Vec::len)
-            .unwrap_or_default()
+        state.iter().filter_map(|thread| self.0.way(*thread)).min_by_key(Vec::len).unwrap_or_default()
     }
 }

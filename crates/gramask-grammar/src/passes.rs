@@ -30,9 +30,7 @@ impl Program {
             return Ok(vec![Program::compile(format, schema)?]);
         }
         let labels = schema.labels().iter();
-        labels
-            .map(|label| Program::compile(format, &Schema::new([label.as_str()])))
-            .collect()
+        labels.map(|label| Program::compile(format, &Schema::new([label.as_str()]))).collect()
     }
 
     /// What the outputs of all passes leave unsaid of these entities: what no pass can say, and why.
@@ -64,21 +62,13 @@ mod tests {
     #[test]
     fn what_no_pass_says_is_left_once() {
         let text = Text::new("a b c");
-        let entities = [
-            Entity::new("X", 0, 3),
-            Entity::new("X", 2, 3),
-            Entity::new("Y", 2, 3),
-            Entity::new("Z", 4, 5),
-        ];
+        let entities = [Entity::new("X", 0, 3), Entity::new("X", 2, 3), Entity::new("Y", 2, 3), Entity::new("Z", 4, 5)];
         let left = |name: &str| {
             let passes = Program::passes(&Format::named(name).unwrap(), &Schema::new(["X", "Y"])).unwrap();
             Program::unexpressed(&passes, &text, &entities).unwrap()
         };
         let (nested, unknown) = (Reason::Nested, Reason::Label);
         assert_eq!(left("json-list"), [(entities[3].clone(), unknown)]);
-        assert_eq!(
-            left("inline-mark"),
-            [(entities[1].clone(), nested), (entities[3].clone(), unknown)]
-        );
+        assert_eq!(left("inline-mark"), [(entities[1].clone(), nested), (entities[3].clone(), unknown)]);
     }
 }

@@ -135,23 +135,13 @@ impl Program {
             return Err(CompileError::NoLabel { format: name() });
         }
         if schema.len() > limit {
-            return Err(CompileError::Labels {
-                labels: schema.len(),
-                limit,
-            });
+            return Err(CompileError::Labels { labels: schema.len(), limit });
         }
         if format.grammar.directives.pass_label && schema.len() != 1 {
-            return Err(CompileError::Pass {
-                format: name(),
-                labels: schema.len(),
-            });
+            return Err(CompileError::Pass { format: name(), labels: schema.len() });
         }
         let labels = schema.labels().iter().map(|label| {
-            let error = |(_, character)| CompileError::Label {
-                format: name(),
-                label: label.clone(),
-                character,
-            };
+            let error = |(_, character)| CompileError::Label { format: name(), label: label.clone(), character };
             format.grammar.directives.escape.escape(label).map_err(error)
         });
         let mut program = Program {
@@ -168,12 +158,7 @@ impl Program {
             positions: format.has_positions(),
             ease: OnceLock::new(),
         };
-        Compiler {
-            program: &mut program,
-            subroutines: HashMap::new(),
-            calls: Vec::new(),
-        }
-        .run()?;
+        Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
         program.find_delimiters();
         program.check_names()?;
         Ok(Arc::new(program))
@@ -211,10 +196,7 @@ impl Program {
 
     fn delimiters_behind(&self, test: impl Fn(Terminal) -> bool) -> Delimiters {
         let place = |pc: &usize| matches!(self.ops[*pc], Op::Terminal(kind) if test(kind));
-        let mut found: Vec<_> = (0..self.ops.len())
-            .filter(place)
-            .flat_map(|pc| self.followers(pc as Pc + 1))
-            .collect();
+        let mut found: Vec<_> = (0..self.ops.len()).filter(place).flat_map(|pc| self.followers(pc as Pc + 1)).collect();
         found.retain(|literal| self.writable(literal));
         Delimiters::new(&found)
     }
@@ -246,12 +228,9 @@ impl Program {
                 _ => return Ok(()),
             };
         match self.schema.labels().iter().find(|label| !is_name(label)) {
-            Some(label) if named => Err(CompileError::Name {
-                format: self.format.name.clone(),
-                label: label.clone(),
-                kind,
-                instead,
-            }),
+            Some(label) if named => {
+                Err(CompileError::Name { format: self.format.name.clone(), label: label.clone(), kind, instead })
+            }
             _ => Ok(()),
         }
     }

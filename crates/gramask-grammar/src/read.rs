@@ -115,19 +115,12 @@ impl Program {
             if next.is_empty() {
                 let rest = String::from_utf8_lossy(&output[offset..]);
                 let found = format!("`{}`", rest.chars().take(12).collect::<String>());
-                return Err(ReadError::Syntax {
-                    offset,
-                    found,
-                    expected: self.expected(&machine, &threads),
-                });
+                return Err(ReadError::Syntax { offset, found, expected: self.expected(&machine, &threads) });
             }
             threads = next;
         }
         let Some(thread) = threads.iter().find(|thread| machine.accepts(thread)) else {
-            return Err(ReadError::Truncated {
-                offset: output.len(),
-                expected: self.expected(&machine, &threads),
-            });
+            return Err(ReadError::Truncated { offset: output.len(), expected: self.expected(&machine, &threads) });
         };
         let (mut events, mut at) = (Vec::new(), thread.trace);
         while at != 0 {
@@ -146,11 +139,7 @@ impl Program {
             let name = match &self.ops[thread.pc as usize] {
                 _ if machine.accepts(thread) => "the end".to_string(),
                 Op::Literal(bytes) => {
-                    let offset = if let crate::machine::At::Offset(offset) = thread.at {
-                        offset as usize
-                    } else {
-                        0
-                    };
+                    let offset = if let crate::machine::At::Offset(offset) = thread.at { offset as usize } else { 0 };
                     format!("`{}`", String::from_utf8_lossy(&bytes[offset..]).escape_debug())
                 }
                 Op::Terminal(Terminal::Label) => format!("a label ({})", self.schema.labels().join(", ")),
@@ -224,12 +213,7 @@ impl<'a> Grounder<'a> {
                 Event::Skip => self.words.push(None),
                 Event::Open => {
                     let from = self.passed();
-                    self.open.push(Pending {
-                        label: self.label,
-                        unknown: None,
-                        from,
-                        fragments: Vec::new(),
-                    });
+                    self.open.push(Pending { label: self.label, unknown: None, from, fragments: Vec::new() });
                 }
                 Event::End(kind, end) => self.piece(kind, begin, end as usize)?,
                 Event::Close => {
@@ -253,22 +237,13 @@ impl<'a> Grounder<'a> {
 
     /// How much the cursor passed: characters, or words where gaps are not written.
     fn passed(&self) -> usize {
-        if self.program.copies {
-            self.copied.chars().count()
-        } else {
-            self.words.len()
-        }
+        if self.program.copies { self.copied.chars().count() } else { self.words.len() }
     }
 
     fn piece(&mut self, kind: Terminal, begin: usize, end: usize) -> Result<(), ReadError> {
         let written = &self.output[begin..end];
         let text = || self.program.escape().unescape(written).unwrap_or_default();
-        let number = || {
-            std::str::from_utf8(written)
-                .ok()
-                .and_then(|digits| digits.parse().ok())
-                .unwrap_or(u32::MAX)
-        };
+        let number = || std::str::from_utf8(written).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX);
         match kind {
             Terminal::Copy => self.copied.push_str(&text()),
             Terminal::Word => {
@@ -298,11 +273,7 @@ impl<'a> Grounder<'a> {
                         let known = self.program.schema.labels().get(usize::from(open.label));
                         let first = open.unknown.as_ref().or(known).map_or("", String::as_str);
                         let expected = format!("`{first}` again");
-                        return Err(ReadError::Syntax {
-                            offset: begin,
-                            found: format!("`{}`", text()),
-                            expected,
-                        });
+                        return Err(ReadError::Syntax { offset: begin, found: format!("`{}`", text()), expected });
                     }
                 }
             }
@@ -311,10 +282,7 @@ impl<'a> Grounder<'a> {
                 if let Some(open) = self.open.last_mut() {
                     match open.fragments.last_mut() {
                         Some(seen) if seen.text.is_none() => seen.text = text,
-                        _ => open.fragments.push(Seen {
-                            text,
-                            positions: Vec::new(),
-                        }),
+                        _ => open.fragments.push(Seen { text, positions: Vec::new() }),
                     }
                 }
             }
@@ -359,9 +327,7 @@ impl<'a> Grounder<'a> {
         let words = self.units();
         for (label, Fragment { start, end }) in closed {
             if start >= end {
-                self.reading
-                    .problems
-                    .push(Problem::NotInDocument { text: String::new() });
+                self.reading.problems.push(Problem::NotInDocument { text: String::new() });
                 continue;
             }
             let fragment = match self.program.copies {
@@ -401,10 +367,7 @@ impl<'a> Grounder<'a> {
             && let Some((fragments, last)) = machine.locate(pending.label, &pending.fragments, self.last)
         {
             self.last = last;
-            return Ok(fragments
-                .into_iter()
-                .map(|(start, end)| Fragment::new(start, end))
-                .collect());
+            return Ok(fragments.into_iter().map(|(start, end)| Fragment::new(start, end)).collect());
         }
         let mut fragments: Vec<Fragment> = Vec::new();
         for seen in &pending.fragments {
@@ -417,10 +380,7 @@ impl<'a> Grounder<'a> {
     /// Places one fragment without regard to words, at or behind `from` if it has no position, so that it counts as a
     /// wrong boundary.
     fn place(&self, seen: &Seen, from: usize) -> Result<Fragment, Problem> {
-        let text = seen
-            .text
-            .as_deref()
-            .map(|text| self.program.escape().unescape(text).unwrap_or_default());
+        let text = seen.text.as_deref().map(|text| self.program.escape().unescape(text).unwrap_or_default());
         if seen.positions.is_empty() {
             let text = text.unwrap_or_default();
             let found = self.text.byte_at(from).filter(|_| !text.is_empty()).and_then(|begin| {
@@ -431,12 +391,7 @@ impl<'a> Grounder<'a> {
             return found.ok_or(Problem::NotInDocument { text });
         }
         let units = self.units();
-        let number = |kind| {
-            seen.positions
-                .iter()
-                .find(|(known, _)| *known == kind)
-                .map(|(_, value)| *value as usize)
-        };
+        let number = |kind| seen.positions.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value as usize);
         let start = number(Terminal::Start).or_else(|| Some(units.get(number(Terminal::First)?)?.start));
         let end = number(Terminal::End).or_else(|| Some(units.get(number(Terminal::Last)?)?.end));
         let length = text.as_deref().map(|text| text.chars().count());
@@ -455,30 +410,22 @@ impl<'a> Grounder<'a> {
                 _ => false,
             }) && text.as_deref().is_none_or(|text| there == Some(text))
         };
-        fragment
-            .filter(|fragment| there.is_some() && agrees(fragment))
-            .ok_or_else(|| {
-                let place = seen
-                    .positions
-                    .iter()
-                    .map(|(kind, value)| format!("{} {value}", kind.name()));
-                Problem::Disagree {
-                    text: text.clone().unwrap_or_default(),
-                    place: place.collect::<Vec<_>>().join(", "),
-                    there: there.map_or("nothing".into(), |there| format!("`{there}`")),
-                }
-            })
+        fragment.filter(|fragment| there.is_some() && agrees(fragment)).ok_or_else(|| {
+            let place = seen.positions.iter().map(|(kind, value)| format!("{} {value}", kind.name()));
+            Problem::Disagree {
+                text: text.clone().unwrap_or_default(),
+                place: place.collect::<Vec<_>>().join(", "),
+                there: there.map_or("nothing".into(), |there| format!("`{there}`")),
+            }
+        })
     }
 
     /// What fragments are made of: words, or characters.
     fn units(&self) -> Vec<Fragment> {
         match &self.machine {
-            Some(machine) => machine
-                .source
-                .words
-                .iter()
-                .map(|word| Fragment::new(word.0 as usize, word.1 as usize))
-                .collect(),
+            Some(machine) => {
+                machine.source.words.iter().map(|word| Fragment::new(word.0 as usize, word.1 as usize)).collect()
+            }
             None => self.text.words().to_vec(),
         }
     }

@@ -30,15 +30,8 @@ impl Regex {
                     .determinize_size_limit(Some(64 << 20)),
             )
             .build(&format!("(?:{pattern})"))?;
-        let start = dfa.start_state(&start::Config::from_input_forward(
-            &Input::new(b"").anchored(Anchored::Yes),
-        ))?;
-        let mut regex = Regex {
-            pattern: pattern.to_owned(),
-            dfa,
-            start,
-            finish: HashMap::new(),
-        };
+        let start = dfa.start_state(&start::Config::from_input_forward(&Input::new(b"").anchored(Anchored::Yes)))?;
+        let mut regex = Regex { pattern: pattern.to_owned(), dfa, start, finish: HashMap::new() };
         regex.measure();
         Ok(regex)
     }

@@ -46,10 +46,7 @@ pub(crate) struct Prefix {
 impl Source {
     /// Escapes the text. The error is the first character that the escape can't write, with its character offset.
     pub fn new(text: &Text, escape: &Escape, boundaries: Boundaries) -> Result<Source, (usize, char)> {
-        let (mut bytes, mut at) = (
-            Vec::with_capacity(text.as_str().len() + 16),
-            Vec::with_capacity(text.len() + 1),
-        );
+        let (mut bytes, mut at) = (Vec::with_capacity(text.as_str().len() + 16), Vec::with_capacity(text.len() + 1));
         for (offset, c) in text.as_str().chars().enumerate() {
             at.push(bytes.len() as u32);
             if !escape.write(c, &mut bytes) {
@@ -58,19 +55,12 @@ impl Source {
         }
         at.push(bytes.len() as u32);
         let words: Vec<(u32, u32)> = match boundaries {
-            Boundaries::Words => text
-                .words()
-                .iter()
-                .map(|word| (word.start as u32, word.end as u32))
-                .collect(),
+            Boundaries::Words => text.words().iter().map(|word| (word.start as u32, word.end as u32)).collect(),
             Boundaries::Characters => (0..text.len() as u32).map(|c| (c, c + 1)).collect(),
         };
         let mut source = Source {
             end_words: vec![NOWHERE; bytes.len() + 1],
-            edges: words
-                .iter()
-                .map(|&(start, end)| (at[start as usize], at[end as usize]))
-                .collect(),
+            edges: words.iter().map(|&(start, end)| (at[start as usize], at[end as usize])).collect(),
             elements: Vec::with_capacity(2 * words.len() + 1),
             suffixes: (0..words.len() as u32).collect(),
             next_words: Vec::new(),
@@ -114,26 +104,14 @@ impl Source {
         let mut before = 0;
         for (number, &(start, end)) in self.edges.iter().enumerate() {
             if before < start {
-                self.elements.push(Element {
-                    start: before,
-                    end: start,
-                    word: None,
-                });
+                self.elements.push(Element { start: before, end: start, word: None });
             }
-            self.elements.push(Element {
-                start,
-                end,
-                word: Some(number as u32),
-            });
+            self.elements.push(Element { start, end, word: Some(number as u32) });
             self.end_words[end as usize] = number as u32;
             before = end;
         }
         if (before as usize) < self.bytes.len() {
-            self.elements.push(Element {
-                start: before,
-                end: self.bytes.len() as u32,
-                word: None,
-            });
+            self.elements.push(Element { start: before, end: self.bytes.len() as u32, word: None });
         }
         let mut next = self.words.len() as u32;
         self.next_words = vec![next; self.elements.len() + 1];
@@ -199,11 +177,7 @@ impl Source {
 
     /// Every word start.
     pub fn anywhere(&self) -> Prefix {
-        Prefix {
-            low: 0,
-            high: self.len(),
-            depth: 0,
-        }
+        Prefix { low: 0, high: self.len(), depth: 0 }
     }
 
     /// The word starts of `prefix`.
@@ -220,11 +194,7 @@ impl Source {
     /// The starts of `prefix` that go on with `byte`.
     pub fn narrow(&self, prefix: Prefix, byte: u8) -> Option<Prefix> {
         let starts = self.starts(prefix);
-        let at = |word: u32| {
-            self.bytes
-                .get(self.start(word) + prefix.depth as usize)
-                .map_or(-1, |b| i32::from(*b))
-        };
+        let at = |word: u32| self.bytes.get(self.start(word) + prefix.depth as usize).map_or(-1, |b| i32::from(*b));
         let low = starts.partition_point(|&word| at(word) < i32::from(byte));
         let high = low + starts[low..].partition_point(|&word| at(word) == i32::from(byte));
         (low < high).then(|| Prefix {
@@ -260,10 +230,7 @@ impl Source {
     /// Which occurrence of its surface a stretch of words is, from 1.
     pub fn nth(&self, first: u32, last: u32) -> u32 {
         let occurrences = self.occurrences(first, last);
-        occurrences
-            .iter()
-            .position(|&found| found == (first, last))
-            .map_or(0, |n| n as u32 + 1)
+        occurrences.iter().position(|&found| found == (first, last)).map_or(0, |n| n as u32 + 1)
     }
 
     /// The word that an offset or a number names.
@@ -325,11 +292,8 @@ mod tests {
     #[test]
     fn elements_are_words_and_gaps() {
         let source = source(" a \"b\" ");
-        let elements: Vec<_> = source
-            .elements
-            .iter()
-            .map(|e| (&source.bytes[e.start as usize..e.end as usize], e.word))
-            .collect();
+        let elements: Vec<_> =
+            source.elements.iter().map(|e| (&source.bytes[e.start as usize..e.end as usize], e.word)).collect();
         assert_eq!(
             elements,
             [

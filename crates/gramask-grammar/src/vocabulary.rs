@@ -21,18 +21,12 @@ pub struct Token {
 impl Token {
     /// An ordinary token.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Token {
-        Token {
-            bytes: bytes.into(),
-            special: false,
-        }
+        Token { bytes: bytes.into(), special: false }
     }
 
     /// A control token.
     pub fn special(bytes: impl Into<Vec<u8>>) -> Token {
-        Token {
-            bytes: bytes.into(),
-            special: true,
-        }
+        Token { bytes: bytes.into(), special: true }
     }
 }
 
@@ -109,11 +103,7 @@ struct Kids {
 
 impl Kids {
     fn new(nodes: &[Node]) -> Kids {
-        let mut kids = Kids {
-            begin: vec![0],
-            root: vec![0; 256],
-            ..Kids::default()
-        };
+        let mut kids = Kids { begin: vec![0], root: vec![0; 256], ..Kids::default() };
         for place in 0..=nodes.len() {
             let end = match place {
                 0 => nodes.len(),
@@ -205,12 +195,7 @@ impl Vocabulary {
             for (depth, &byte) in bytes.iter().enumerate().skip(shared) {
                 path.push(self.nodes.len());
                 let empty = (self.ids.len() as u32, self.ids.len() as u32);
-                self.nodes.push(Node {
-                    next: 0,
-                    ids: empty,
-                    byte,
-                    depth: depth as u16 + 1,
-                });
+                self.nodes.push(Node { next: 0, ids: empty, byte, depth: depth as u16 + 1 });
             }
             self.ids.push(id);
             if let Some(&node) = path.last() {
@@ -281,10 +266,7 @@ impl Vocabulary {
 
     /// The tokens that end at a node or below it.
     pub(crate) fn subtree(&self, node: &Node) -> &[u32] {
-        let end = self
-            .nodes
-            .get(node.next as usize)
-            .map_or(self.ids.len(), |next| next.ids.0 as usize);
+        let end = self.nodes.get(node.next as usize).map_or(self.ids.len(), |next| next.ids.0 as usize);
         &self.ids[node.ids.0 as usize..end]
     }
 
@@ -320,12 +302,7 @@ impl Vocabulary {
         match all.iter().find(|(known, _)| Arc::ptr_eq(known, program)) {
             Some((_, shared)) => Arc::clone(shared),
             None => {
-                let machine = Machine::new(
-                    Arc::clone(program),
-                    Arc::new(Source::none()),
-                    Level::Syntax,
-                    Limits::NONE,
-                );
+                let machine = Machine::new(Arc::clone(program), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
                 let shared: Shared = Arc::new(Mutex::new(Automaton::new(machine)));
                 all.push((Arc::clone(program), Arc::clone(&shared)));
                 shared
@@ -414,14 +391,7 @@ mod tests {
         let drawn: Vec<_> = vocabulary
             .nodes()
             .iter()
-            .map(|node| {
-                (
-                    char::from(node.byte),
-                    node.depth,
-                    node.next,
-                    vocabulary.ids(node).to_vec(),
-                )
-            })
+            .map(|node| (char::from(node.byte), node.depth, node.next, vocabulary.ids(node).to_vec()))
             .collect();
         assert_eq!(
             drawn,
@@ -483,10 +453,7 @@ mod tests {
 
     #[test]
     fn an_end_token_must_exist() {
-        assert_eq!(
-            Vocabulary::new(vec![], vec![]).unwrap_err(),
-            VocabularyError::NoEnd { size: 0 }
-        );
+        assert_eq!(Vocabulary::new(vec![], vec![]).unwrap_err(), VocabularyError::NoEnd { size: 0 });
         let error = Vocabulary::new(vec![Token::new("a")], vec![1]).unwrap_err();
         assert_eq!(error, VocabularyError::EndOutside { token: 1, size: 1 });
     }

@@ -117,22 +117,10 @@ impl Program {
     pub fn write(self: &Arc<Self>, text: &Text, entities: &[Entity]) -> Result<Written, WriteError> {
         let directives = &self.format.grammar.directives;
         let name = || self.format.name.clone();
-        let source = Source::new(text, &directives.escape, directives.boundaries).map_err(|(offset, character)| {
-            WriteError::Character {
-                format: name(),
-                offset,
-                character,
-            }
-        })?;
+        let source = Source::new(text, &directives.escape, directives.boundaries)
+            .map_err(|(offset, character)| WriteError::Character { format: name(), offset, character })?;
         let (mut golds, mut unexpressed) = self.sort_out(text, entities);
-        let run = |golds: &[Gold]| {
-            Writer {
-                program: self,
-                source: &source,
-                golds,
-            }
-            .run()
-        };
+        let run = |golds: &[Gold]| Writer { program: self, source: &source, golds }.run();
         let mut output = run(&golds);
         if output.is_none() {
             // Some text may hold a delimiter: the entities that can't be written beside those before them are left out.
@@ -150,21 +138,12 @@ impl Program {
             }
             golds = kept;
         }
-        let output = output.ok_or_else(|| WriteError::Impossible {
-            format: name(),
-            entities: golds.len(),
-        })?;
+        let output = output.ok_or_else(|| WriteError::Impossible { format: name(), entities: golds.len() })?;
         if let Ok(reading) = self.read(text, &output) {
-            let lost = golds
-                .iter()
-                .map(|gold| &entities[gold.index])
-                .filter(|gold| !reading.entities.contains(gold));
+            let lost = golds.iter().map(|gold| &entities[gold.index]).filter(|gold| !reading.entities.contains(gold));
             unexpressed.extend(lost.map(|gold| (gold.clone(), Reason::Position)));
         }
-        Ok(Written {
-            text: String::from_utf8_lossy(&output).into_owned(),
-            unexpressed,
-        })
+        Ok(Written { text: String::from_utf8_lossy(&output).into_owned(), unexpressed })
     }
 
     /// Why this one can't be written: a text holds a delimiter, or the format has not as many parts.
@@ -250,15 +229,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn run(&self) -> Option<Vec<u8>> {
         let opened = Rc::new(vec![false; self.golds.len()]);
-        let mut choices = vec![Pen {
-            pc: 0,
-            cursor: 0,
-            label: NO_LABEL,
-            tail: 0,
-            length: 0,
-            stack: None,
-            opened,
-        }];
+        let mut choices = vec![Pen { pc: 0, cursor: 0, label: NO_LABEL, tail: 0, length: 0, stack: None, opened }];
         let mut output = Vec::new();
         while let Some(mut pen) = choices.pop() {
             output.truncate(pen.length);
@@ -355,22 +326,14 @@ impl Writer<'_> {
                 Terminal::Copy => {
                     let element = *self.source.elements.get(pen.cursor as usize)?;
                     self.may_pass(pen, element.word)?;
-                    self.free(
-                        pen,
-                        output,
-                        &self.source.bytes[element.start as usize..element.end as usize],
-                    )?;
+                    self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
                     pen.cursor += 1;
                 }
                 Terminal::Word | Terminal::Skip => {
                     let (element, cursor) = self.source.pass(pen.cursor)?;
                     self.may_pass(pen, element.word)?;
                     if *kind == Terminal::Word {
-                        self.free(
-                            pen,
-                            output,
-                            &self.source.bytes[element.start as usize..element.end as usize],
-                        )?;
+                        self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
                     }
                     pen.cursor = cursor;
                 }
@@ -437,10 +400,7 @@ impl Gold {
 
 impl Pen {
     fn push(&mut self, kind: Held) {
-        self.stack = Some(Rc::new(Link {
-            kind,
-            below: self.stack.take(),
-        }));
+        self.stack = Some(Rc::new(Link { kind, below: self.stack.take() }));
     }
 
     fn pop(&mut self) -> Option<Held> {

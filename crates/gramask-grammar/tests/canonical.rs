@@ -23,13 +23,7 @@ fn alphabet() -> Vec<char> {
     let printable = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let mut others = 256..;
     (0..256)
-        .map(|byte| {
-            if printable(&byte) {
-                byte
-            } else {
-                others.next().unwrap_or(byte)
-            }
-        })
+        .map(|byte| if printable(&byte) { byte } else { others.next().unwrap_or(byte) })
         .map(|code| char::from_u32(code).unwrap())
         .collect()
 }
@@ -54,9 +48,7 @@ fn train(texts: &[String], merges: usize) -> Trained {
             let text = [&tokens[pair.0 as usize][..], &tokens[pair.1 as usize]].concat();
             (!tokens.contains(&text)).then_some(text)
         };
-        let candidates = counts
-            .iter()
-            .filter_map(|(pair, count)| Some((*count, *pair, new(pair)?)));
+        let candidates = counts.iter().filter_map(|(pair, count)| Some((*count, *pair, new(pair)?)));
         let Some((_, pair, text)) = candidates.max_by_key(|(count, pair, _)| (*count, std::cmp::Reverse(*pair))) else {
             break;
         };
@@ -77,10 +69,7 @@ fn train(texts: &[String], merges: usize) -> Trained {
     let end = tokens.len() as u32;
     let mut tokens: Vec<Token> = tokens.into_iter().map(Token::new).collect();
     tokens.push(Token::special("<end>"));
-    Trained {
-        merges: made,
-        vocabulary: Vocabulary::new(tokens, vec![end]).unwrap(),
-    }
+    Trained { merges: made, vocabulary: Vocabulary::new(tokens, vec![end]).unwrap() }
 }
 
 impl Trained {
@@ -111,11 +100,7 @@ fn program(name: &str, source: Option<&str>) -> Arc<Program> {
         Some(source) => Format::parse(name, source).unwrap(),
         None => Format::named(name).unwrap(),
     };
-    let labels = if format.grammar.directives.pass_label {
-        &LABELS[..1]
-    } else {
-        &LABELS
-    };
+    let labels = if format.grammar.directives.pass_label { &LABELS[..1] } else { &LABELS };
     Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap()
 }
 
@@ -126,10 +111,7 @@ fn sample(program: &Arc<Program>, text: &Text) -> String {
     let entities: Vec<Entity> = words
         .map(|(number, word)| Entity::new(labels[number / 2 % labels.len()].as_str(), word.start, word.end))
         .collect();
-    program
-        .write(text, &entities)
-        .map(|written| written.text)
-        .unwrap_or_default()
+    program.write(text, &entities).map(|written| written.text).unwrap_or_default()
 }
 
 fn constraint(program: &Arc<Program>, text: &Text, level: Level, vocabulary: &Arc<Vocabulary>) -> Constraint {
@@ -172,10 +154,7 @@ fn against_brute_force<T: Tokenise>(
     let mut follow: BTreeMap<&[u32], BTreeSet<u32>> = BTreeMap::new();
     for cut in cuts {
         for at in 0..=cut.len() {
-            follow
-                .entry(&cut[..at])
-                .or_default()
-                .insert(cut.get(at).copied().unwrap_or(end));
+            follow.entry(&cut[..at]).or_default().insert(cut.get(at).copied().unwrap_or(end));
         }
     }
     let (mut places, mut missing) = (0, 0);
@@ -185,20 +164,13 @@ fn against_brute_force<T: Tokenise>(
         let expected = &follow[&tokens[..]];
         assert!(!mask.is_empty(), "{place}: an empty mask behind {tokens:?}");
         for token in &mask {
-            assert!(
-                expected.contains(token),
-                "{place}: {token} behind {tokens:?} is of no output's cut"
-            );
+            assert!(expected.contains(token), "{place}: {token} behind {tokens:?} is of no output's cut");
         }
         places += 1;
         missing += expected.len() - mask.len();
         for token in 0..=end {
             let next = canonical.advance(at, token);
-            assert_eq!(
-                next.is_some(),
-                mask.contains(&token),
-                "{place}: {token} behind {tokens:?}"
-            );
+            assert_eq!(next.is_some(), mask.contains(&token), "{place}: {token} behind {tokens:?}");
             if let Some(next) = next.filter(|next| *next != Canonical::<T>::ENDED) {
                 open.push(([&tokens[..], &[token]].concat(), next));
             }
@@ -251,10 +223,7 @@ fn masks_are_the_cuts_of_all_outputs() {
     }
     println!("{places} places exact; with pieces {pieces_missing} tokens are missing at {pieces_places} places");
     assert!(places > 1000 && pieces_places > 1000, "{places}, {pieces_places}");
-    assert!(
-        pieces_missing * 1000 <= pieces_places,
-        "{pieces_missing} of {pieces_places}"
-    );
+    assert!(pieces_missing * 1000 <= pieces_places, "{pieces_missing} of {pieces_places}");
 }
 
 /// Numbers that look random (SplitMix64; Steele, Lea and Flood 2014).
@@ -294,12 +263,7 @@ fn walk<T: Tokenise>(
             output.extend_from_slice(text);
         }
     }
-    assert_eq!(
-        encode(tokenizer, &output),
-        tokens,
-        "{name}: `{}`",
-        output.escape_ascii()
-    );
+    assert_eq!(encode(tokenizer, &output), tokens, "{name}: `{}`", output.escape_ascii());
     tokens.len()
 }
 
@@ -318,9 +282,7 @@ fn walks_write_the_tokenizers_own_tokens() {
         let tokenizer = trained.tokenizer(false);
         let mut canonical = Canonical::new(new(), pairs).unwrap();
         let pieces = trained.tokenizer(true);
-        let mut with_pieces = Canonical::new(new(), |text: &[u8]| encode(&pieces, text))
-            .unwrap()
-            .with_effort(16);
+        let mut with_pieces = Canonical::new(new(), |text: &[u8]| encode(&pieces, text)).unwrap().with_effort(16);
         for more in [0, 3, 40] {
             walked += walk(&mut canonical, &tokenizer, &mut dice, more, name);
             walked += walk(&mut with_pieces, &pieces, &mut dice, more, name);
@@ -335,28 +297,15 @@ fn what_is_wrong_is_said() {
     let (vocabulary, merges) = (&trained.vocabulary, &trained.merges);
     assert_eq!(merges, &[(97, 98)]);
     let error = BytePairs::new(vocabulary, &[(97, 97)]).unwrap_err();
-    assert_eq!(
-        error,
-        CanonicalError::Merge {
-            rank: 0,
-            first: 97,
-            second: 97
-        }
-    );
+    assert_eq!(error, CanonicalError::Merge { rank: 0, first: 97, second: 97 });
     let bytes = Vocabulary::new(vec![Token::new("a"), Token::special("")], vec![1]).unwrap();
-    assert_eq!(
-        BytePairs::new(&bytes, &[]).unwrap_err(),
-        CanonicalError::Byte { byte: 0 }
-    );
+    assert_eq!(BytePairs::new(&bytes, &[]).unwrap_err(), CanonicalError::Byte { byte: 0 });
     // Another tokenizer's ids.
     let program = program("list", Some(LIST));
     let new = constraint(&program, &Text::new("ab"), Level::Grounded, vocabulary);
     let wrong = |text: &[u8]| text.iter().map(|byte| u32::from(byte ^ 1)).collect();
     let error = Canonical::new(new, wrong).map(|_| ()).unwrap_err();
-    assert!(
-        matches!(&error, CanonicalError::Foreign { text, .. } if text == "[]"),
-        "{error}"
-    );
+    assert!(matches!(&error, CanonicalError::Foreign { text, .. } if text == "[]"), "{error}");
 }
 
 /// `GRAMASK_TOKENIZER=tokenizer.json cargo test --release -p gramask-grammar --test canonical -- --nocapture a_real`
@@ -383,17 +332,9 @@ fn a_real_tokenizer_writes_its_own_tokens() {
     for name in Format::builtin() {
         let program = program(name, None);
         let new = constraint(&program, &text, Level::Grounded, &vocabulary);
-        let mut canonical = Canonical::new(new, |text: &[u8]| encode(&tokenizer, text))
-            .unwrap()
-            .with_effort(8);
+        let mut canonical = Canonical::new(new, |text: &[u8]| encode(&tokenizer, text)).unwrap().with_effort(8);
         let begin = std::time::Instant::now();
-        let steps: usize = [0, 5, 40]
-            .iter()
-            .map(|more| walk(&mut canonical, &tokenizer, &mut dice, *more, name))
-            .sum();
-        println!(
-            "{name}: {steps} tokens, {:.1} ms a token",
-            begin.elapsed().as_secs_f64() * 1e3 / steps.max(1) as f64
-        );
+        let steps: usize = [0, 5, 40].iter().map(|more| walk(&mut canonical, &tokenizer, &mut dice, *more, name)).sum();
+        println!("{name}: {steps} tokens, {:.1} ms a token", begin.elapsed().as_secs_f64() * 1e3 / steps.max(1) as f64);
     }
 }

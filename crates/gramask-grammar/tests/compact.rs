@@ -83,9 +83,7 @@ fn longest(constraint: &mut Constraint) -> Option<usize> {
     known.insert(constraint.start(), Known::Open);
     while let Some((state, targets, at)) = stack.last_mut() {
         if *at == 0 {
-            *targets = (0..=255u8)
-                .filter_map(|byte| constraint.advance_bytes(*state, &[byte]))
-                .collect();
+            *targets = (0..=255u8).filter_map(|byte| constraint.advance_bytes(*state, &[byte])).collect();
             targets.sort_unstable();
             targets.dedup();
         }
@@ -123,11 +121,7 @@ fn longest_of(format: &Format, text: &str, labels: &[&str], level: Level) -> Opt
     let mut tokens: Vec<Token> = (0..=255u8).map(|byte| Token::new([byte])).collect();
     tokens.push(Token::special("<end>"));
     let vocabulary = Vocabulary::new(tokens, vec![256]).unwrap();
-    let labels = if format.grammar.directives.pass_label {
-        &labels[..1]
-    } else {
-        labels
-    };
+    let labels = if format.grammar.directives.pass_label { &labels[..1] } else { labels };
     let program = Program::compile(format, &Schema::new(labels.iter().copied())).unwrap();
     longest(&mut Constraint::with_slack(program, &Text::new(text), level, vocabulary, 0).unwrap())
 }
@@ -148,10 +142,7 @@ fn every_output_ends() {
             }
             let longest = longest_of(&format, text, labels, level);
             let longest = longest.unwrap_or_else(|| panic!("{name} {level}: an output of {text:?} never ends"));
-            assert!(
-                longest <= most,
-                "{name} {level}: an output of {text:?} has {longest} bytes"
-            );
+            assert!(longest <= most, "{name} {level}: an output of {text:?} has {longest} bytes");
         }
     }
 }

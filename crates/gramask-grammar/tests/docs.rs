@@ -31,17 +31,9 @@ fn the_examples_show_what_is_claimed() {
         let shown = hard.write(&format).unwrap();
         let reasons = |reason| shown.unexpressed.iter().filter(|(_, why)| *why == reason).count();
         let expresses = format.expresses();
-        assert_eq!(
-            reasons(Reason::Discontinuous),
-            usize::from(!expresses.discontinuous),
-            "{name}"
-        );
+        assert_eq!(reasons(Reason::Discontinuous), usize::from(!expresses.discontinuous), "{name}");
         let flat = expresses.nested != gramask_grammar::Nested::Yes;
         assert_eq!(reasons(Reason::Nested), usize::from(flat), "{name}");
-        assert_eq!(
-            shown.unexpressed.len(),
-            reasons(Reason::Discontinuous) + reasons(Reason::Nested),
-            "{name}"
-        );
+        assert_eq!(shown.unexpressed.len(), reasons(Reason::Discontinuous) + reasons(Reason::Nested), "{name}");
     }
 }

@@ -26,39 +26,25 @@ fn shown(grammar: &Grammar, expr: &Expr) -> String {
         ExprKind::Terminal(terminal) => terminal.to_string(),
         ExprKind::Rule(rule) => grammar.rule(*rule).name.clone(),
         ExprKind::Each { rule, separator } => {
-            format!(
-                "@each({}, '{}')",
-                grammar.rule(*rule).name,
-                String::from_utf8_lossy(separator)
-            )
+            format!("@each({}, '{}')", grammar.rule(*rule).name, String::from_utf8_lossy(separator))
         }
     }
 }
 
 fn rules(format: &Format) -> Vec<String> {
     let grammar = &format.grammar;
-    grammar
-        .rules
-        .iter()
-        .map(|rule| format!("{}: {}", rule.name, shown(grammar, &rule.expr)))
-        .collect()
+    grammar.rules.iter().map(|rule| format!("{}: {}", rule.name, shown(grammar, &rule.expr))).collect()
 }
 
 #[test]
 fn trees_of_the_cursor_formats() {
     assert_eq!(
         rules(&named("inline-xml")),
-        [
-            "start: (@copy | entity){0,}",
-            "entity: ('<' @label '>' (@copy | entity){1,} '</' @label '>')"
-        ]
+        ["start: (@copy | entity){0,}", "entity: ('<' @label '>' (@copy | entity){1,} '</' @label '>')"]
     );
     assert_eq!(
         rules(&named("inline-bracket")),
-        [
-            "start: (@copy | entity){0,}",
-            "entity: ('[' (@copy | entity){1,} ' | ' @label ']')"
-        ]
+        ["start: (@copy | entity){0,}", "entity: ('[' (@copy | entity){1,} ' | ' @label ']')"]
     );
     assert_eq!(
         rules(&named("bio-words")),
@@ -81,16 +67,10 @@ fn trees_of_the_cursor_formats() {
 #[test]
 fn trees_of_the_list_formats() {
     let list = "start: ('[' (entity (',' entity){0,}){0,1} ']')";
-    assert_eq!(
-        rules(&named("json-list")),
-        [list, "entity: ('{\"text\":\"' @text '\",\"label\":\"' @label '\"}')"]
-    );
+    assert_eq!(rules(&named("json-list")), [list, "entity: ('{\"text\":\"' @text '\",\"label\":\"' @label '\"}')"]);
     assert_eq!(
         rules(&named("json-offsets")),
-        [
-            list,
-            "entity: ('{\"text\":\"' @text '\",\"start\":' @start ',\"end\":' @end ',\"label\":\"' @label '\"}')"
-        ]
+        [list, "entity: ('{\"text\":\"' @text '\",\"start\":' @start ',\"end\":' @end ',\"label\":\"' @label '\"}')"]
     );
     assert_eq!(
         rules(&named("json-grouped")),
@@ -102,10 +82,7 @@ fn trees_of_the_list_formats() {
     );
     assert_eq!(
         rules(&named("tuples")),
-        [
-            "start: ('[' (entity (', ' entity){0,}){0,1} ']')",
-            "entity: ('(\"' @text '\", \"' @label '\")')"
-        ]
+        ["start: ('[' (entity (', ' entity){0,}){0,1} ']')", "entity: ('(\"' @text '\", \"' @label '\")')"]
     );
 }
 
@@ -117,11 +94,7 @@ fn expected() -> Vec<Row> {
     use Syntax::{Csv, Json, Jsonl, Markdown, Python, Xml, Yaml};
     let back = |characters: &str| Escape::Backslash(characters.chars().collect());
     let row = |name, escape, syntax, (nested, discontinuous, positions)| {
-        let expresses = Expresses {
-            nested,
-            discontinuous,
-            positions,
-        };
+        let expresses = Expresses { nested, discontinuous, positions };
         Row(name, escape, syntax, expresses)
     };
     vec![
@@ -162,21 +135,13 @@ fn directives_and_properties() {
         assert_eq!((&directives.escape, directives.syntax), (&escape, syntax), "{name}");
         let defaults = (Order::Document, Boundaries::Words);
         assert_eq!((directives.order, directives.boundaries), defaults, "{name}");
-        assert_eq!(
-            directives.pass_label,
-            matches!(name, "inline-mark" | "label-list"),
-            "{name}"
-        );
+        assert_eq!(directives.pass_label, matches!(name, "inline-mark" | "label-list"), "{name}");
         let cursor = name.starts_with("bio-") || name.starts_with("inline-");
         assert_eq!(format.is_cursor(), cursor, "{name}");
         assert_eq!(format.expresses(), expresses, "{name}");
         let grammar = &format.grammar;
         assert_eq!(grammar.rule(grammar.start).name, "start", "{name}");
-        assert_eq!(
-            grammar.entity.map(|entity| grammar.rule(entity).name.as_str()),
-            Some("entity"),
-            "{name}"
-        );
+        assert_eq!(grammar.entity.map(|entity| grammar.rule(entity).name.as_str()), Some("entity"), "{name}");
     }
 }
 
@@ -185,23 +150,14 @@ fn a_format_says_of_itself_what_its_grammar_says() {
     for name in Format::builtin() {
         let format = named(name);
         let (what, example) = format.summary();
-        assert!(
-            !what.is_empty() && example.is_some(),
-            "{name}: the first line shows an output"
-        );
+        assert!(!what.is_empty() && example.is_some(), "{name}: the first line shows an output");
         let claims = format.description.replace('\n', " ");
         let (_, claims) = claims.split_once("Expresses: ").expect("what it expresses");
         let (can, cannot) = claims.split_once("Not: ").expect("what it does not");
-        let Expresses {
-            nested,
-            discontinuous,
-            positions,
-        } = format.expresses();
-        for (word, expressed) in [
-            ("nested", nested != Nested::No),
-            ("discontinuous", discontinuous),
-            ("positions", positions),
-        ] {
+        let Expresses { nested, discontinuous, positions } = format.expresses();
+        for (word, expressed) in
+            [("nested", nested != Nested::No), ("discontinuous", discontinuous), ("positions", positions)]
+        {
             assert_eq!(can.contains(word), expressed, "{name}: {word}");
             let both = word == "nested" && nested == Nested::OtherLabels;
             assert_eq!(cannot.contains(word), !expressed || both, "{name}: {word}");
@@ -211,23 +167,17 @@ fn a_format_says_of_itself_what_its_grammar_says() {
 
 #[test]
 fn spans_lead_back_to_the_source() {
-    let format = Format::parse(
-        "f",
-        "// é\nstart: \"é\" (entity)\n\nentity: @text [\"!\"]\n  | @text @label~2..3\n  // end\n",
-    );
+    let format =
+        Format::parse("f", "// é\nstart: \"é\" (entity)\n\nentity: @text [\"!\"]\n  | @text @label~2..3\n  // end\n");
     // Its second alternative has a label, its first none: refused. With a label it is accepted.
     assert!(format.is_err());
     let source = "// é\nstart: \"é\" (entity)\n\nentity: @label @text [\"!\"]\n  | @text @label~2..3\n  // end\n";
     let format = Format::parse("f", source).expect("a good format");
     let rule = &format.grammar.rules[1];
-    assert_eq!(
-        &source[rule.span.start..rule.span.end],
-        "entity: @label @text [\"!\"]\n  | @text @label~2..3"
-    );
+    assert_eq!(&source[rule.span.start..rule.span.end], "entity: @label @text [\"!\"]\n  | @text @label~2..3");
     assert_eq!(&source[rule.name_span().start..rule.name_span().end], "entity");
     let mut pieces = Vec::new();
-    rule.expr
-        .walk(&mut |expr| pieces.push(&source[expr.span.start..expr.span.end]));
+    rule.expr.walk(&mut |expr| pieces.push(&source[expr.span.start..expr.span.end]));
     assert_eq!(
         pieces[1..],
         [
@@ -271,10 +221,7 @@ entity: B (
     );
     let directives = &format.grammar.directives;
     assert_eq!(directives.escape, Escape::Backslash(vec!['<', '"']));
-    assert_eq!(
-        (directives.order, directives.boundaries),
-        (Order::Any, Boundaries::Characters)
-    );
+    assert_eq!((directives.order, directives.boundaries), (Order::Any, Boundaries::Characters));
     assert!(directives.pass_label);
     assert!(format.discontinuous() && format.has_positions() && !format.is_cursor() && !format.nests());
     assert_eq!(format.description, "");
@@ -283,25 +230,16 @@ entity: B (
 #[test]
 fn several_fragments_through_rules_and_each() {
     let discontinuous = |source: &str| Format::parse("f", source).expect("good").discontinuous();
-    assert!(discontinuous(
-        "start: entity*\nentity: @label parts\nparts: @text (\",\" parts)?\n"
-    ));
+    assert!(discontinuous("start: entity*\nentity: @label parts\nparts: @text (\",\" parts)?\n"));
     assert!(discontinuous("start: entity*\nentity: @label @text [\"+\" @text]\n"));
-    assert!(!discontinuous(
-        "start: entity*\nentity: @label (\"1\" @text | \"2\" @text)\n"
-    ));
-    assert!(!discontinuous(
-        "start: @each(group, \"\")\ngroup: entity*\nentity: \"<\" @text \">\"\n"
-    ));
+    assert!(!discontinuous("start: entity*\nentity: @label (\"1\" @text | \"2\" @text)\n"));
+    assert!(!discontinuous("start: @each(group, \"\")\ngroup: entity*\nentity: \"<\" @text \">\"\n"));
 }
 
 #[test]
 fn a_mark_carriage_returns_and_an_indented_file_are_read() {
-    let format = Format::parse(
-        "f",
-        "\u{feff}// One\r\n//\r\n//   two.  \r\n\r\n// three\r\nstart: @copy*\r\n",
-    )
-    .expect("good");
+    let format =
+        Format::parse("f", "\u{feff}// One\r\n//\r\n//   two.  \r\n\r\n// three\r\nstart: @copy*\r\n").expect("good");
     assert_eq!(format.description, "One\n\n  two.");
     assert_eq!(rules(&format), ["start: @copy{0,}"]);
     assert_eq!(format.grammar.entity, None);

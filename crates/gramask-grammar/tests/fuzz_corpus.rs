@@ -59,11 +59,8 @@ fn masks() {
 /// The bodies answer the simplest inputs too; and a byte changed anywhere in a seed breaks nothing.
 #[test]
 fn changed_inputs() {
-    let targets: [(&str, Body); 3] = [
-        ("notation", fuzz::notation),
-        ("roundtrip", fuzz::roundtrip),
-        ("masks", fuzz::masks),
-    ];
+    let targets: [(&str, Body); 3] =
+        [("notation", fuzz::notation), ("roundtrip", fuzz::roundtrip), ("masks", fuzz::masks)];
     for (target, body) in targets {
         body(b"");
         body(b"\xff\xff");

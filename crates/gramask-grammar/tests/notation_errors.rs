@@ -19,10 +19,7 @@ struct Case {
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -31,11 +28,7 @@ fn cases(text: &str) -> Vec<Case> {
     let parts = text.split("=== ").skip(1).map(|part| {
         let (name, rest) = part.split_once("\n--- source\n").expect("--- source");
         let (source, error) = rest.split_once("--- error\n").expect("--- error");
-        Case {
-            name: name.to_owned(),
-            source: source.to_owned(),
-            error: error.trim_end().to_owned(),
-        }
+        Case { name: name.to_owned(), source: source.to_owned(), error: error.trim_end().to_owned() }
     });
     parts.collect()
 }
@@ -49,11 +42,7 @@ fn errors(case: &Case) -> FormatErrors {
 
 /// The name of the variant.
 fn kind(problem: &Problem) -> String {
-    format!("{problem:?}")
-        .split([' ', '{', '('])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    format!("{problem:?}").split([' ', '{', '(']).next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -65,20 +54,14 @@ fn messages_are_as_written() {
         for case in &mut cases {
             let found = errors(case).to_string();
             if found != case.error {
-                wrong.push(format!(
-                    "case `{}`\n- expected:\n{}\n- found:\n{found}\n",
-                    case.name, case.error
-                ));
+                wrong.push(format!("case `{}`\n- expected:\n{}\n- found:\n{found}\n", case.name, case.error));
                 case.error = found;
             }
         }
         if bless {
-            let text = cases.iter().map(|case| {
-                format!(
-                    "=== {}\n--- source\n{}--- error\n{}\n\n",
-                    case.name, case.source, case.error
-                )
-            });
+            let text = cases
+                .iter()
+                .map(|case| format!("=== {}\n--- source\n{}--- error\n{}\n\n", case.name, case.source, case.error));
             fs::write(&file, text.collect::<String>().trim_end().to_owned() + "\n").unwrap();
         }
     }
@@ -111,19 +94,12 @@ fn every_kind_of_problem_has_a_case() {
 fn an_error_on_line_3_is_located() {
     let source = "// A list.\nstart: \"[\" entity* \"]\"\nentity: \"é\" @text \":\" @lable\n";
     let errors = Format::parse("my.gram", source).unwrap_err().errors;
-    let [error] = errors.as_slice() else {
-        panic!("one error: {errors:?}")
-    };
+    let [error] = errors.as_slice() else { panic!("one error: {errors:?}") };
     let place = error.place.as_ref().expect("a place");
     // Columns count characters: the é is one, though it is two bytes.
     assert_eq!((place.line, place.column, place.width), (3, 23, 6));
     assert_eq!(place.text.chars().skip(place.column - 1).collect::<String>(), "@lable");
-    assert_eq!(
-        error.problem,
-        Problem::UnknownTerminal {
-            name: "lable".to_owned()
-        }
-    );
+    assert_eq!(error.problem, Problem::UnknownTerminal { name: "lable".to_owned() });
     let caret = "    |                       ^^^^^^";
     assert_eq!(error.to_string().lines().nth(2), Some(caret));
     assert!(error.to_string().contains("did you mean `@label`?"));
@@ -159,10 +135,7 @@ fn files_that_are_no_format() {
     let missing = folder.join("missing.gram");
     let error = Format::named(&missing.to_string_lossy()).unwrap_err();
     assert!(matches!(error.errors[0].problem, Problem::Unreadable { .. }));
-    assert!(
-        error.to_string().contains("missing.gram: the file can't be read: "),
-        "{error}"
-    );
+    assert!(error.to_string().contains("missing.gram: the file can't be read: "), "{error}");
 
     let good = folder.join("mine.gram");
     fs::write(&good, "// Mine.\nstart: @copy*\n").unwrap();

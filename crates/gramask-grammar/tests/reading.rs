@@ -14,10 +14,7 @@ fn program(name: &str) -> Arc<Program> {
 /// The entities and the messages of the problems.
 fn read(name: &str, text: &str, output: &str) -> (Vec<Entity>, Vec<String>) {
     let reading = program(name).read(&Text::new(text), output.as_bytes()).unwrap();
-    (
-        reading.entities,
-        reading.problems.iter().map(Problem::to_string).collect(),
-    )
+    (reading.entities, reading.problems.iter().map(Problem::to_string).collect())
 }
 
 #[test]
@@ -29,31 +26,18 @@ fn each_problem_is_named() {
     );
     assert_eq!(
         list(r#"[{"text":"naloxone","label":"Drug"},{"text":"naloxone","label":"Disease"}]"#),
-        (
-            vec![Entity::new("Disease", 13, 21)],
-            vec!["unknown label `Drug`".into()]
-        )
+        (vec![Entity::new("Disease", 13, 21)], vec!["unknown label `Drug`".into()])
     );
     assert_eq!(
         list(r#"[{"text":"naloxone","label":"Disease"},{"text":"naloxone","label":"Disease"}]"#),
-        (
-            vec![Entity::new("Disease", 13, 21)],
-            vec!["Disease 13..21 stands twice".into()]
-        )
+        (vec![Entity::new("Disease", 13, 21)], vec!["Disease 13..21 stands twice".into()])
     );
     // Out of order, and off word boundaries: read all the same.
     assert_eq!(
         list(
             r#"[{"text":"and","label":"Disease"},{"text":"Naloxone","label":"Chemical"},{"text":"aloxone","label":"Chemical"}]"#
         ),
-        (
-            vec![
-                Entity::new("Disease", 9, 12),
-                Entity::new("Chemical", 0, 8),
-                Entity::new("Chemical", 1, 8)
-            ],
-            vec![]
-        )
+        (vec![Entity::new("Disease", 9, 12), Entity::new("Chemical", 0, 8), Entity::new("Chemical", 1, 8)], vec![])
     );
     let offsets = |start: usize, end: usize| {
         let output = format!(r#"[{{"text":"aloxone","start":{start},"end":{end},"label":"Chemical"}}]"#);
@@ -62,53 +46,32 @@ fn each_problem_is_named() {
     assert_eq!(offsets(14, 21), (vec![Entity::new("Chemical", 14, 21)], vec![]));
     assert_eq!(
         offsets(13, 21),
-        (
-            vec![],
-            vec!["the document has `naloxone` where the output says `aloxone` at start 13, end 21".into()]
-        )
+        (vec![], vec!["the document has `naloxone` where the output says `aloxone` at start 13, end 21".into()])
     );
     assert_eq!(
         offsets(100, 107),
-        (
-            vec![],
-            vec!["the document has nothing where the output says `aloxone` at start 100, end 107".into()]
-        )
+        (vec![], vec!["the document has nothing where the output says `aloxone` at start 100, end 107".into()])
     );
     assert_eq!(
         read("inline-xml", "Naloxone works", "<Chemical>Naloxone</Chemical> worked"),
-        (
-            vec![],
-            vec!["the copied text leaves the document at character 13".into()]
-        )
+        (vec![], vec!["the copied text leaves the document at character 13".into()])
     );
     assert_eq!(
         read("bio-tags", "Naloxone works", "B-Chemical O O"),
-        (
-            vec![],
-            vec!["the copied text leaves the document at character 2".into()]
-        )
+        (vec![], vec!["the copied text leaves the document at character 2".into()])
     );
 }
 
 #[test]
 fn what_is_not_of_the_format_is_located() {
     let read = |name: &str, output: &str| program(name).read(&Text::new("a b"), output.as_bytes()).unwrap_err();
-    assert_eq!(
-        read("json-list", r#"[{"text":"a" "#).to_string(),
-        r#"byte 12: found ` `, expected `,\"label\":\"`"#
-    );
+    assert_eq!(read("json-list", r#"[{"text":"a" "#).to_string(), r#"byte 12: found ` `, expected `,\"label\":\"`"#);
     assert_eq!(
         read("inline-xml", "<Chemical>a</Disease> b").to_string(),
         "byte 13: found `Disease`, expected `Chemical` again"
     );
-    assert!(matches!(
-        read("json-list", r#"[{"text":"a"#),
-        ReadError::Truncated { offset: 11, .. }
-    ));
-    assert!(matches!(
-        read("inline-xml", "<Chemical>a</Disease> b"),
-        ReadError::Syntax { .. }
-    ));
+    assert!(matches!(read("json-list", r#"[{"text":"a"#), ReadError::Truncated { offset: 11, .. }));
+    assert!(matches!(read("inline-xml", "<Chemical>a</Disease> b"), ReadError::Syntax { .. }));
     assert!(matches!(read("inline-xml", "<Drug>a</Dr> b"), ReadError::Syntax { .. }));
 }
 
@@ -117,10 +80,7 @@ fn what_cannot_be_compiled_says_why() {
     let compile = |name: &str, labels: &[&str]| {
         Program::compile(&Format::named(name).unwrap(), &Schema::new(labels.iter().copied())).map(|_| ())
     };
-    assert!(matches!(
-        compile("inline-xml", &["Gene or protein"]),
-        Err(CompileError::Name { .. })
-    ));
+    assert!(matches!(compile("inline-xml", &["Gene or protein"]), Err(CompileError::Name { .. })));
     assert!(compile("inline-bracket", &["Gene or protein"]).is_ok());
     assert!(matches!(compile("json-list", &[]), Err(CompileError::NoLabel { .. })));
     let mut tokens: Vec<Token> = [b'[', b']', b'a'].map(|byte| Token::new([byte])).to_vec();
@@ -133,16 +93,9 @@ fn what_cannot_be_compiled_says_why() {
     assert_eq!(constraint("json-list", "a", Level::None), Err(ConstraintError::NoLevel));
     assert!(matches!(
         constraint("inline-xml", "a\u{1}", Level::Syntax),
-        Err(ConstraintError::Character {
-            offset: 1,
-            character: '\u{1}',
-            ..
-        })
+        Err(ConstraintError::Character { offset: 1, character: '\u{1}', .. })
     ));
-    assert!(matches!(
-        constraint("bio-tags", "a", Level::Grounded),
-        Err(ConstraintError::Byte { byte: b'O', .. })
-    ));
+    assert!(matches!(constraint("bio-tags", "a", Level::Grounded), Err(ConstraintError::Byte { byte: b'O', .. })));
 }
 
 #[test]
@@ -154,22 +107,15 @@ fn more_parts_than_a_format_has_are_not_written() {
     };
     let written = program("json-parts").write(&text, &[parts(8), parts(9)]).unwrap();
     assert_eq!(written.unexpressed, [(parts(9), Reason::Discontinuous)]);
-    assert!(
-        written.text.contains("\"a\",\"c\",\"e\",\"g\",\"i\",\"k\",\"m\",\"o\""),
-        "{}",
-        written.text
-    );
+    assert!(written.text.contains("\"a\",\"c\",\"e\",\"g\",\"i\",\"k\",\"m\",\"o\""), "{}", written.text);
 }
 
 /// A model that goes on opening tags must not keep the reader busy: known and unknown labels are never both followed.
 #[test]
 fn many_unclosed_tags_are_refused_at_once() {
-    for (format, tag) in [
-        ("inline-xml", "<Disease>"),
-        ("inline-xml", "<Drug>"),
-        ("sel", "((Disease: "),
-        ("inline-bracket", "["),
-    ] {
+    for (format, tag) in
+        [("inline-xml", "<Disease>"), ("inline-xml", "<Drug>"), ("sel", "((Disease: "), ("inline-bracket", "[")]
+    {
         for opened in ["", "a "] {
             let output = format!("{opened}{}", tag.repeat(600));
             let refused = program(format).read(&Text::new("a b"), output.as_bytes());
@@ -177,11 +123,7 @@ fn many_unclosed_tags_are_refused_at_once() {
         }
     }
     // An unknown label within known ones, and the other way round.
-    let (entities, problems) = read(
-        "inline-xml",
-        "a b c",
-        "<Disease>a <Drug>b</Drug></Disease> <Drugs>c</Drugs>",
-    );
+    let (entities, problems) = read("inline-xml", "a b c", "<Disease>a <Drug>b</Drug></Disease> <Drugs>c</Drugs>");
     assert_eq!(entities, [Entity::new("Disease", 0, 3)]);
     assert_eq!(problems, ["unknown label `Drug`", "unknown label `Drugs`"]);
 }

@@ -232,29 +232,15 @@ fn half_a_character_of_the_document() {
 #[test]
 fn free_text_is_utf8() {
     // A beginning and an end of characters, an overlong one, half a surrogate, one beyond the last.
-    let vocabulary = bytes_and(&[
-        b"a\xc3",
-        b"\xa9b",
-        b"\xc0\x80",
-        b"\xed\xa0",
-        b"\xf4\x90",
-        b"\xf0\x9f\x98",
-        b"\xed\x9f",
-    ]);
+    let vocabulary =
+        bytes_and(&[b"a\xc3", b"\xa9b", b"\xc0\x80", b"\xed\xa0", b"\xf4\x90", b"\xf0\x9f\x98", b"\xed\x9f"]);
     let mut constraint = constraint(LIST, "ab a", Level::Syntax, &vocabulary);
     let mut at = |text: &[u8]| {
         let state = behind(&mut constraint, text);
         ids(constraint.mask(state))
     };
     let free = at(b"[");
-    for (id, expected) in [
-        (0x80, false),
-        (0xc1, false),
-        (0xc3, true),
-        (0xf5, false),
-        (0xff, false),
-        (256, true),
-    ] {
+    for (id, expected) in [(0x80, false), (0xc1, false), (0xc3, true), (0xf5, false), (0xff, false), (256, true)] {
         assert_eq!(free.contains(&id), expected, "token {id}");
     }
     assert_eq!(free[free.iter().position(|id| *id > 255).unwrap()..], [256, 261, 262]);
@@ -276,11 +262,7 @@ fn byte_fallback_is_another_way_to_write() {
     let text = ["a", "b", " ", "[", "]", "|", "X", "Y", "ab", "é"];
     tokens.extend(text.map(Token::new));
     let vocabulary = Vocabulary::new(tokens, vec![2]).unwrap();
-    for (source, level) in [
-        (BRACKETS, Level::Grounded),
-        (LIST, Level::Grounded),
-        (LIST, Level::Syntax),
-    ] {
+    for (source, level) in [(BRACKETS, Level::Grounded), (LIST, Level::Grounded), (LIST, Level::Syntax)] {
         let mut constraint = constraint(source, "ab a", level, &vocabulary);
         let mut state = constraint.start();
         let mut left = 24;
@@ -290,18 +272,11 @@ fn byte_fallback_is_another_way_to_write() {
                 let byte = u32::from(text.as_bytes()[0]) + 3;
                 assert_eq!(mask.contains(&number), mask.contains(&byte), "`{text}`");
                 if mask.contains(&byte) {
-                    assert_eq!(
-                        constraint.advance(state, byte),
-                        constraint.advance(state, number),
-                        "`{text}`"
-                    );
+                    assert_eq!(constraint.advance(state, byte), constraint.advance(state, number), "`{text}`");
                 }
             }
             let first = |byte: u8| mask.contains(&(u32::from(byte) + 3));
-            assert!(
-                first(0xc3) == (level == Level::Syntax && mask.contains(&268)),
-                "é and its first byte"
-            );
+            assert!(first(0xc3) == (level == Level::Syntax && mask.contains(&268)), "é and its first byte");
             // Always by bytes: the output is the same.
             let within = ids(constraint.mask_within(state, left));
             let token = *within.iter().rev().find(|id| **id < 259).expect("bytes suffice");
@@ -315,22 +290,11 @@ fn byte_fallback_is_another_way_to_write() {
 fn several_end_tokens_end_alike() {
     let mut tokens: Vec<Token> = (0..=255u8).map(|byte| Token::new([byte])).collect();
     // Two that are special, one that spells a bracket, one that is empty.
-    tokens.extend([
-        Token::special("<end>"),
-        Token::special("<turn>"),
-        Token::new("["),
-        Token::new(""),
-    ]);
+    tokens.extend([Token::special("<end>"), Token::special("<turn>"), Token::new("["), Token::new("")]);
     let ends = [256, 257, 258, 259];
     let vocabulary = Vocabulary::new(tokens, ends.to_vec()).unwrap();
     let mut constraint = constraint(LIST, "ab a", Level::Grounded, &vocabulary);
-    for (text, complete) in [
-        ("", true),
-        ("[", false),
-        ("[ab]X", true),
-        ("[ab]X|", false),
-        ("[a]XY", true),
-    ] {
+    for (text, complete) in [("", true), ("[", false), ("[ab]X", true), ("[ab]X|", false), ("[a]XY", true)] {
         let state = behind(&mut constraint, text);
         assert_eq!(constraint.accepts(state), complete, "`{text}`");
         let mask = ids(constraint.mask(state));
@@ -338,11 +302,7 @@ fn several_end_tokens_end_alike() {
         for end in ends {
             assert_eq!(mask.contains(&end), complete, "`{text}` {end}");
             assert_eq!(within.contains(&end), complete, "`{text}` {end}");
-            assert_eq!(
-                constraint.advance(state, end),
-                complete.then_some(Constraint::ENDED),
-                "`{text}` {end}"
-            );
+            assert_eq!(constraint.advance(state, end), complete.then_some(Constraint::ENDED), "`{text}` {end}");
         }
     }
     // With one token left there is only the end, and behind it nothing.
@@ -367,16 +327,10 @@ fn special_and_empty_tokens_never_follow() {
             let state = behind(&mut constraint, text);
             let (mask, within) = (ids(constraint.mask(state)), ids(constraint.mask_within(state, 50)));
             for token in first..end {
-                assert!(
-                    !mask.contains(&token) && !within.contains(&token),
-                    "{level} `{text}` {token}"
-                );
+                assert!(!mask.contains(&token) && !within.contains(&token), "{level} `{text}` {token}");
                 assert_eq!(constraint.advance(state, token), None, "{level} `{text}` {token}");
             }
-            assert!(
-                mask.iter().chain(&within).all(|id| *id <= end),
-                "no token beyond the last"
-            );
+            assert!(mask.iter().chain(&within).all(|id| *id <= end), "no token beyond the last");
             // Ids that models pad their logits with.
             assert_eq!(constraint.advance(state, end + 1), None);
             assert_eq!(constraint.advance(state, u32::MAX), None);
@@ -398,8 +352,5 @@ fn equal_tokens_are_equal() {
     let state = behind(&mut constraint, "[");
     let next = constraint.advance(state, 256);
     assert!(next.is_some());
-    assert_eq!(
-        (constraint.advance(state, 258), constraint.advance(state, 262)),
-        (next, next)
-    );
+    assert_eq!((constraint.advance(state, 258), constraint.advance(state, 262)), (next, next));
 }

@@ -38,11 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The model of `$GRAMASK_MODEL`, else the one in the cache of `gramask pull`.
 fn pulled() -> Result<PathBuf, Box<dyn Error>> {
     const FILE: &str = "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf";
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     let cache = || set("GRAMASK_CACHE").or_else(|| Some(user()?.join("gramask")));
     set("GRAMASK_MODEL")

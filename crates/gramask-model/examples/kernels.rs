@@ -30,21 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let without = [
         ("without norms", Kernels { norm: false, ..all }),
         ("without rotation", Kernels { rotary: false, ..all }),
-        (
-            "without attention",
-            Kernels {
-                attention: false,
-                ..all
-            },
-        ),
+        ("without attention", Kernels { attention: false, ..all }),
         ("without SwiGLU", Kernels { swiglu: false, ..all }),
         ("without products", Kernels { product: false, ..all }),
     ];
-    time(
-        "tensor operations",
-        &load()?.without_native_code(),
-        [batch, context, steps],
-    )?;
+    time("tensor operations", &load()?.without_native_code(), [batch, context, steps])?;
     time("all kernels", &load()?.with_kernels(all), [batch, context, steps])?;
     for (name, kernels) in without {
         time(name, &load()?.with_kernels(kernels), [batch, context, steps])?;
@@ -55,23 +45,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn time(name: &str, model: &Transformer, [batch, context, steps]: [usize; 3]) -> Result<(), Box<dyn Error>> {
     let mut cache = model.cache(batch, context + steps + 2)?;
-    let prompt: Vec<u32> = (0..context)
-        .map(|i| (i * 7919 % model.config().vocabulary) as u32)
-        .collect();
-    let row = Row {
-        slot: 0,
-        tokens: &prompt,
-    };
+    let prompt: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config().vocabulary) as u32).collect();
+    let row = Row { slot: 0, tokens: &prompt };
     model.forward(&mut cache, &[row], Select::Last)?.try_into_data()?;
     for slot in 1..batch {
         cache.copy(0, slot, context)?;
     }
-    let rows: Vec<_> = (0..batch)
-        .map(|slot| Row {
-            slot,
-            tokens: &prompt[slot % context..slot % context + 1],
-        })
-        .collect();
+    let rows: Vec<_> =
+        (0..batch).map(|slot| Row { slot, tokens: &prompt[slot % context..slot % context + 1] }).collect();
     let mut times = Vec::with_capacity(steps);
     // The first compiles and tunes, and records.
     for step in 0..=steps {

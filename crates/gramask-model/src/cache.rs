@@ -157,19 +157,11 @@ impl Cache {
             return Err(CacheError::Empty { slots, capacity });
         }
         if capacity > config.context {
-            return Err(CacheError::BeyondContext {
-                capacity,
-                context: config.context,
-            });
+            return Err(CacheError::BeyondContext { capacity, context: config.context });
         }
         let shape = [slots, config.kv_heads, capacity, config.head_width];
         let zeros = || Some(Tensor::<4>::zeros(shape, (device, DType::from(dtype.float()))));
-        let layers = (0..config.layers)
-            .map(|_| LayerCache {
-                keys: zeros(),
-                values: zeros(),
-            })
-            .collect();
+        let layers = (0..config.layers).map(|_| LayerCache { keys: zeros(), values: zeros() }).collect();
         Ok(Self {
             layers,
             lengths: vec![0; slots],
@@ -213,10 +205,7 @@ impl Cache {
     /// # Errors
     /// [`CacheError::NoSuchSlot`].
     pub fn len(&self, slot: usize) -> Result<usize, CacheError> {
-        self.lengths.get(slot).copied().ok_or(CacheError::NoSuchSlot {
-            slot,
-            slots: self.slots(),
-        })
+        self.lengths.get(slot).copied().ok_or(CacheError::NoSuchSlot { slot, slots: self.slots() })
     }
 
     /// True when no slot holds any token.
@@ -231,11 +220,7 @@ impl Cache {
     pub fn truncate(&mut self, slot: usize, len: usize) -> Result<(), CacheError> {
         let held = self.len(slot)?;
         if len > held {
-            return Err(CacheError::TooShort {
-                slot,
-                held,
-                wanted: len,
-            });
+            return Err(CacheError::TooShort { slot, held, wanted: len });
         }
         self.lengths[slot] = len;
         self.origins.change(slot, len);
@@ -295,10 +280,9 @@ impl Cache {
             let native = Transformer::has_native_code(&self.device);
             for layer in &mut self.layers {
                 layer.update(|keys, values| match native {
-                    true => (
-                        copy_positions(keys, [from, to], start..end),
-                        copy_positions(values, [from, to], start..end),
-                    ),
+                    true => {
+                        (copy_positions(keys, [from, to], start..end), copy_positions(values, [from, to], start..end))
+                    }
                     false => model::copy_positions(keys, values, from, to, start..end),
                 });
             }
@@ -366,11 +350,7 @@ pub(crate) mod tests {
             DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor.bytes().as_ptr() as usize,
             _ => panic!("not on the CPU"),
         };
-        cache
-            .layers
-            .iter()
-            .flat_map(|layer| [address(&layer.keys), address(&layer.values)])
-            .collect()
+        cache.layers.iter().flat_map(|layer| [address(&layer.keys), address(&layer.values)]).collect()
     }
 
     pub(crate) fn config() -> ModelConfig {
@@ -412,10 +392,7 @@ pub(crate) mod tests {
         assert_eq!(cache.copy_range(0, 1, 2..5), short(0, 4, 5));
         assert_eq!(cache.copy_range(0, 1, 4..4), short(1, 3, 4));
         let (start, end) = (3, 2);
-        assert_eq!(
-            cache.copy_range(0, 1, start..end),
-            Err(CacheError::Backwards { start, end })
-        );
+        assert_eq!(cache.copy_range(0, 1, start..end), Err(CacheError::Backwards { start, end }));
         cache.copy_range(0, 1, 2..4).unwrap();
         assert_eq!((cache.len(0), cache.len(1)), (Ok(4), Ok(4)));
         cache.copy_range(0, 1, 3..3).unwrap();
@@ -429,24 +406,13 @@ pub(crate) mod tests {
     /// Every layer's keys, or values, as one list.
     pub(crate) fn contents(cache: &Cache) -> Vec<f32> {
         let list = |tensor: &Option<Tensor<4>>| tensor.clone().unwrap().into_data().try_to_vec::<f32>().unwrap();
-        cache
-            .layers
-            .iter()
-            .flat_map(|layer| [list(&layer.keys), list(&layer.values)])
-            .flatten()
-            .collect()
+        cache.layers.iter().flat_map(|layer| [list(&layer.keys), list(&layer.values)]).flatten().collect()
     }
 
     #[test]
     fn only_the_positions_asked_for_are_copied_and_in_place() {
         let mut cache = Cache::new(&config(), 3, 16, &Device::flex()).unwrap();
-        let random = || {
-            Some(Tensor::<4>::random(
-                [3, 2, 16, 4],
-                Distribution::Default,
-                &Device::flex(),
-            ))
-        };
+        let random = || Some(Tensor::<4>::random([3, 2, 16, 4], Distribution::Default, &Device::flex()));
         for layer in &mut cache.layers {
             (layer.keys, layer.values) = (random(), random());
         }
@@ -460,15 +426,8 @@ pub(crate) mod tests {
                 let (slot, position) = (i / (2 * 16 * 4) % 3, i / 4 % 16);
                 // As far behind as `to` is behind `from`.
                 let copied = slot == to && range.contains(&position);
-                let source = if copied {
-                    i + from * 2 * 16 * 4 - to * 2 * 16 * 4
-                } else {
-                    i
-                };
-                assert_eq!(
-                    value, before[source],
-                    "{from} -> {to}, {range:?}: slot {slot}, position {position}"
-                );
+                let source = if copied { i + from * 2 * 16 * 4 - to * 2 * 16 * 4 } else { i };
+                assert_eq!(value, before[source], "{from} -> {to}, {range:?}: slot {slot}, position {position}");
             }
         }
     }
@@ -478,12 +437,6 @@ pub(crate) mod tests {
         let new = |slots, capacity| Cache::new(&config(), slots, capacity, &Device::flex()).unwrap_err();
         assert_eq!(new(0, 4), CacheError::Empty { slots: 0, capacity: 4 });
         assert_eq!(new(1, 0), CacheError::Empty { slots: 1, capacity: 0 });
-        assert_eq!(
-            new(1, 17),
-            CacheError::BeyondContext {
-                capacity: 17,
-                context: 16
-            }
-        );
+        assert_eq!(new(1, 17), CacheError::BeyondContext { capacity: 17, context: 16 });
     }
 }

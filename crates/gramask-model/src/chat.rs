@@ -30,10 +30,7 @@ pub struct Message {
 impl Message {
     /// A turn of any role.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Message {
-        Message {
-            role: role.into(),
-            content: content.into(),
-        }
+        Message { role: role.into(), content: content.into() }
     }
 
     /// The instruction that stands before the conversation.
@@ -103,10 +100,7 @@ impl ChatTemplate {
     pub fn new(source: &str) -> Result<ChatTemplate, ChatError> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        let syntax = syntax.map_err(|error| ChatError::Syntax {
-            line: 1,
-            message: describe(&error),
-        })?;
+        let syntax = syntax.map_err(|error| ChatError::Syntax { line: 1, message: describe(&error) })?;
         environment.set_syntax(syntax);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(python::method);
@@ -116,15 +110,8 @@ impl ChatTemplate {
         });
         environment
             .add_template_owned(NAME, source.to_owned())
-            .map_err(|error| ChatError::Syntax {
-                line: error.line().unwrap_or(1),
-                message: describe(&error),
-            })?;
-        let template = ChatTemplate {
-            environment,
-            source: source.to_owned(),
-            variables: BTreeMap::new(),
-        };
+            .map_err(|error| ChatError::Syntax { line: error.line().unwrap_or(1), message: describe(&error) })?;
+        let template = ChatTemplate { environment, source: source.to_owned(), variables: BTreeMap::new() };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(template.at(now.map_or(0, |since| since.as_secs())))
     }
@@ -147,8 +134,7 @@ impl ChatTemplate {
     /// Fixes the time that `strftime_now` tells, in seconds since 1970 (UTC), so that a prompt with a date in it can be
     /// repeated. Without this it is the time at which the template was compiled.
     pub fn at(mut self, seconds: u64) -> ChatTemplate {
-        self.environment
-            .add_function("strftime_now", move |format: String| python::strftime(&format, seconds));
+        self.environment.add_function("strftime_now", move |format: String| python::strftime(&format, seconds));
         self
     }
 
@@ -173,22 +159,15 @@ impl ChatTemplate {
         let mut context = self.variables.clone();
         context.insert("messages".to_owned(), Value::from(turns));
         context.insert("add_generation_prompt".to_owned(), Value::from(add_generation_prompt));
-        self.environment
-            .get_template(NAME)
-            .and_then(|template| template.render(Value::from(context)))
-            .map_err(|error| {
+        self.environment.get_template(NAME).and_then(|template| template.render(Value::from(context))).map_err(
+            |error| {
                 let line = error.line().unwrap_or(1);
                 match error.detail().and_then(|detail| detail.strip_prefix(REFUSED)) {
-                    Some(message) => ChatError::Refused {
-                        line,
-                        message: message.to_owned(),
-                    },
-                    None => ChatError::Render {
-                        line,
-                        message: describe(&error),
-                    },
+                    Some(message) => ChatError::Refused { line, message: message.to_owned() },
+                    None => ChatError::Render { line, message: describe(&error) },
                 }
-            })
+            },
+        )
     }
 }
 

@@ -59,10 +59,7 @@ pub struct Tokenizer {
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Tokenizer")
-            .field("size", &self.size())
-            .field("end", &self.end)
-            .finish_non_exhaustive()
+        out.debug_struct("Tokenizer").field("size", &self.size()).field("end", &self.end).finish_non_exhaustive()
     }
 }
 
@@ -78,29 +75,15 @@ struct Parts {
 
 impl Tokenizer {
     fn from_parts(parts: Parts) -> Result<Tokenizer, TokenizerError> {
-        let Parts {
-            inner,
-            writes,
-            mut end,
-            bos,
-            adds_bos,
-        } = parts;
+        let Parts { inner, writes, mut end, bos, adds_bos } = parts;
         let size = writes.len();
         for text in END_TEXTS {
-            end.extend(
-                inner
-                    .token_to_id(text)
-                    .filter(|&id| writes.get(id as usize).is_some_and(Option::is_none)),
-            );
+            end.extend(inner.token_to_id(text).filter(|&id| writes.get(id as usize).is_some_and(Option::is_none)));
         }
         let mut seen = std::collections::HashSet::new();
         end.retain(|&id| seen.insert(id));
         if let Some(&id) = end.iter().chain(&bos).find(|&&id| id as usize >= size) {
-            return Err(TokenizerError::IdBeyondVocabulary {
-                token: "a begin or end token".to_owned(),
-                id,
-                size,
-            });
+            return Err(TokenizerError::IdBeyondVocabulary { token: "a begin or end token".to_owned(), id, size });
         }
         let mut special: Vec<bool> = writes.iter().map(Option::is_none).collect();
         // A text that ends the model's turn must not be written by a constraint, whatever the file calls it.
@@ -119,17 +102,7 @@ impl Tokenizer {
         starts.push(bytes.len());
         let mut plain = inner.clone();
         plain.set_encode_special_tokens(true);
-        Ok(Tokenizer {
-            parsing: inner,
-            plain,
-            bytes,
-            starts,
-            special,
-            byte_tokens,
-            end,
-            bos,
-            adds_bos,
-        })
+        Ok(Tokenizer { parsing: inner, plain, bytes, starts, special, byte_tokens, end, bos, adds_bos })
     }
 
     /// The ids of a text. Nothing is added in front or behind.
@@ -142,10 +115,7 @@ impl Tokenizer {
             Ok(encoding) => encoding.get_ids().to_vec(),
             // The vocabulary was checked, so that only a regular expression that gives up on a huge text gets here.
             // The tokens of its single bytes mean the same text.
-            Err(_) => text
-                .bytes()
-                .filter_map(|byte| self.byte_tokens[usize::from(byte)])
-                .collect(),
+            Err(_) => text.bytes().filter_map(|byte| self.byte_tokens[usize::from(byte)]).collect(),
         }
     }
 
@@ -195,9 +165,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Refused`] when the `tokenizers` crate cannot write it.
     pub fn to_json(&self) -> Result<String, TokenizerError> {
-        self.parsing.to_string(false).map_err(|error| TokenizerError::Refused {
-            message: error.to_string(),
-        })
+        self.parsing.to_string(false).map_err(|error| TokenizerError::Refused { message: error.to_string() })
     }
 
     /// The number of ids, those without a token included: the model's vocabulary.

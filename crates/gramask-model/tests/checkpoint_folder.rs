@@ -68,11 +68,9 @@ fn change_config(folder: &Path, changes: Value) {
 
 #[test]
 fn every_family_and_float_type_reads() {
-    for (architecture, family) in [
-        ("LlamaForCausalLM", Family::Llama),
-        ("Qwen2ForCausalLM", Family::Qwen2),
-        ("Qwen3ForCausalLM", Family::Qwen3),
-    ] {
+    for (architecture, family) in
+        [("LlamaForCausalLM", Family::Llama), ("Qwen2ForCausalLM", Family::Qwen2), ("Qwen3ForCausalLM", Family::Qwen3)]
+    {
         for (kind, stored) in [(Dtype::F32, "F32"), (Dtype::F16, "F16"), (Dtype::BF16, "BF16")] {
             let folder = folder(architecture, family, kind);
             let checkpoint = Checkpoint::open(folder.path()).unwrap();
@@ -82,21 +80,9 @@ fn every_family_and_float_type_reads() {
                 assert_eq!(checkpoint.tensors.stored_as(&name), Some(stored));
                 let weights = checkpoint.tensors.read_f32(&name).unwrap();
                 assert_eq!(weights.len(), shape.iter().product::<usize>());
-                assert!(
-                    weights
-                        .iter()
-                        .enumerate()
-                        .all(|(index, &weight)| weight == element(index)),
-                    "{name}"
-                );
+                assert!(weights.iter().enumerate().all(|(index, &weight)| weight == element(index)), "{name}");
                 let halves = checkpoint.tensors.read_f16(&name).unwrap();
-                assert!(
-                    halves
-                        .iter()
-                        .zip(&weights)
-                        .all(|(half, &weight)| half.to_f32() == weight),
-                    "{name}"
-                );
+                assert!(halves.iter().zip(&weights).all(|(half, &weight)| half.to_f32() == weight), "{name}");
             }
         }
     }
@@ -109,10 +95,7 @@ fn shards_are_found_through_their_index() {
     let (first, second): (checkpoint_common::Tensors, _) =
         all.into_iter().partition(|(name, _)| name.contains("layers.0"));
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    let shards = [
-        ("model-00001-of-00002.safetensors", first),
-        ("model-00002-of-00002.safetensors", second),
-    ];
+    let shards = [("model-00001-of-00002.safetensors", first), ("model-00002-of-00002.safetensors", second)];
     let mut map = serde_json::Map::new();
     for (file, tensors) in &shards {
         write_safetensors(&folder.path().join(file), tensors);
@@ -121,20 +104,14 @@ fn shards_are_found_through_their_index() {
     let index = folder.path().join("model.safetensors.index.json");
     write_json(&index, &json!({"metadata": {}, "weight_map": map}));
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
-    let weights = checkpoint
-        .tensors
-        .read_f32("model.layers.0.mlp.up_proj.weight")
-        .unwrap();
+    let weights = checkpoint.tensors.read_f32("model.layers.0.mlp.up_proj.weight").unwrap();
     assert_eq!((weights.len(), weights[9], weights[10]), (16 * 24, 1.125, 0.0));
 
     let mut wrong = map.clone();
     wrong["model.norm.weight"] = json!(shards[0].0);
     write_json(&index, &json!({"weight_map": wrong}));
     let message = error(folder.path()).to_string();
-    assert!(
-        message.contains("`weight_map.model.norm.weight`") && message.contains("holds this tensor"),
-        "{message}"
-    );
+    assert!(message.contains("`weight_map.model.norm.weight`") && message.contains("holds this tensor"), "{message}");
     wrong["model.norm.weight"] = json!("../model-00001-of-00002.safetensors");
     write_json(&index, &json!({"weight_map": wrong}));
     assert!(error(folder.path()).to_string().contains("a file in the same folder"));
@@ -142,16 +119,9 @@ fn shards_are_found_through_their_index() {
     write_json(&index, &json!({"weight_map": map}));
     std::fs::remove_file(folder.path().join(shards[1].0)).unwrap();
     let message = error(folder.path()).to_string();
-    assert!(
-        message.contains("has no model-00002-of-00002.safetensors, which"),
-        "{message}"
-    );
+    assert!(message.contains("has no model-00002-of-00002.safetensors, which"), "{message}");
     std::fs::remove_file(index).unwrap();
-    assert!(
-        error(folder.path())
-            .to_string()
-            .contains("has no model.safetensors and no model.safetensors.index.json")
-    );
+    assert!(error(folder.path()).to_string().contains("has no model.safetensors and no model.safetensors.index.json"));
 }
 
 #[test]
@@ -159,15 +129,10 @@ fn missing_extra_and_wrongly_shaped_tensors_are_named() {
     let folder = llama();
     let mut all = tensors(&shape(Family::Llama), Dtype::F32);
     let (kind, _, bytes) = all.remove("model.layers.1.mlp.up_proj.weight").unwrap();
-    all.insert(
-        "model.layers.1.mlp.up_proj.bias".to_owned(),
-        (kind, vec![24, 16], bytes),
-    );
+    all.insert("model.layers.1.mlp.up_proj.bias".to_owned(), (kind, vec![24, 16], bytes));
     all.get_mut("model.layers.0.mlp.down_proj.weight").unwrap().1 = vec![24, 16];
     write_safetensors(&folder.path().join("model.safetensors"), &all);
-    let CheckpointError::Tensors { problems, .. } = error(folder.path()) else {
-        panic!()
-    };
+    let CheckpointError::Tensors { problems, .. } = error(folder.path()) else { panic!() };
     assert_eq!(
         problems,
         [
@@ -176,14 +141,8 @@ fn missing_extra_and_wrongly_shaped_tensors_are_named() {
                 found: vec![24, 16],
                 expected: vec![16, 24],
             },
-            TensorProblem::Missing {
-                tensor: "model.layers.1.mlp.up_proj.weight".to_owned(),
-                expected: vec![24, 16]
-            },
-            TensorProblem::Extra {
-                tensor: "model.layers.1.mlp.up_proj.bias".to_owned(),
-                found: vec![24, 16]
-            },
+            TensorProblem::Missing { tensor: "model.layers.1.mlp.up_proj.weight".to_owned(), expected: vec![24, 16] },
+            TensorProblem::Extra { tensor: "model.layers.1.mlp.up_proj.bias".to_owned(), found: vec![24, 16] },
         ]
     );
 }
@@ -200,10 +159,7 @@ fn a_tied_head_and_buffers_may_be_there_but_are_not_tensors_of_the_model() {
     assert!(checkpoint.config.tied_head);
     assert!(checkpoint.tensors.shape("lm_head.weight").is_none());
     let error = checkpoint.tensors.read_f32("lm_head.weight").unwrap_err();
-    assert!(
-        matches!(&error, CheckpointError::NoSuchTensor { tensor, .. } if tensor == "lm_head.weight"),
-        "{error}"
-    );
+    assert!(matches!(&error, CheckpointError::NoSuchTensor { tensor, .. } if tensor == "lm_head.weight"), "{error}");
 }
 
 #[test]
@@ -217,13 +173,7 @@ fn a_safetensors_file_cut_anywhere_is_an_error() {
     for length in (header..bytes.len() as u64).rev().step_by(501).chain((0..header).rev()) {
         file.set_len(length).unwrap();
         match error(folder.path()) {
-            CheckpointError::TruncatedTensor {
-                tensor,
-                missing,
-                size,
-                end,
-                ..
-            } => {
+            CheckpointError::TruncatedTensor { tensor, missing, size, end, .. } => {
                 assert!(!tensor.is_empty() && size == length && missing > 0 && end > size);
                 tensors_named += 1;
             }
@@ -240,41 +190,23 @@ fn headers_that_cannot_be_are_refused() {
     let folder = llama();
     let path = folder.path().join("model.safetensors");
     std::fs::write(&path, u64::MAX.to_le_bytes()).unwrap();
-    assert!(
-        error(folder.path())
-            .to_string()
-            .contains("the header's length: found 18446744073709551615")
-    );
+    assert!(error(folder.path()).to_string().contains("the header's length: found 18446744073709551615"));
     let with_header = |header: &str, data: usize| {
-        let bytes = [
-            &(header.len() as u64).to_le_bytes()[..],
-            header.as_bytes(),
-            &vec![0; data],
-        ]
-        .concat();
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat();
         std::fs::write(&path, bytes).unwrap();
         error(folder.path()).to_string()
     };
     assert!(with_header("{\"a\"", 0).contains("byte 8: the header"));
     let message = with_header(r#"{"a": {"dtype": "F32", "shape": [2]}}"#, 8);
-    assert!(
-        message.contains("tensor `a` in the header") && message.contains("data_offsets"),
-        "{message}"
-    );
+    assert!(message.contains("tensor `a` in the header") && message.contains("data_offsets"), "{message}");
     let message = with_header(r#"{"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}"#, 8);
-    assert!(
-        message.contains("tensor `a` has the type I64; known are F32, F16, BF16"),
-        "{message}"
-    );
+    assert!(message.contains("tensor `a` has the type I64; known are F32, F16, BF16"), "{message}");
     // The shape says 12 bytes, the offsets 8.
     let message = with_header(r#"{"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}"#, 8);
     assert!(message.contains("the header"), "{message}");
     let message = with_header(r#"{"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}}"#, 8);
     assert!(message.contains("the header"), "{message}");
-    let message = with_header(
-        r#"{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 18446744073709551615]}}"#,
-        8,
-    );
+    let message = with_header(r#"{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 18446744073709551615]}}"#, 8);
     assert!(message.contains("truncated: tensor `a`"), "{message}");
 }
 
@@ -285,71 +217,33 @@ fn configs_that_cannot_be_used_say_why() {
             json!({"architectures": ["GPT2LMHeadModel"]}),
             "unknown architecture `GPT2LMHeadModel`; known are LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM",
         ),
-        (
-            json!({"architectures": null, "model_type": "gemma"}),
-            "unknown architecture `gemma`",
-        ),
+        (json!({"architectures": null, "model_type": "gemma"}), "unknown architecture `gemma`"),
         (json!({"architectures": null}), "the setting `architectures` is missing"),
-        (
-            json!({"hidden_size": null}),
-            "the setting `hidden_size` is missing; expected a whole number",
-        ),
-        (
-            json!({"hidden_size": "16"}),
-            "the setting `hidden_size` is \"16\"; expected a whole number",
-        ),
-        (
-            json!({"hidden_size": 18}),
-            "the setting `num_attention_heads` is 4; expected a divisor of the width, 18",
-        ),
-        (
-            json!({"num_key_value_heads": 3}),
-            "expected a divisor of the number of heads, 4",
-        ),
-        (
-            json!({"head_dim": 5}),
-            "the setting `head_dim` is 5; expected an even number",
-        ),
+        (json!({"hidden_size": null}), "the setting `hidden_size` is missing; expected a whole number"),
+        (json!({"hidden_size": "16"}), "the setting `hidden_size` is \"16\"; expected a whole number"),
+        (json!({"hidden_size": 18}), "the setting `num_attention_heads` is 4; expected a divisor of the width, 18"),
+        (json!({"num_key_value_heads": 3}), "expected a divisor of the number of heads, 4"),
+        (json!({"head_dim": 5}), "the setting `head_dim` is 5; expected an even number"),
         (json!({"hidden_act": "gelu"}), "the setting `hidden_act` is \"gelu\""),
         (json!({"attention_bias": true}), "the setting `attention_bias` is true"),
-        (
-            json!({"use_sliding_window": true}),
-            "sliding windows are not implemented",
-        ),
+        (json!({"use_sliding_window": true}), "sliding windows are not implemented"),
         (json!({"num_hidden_layers": 4_000_000}), "at most 10000"),
-        (
-            json!({"vocab_size": 1_u64 << 40}),
-            "the setting `vocab_size` is 1099511627776",
-        ),
+        (json!({"vocab_size": 1_u64 << 40}), "the setting `vocab_size` is 1099511627776"),
         (
             json!({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}),
             "the setting `rope_scaling.rope_type` is \"yarn\"; expected default, linear or llama3",
         ),
-        (
-            json!({"rope_scaling": {"type": "linear"}}),
-            "the setting `rope_scaling.factor` is missing",
-        ),
-        (
-            json!({"vocab_size": 260}),
-            "`model.embed_tokens.weight` has the shape [264, 16], expected [260, 16]",
-        ),
+        (json!({"rope_scaling": {"type": "linear"}}), "the setting `rope_scaling.factor` is missing"),
+        (json!({"vocab_size": 260}), "`model.embed_tokens.weight` has the shape [264, 16], expected [260, 16]"),
     ] {
         let message = config_error(changes);
         assert!(message.contains(expected), "{message}");
     }
     let folder = llama();
-    std::fs::write(
-        folder.path().join("config.json"),
-        "{\n  \"hidden_size\": 16,\n  oops\n}",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("config.json"), "{\n  \"hidden_size\": 16,\n  oops\n}").unwrap();
     assert!(error(folder.path()).to_string().contains("config.json:3:3: "));
     std::fs::remove_file(folder.path().join("config.json")).unwrap();
-    assert!(
-        error(folder.path())
-            .to_string()
-            .contains("the folder has no config.json")
-    );
+    assert!(error(folder.path()).to_string().contains("the folder has no config.json"));
 }
 
 #[test]
@@ -372,31 +266,17 @@ fn rope_settings_of_old_and_new_files() {
         high_frequency_factor: 4.0,
         original_context: 8192,
     };
-    assert_eq!(
-        rope(json!({"rope_parameters": llama3, "rope_theta": null})),
-        (500_000.0, Some(expected))
-    );
+    assert_eq!(rope(json!({"rope_parameters": llama3, "rope_theta": null})), (500_000.0, Some(expected)));
     assert_eq!(rope(json!({"rope_theta": null})), (10_000.0, None));
-    assert_eq!(
-        rope(json!({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})),
-        (7.0, None)
-    );
+    assert_eq!(rope(json!({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})), (7.0, None));
 }
 
 #[test]
 fn special_tokens_and_templates_come_from_the_files_beside() {
     let folder = llama();
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
-    assert_eq!(
-        checkpoint.tokenizer.end_tokens(),
-        [2, 0],
-        "eos_token_id of config.json, then by name"
-    );
-    assert_eq!(
-        checkpoint.tokenizer.size(),
-        264,
-        "261 tokens and the padding of the embedding"
-    );
+    assert_eq!(checkpoint.tokenizer.end_tokens(), [2, 0], "eos_token_id of config.json, then by name");
+    assert_eq!(checkpoint.tokenizer.size(), 264, "261 tokens and the padding of the embedding");
     assert!(checkpoint.tokenizer.is_special(262) && checkpoint.tokenizer.token_bytes(262).is_empty());
     assert!(checkpoint.chat.is_none());
     let digest = checkpoint.digest;
@@ -418,10 +298,7 @@ fn special_tokens_and_templates_come_from_the_files_beside() {
 
     std::fs::write(path("chat_template.jinja"), "{{ messages[0].content }}\n{% if %}").unwrap();
     let message = error(folder.path()).to_string();
-    assert!(
-        message.contains("chat_template.jinja: chat template, line 2: "),
-        "{message}"
-    );
+    assert!(message.contains("chat_template.jinja: chat template, line 2: "), "{message}");
 }
 
 #[test]
@@ -440,19 +317,12 @@ fn a_tokenizer_that_does_not_fit_is_an_error() {
     let mut ids = tokenizer_json();
     ids["model"]["vocab"]["Ġab"] = json!(264);
     let text = message(&ids);
-    assert!(
-        text.contains("`Ġab` has the id 264, but the model's vocabulary ends at 264"),
-        "{text}"
-    );
+    assert!(text.contains("`Ġab` has the id 264, but the model's vocabulary ends at 264"), "{text}");
     let mut alphabet = tokenizer_json();
     alphabet["decoder"] = json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
     assert!(message(&alphabet).contains("the tokens' alphabet is unknown: the decoder WordPiece"));
     std::fs::write(&path, "{\"model\": {").unwrap();
-    assert!(
-        error(folder.path())
-            .to_string()
-            .contains("tokenizer: line 1, column 11")
-    );
+    assert!(error(folder.path()).to_string().contains("tokenizer: line 1, column 11"));
     std::fs::remove_file(&path).unwrap();
     assert!(error(folder.path()).to_string().contains("has no tokenizer.json"));
 }
@@ -461,9 +331,6 @@ fn a_tokenizer_that_does_not_fit_is_an_error() {
 fn other_weights_have_another_digest() {
     let folder = llama();
     let digest = Checkpoint::open(folder.path()).unwrap().digest;
-    write_safetensors(
-        &folder.path().join("model.safetensors"),
-        &tensors(&shape(Family::Llama), Dtype::F16),
-    );
+    write_safetensors(&folder.path().join("model.safetensors"), &tensors(&shape(Family::Llama), Dtype::F16));
     assert_ne!(Checkpoint::open(folder.path()).unwrap().digest, digest);
 }

@@ -29,35 +29,20 @@ fn open_error(path: &Path) -> CheckpointError {
 
 /// Where some text ends in the file, its first occurrence.
 fn behind(bytes: &[u8], text: &str) -> usize {
-    bytes
-        .windows(text.len())
-        .position(|window| window == text.as_bytes())
-        .unwrap()
-        + text.len()
+    bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap() + text.len()
 }
 
 #[test]
 fn models_of_every_family_read_as_they_were_written() {
-    for (name, family, tied) in [
-        ("tiny-llama", Family::Llama, true),
-        ("tiny-qwen2", Family::Qwen2, false),
-        ("tiny-qwen3", Family::Qwen3, true),
-    ] {
+    for (name, family, tied) in
+        [("tiny-llama", Family::Llama, true), ("tiny-qwen2", Family::Qwen2, false), ("tiny-qwen3", Family::Qwen3, true)]
+    {
         let checkpoint = Checkpoint::open(&fixture(&format!("{name}.gguf"))).unwrap();
         let config = &checkpoint.config;
         assert_eq!((config.family, config.tied_head), (family, tied));
-        assert_eq!(
-            (config.layers, config.heads, config.kv_heads, config.hidden),
-            (1, 4, 2, 64)
-        );
-        assert_eq!(
-            (config.norm_epsilon, config.rope_theta, config.context),
-            (1e-5, 100_000.0, 128)
-        );
-        assert_eq!(
-            (config.qkv_bias, config.qk_norm),
-            (family == Family::Qwen2, family == Family::Qwen3)
-        );
+        assert_eq!((config.layers, config.heads, config.kv_heads, config.hidden), (1, 4, 2, 64));
+        assert_eq!((config.norm_epsilon, config.rope_theta, config.context), (1e-5, 100_000.0, 128));
+        assert_eq!((config.qkv_bias, config.qk_norm), (family == Family::Qwen2, family == Family::Qwen3));
         let expected = fixture_json(&format!("{name}.json"));
         assert_eq!(checkpoint.tensors.names().len(), expected.as_object().unwrap().len());
         for (tensor, case) in expected.as_object().unwrap() {
@@ -66,24 +51,12 @@ fn models_of_every_family_read_as_they_were_written() {
             let weights = checkpoint.tensors.read_f32(tensor).unwrap();
             assert_eq!(weights.len(), shape.iter().product::<usize>());
             let halves = checkpoint.tensors.read_f16(tensor).unwrap();
-            assert!(
-                halves
-                    .iter()
-                    .zip(&weights)
-                    .all(|(half, &weight)| *half == half::f16::from_f32(weight))
-            );
+            assert!(halves.iter().zip(&weights).all(|(half, &weight)| *half == half::f16::from_f32(weight)));
             let rows = case["rows"].as_array().unwrap();
             assert_eq!(weights.len() / shape.last().unwrap(), rows.len(), "{tensor}");
             for (row, (weights, sum)) in weights.chunks(*shape.last().unwrap()).zip(rows).enumerate() {
-                let found: f64 = weights
-                    .iter()
-                    .zip(1..)
-                    .map(|(&weight, n)| f64::from(weight) * f64::from(n))
-                    .sum();
-                assert!(
-                    (found - sum.as_f64().unwrap()).abs() < 1e-5,
-                    "{tensor} row {row}: {found} {sum}"
-                );
+                let found: f64 = weights.iter().zip(1..).map(|(&weight, n)| f64::from(weight) * f64::from(n)).sum();
+                assert!((found - sum.as_f64().unwrap()).abs() < 1e-5, "{tensor} row {row}: {found} {sum}");
             }
         }
     }
@@ -93,10 +66,7 @@ fn models_of_every_family_read_as_they_were_written() {
 fn divisors_of_the_frequencies_are_part_of_the_configuration() {
     let config = |name: &str| Checkpoint::open(&fixture(name)).unwrap().config;
     let divisors: Vec<f32> = (0..16_u8).map(|index| 1.0 + f32::from(index) / 2.0).collect();
-    assert_eq!(
-        config("tiny-llama.gguf").rope_scaling,
-        Some(RopeScaling::Divisors(divisors))
-    );
+    assert_eq!(config("tiny-llama.gguf").rope_scaling, Some(RopeScaling::Divisors(divisors)));
     assert_eq!(config("tiny-qwen3.gguf").rope_scaling, None);
     let frequencies = config("tiny-llama.gguf").inverse_frequencies();
     assert!((frequencies[8] - 100_000_f64.powf(-0.5) / 5.0).abs() < 1e-9);
@@ -106,13 +76,7 @@ fn divisors_of_the_frequencies_are_part_of_the_configuration() {
 fn a_file_cut_anywhere_is_an_error() {
     let copy = damaged("tiny-qwen3.gguf", |_| {});
     let whole = std::fs::metadata(&copy.path).unwrap().len();
-    let data = GgufFile::open(&copy.path)
-        .unwrap()
-        .tensors()
-        .iter()
-        .map(|tensor| tensor.start)
-        .min()
-        .unwrap() as u64;
+    let data = GgufFile::open(&copy.path).unwrap().tensors().iter().map(|tensor| tensor.start).min().unwrap() as u64;
     let file = std::fs::OpenOptions::new().write(true).open(&copy.path).unwrap();
     // Every length within the data in steps, every single one within the header.
     let lengths = (data..whole).rev().step_by(997).chain((0..data).rev());
@@ -133,13 +97,7 @@ fn a_file_cut_anywhere_is_an_error() {
 #[test]
 fn a_truncated_tensor_is_named_with_the_bytes_that_are_missing() {
     let copy = damaged("tiny-qwen3.gguf", |_| {});
-    let last = GgufFile::open(&copy.path)
-        .unwrap()
-        .tensors()
-        .iter()
-        .max_by_key(|tensor| tensor.end)
-        .unwrap()
-        .clone();
+    let last = GgufFile::open(&copy.path).unwrap().tensors().iter().max_by_key(|tensor| tensor.end).unwrap().clone();
     let file = std::fs::OpenOptions::new().write(true).open(&copy.path).unwrap();
     file.set_len(last.end as u64 - 5).unwrap();
     let message = open_error(&copy.path).to_string();
@@ -165,72 +123,41 @@ fn the_real_header_cut_anywhere_is_an_error() {
 #[test]
 fn counts_and_lengths_that_cannot_be_are_refused_before_memory_is_asked_for() {
     for (place, what) in [(8, "number of tensors"), (16, "number of metadata entries")] {
-        let copy = damaged("tiny-qwen3.gguf", |bytes| {
-            bytes[place..place + 8].copy_from_slice(&u64::MAX.to_le_bytes())
-        });
+        let copy = damaged("tiny-qwen3.gguf", |bytes| bytes[place..place + 8].copy_from_slice(&u64::MAX.to_le_bytes()));
         let message = open_error(&copy.path).to_string();
-        assert!(
-            message.contains(what) && message.contains(&format!("byte {place}")),
-            "{message}"
-        );
+        assert!(message.contains(what) && message.contains(&format!("byte {place}")), "{message}");
     }
     // The length of the first key.
-    let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        bytes[24..32].copy_from_slice(&(1_u64 << 60).to_le_bytes())
-    });
+    let copy = damaged("tiny-qwen3.gguf", |bytes| bytes[24..32].copy_from_slice(&(1_u64 << 60).to_le_bytes()));
     let message = open_error(&copy.path).to_string();
-    assert!(
-        message.contains("the key of metadata entry 0 at byte 32 needs 1152921504606846976 bytes"),
-        "{message}"
-    );
+    assert!(message.contains("the key of metadata entry 0 at byte 32 needs 1152921504606846976 bytes"), "{message}");
     // Behind the key: the type of the value, the type of the elements, their number.
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
         let at = behind(bytes, "tokenizer.ggml.tokens") + 8;
         bytes[at..at + 8].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
     });
     let message = open_error(&copy.path).to_string();
-    assert!(
-        message.contains("number of elements in the value of `tokenizer.ggml.tokens`"),
-        "{message}"
-    );
+    assert!(message.contains("number of elements in the value of `tokenizer.ggml.tokens`"), "{message}");
     // Behind a tensor's name: the number of dimensions, then the first of them.
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
         let at = behind(bytes, "blk.0.attn_k.weight");
         bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     });
-    assert!(
-        open_error(&copy.path)
-            .to_string()
-            .contains("number of dimensions of tensor `blk.0.attn_k.weight`")
-    );
+    assert!(open_error(&copy.path).to_string().contains("number of dimensions of tensor `blk.0.attn_k.weight`"));
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
         let at = behind(bytes, "blk.0.attn_k.weight") + 4;
         bytes[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
     });
-    assert!(
-        open_error(&copy.path)
-            .to_string()
-            .contains("the shape of tensor `blk.0.attn_k.weight`")
-    );
+    assert!(open_error(&copy.path).to_string().contains("the shape of tensor `blk.0.attn_k.weight`"));
 }
 
 #[test]
 fn other_files_and_versions_are_told_apart() {
     let magic = damaged("tiny-qwen3.gguf", |bytes| bytes[..4].copy_from_slice(b"GGML"));
-    assert!(
-        open_error(&magic.path)
-            .to_string()
-            .contains("found `GGML`, expected `GGUF`")
-    );
+    assert!(open_error(&magic.path).to_string().contains("found `GGML`, expected `GGUF`"));
     let first = damaged("tiny-qwen3.gguf", |bytes| bytes[4] = 1);
-    assert!(
-        open_error(&first.path)
-            .to_string()
-            .contains("the version: found 1, expected 2 or 3")
-    );
-    let big = damaged("tiny-qwen3.gguf", |bytes| {
-        bytes[4..8].copy_from_slice(&3_u32.to_be_bytes())
-    });
+    assert!(open_error(&first.path).to_string().contains("the version: found 1, expected 2 or 3"));
+    let big = damaged("tiny-qwen3.gguf", |bytes| bytes[4..8].copy_from_slice(&3_u32.to_be_bytes()));
     assert!(open_error(&big.path).to_string().contains("3, big-endian"));
     let second = damaged("tiny-qwen3.gguf", |bytes| bytes[4] = 2);
     assert!(Checkpoint::open(&second.path).is_ok(), "version 2 has the same layout");
@@ -238,10 +165,7 @@ fn other_files_and_versions_are_told_apart() {
     let text = elsewhere.path().join("model.txt");
     std::fs::write(&text, "no model").unwrap();
     assert!(matches!(open_error(&text), CheckpointError::NotACheckpoint { .. }));
-    assert!(matches!(
-        open_error(&elsewhere.path().join("nothing.gguf")),
-        CheckpointError::Io { .. }
-    ));
+    assert!(matches!(open_error(&elsewhere.path().join("nothing.gguf")), CheckpointError::Io { .. }));
 }
 
 #[test]
@@ -252,10 +176,7 @@ fn an_unknown_architecture_is_named_with_the_known_ones() {
         bytes[at..at + 5].copy_from_slice(b"mamba");
     });
     let message = open_error(&copy.path).to_string();
-    assert!(
-        message.contains("unknown architecture `mamba`; known are llama, qwen2, qwen3"),
-        "{message}"
-    );
+    assert!(message.contains("unknown architecture `mamba`; known are llama, qwen2, qwen3"), "{message}");
 }
 
 #[test]
@@ -267,10 +188,7 @@ fn an_unknown_tensor_type_is_named() {
         bytes[at] = 10;
     });
     let message = open_error(&copy.path).to_string();
-    assert!(
-        message.contains("tensor `blk.0.attn_k.weight` has the type Q2_K (code 10)"),
-        "{message}"
-    );
+    assert!(message.contains("tensor `blk.0.attn_k.weight` has the type Q2_K (code 10)"), "{message}");
 }
 
 #[test]
@@ -284,57 +202,31 @@ fn missing_extra_and_wrongly_shaped_tensors_are_all_named() {
         (bytes[at], bytes[at + 8]) = (64, 32);
     });
     let error = open_error(&copy.path);
-    let CheckpointError::Tensors { problems, .. } = &error else {
-        panic!("{error}")
-    };
+    let CheckpointError::Tensors { problems, .. } = &error else { panic!("{error}") };
     let q = "model.layers.0.self_attn.q_proj.weight".to_owned();
     let k = "model.layers.0.self_attn.k_proj.weight".to_owned();
     assert_eq!(
         *problems,
         [
-            TensorProblem::WrongShape {
-                tensor: q,
-                found: vec![32, 64],
-                expected: vec![64, 32]
-            },
-            TensorProblem::Missing {
-                tensor: k,
-                expected: vec![32, 32]
-            },
-            TensorProblem::Extra {
-                tensor: "blk.0.attn_x.weight".to_owned(),
-                found: vec![32, 32]
-            },
+            TensorProblem::WrongShape { tensor: q, found: vec![32, 64], expected: vec![64, 32] },
+            TensorProblem::Missing { tensor: k, expected: vec![32, 32] },
+            TensorProblem::Extra { tensor: "blk.0.attn_x.weight".to_owned(), found: vec![32, 32] },
         ]
     );
     let message = error.to_string();
-    assert!(
-        message.contains("`model.layers.0.self_attn.k_proj.weight` [32, 32] is missing"),
-        "{message}"
-    );
-    assert!(
-        message.contains("has the shape [32, 64], expected [64, 32]"),
-        "{message}"
-    );
+    assert!(message.contains("`model.layers.0.self_attn.k_proj.weight` [32, 32] is missing"), "{message}");
+    assert!(message.contains("has the shape [32, 64], expected [64, 32]"), "{message}");
 }
 
 #[test]
 fn settings_that_make_no_sense_are_named() {
     for (key, value, expected) in [
         ("qwen3.attention.head_count", 0_u32, "a whole number from 1"),
-        (
-            "qwen3.attention.head_count_kv",
-            3,
-            "a divisor of the number of heads, 4",
-        ),
+        ("qwen3.attention.head_count_kv", 3, "a divisor of the number of heads, 4"),
         ("qwen3.attention.key_length", 7, "an even number"),
         ("qwen3.block_count", 4_000_000_000, "a whole number from 1"),
         ("qwen3.block_count", 40_000, "at most the number of tensors"),
-        (
-            "tokenizer.ggml.eos_token_id",
-            100_000,
-            "the model's vocabulary ends at 268",
-        ),
+        ("tokenizer.ggml.eos_token_id", 100_000, "the model's vocabulary ends at 268"),
     ] {
         let copy = damaged("tiny-qwen3.gguf", |bytes| {
             // The key once more is the prefix of a longer one: the type of the value, u32, follows the right one.
@@ -352,22 +244,12 @@ fn the_real_model_is_what_its_card_says() {
     let Some(model) = real_model() else { return };
     let checkpoint = Checkpoint::open(&model).unwrap();
     let config = &checkpoint.config;
-    assert_eq!(
-        (config.family, config.layers, config.heads, config.kv_heads),
-        (Family::Llama, 30, 9, 3)
-    );
-    assert_eq!(
-        (config.width, config.head_width, config.hidden, config.vocabulary),
-        (576, 64, 1536, 49_152)
-    );
+    assert_eq!((config.family, config.layers, config.heads, config.kv_heads), (Family::Llama, 30, 9, 3));
+    assert_eq!((config.width, config.head_width, config.hidden, config.vocabulary), (576, 64, 1536, 49_152));
     assert!(config.tied_head);
     assert_eq!(config.parameters(), 134_515_008);
-    let read: usize = checkpoint
-        .tensors
-        .names()
-        .iter()
-        .map(|name| checkpoint.tensors.read_f32(name).unwrap().len())
-        .sum();
+    let read: usize =
+        checkpoint.tensors.names().iter().map(|name| checkpoint.tensors.read_f32(name).unwrap().len()).sum();
     assert_eq!(read, config.parameters());
     let norm = checkpoint.tensors.read_f32("model.norm.weight").unwrap();
     assert!(norm.iter().all(|weight| weight.is_finite() && weight.abs() < 100.0));

@@ -7,10 +7,7 @@ use checkpoint_common::fixture_json;
 use gramask_model::checkpoint::{BlockType, dequantise};
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 #[test]
@@ -23,21 +20,11 @@ fn every_type_agrees_with_the_reference() {
             .chunks_exact(4)
             .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
             .collect();
-        assert_eq!(
-            blocks.len() / kind.block_bytes() * kind.block_weights(),
-            expected.len(),
-            "{}",
-            kind.name()
-        );
+        assert_eq!(blocks.len() / kind.block_bytes() * kind.block_weights(), expected.len(), "{}", kind.name());
         let mut found = vec![f32::NAN; expected.len()];
         dequantise(kind, &blocks, &mut found);
         for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(
-                found.to_bits(),
-                expected.to_bits(),
-                "{} weight {index}: {found} {expected}",
-                kind.name()
-            );
+            assert_eq!(found.to_bits(), expected.to_bits(), "{} weight {index}: {found} {expected}", kind.name());
         }
     }
 }

@@ -19,26 +19,15 @@ fn smollm2_gives_the_ids_of_the_reference() {
     let tokenizer = Checkpoint::open(&model).unwrap().tokenizer;
     for case in fixture_json("smollm2-ids.json").as_array().unwrap() {
         let text = case["text"].as_str().unwrap();
-        let ids: Vec<u32> = case["ids"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|id| id.as_u64().unwrap() as u32)
-            .collect();
+        let ids: Vec<u32> = case["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
         assert_eq!(tokenizer.encode(text, false), ids, "{text:?}");
         assert_eq!(tokenizer.decode(&ids), text);
     }
     assert_eq!(tokenizer.end_tokens(), [2, 0]);
-    assert_eq!(
-        (tokenizer.bos(), tokenizer.adds_bos(), tokenizer.size()),
-        (Some(1), false, 49_152)
-    );
+    assert_eq!((tokenizer.bos(), tokenizer.adds_bos(), tokenizer.size()), (Some(1), false, 49_152));
     assert_eq!(tokenizer.encode("<|im_start|>user\n", true), [1, 4093, 198]);
     assert_eq!(tokenizer.encode("2024", false), [34, 32, 34, 36], "digits one by one");
-    assert_eq!(
-        (tokenizer.token_bytes(198), tokenizer.token_bytes(216)),
-        (&b"\n"[..], &b" "[..])
-    );
+    assert_eq!((tokenizer.token_bytes(198), tokenizer.token_bytes(216)), (&b"\n"[..], &b" "[..]));
     let special = (0..tokenizer.size() as u32).filter(|&id| tokenizer.is_special(id));
     assert_eq!(special.collect::<Vec<_>>(), (0..17).collect::<Vec<_>>());
 }
@@ -48,11 +37,7 @@ fn merges_apply_in_their_order() {
     // 3 + byte in GPT-2's order of characters: see the script of the fixtures. 262 is "hello"'s "Ġ hello" and so on.
     let tokenizer = tiny("tiny-llama.gguf");
     let text = |text: &str| {
-        tokenizer
-            .encode(text, false)
-            .iter()
-            .map(|&id| tokenizer.token_text(id).unwrap())
-            .collect::<Vec<_>>()
+        tokenizer.encode(text, false).iter().map(|&id| tokenizer.token_text(id).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(text("hello"), ["hello"]);
     assert_eq!(text("hello hello"), ["hello", "Ġhello"]);
@@ -72,14 +57,8 @@ fn special_tokens_are_read_only_where_asked_for() {
     assert_eq!(tokenizer.decode(&[start, end]), "", "special tokens write nothing");
     // A user-defined token is text, and is read as one token either way.
     let think = tokenizer.token_id("<think>").unwrap();
-    assert_eq!(
-        (tokenizer.encode("<think>", false), tokenizer.encode("<think>", true)),
-        (vec![think], vec![think])
-    );
-    assert_eq!(
-        (tokenizer.token_bytes(think), tokenizer.is_special(think)),
-        (&b"<think>"[..], false)
-    );
+    assert_eq!((tokenizer.encode("<think>", false), tokenizer.encode("<think>", true)), (vec![think], vec![think]));
+    assert_eq!((tokenizer.token_bytes(think), tokenizer.is_special(think)), (&b"<think>"[..], false));
     // An unused token is neither read nor written.
     let unused = tokenizer.token_id("[PAD0]").unwrap();
     assert!(tokenizer.is_special(unused) && tokenizer.token_bytes(unused).is_empty());
@@ -122,10 +101,7 @@ fn numbers_are_cut_as_the_name_of_the_splitting_says() {
     let cut = |pre: &str| {
         let tokenizer = Tokenizer::from_gguf(&vocabulary(&tokens, &merges, pre)).unwrap();
         let ids = tokenizer.encode("1234", false);
-        ids.into_iter()
-            .map(|id| tokenizer.token_text(id).unwrap())
-            .collect::<Vec<_>>()
-            .join("|")
+        ids.into_iter().map(|id| tokenizer.token_text(id).unwrap()).collect::<Vec<_>>().join("|")
     };
     assert_eq!(cut("gpt-2"), "1234");
     assert_eq!(cut("smollm"), "1|2|3|4");
@@ -146,19 +122,10 @@ fn vocabularies_that_do_not_fit_together_are_errors() {
         change(&mut vocabulary);
         Tokenizer::from_gguf(&vocabulary).unwrap_err().to_string()
     };
-    assert_eq!(
-        error(&tokens, &["a b", "a c"], |_| {}),
-        "merge 1, `a c`: `c` is not a token"
-    );
-    assert_eq!(
-        error(&tokens, &["ab"], |_| {}),
-        "merge 0, `ab`: expected two tokens with a space between"
-    );
+    assert_eq!(error(&tokens, &["a b", "a c"], |_| {}), "merge 1, `a c`: `c` is not a token");
+    assert_eq!(error(&tokens, &["ab"], |_| {}), "merge 0, `ab`: expected two tokens with a space between");
     // The concatenation is longer than any token: the `tokenizers` crate would panic here.
-    assert_eq!(
-        error(&tokens, &["ab ab"], |_| {}),
-        "merge 0, `ab ab`: `abab` is not a token"
-    );
+    assert_eq!(error(&tokens, &["ab ab"], |_| {}), "merge 0, `ab ab`: `abab` is not a token");
     assert!(error(&tokens, &[], |v| v.kinds = &[1, 1]).contains("there are 2 token types, expected 3"));
     assert!(error(&tokens, &[], |v| v.size = 2).contains("`ab` has the id 2, but the model's vocabulary ends at 2"));
     assert!(error(&tokens, &[], |v| v.end = vec![7]).contains("has the id 7"));
@@ -200,14 +167,8 @@ fn sentencepiece_vocabularies_have_spaces_and_byte_tokens() {
     let tokenizer = Tokenizer::from_json(&json, 270, Some("<s>"), &[], &["</s>".to_owned()]).unwrap();
     assert_eq!(tokenizer.encode("ab a\n", false), [263, 262, 3 + 10]);
     assert_eq!(tokenizer.decode(&[263, 262, 13]), " ab a\n");
-    assert_eq!(
-        (tokenizer.token_bytes(13), tokenizer.token_bytes(263)),
-        (&b"\n"[..], &b" ab"[..])
-    );
-    assert_eq!(
-        (tokenizer.bos(), tokenizer.adds_bos(), tokenizer.end_tokens()),
-        (Some(1), true, &[2][..])
-    );
+    assert_eq!((tokenizer.token_bytes(13), tokenizer.token_bytes(263)), (&b"\n"[..], &b" ab"[..]));
+    assert_eq!((tokenizer.bos(), tokenizer.adds_bos(), tokenizer.end_tokens()), (Some(1), true, &[2][..]));
     assert!((0..3).chain(264..270).all(|id| tokenizer.is_special(id)));
     assert_eq!(tokenizer.size(), 270);
 }

@@ -13,18 +13,14 @@ fn templates_render_as_in_jinja2() {
     for case in fixture["cases"].as_array().unwrap() {
         let name = case["template"].as_str().unwrap();
         let template = ChatTemplate::new(fixture["templates"][name].as_str().unwrap()).unwrap();
-        let template = template
-            .with_tokens(Some("<s>"), Some("</s>"))
-            .with_variable("enable_thinking", false);
+        let template = template.with_tokens(Some("<s>"), Some("</s>")).with_variable("enable_thinking", false);
         let messages: Vec<Message> = case["messages"]
             .as_array()
             .unwrap()
             .iter()
             .map(|message| Message::new(message["role"].as_str().unwrap(), message["content"].as_str().unwrap()))
             .collect();
-        let rendered = template
-            .render(&messages, case["add_generation_prompt"].as_bool().unwrap())
-            .unwrap();
+        let rendered = template.render(&messages, case["add_generation_prompt"].as_bool().unwrap()).unwrap();
         assert_eq!(rendered, case["expected"].as_str().unwrap(), "{name} {messages:?}");
     }
 }
@@ -38,11 +34,7 @@ fn smollm2_puts_its_own_system_message_first() {
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n\
          <|im_start|>user\nName a gene.<|im_end|>\n<|im_start|>assistant\n"
     );
-    let messages = [
-        Message::system("Be brief."),
-        Message::user("Name a gene."),
-        Message::assistant("TP53"),
-    ];
+    let messages = [Message::system("Be brief."), Message::user("Name a gene."), Message::assistant("TP53")];
     assert_eq!(
         chat.render(&messages, false).unwrap(),
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nName a gene.<|im_end|>\n\
@@ -53,11 +45,7 @@ fn smollm2_puts_its_own_system_message_first() {
 #[test]
 fn gguf_files_bring_their_template() {
     let checkpoint = Checkpoint::open(&fixture("tiny-llama.gguf")).unwrap();
-    let text = checkpoint
-        .chat
-        .unwrap()
-        .render(&[Message::user("hello")], true)
-        .unwrap();
+    let text = checkpoint.chat.unwrap().render(&[Message::user("hello")], true).unwrap();
     assert_eq!(text, "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n");
     let ids = checkpoint.tokenizer.encode(&text, true);
     assert_eq!((ids[0], ids.iter().filter(|&&id| id == 2).count()), (1, 1));
@@ -67,29 +55,12 @@ fn gguf_files_bring_their_template() {
 fn errors_name_the_line() {
     let syntax = ChatTemplate::new("a\nb\n{% for m in %}").unwrap_err();
     assert!(matches!(syntax, ChatError::Syntax { line: 3, .. }), "{syntax}");
-    let render = |source: &str| {
-        ChatTemplate::new(source)
-            .unwrap()
-            .render(&[Message::user("x")], false)
-            .unwrap_err()
-    };
+    let render = |source: &str| ChatTemplate::new(source).unwrap().render(&[Message::user("x")], false).unwrap_err();
     let refused = render("\n{{ raise_exception('roles must alternate') }}");
-    assert_eq!(
-        refused,
-        ChatError::Refused {
-            line: 2,
-            message: "roles must alternate".to_owned()
-        }
-    );
-    assert_eq!(
-        refused.to_string(),
-        "chat template, line 2: the template refuses the messages: roles must alternate"
-    );
+    assert_eq!(refused, ChatError::Refused { line: 2, message: "roles must alternate".to_owned() });
+    assert_eq!(refused.to_string(), "chat template, line 2: the template refuses the messages: roles must alternate");
     let unknown = render("\n\n{{ messages[0].content.rot13() }}");
-    assert_eq!(
-        unknown.to_string(),
-        "chat template, line 3: unknown method: string has no method `rot13`"
-    );
+    assert_eq!(unknown.to_string(), "chat template, line 3: unknown method: string has no method `rot13`");
     let function = render("{{ no_such_function() }}");
     assert!(matches!(function, ChatError::Render { line: 1, .. }), "{function}");
 }
@@ -97,9 +68,6 @@ fn errors_name_the_line() {
 #[test]
 fn the_date_can_be_fixed() {
     let template = ChatTemplate::new("{{ strftime_now('%d %b %Y') }}").unwrap();
-    assert_eq!(
-        template.clone().at(1_722_297_600).render(&[], false).unwrap(),
-        "30 Jul 2024"
-    );
+    assert_eq!(template.clone().at(1_722_297_600).render(&[], false).unwrap(), "30 Jul 2024");
     assert_eq!(template.at(0).render(&[], false).unwrap(), "01 Jan 1970");
 }

@@ -77,9 +77,7 @@ fn logits(model: &Transformer) -> Vec<f32> {
     let mut cache = Cache::new(model.config(), 1, 64, model.device()).unwrap();
     let prompt: Vec<u32> = (0..40).map(|i| i * 37 % 264).collect();
     let mut run = |tokens: &[u32]| {
-        let logits = model
-            .forward(&mut cache, &[Row { slot: 0, tokens }], Select::All)
-            .unwrap();
+        let logits = model.forward(&mut cache, &[Row { slot: 0, tokens }], Select::All).unwrap();
         logits.into_data().try_to_vec::<f32>().unwrap()
     };
     [run(&prompt), run(&[5])].concat()
@@ -114,10 +112,7 @@ fn blocks_of_the_file_are_multiplied_as_they_are() {
     ];
     for (number, (kind, tolerance)) in kinds.into_iter().enumerate() {
         let checkpoint = open("tiny-qwen3");
-        let source = InBlocks {
-            inner: checkpoint.tensors,
-            kind,
-        };
+        let source = InBlocks { inner: checkpoint.tensors, kind };
         let mut last = None;
         let mut load = |weights: WeightChoice| {
             let progress = &mut |p: gramask_model::transformer::Progress| last = Some((p.loaded, p.total));
@@ -129,10 +124,7 @@ fn blocks_of_the_file_are_multiplied_as_they_are() {
         assert_eq!(stored.weights().to_string(), "file");
         let per_weight = stored.weight_bytes() as f64 / exact.weight_bytes() as f64 * 4.0;
         let expected = [1.0625..1.0626, 0.625..1.0, 4.0..4.01, 1.07..2.0][number].clone();
-        assert!(
-            expected.contains(&per_weight),
-            "{number}: {per_weight} bytes per weight"
-        );
+        assert!(expected.contains(&per_weight), "{number}: {per_weight} bytes per weight");
         assert_eq!(last.map(|(loaded, total)| loaded == total), Some(true), "{number}");
     }
 }
@@ -156,8 +148,5 @@ fn rows_that_are_no_whole_number_of_blocks_name_the_tensor() {
     let error = Transformer::load(&open("tiny-llama"), &device, WeightType::Q8_0).unwrap_err();
     assert!(matches!(&error, LoadError::Weight { .. }), "{error}");
     let message = error.to_string();
-    assert!(
-        message.contains("down_proj.weight") && message.contains("rows of 48 values"),
-        "{message}"
-    );
+    assert!(message.contains("down_proj.weight") && message.contains("rows of 48 values"), "{message}");
 }

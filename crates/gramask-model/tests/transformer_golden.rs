@@ -54,21 +54,14 @@ fn golden(file: &str) -> Vec<u8> {
 }
 
 fn find_model(name: &str) -> Option<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = set("GRAMASK_MODEL") {
         return Some(path);
     }
     let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     let cache = set("GRAMASK_CACHE").or_else(|| Some(user()?.join("gramask")))?;
     let places = [cache.join("models"), cache.clone(), cache.join("gramask")];
-    places
-        .iter()
-        .map(|place| place.join("smollm2-135m-instruct").join(name))
-        .find(|path| path.is_file())
+    places.iter().map(|place| place.join("smollm2-135m-instruct").join(name)).find(|path| path.is_file())
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -79,23 +72,16 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 /// All logits of one sequence, `[tokens][vocabulary]`.
 fn logits(model: &Transformer, tokens: &[u32]) -> Vec<Vec<f32>> {
     let mut cache = Cache::new(model.config(), 1, tokens.len(), model.device()).unwrap();
-    let logits = model
-        .forward(&mut cache, &[Row { slot: 0, tokens }], Select::All)
-        .unwrap();
+    let logits = model.forward(&mut cache, &[Row { slot: 0, tokens }], Select::All).unwrap();
     let flat: Vec<f32> = logits.into_data().try_to_vec().unwrap();
-    flat.chunks_exact(model.config().vocabulary)
-        .map(<[f32]>::to_vec)
-        .collect()
+    flat.chunks_exact(model.config().vocabulary).map(<[f32]>::to_vec).collect()
 }
 
 #[test]
 fn logits_equal_those_of_llama_cpp() {
     let golden_file: Golden = serde_json::from_slice(&golden("smollm2-llama-cpp.json")).unwrap();
     let Some(path) = find_model(&golden_file.model) else {
-        println!(
-            "skipped: {} is not there; pull it or set GRAMASK_MODEL",
-            golden_file.model
-        );
+        println!("skipped: {} is not there; pull it or set GRAMASK_MODEL", golden_file.model);
         return;
     };
     let checkpoint = Checkpoint::open(&path).unwrap();
@@ -134,12 +120,7 @@ fn compare(golden_file: &Golden, ours: &[Vec<Vec<f32>>], tolerance: f32, least_c
             for (id, logit) in exact {
                 let difference = (ours[*id as usize] - logit).abs();
                 largest = largest.max(difference);
-                assert!(
-                    difference <= tolerance,
-                    "{}: token {id}: {}, not {logit}",
-                    place(),
-                    ours[*id as usize]
-                );
+                assert!(difference <= tolerance, "{}: token {id}: {}, not {logit}", place(), ours[*id as usize]);
             }
             if exact[0].1 - exact[1].1 > 2.0 * tolerance {
                 assert_eq!(best, Some(exact[0].0), "{}", place());
@@ -151,17 +132,10 @@ fn compare(golden_file: &Golden, ours: &[Vec<Vec<f32>>], tolerance: f32, least_c
             // No further from the noisy run than the exact run is from it.
             let noisy = &sequence.quantised.sample[position];
             let (to_noisy, between) = (cosine(&sample, noisy), cosine(&sequence.exact.sample[position], noisy));
-            assert!(
-                to_noisy >= between - 1e-3,
-                "{}: cosine {to_noisy}, noise alone gives {between}",
-                place()
-            );
+            assert!(to_noisy >= between - 1e-3, "{}: cosine {to_noisy}, noise alone gives {between}", place());
         }
     }
-    assert!(
-        positions >= 200 && compared >= 50,
-        "{compared} of {positions} positions have a clear first token"
-    );
+    assert!(positions >= 200 && compared >= 50, "{compared} of {positions} positions have a clear first token");
 
     let full: Vec<f32> = golden("smollm2-llama-cpp.f16")
         .as_chunks::<2>()
@@ -174,10 +148,7 @@ fn compare(golden_file: &Golden, ours: &[Vec<Vec<f32>>], tolerance: f32, least_c
         let got = &ours[*sequence][*position];
         let same = cosine(got, want);
         lowest = lowest.min(same);
-        assert!(
-            same >= least_cosine,
-            "all logits of position {position} of sequence {sequence}: cosine {same}"
-        );
+        assert!(same >= least_cosine, "all logits of position {position} of sequence {sequence}: cosine {same}");
     }
     println!(
         "{positions} positions: cosine >= {lowest:.7}, top logits within {largest:.4}; first token the same as on the \

@@ -73,13 +73,7 @@ fn story(model: &Transformer) -> Vec<Vec<f32>> {
     cache.copy_range(0, 4, 4..20).unwrap();
     cache.truncate(3, 17).unwrap();
     // A prompt beside drafts and single tokens, and some of their logits.
-    let rows = [
-        (1, tokens(4, 5)),
-        (3, tokens(1, 6)),
-        (2, tokens(33, 7)),
-        (0, tokens(2, 8)),
-        (4, tokens(20, 9)),
-    ];
+    let rows = [(1, tokens(4, 5)), (3, tokens(1, 6)), (2, tokens(33, 7)), (0, tokens(2, 8)), (4, tokens(20, 9))];
     pass(&mut cache, &rows, Select::Tails(vec![4, 1, 1, 2, 0]));
     for step in 0..2 {
         let rows = [0, 1, 2, 3, 4].map(|slot| (slot, tokens(1, slot + step)));
@@ -146,23 +140,9 @@ fn recordings_of_two_models_share_a_cache() {
     for step in 0..8 {
         let (model, reference) = ([&one, &two][step % 2], &flex[step % 2]);
         let tokens = tokens(1, step);
-        let rows = [
-            Row {
-                slot: 1,
-                tokens: &tokens,
-            },
-            Row { slot: 0, tokens: &[5] },
-        ];
-        let got = numbers(
-            model
-                .forward(&mut there, &rows[..1 + step % 3 / 2], Select::Last)
-                .unwrap(),
-        );
-        let want = numbers(
-            reference
-                .forward(&mut here, &rows[..1 + step % 3 / 2], Select::Last)
-                .unwrap(),
-        );
+        let rows = [Row { slot: 1, tokens: &tokens }, Row { slot: 0, tokens: &[5] }];
+        let got = numbers(model.forward(&mut there, &rows[..1 + step % 3 / 2], Select::Last).unwrap());
+        let want = numbers(reference.forward(&mut here, &rows[..1 + step % 3 / 2], Select::Last).unwrap());
         assert_close(&format!("step {step}"), &got, &want, ROUNDING);
     }
 }
@@ -176,10 +156,7 @@ fn each_kernel_can_be_switched_off() {
         Kernels::NONE,
         Kernels { norm: false, ..all },
         Kernels { rotary: false, ..all },
-        Kernels {
-            attention: false,
-            ..all
-        },
+        Kernels { attention: false, ..all },
         Kernels { swiglu: false, ..all },
         Kernels { product: false, ..all },
     ] {
@@ -199,10 +176,7 @@ fn weights_in_blocks_give_the_cpus_logits() {
         // Many rows of f16 are products of f16, with the activations rounded.
         let tolerance = if kind == WeightType::F16 { 0.05 } else { ROUNDING };
         assert_same_story(&kind.to_string(), &story(&model), &want, tolerance);
-        assert_eq!(
-            model.weight_bytes(),
-            open("tiny-qwen3", &Device::flex(), kind).weight_bytes()
-        );
+        assert_eq!(model.weight_bytes(), open("tiny-qwen3", &Device::flex(), kind).weight_bytes());
         let plain = short_story(&model.without_native_code());
         let want = short_story(&open("tiny-qwen3", &Device::flex(), kind));
         assert_same_story(&format!("{kind} in tensor operations"), &plain, &want, tolerance);
@@ -243,12 +217,7 @@ fn narrow_types_are_close_or_refused_by_name() {
         }
     }
     let error = Transformer::load(&checkpoint("tiny-qwen3"), &Device::flex(), WeightType::Bf16).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("does not compute in bf16; it has f32, f16, q8_0, q4_1"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("does not compute in bf16; it has f32, f16, q8_0, q4_1"), "{error}");
 }
 
 /// With `[profiling] logger = { level = "minimal", stdout = true }` in a `cubecl.toml`, the lines between the marks are the

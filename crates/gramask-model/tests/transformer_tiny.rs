@@ -31,11 +31,7 @@ fn open(name: &str, device: &Device, weights: WeightType) -> Transformer {
 fn on_flex(name: &str) -> [Transformer; 3] {
     let device = DeviceName::Flex.open().unwrap();
     let load = || open(name, &device, WeightType::F32);
-    [
-        load(),
-        load().without_native_code(),
-        load().with_kernels(Kernels::ALL).with_recorded_steps(),
-    ]
+    [load(), load().without_native_code(), load().with_kernels(Kernels::ALL).with_recorded_steps()]
 }
 
 fn sequences(name: &str) -> Vec<Vec<u32>> {
@@ -45,12 +41,7 @@ fn sequences(name: &str) -> Vec<Vec<u32>> {
 /// `[tokens, vocabulary]` of all sequences, one after the other.
 fn expected(name: &str) -> Vec<f32> {
     let bytes = std::fs::read(folder(name).join("logits.f32")).unwrap();
-    bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|b| f32::from_le_bytes(*b))
-        .collect()
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 fn numbers(logits: Tensor<2>) -> Vec<f32> {
@@ -63,11 +54,7 @@ fn cache(model: &Transformer, slots: usize) -> Cache {
 
 /// All logits of one sequence, in a fresh cache.
 fn alone(model: &Transformer, tokens: &[u32]) -> Vec<f32> {
-    numbers(
-        model
-            .forward(&mut cache(model, 1), &[Row { slot: 0, tokens }], Select::All)
-            .unwrap(),
-    )
+    numbers(model.forward(&mut cache(model, 1), &[Row { slot: 0, tokens }], Select::All).unwrap())
 }
 
 #[track_caller]
@@ -114,11 +101,7 @@ fn logits_on_wgpu_equal_those_of_numpy() {
     for name in TINY {
         let model = open(name, &device, WeightType::F32);
         let sequences = sequences(name);
-        let rows: Vec<_> = sequences
-            .iter()
-            .enumerate()
-            .map(|(slot, tokens)| Row { slot, tokens })
-            .collect();
+        let rows: Vec<_> = sequences.iter().enumerate().map(|(slot, tokens)| Row { slot, tokens }).collect();
         let mut cache = Cache::new(model.config(), 3, 64, &device).unwrap();
         let got = numbers(model.forward(&mut cache, &rows, Select::All).unwrap());
         assert_close(&got, &expected(name), 1e-3);
@@ -129,11 +112,7 @@ fn logits_on_wgpu_equal_those_of_numpy() {
         let vocabulary = flex.config().vocabulary;
         for (slot, sequence) in sequences.iter().enumerate() {
             let whole = alone(&flex, &[sequence.as_slice(), &[7]].concat());
-            assert_close(
-                &got[slot * vocabulary..][..vocabulary],
-                &whole[sequence.len() * vocabulary..],
-                1e-3,
-            );
+            assert_close(&got[slot * vocabulary..][..vocabulary], &whole[sequence.len() * vocabulary..], 1e-3);
         }
     }
 }
@@ -146,11 +125,7 @@ fn a_ragged_batch_equals_one_by_one() {
             sequences.push(long(name));
             // Slots in disorder, one unused, different lengths.
             let slots = [3, 0, 4, 1];
-            let rows: Vec<_> = slots
-                .iter()
-                .zip(&sequences)
-                .map(|(&slot, tokens)| Row { slot, tokens })
-                .collect();
+            let rows: Vec<_> = slots.iter().zip(&sequences).map(|(&slot, tokens)| Row { slot, tokens }).collect();
             let mut cache = cache(&model, 5);
             let together = numbers(model.forward(&mut cache, &rows, Select::All).unwrap());
             let one_by_one: Vec<_> = sequences.iter().flat_map(|s| alone(&model, s)).collect();
@@ -160,16 +135,8 @@ fn a_ragged_batch_equals_one_by_one() {
             let vocabulary = model.config().vocabulary;
             let mut continued = sequences.clone();
             for (step, order) in [[1, 3, 0, 2], [0, 1, 2, 3]].iter().enumerate() {
-                let new: Vec<Vec<u32>> = (0..4)
-                    .map(|s| vec![10 * s + step as u32, 5][..1 + step].to_vec())
-                    .collect();
-                let rows: Vec<_> = order
-                    .iter()
-                    .map(|&s| Row {
-                        slot: slots[s],
-                        tokens: &new[s],
-                    })
-                    .collect();
+                let new: Vec<Vec<u32>> = (0..4).map(|s| vec![10 * s + step as u32, 5][..1 + step].to_vec()).collect();
+                let rows: Vec<_> = order.iter().map(|&s| Row { slot: slots[s], tokens: &new[s] }).collect();
                 let got = numbers(model.forward(&mut cache, &rows, Select::Last).unwrap());
                 for (row, &s) in order.iter().enumerate() {
                     continued[s].extend(&new[s]);
@@ -194,11 +161,7 @@ fn any_division_of_a_sequence_gives_the_same_logits() {
                 let mut cache = cache(&model, 2);
                 let mut pieces = Vec::new();
                 for tokens in tokens.chunks(chunk) {
-                    pieces.extend(numbers(
-                        model
-                            .forward(&mut cache, &[Row { slot: 1, tokens }], Select::All)
-                            .unwrap(),
-                    ));
+                    pieces.extend(numbers(model.forward(&mut cache, &[Row { slot: 1, tokens }], Select::All).unwrap()));
                 }
                 assert_eq!(cache.len(1), Ok(tokens.len()));
                 assert_close(&pieces, &whole[..tokens.len() * vocabulary], ROUNDING);
@@ -215,25 +178,14 @@ fn last_is_the_last_of_all() {
     let all = numbers(model.forward(&mut cache(&model, 2), &rows, Select::All).unwrap());
     let last = numbers(model.forward(&mut cache(&model, 2), &rows, Select::Last).unwrap());
     let vocabulary = model.config().vocabulary;
-    let wanted: Vec<f32> = [2, 4]
-        .into_iter()
-        .flat_map(|row| &all[row * vocabulary..][..vocabulary])
-        .copied()
-        .collect();
+    let wanted: Vec<f32> = [2, 4].into_iter().flat_map(|row| &all[row * vocabulary..][..vocabulary]).copied().collect();
     assert_close(&last, &wanted, ROUNDING);
 
     // Two of the first row's, one of the second's; then none of the first row's.
     for (tails, tokens) in [(vec![2, 1], vec![1, 2, 4]), (vec![0, 2], vec![3, 4])] {
-        let some = numbers(
-            model
-                .forward(&mut cache(&model, 2), &rows, Select::Tails(tails))
-                .unwrap(),
-        );
-        let wanted: Vec<f32> = tokens
-            .into_iter()
-            .flat_map(|row| &all[row * vocabulary..][..vocabulary])
-            .copied()
-            .collect();
+        let some = numbers(model.forward(&mut cache(&model, 2), &rows, Select::Tails(tails)).unwrap());
+        let wanted: Vec<f32> =
+            tokens.into_iter().flat_map(|row| &all[row * vocabulary..][..vocabulary]).copied().collect();
         assert_close(&some, &wanted, ROUNDING);
     }
     for tails in [vec![4, 1], vec![1], vec![0, 0]] {
@@ -252,58 +204,23 @@ fn copied_and_truncated_slots_go_on_as_if_written_anew() {
             let vocabulary = model.config().vocabulary;
             let prompt = &sequences(name)[2];
             let mut cache = cache(&model, 3);
-            model
-                .forward(
-                    &mut cache,
-                    &[Row {
-                        slot: 1,
-                        tokens: prompt,
-                    }],
-                    Select::Last,
-                )
-                .unwrap();
+            model.forward(&mut cache, &[Row { slot: 1, tokens: prompt }], Select::Last).unwrap();
             // The prompt's first 20 tokens are shared; slot 2 held something else before.
-            model
-                .forward(
-                    &mut cache,
-                    &[Row {
-                        slot: 2,
-                        tokens: &[9; 30],
-                    }],
-                    Select::Last,
-                )
-                .unwrap();
+            model.forward(&mut cache, &[Row { slot: 2, tokens: &[9; 30] }], Select::Last).unwrap();
             cache.copy(1, 2, 20).unwrap();
             cache.copy(1, 0, 20).unwrap();
             assert_eq!([0, 1, 2].map(|s| cache.len(s).unwrap()), [20, 24, 20]);
             // Slot 1: four tokens back and two others; all three go on in one batch.
             cache.truncate(1, 20).unwrap();
             let ends: [&[u32]; 3] = [&[7], &[8, 9], &[10, 11, 12]];
-            let rows: Vec<_> = ends
-                .iter()
-                .enumerate()
-                .map(|(slot, &tokens)| Row { slot, tokens })
-                .collect();
+            let rows: Vec<_> = ends.iter().enumerate().map(|(slot, &tokens)| Row { slot, tokens }).collect();
             let got = numbers(model.forward(&mut cache, &rows, Select::Last).unwrap());
             for (slot, end) in ends.iter().enumerate() {
                 let want = alone(&model, &[&prompt[..20], end].concat());
-                assert_close(
-                    &got[slot * vocabulary..][..vocabulary],
-                    &want[want.len() - vocabulary..],
-                    ROUNDING,
-                );
+                assert_close(&got[slot * vocabulary..][..vocabulary], &want[want.len() - vocabulary..], ROUNDING);
             }
             cache.clear(0).unwrap();
-            let again = model
-                .forward(
-                    &mut cache,
-                    &[Row {
-                        slot: 0,
-                        tokens: prompt,
-                    }],
-                    Select::All,
-                )
-                .unwrap();
+            let again = model.forward(&mut cache, &[Row { slot: 0, tokens: prompt }], Select::All).unwrap();
             assert_close(&numbers(again), &alone(&model, prompt), ROUNDING);
         }
     }
@@ -348,67 +265,23 @@ fn a_shared_prefix_is_read_in_either_place() {
 fn wrong_rows_are_refused_before_anything_is_written() {
     for model in on_flex("tiny-llama") {
         let mut cache = Cache::new(model.config(), 2, 8, model.device()).unwrap();
-        model
-            .forward(
-                &mut cache,
-                &[Row {
-                    slot: 0,
-                    tokens: &[1, 2, 3],
-                }],
-                Select::Last,
-            )
-            .unwrap();
+        model.forward(&mut cache, &[Row { slot: 0, tokens: &[1, 2, 3] }], Select::Last).unwrap();
         let good = Row { slot: 1, tokens: &[1] };
         let cases: [(&[Row<'_>], ModelError); 6] = [
             (&[], ModelError::NoRows),
-            (
-                &[good, Row { slot: 0, tokens: &[] }],
-                ModelError::EmptyRow { row: 1, slot: 0 },
-            ),
+            (&[good, Row { slot: 0, tokens: &[] }], ModelError::EmptyRow { row: 1, slot: 0 }),
             (
                 &[good, Row { slot: 2, tokens: &[1] }],
-                ModelError::Slot {
-                    row: 1,
-                    error: CacheError::NoSuchSlot { slot: 2, slots: 2 },
-                },
+                ModelError::Slot { row: 1, error: CacheError::NoSuchSlot { slot: 2, slots: 2 } },
+            ),
+            (&[good, good], ModelError::SlotTwice { first: 0, second: 1, slot: 1 }),
+            (
+                &[good, Row { slot: 0, tokens: &[1; 6] }],
+                ModelError::ContextOverflow { slot: 0, held: 3, added: 6, capacity: 8 },
             ),
             (
-                &[good, good],
-                ModelError::SlotTwice {
-                    first: 0,
-                    second: 1,
-                    slot: 1,
-                },
-            ),
-            (
-                &[
-                    good,
-                    Row {
-                        slot: 0,
-                        tokens: &[1; 6],
-                    },
-                ],
-                ModelError::ContextOverflow {
-                    slot: 0,
-                    held: 3,
-                    added: 6,
-                    capacity: 8,
-                },
-            ),
-            (
-                &[
-                    good,
-                    Row {
-                        slot: 0,
-                        tokens: &[263, 264],
-                    },
-                ],
-                ModelError::NoSuchToken {
-                    row: 1,
-                    position: 1,
-                    id: 264,
-                    vocabulary: 264,
-                },
+                &[good, Row { slot: 0, tokens: &[263, 264] }],
+                ModelError::NoSuchToken { row: 1, position: 1, id: 264, vocabulary: 264 },
             ),
         ];
         for (rows, error) in cases {
@@ -416,16 +289,7 @@ fn wrong_rows_are_refused_before_anything_is_written() {
             assert_eq!([cache.len(0), cache.len(1)], [Ok(3), Ok(0)]);
         }
         // Exactly full is not too much.
-        model
-            .forward(
-                &mut cache,
-                &[Row {
-                    slot: 0,
-                    tokens: &[1; 5],
-                }],
-                Select::Last,
-            )
-            .unwrap();
+        model.forward(&mut cache, &[Row { slot: 0, tokens: &[1; 5] }], Select::Last).unwrap();
         assert_eq!(cache.len(0), Ok(8));
     }
 }
@@ -435,10 +299,7 @@ fn a_cache_of_another_model_is_refused() {
     let [llama, ..] = on_flex("tiny-llama");
     let [qwen, ..] = on_flex("tiny-qwen3");
     let mut other = cache(&qwen, 1);
-    let error = llama
-        .forward(&mut other, &[Row { slot: 0, tokens: &[1] }], Select::Last)
-        .unwrap_err()
-        .to_string();
+    let error = llama.forward(&mut other, &[Row { slot: 0, tokens: &[1] }], Select::Last).unwrap_err().to_string();
     assert!(error.contains("3 layers of 1 heads of width 16"), "{error}");
     assert!(error.contains("2 layers of 2 heads of width 8"), "{error}");
 }
@@ -453,15 +314,9 @@ fn a_configuration_that_does_not_fit_the_tensors_names_the_tensor() {
         Transformer::load_from(&config, &*checkpoint.tensors, &device, WeightType::F32, &mut |_| ()).unwrap_err()
     };
     let error = load(|c| c.layers = 3);
-    assert!(
-        matches!(&error, LoadError::MissingTensor { name, .. } if name.starts_with("model.layers.2.")),
-        "{error}"
-    );
+    assert!(matches!(&error, LoadError::MissingTensor { name, .. } if name.starts_with("model.layers.2.")), "{error}");
     let error = load(|c| c.hidden = 49);
-    assert!(
-        matches!(&error, LoadError::WrongShape { name, .. } if name.contains("mlp.gate_proj")),
-        "{error}"
-    );
+    assert!(matches!(&error, LoadError::WrongShape { name, .. } if name.contains("mlp.gate_proj")), "{error}");
     let error = load(|c| c.kv_heads = 3);
     assert!(matches!(error, LoadError::Configuration { .. }), "{error}");
 }
@@ -472,14 +327,7 @@ fn loading_says_how_far_it_is() {
     let checkpoint = Checkpoint::open(&folder("tiny-qwen2")).unwrap();
     let mut seen = Vec::new();
     let mut progress = |p: gramask_model::transformer::Progress| seen.push((p.loaded, p.total));
-    Transformer::load_from(
-        &checkpoint.config,
-        &*checkpoint.tensors,
-        &device,
-        WeightType::F32,
-        &mut progress,
-    )
-    .unwrap();
+    Transformer::load_from(&checkpoint.config, &*checkpoint.tensors, &device, WeightType::F32, &mut progress).unwrap();
     assert!(seen.is_sorted() && seen.len() > 10);
     let total = checkpoint.config.parameters();
     assert_eq!(seen.last(), Some(&(total, total)));

@@ -46,12 +46,7 @@ fn learnt(checkpoint: &Checkpoint, lora: Lora) -> Tunable {
 /// The logits that numpy found, `[tokens, vocabulary]` of all sequences, one after the other.
 fn golden(name: &str) -> Vec<f32> {
     let bytes = std::fs::read(folder(name).join("logits.f32")).unwrap();
-    bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|b| f32::from_le_bytes(*b))
-        .collect()
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 fn numbers(tensor: Tensor<2>) -> Vec<f32> {
@@ -60,18 +55,9 @@ fn numbers(tensor: Tensor<2>) -> Vec<f32> {
 
 /// Three sequences with two tokens in common.
 const SEQUENCES: [Sequence<'static>; 3] = [
-    Sequence {
-        prompt: &[9, 8, 30, 31, 32],
-        output: &[40, 41, 2],
-    },
-    Sequence {
-        prompt: &[9, 8, 50],
-        output: &[2],
-    },
-    Sequence {
-        prompt: &[9, 8, 60, 61, 62, 63],
-        output: &[70, 71, 72, 73, 2],
-    },
+    Sequence { prompt: &[9, 8, 30, 31, 32], output: &[40, 41, 2] },
+    Sequence { prompt: &[9, 8, 50], output: &[2] },
+    Sequence { prompt: &[9, 8, 60, 61, 62, 63], output: &[70, 71, 72, 73, 2] },
 ];
 
 fn pack() -> Pack {
@@ -97,10 +83,7 @@ fn the_training_forward_is_the_inference_forward() {
         let mut from = 0;
         for tokens in ids {
             // Every token but the last predicts the next one.
-            let sequence = Sequence {
-                prompt: &tokens[..1],
-                output: &tokens[1..],
-            };
+            let sequence = Sequence { prompt: &tokens[..1], output: &tokens[1..] };
             let got = numbers(model.logits(&Pack::new(&[sequence]).unwrap()).unwrap());
             let want = &golden[from * vocabulary..(from + tokens.len() - 1) * vocabulary];
             assert_close(&got, want, 5e-5);
@@ -129,10 +112,7 @@ fn native_operations_are_the_portable_ones() {
 fn a_pack_is_its_sequences_one_by_one() {
     for name in TINY {
         let checkpoint = open(name);
-        let lora = Lora {
-            rank: 2,
-            ..Lora::default()
-        };
+        let lora = Lora { rank: 2, ..Lora::default() };
         for model in [whole(&checkpoint), learnt(&checkpoint, lora)] {
             let together = model.gradients(&pack(), 0.5, &Draw::default()).unwrap();
             let mut apart = Gradients::none(&model);
@@ -141,12 +121,7 @@ fn a_pack_is_its_sequences_one_by_one() {
                 assert_eq!(alone.prefix, 0);
                 apart = apart.plus(model.gradients(&alone, 0.5, &Draw::default()).unwrap());
             }
-            assert!(
-                (together.loss - apart.loss).abs() < 1e-4,
-                "{} {}",
-                together.loss,
-                apart.loss
-            );
+            assert!((together.loss - apart.loss).abs() < 1e-4, "{} {}", together.loss, apart.loss);
             for (one, other) in together.gradients.into_iter().zip(apart.gradients) {
                 assert_close(&numbers(one), &numbers(other), 2e-4);
             }
@@ -159,11 +134,7 @@ fn a_pack_is_its_sequences_one_by_one() {
 fn gradients_are_those_of_finite_differences() {
     for name in TINY {
         let checkpoint = open(name);
-        let lora = Lora {
-            rank: 3,
-            alpha: 5.0,
-            ..Lora::default()
-        };
+        let lora = Lora { rank: 3, alpha: 5.0, ..Lora::default() };
         for (kind, model) in [("whole", whole(&checkpoint)), ("adapter", learnt(&checkpoint, lora))] {
             let gradients = model.gradients(&pack(), 1.0, &Draw::default()).unwrap().gradients;
             let mut random = Random::new(&[11]);
@@ -203,32 +174,21 @@ fn the_loss_of_a_few_sequences_falls() {
     let checkpoint = open("tiny-llama");
     let losses = |mut model: Tunable, rate: f64| -> Vec<f64> {
         let mut optimiser = AdamW::new(AdamWSettings::default(), &model);
-        let schedule = Schedule {
-            peak: rate,
-            floor: 0.1,
-            warm_up: 5,
-            steps: 60,
-        };
+        let schedule = Schedule { peak: rate, floor: 0.1, warm_up: 5, steps: 60 };
         let pack = pack();
         (0..60)
             .map(|step| {
                 let weight = 1.0 / pack.predictions.len() as f64;
                 let found = model.gradients(&pack, weight, &Draw::default()).unwrap();
-                optimiser
-                    .step(&mut model, found.gradients, schedule.rate(step))
-                    .unwrap();
+                optimiser.step(&mut model, found.gradients, schedule.rate(step)).unwrap();
                 found.loss * weight
             })
             .collect()
     };
-    let lora = Lora {
-        rank: 4,
-        ..Lora::default()
-    };
-    for (kind, curve) in [
-        ("whole", losses(whole(&checkpoint), 3e-3)),
-        ("adapter", losses(adapted(&checkpoint, lora), 2e-2)),
-    ] {
+    let lora = Lora { rank: 4, ..Lora::default() };
+    for (kind, curve) in
+        [("whole", losses(whole(&checkpoint), 3e-3)), ("adapter", losses(adapted(&checkpoint, lora), 2e-2))]
+    {
         assert!(curve[0] > 4.0, "{kind} {curve:?}");
         assert!(curve[59] < 0.1, "{kind} {curve:?}");
     }
@@ -238,12 +198,7 @@ fn the_loss_of_a_few_sequences_falls() {
 fn a_merged_adapter_is_the_unmerged_one() {
     for name in TINY {
         let checkpoint = open(name);
-        let lora = Lora {
-            rank: 3,
-            alpha: 5.0,
-            rank_stabilised: name == "tiny-qwen2",
-            ..Lora::default()
-        };
+        let lora = Lora { rank: 3, alpha: 5.0, rank_stabilised: name == "tiny-qwen2", ..Lora::default() };
         let model = learnt(&checkpoint, lora);
         let adapter = Adapter::of(&model, None).unwrap();
         let merged = adapter.merge(open(name)).unwrap();
@@ -252,10 +207,7 @@ fn a_merged_adapter_is_the_unmerged_one() {
         let of = |transformer: &Transformer| {
             let mut cache = Cache::new(&checkpoint.config, 1, 64, &device).unwrap();
             let tokens = [SEQUENCES[0].prompt, SEQUENCES[0].output].concat();
-            let row = Row {
-                slot: 0,
-                tokens: &tokens[..tokens.len() - 1],
-            };
+            let row = Row { slot: 0, tokens: &tokens[..tokens.len() - 1] };
             numbers(transformer.forward(&mut cache, &[row], Select::Tails(vec![3])).unwrap())
         };
         let unmerged = numbers(model.logits(&Pack::new(&SEQUENCES[..1]).unwrap()).unwrap());
@@ -271,11 +223,7 @@ fn a_training_that_is_stopped_goes_on_exactly() {
     let checkpoint = open("tiny-qwen3");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.safetensors");
-    let lora = || Lora {
-        rank: 2,
-        dropout: 0.2,
-        ..Lora::default()
-    };
+    let lora = || Lora { rank: 2, dropout: 0.2, ..Lora::default() };
     let mut losses: Vec<Vec<f64>> = Vec::new();
     for stop_at in [None, Some(3)] {
         let mut model = adapted(&checkpoint, lora());
@@ -315,15 +263,9 @@ fn a_model_written_out_is_the_same_model() {
         assert_eq!(back.tokenizer.end_tokens(), checkpoint.tokenizer.end_tokens());
         let text = "<|im_start|>Naïve 🧬 \n x";
         for special in [true, false] {
-            assert_eq!(
-                back.tokenizer.encode(text, special),
-                checkpoint.tokenizer.encode(text, special)
-            );
+            assert_eq!(back.tokenizer.encode(text, special), checkpoint.tokenizer.encode(text, special));
         }
-        assert_eq!(
-            whole(&back).loss(&pack()).unwrap(),
-            whole(&checkpoint).loss(&pack()).unwrap()
-        );
+        assert_eq!(whole(&back).loss(&pack()).unwrap(), whole(&checkpoint).loss(&pack()).unwrap());
         checkpoint.write(folder.path(), true).unwrap();
         let half = whole(&Checkpoint::open(folder.path()).unwrap()).loss(&pack()).unwrap();
         assert!((half - whole(&checkpoint).loss(&pack()).unwrap()).abs() < 0.05);
@@ -332,13 +274,7 @@ fn a_model_written_out_is_the_same_model() {
 
 #[test]
 fn a_model_from_scratch_knows_nothing_and_learns() {
-    let scratch = Scratch {
-        layers: 2,
-        width: 32,
-        heads: 4,
-        kv_heads: 2,
-        hidden: 64,
-    };
+    let scratch = Scratch { layers: 2, width: 32, heads: 4, kv_heads: 2, hidden: 64 };
     let checkpoint = scratch.checkpoint(open("tiny-qwen3"), 3).unwrap();
     let mut model = whole(&checkpoint);
     let uniform = (checkpoint.config.vocabulary as f64).ln();
@@ -357,10 +293,7 @@ fn a_model_from_scratch_knows_nothing_and_learns() {
 #[test]
 fn dropout_is_addressed_and_off_outside_of_training() {
     let checkpoint = open("tiny-llama");
-    let lora = Lora {
-        dropout: 0.5,
-        ..Lora::default()
-    };
+    let lora = Lora { dropout: 0.5, ..Lora::default() };
     let model = learnt(&checkpoint, lora);
     let loss = |draw: Vec<u64>| model.gradients(&pack(), 1.0, &Draw(draw)).unwrap().loss;
     assert_eq!(loss(vec![1, 2]), loss(vec![1, 2]));
@@ -371,11 +304,7 @@ fn dropout_is_addressed_and_off_outside_of_training() {
 #[test]
 fn adapters_are_written_as_peft_names_them_and_come_back() {
     let checkpoint = open("tiny-llama");
-    let lora = Lora {
-        rank: 2,
-        targets: vec![Target::QProj, Target::DownProj],
-        ..Lora::default()
-    };
+    let lora = Lora { rank: 2, targets: vec![Target::QProj, Target::DownProj], ..Lora::default() };
     let model = learnt(&checkpoint, lora);
     let adapter = Adapter::of(&model, Some("org/name".into())).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -417,16 +346,10 @@ fn an_adapter_of_peft_says_what_numpy_says() {
     for tokens in ids {
         let want = &golden[from * vocabulary..(from + tokens.len()) * vocabulary];
         let mut cache = Cache::new(&checkpoint.config, 1, 64, &device).unwrap();
-        let row = Row {
-            slot: 0,
-            tokens: &tokens,
-        };
+        let row = Row { slot: 0, tokens: &tokens };
         let got = numbers(merged.forward(&mut cache, &[row], Select::All).unwrap());
         assert_close(&got, want, 1e-4);
-        let sequence = Sequence {
-            prompt: &tokens[..1],
-            output: &tokens[1..],
-        };
+        let sequence = Sequence { prompt: &tokens[..1], output: &tokens[1..] };
         let got = numbers(unmerged.logits(&Pack::new(&[sequence]).unwrap()).unwrap());
         assert_close(&got, &want[..want.len() - vocabulary], 1e-4);
         from += tokens.len();
@@ -445,26 +368,15 @@ fn adapters_that_are_something_else_are_refused() {
         ("\"LORA\"", "\"IA3\"", "peft_type"),
         ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias"),
         ("\"use_dora\": false", "\"use_dora\": true", "use_dora"),
-        (
-            "\"modules_to_save\": null",
-            "\"modules_to_save\": [\"lm_head\"]",
-            "lm_head",
-        ),
-        (
-            "\"alpha_pattern\": {}",
-            "\"alpha_pattern\": {\"q\": 1}",
-            "alpha_pattern",
-        ),
+        ("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "lm_head"),
+        ("\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q\": 1}", "alpha_pattern"),
         ("{", "", "JSON"),
     ] {
         let changed = good.replacen(from, to, 1);
         assert_ne!(changed, good, "{from}");
         std::fs::write(&path, changed).unwrap();
         let error = Adapter::read(folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("adapter_config.json") && error.contains(words),
-            "{error}"
-        );
+        assert!(error.contains("adapter_config.json") && error.contains(words), "{error}");
     }
     std::fs::write(&path, &good).unwrap();
     let read = Adapter::read(folder.path()).unwrap();
@@ -472,10 +384,5 @@ fn adapters_that_are_something_else_are_refused() {
     let same = open("tiny-qwen3").config.width == checkpoint.config.width;
     assert!(same || error.is_some_and(|e| e.contains("another model")));
     std::fs::write(folder.path().join("adapter_model.safetensors"), "no").unwrap();
-    assert!(
-        Adapter::read(folder.path())
-            .unwrap_err()
-            .to_string()
-            .contains("safetensors")
-    );
+    assert!(Adapter::read(folder.path()).unwrap_err().to_string().contains("safetensors"));
 }

@@ -18,12 +18,7 @@ pub struct Document {
 impl Document {
     /// A document without gold entities.
     pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
-        Document {
-            id: id.into(),
-            text: Text::new(text),
-            entities: Vec::new(),
-            offset: 0,
-        }
+        Document { id: id.into(), text: Text::new(text), entities: Vec::new(), offset: 0 }
     }
 
     /// The same document with gold entities.

@@ -43,19 +43,13 @@ pub struct Entity {
 impl Entity {
     /// A contiguous entity.
     pub fn new(label: impl Into<String>, start: usize, end: usize) -> Self {
-        Entity {
-            label: label.into(),
-            fragments: vec![Fragment::new(start, end)],
-        }
+        Entity { label: label.into(), fragments: vec![Fragment::new(start, end)] }
     }
 
     /// An entity of several fragments, which are put in text order.
     pub fn discontinuous(label: impl Into<String>, mut fragments: Vec<Fragment>) -> Self {
         fragments.sort();
-        Entity {
-            label: label.into(),
-            fragments,
-        }
+        Entity { label: label.into(), fragments }
     }
 
     /// The first character of the first fragment (0 where there is none).
@@ -130,11 +124,6 @@ impl Schema {
 
     fn key<'a>(&self, entity: &'a Entity) -> (usize, std::cmp::Reverse<usize>, usize, &'a [Fragment]) {
         let label = self.index(&entity.label).unwrap_or(usize::MAX);
-        (
-            entity.start(),
-            std::cmp::Reverse(entity.end()),
-            label,
-            &entity.fragments,
-        )
+        (entity.start(), std::cmp::Reverse(entity.end()), label, &entity.fragments)
     }
 }

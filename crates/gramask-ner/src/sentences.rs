@@ -114,12 +114,7 @@ const STARTERS: &[&str] = &[
 pub fn sentences(document: &Document) -> Vec<Document> {
     let chars: Vec<char> = document.text.as_str().chars().collect();
     let mut cuts: Vec<usize> = borders(&chars);
-    cuts.retain(|&cut| {
-        !document
-            .entities
-            .iter()
-            .any(|entity| entity.start() < cut && cut < entity.end())
-    });
+    cuts.retain(|&cut| !document.entities.iter().any(|entity| entity.start() < cut && cut < entity.end()));
     cuts.push(chars.len());
     let mut found = Vec::new();
     let mut start = 0;
@@ -140,14 +135,8 @@ fn trimmed(chars: &[char], start: usize, end: usize, entities: &[&Entity]) -> Op
     let inked = |&at: &usize| !chars[at].is_whitespace();
     let first = (start..end).find(inked);
     let last = (start..end).rfind(inked).map(|at| at + 1);
-    let first = first
-        .into_iter()
-        .chain(entities.iter().map(|entity| entity.start()))
-        .min()?;
-    let last = last
-        .into_iter()
-        .chain(entities.iter().map(|entity| entity.end()))
-        .max()?;
+    let first = first.into_iter().chain(entities.iter().map(|entity| entity.start())).min()?;
+    let last = last.into_iter().chain(entities.iter().map(|entity| entity.end())).max()?;
     Some(Fragment::new(first, last))
 }
 
@@ -155,18 +144,10 @@ fn sentence(document: &Document, id: String, span: Fragment, entities: &[&Entity
     let shift = |fragment: &Fragment| Fragment::new(fragment.start - span.start, fragment.end - span.start);
     let entities = entities
         .iter()
-        .map(|entity| Entity {
-            label: entity.label.clone(),
-            fragments: entity.fragments.iter().map(shift).collect(),
-        })
+        .map(|entity| Entity { label: entity.label.clone(), fragments: entity.fragments.iter().map(shift).collect() })
         .collect();
     let text = Text::new(document.text.slice(span).unwrap_or_default());
-    Document {
-        id,
-        text,
-        entities,
-        offset: document.offset + span.start,
-    }
+    Document { id, text, entities, offset: document.offset + span.start }
 }
 
 /// The places, in characters, where the next sentence begins; ascending, without 0 and the end.
@@ -227,14 +208,8 @@ fn begins(chars: &[char], at: usize) -> bool {
 /// Whether the single full stop at `mark`, with white space behind it and the next word at `next`, ends no sentence;
 /// the current one began at `start`.
 fn open(chars: &[char], start: usize, mark: usize, next: usize) -> bool {
-    let token_start = (0..mark)
-        .rev()
-        .find(|&at| chars[at].is_whitespace())
-        .map_or(0, |at| at + 1);
-    let token: String = chars[token_start..mark]
-        .iter()
-        .skip_while(|c| !c.is_alphanumeric())
-        .collect();
+    let token_start = (0..mark).rev().find(|&at| chars[at].is_whitespace()).map_or(0, |at| at + 1);
+    let token: String = chars[token_start..mark].iter().skip_while(|c| !c.is_alphanumeric()).collect();
     let lower = token.to_lowercase();
     let word: String = chars[next..].iter().take_while(|c| c.is_alphanumeric()).collect();
     let starter = STARTERS.contains(&word.as_str());
@@ -261,21 +236,14 @@ fn open(chars: &[char], start: usize, mark: usize, next: usize) -> bool {
     }
     if token.chars().count() == 1 && token.chars().all(char::is_uppercase) {
         // `J. Smith`, but `vitamin C. Patients`: a name has capitals before its initial, or nothing.
-        let before: Vec<char> = chars[..token_start]
-            .iter()
-            .rev()
-            .skip_while(|c| c.is_whitespace())
-            .copied()
-            .collect();
+        let before: Vec<char> = chars[..token_start].iter().rev().skip_while(|c| c.is_whitespace()).copied().collect();
         let word_before: Vec<char> = before.into_iter().take_while(|c| !c.is_whitespace()).collect();
         let lower_before = word_before.last().is_some_and(|c| c.is_lowercase());
         return !starter && !lower_before;
     }
     // `i.v.`, `b.i.d.`: they end a sentence before a capital word, and stand inside one before `LPS` or `5 mg`.
     if token.contains('.')
-        && token
-            .split('.')
-            .all(|part| part.chars().count() == 1 && part.chars().all(char::is_alphabetic))
+        && token.split('.').all(|part| part.chars().count() == 1 && part.chars().all(char::is_alphabetic))
     {
         let capital_word =
             word.chars().next().is_some_and(char::is_uppercase) && word.chars().skip(1).all(char::is_lowercase);
@@ -291,18 +259,13 @@ mod tests {
     use super::*;
 
     fn cut(text: &str) -> Vec<String> {
-        sentences(&Document::new("d", text))
-            .iter()
-            .map(|s| s.text.as_str().to_owned())
-            .collect()
+        sentences(&Document::new("d", text)).iter().map(|s| s.text.as_str().to_owned()).collect()
     }
 
     #[test]
     fn sentences_end_where_a_reader_would_end_them() {
         for text in [
-            "One ended.|Two ended?|Three (in brackets.)|Four! Five\u{2019}s lower"
-                .replace("! ", "!|")
-                .as_str(),
+            "One ended.|Two ended?|Three (in brackets.)|Four! Five\u{2019}s lower".replace("! ", "!|").as_str(),
             "Smith et al. (1998) gave 0.5 mg, i.e. 5. 1 units, vs. Placebo in Fig. 2 of No. 5.|It was E. coli.",
             "It was shown by Smith et al.|The dose was 5 mg i.v.|Rats died.|U.S. Food was given p.o. 5 days.",
             "We gave vitamin C.|Patients improved.|By J. Smith.|In hepatitis B.|We saw none",

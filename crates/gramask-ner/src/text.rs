@@ -43,11 +43,7 @@ impl Text {
         let string = string.into();
         let mut bytes: Vec<u32> = string.char_indices().map(|(byte, _)| byte as u32).collect();
         bytes.push(string.len() as u32);
-        let mut text = Text {
-            string,
-            bytes,
-            words: Vec::new(),
-        };
+        let mut text = Text { string, bytes, words: Vec::new() };
         text.words = WORD
             .find_iter(&text.string)
             .map(|word| Fragment::new(text.char_at(word.start()), text.char_at(word.end())))
@@ -90,8 +86,7 @@ impl Text {
         if fragment.start >= fragment.end {
             return None;
         }
-        self.string
-            .get(self.byte_at(fragment.start)?..self.byte_at(fragment.end)?)
+        self.string.get(self.byte_at(fragment.start)?..self.byte_at(fragment.end)?)
     }
 
     /// The word that begins at character `offset`.

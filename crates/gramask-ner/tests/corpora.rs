@@ -21,11 +21,7 @@ fn off_words(corpus: &Corpus) -> usize {
             document.text.word_starting_at(fragment.start).is_some()
                 && document.text.word_ending_at(fragment.end).is_some()
         };
-        off += document
-            .entities
-            .iter()
-            .filter(|entity| !entity.fragments.iter().all(on))
-            .count();
+        off += document.entities.iter().filter(|entity| !entity.fragments.iter().all(on)).count();
     }
     off
 }
@@ -71,17 +67,8 @@ fn ncbi_disease() {
             assert_eq!(problems[0].document.as_deref(), Some("10923035"));
             assert!(matches!(problems[0].kind, ProblemKind::Mismatch { kept: true, .. }));
             assert_eq!(problems[1].document.as_deref(), Some("8528200"));
-            assert_eq!(
-                problems[1].kind,
-                ProblemKind::DuplicateDocument {
-                    entities: 11,
-                    kept_as: None
-                }
-            );
-            assert_eq!(
-                (corpus.documents.len() + 1, corpus.entities() + 11),
-                (documents, mentions)
-            );
+            assert_eq!(problems[1].kind, ProblemKind::DuplicateDocument { entities: 11, kept_as: None });
+            assert_eq!((corpus.documents.len() + 1, corpus.entities() + 11), (documents, mentions));
         } else {
             assert_eq!(problems, []);
             assert_eq!((corpus.documents.len(), corpus.entities()), (documents, mentions));
@@ -89,10 +76,7 @@ fn ncbi_disease() {
         off += off_words(&corpus);
         let sentences = check_sentences(&corpus);
         let per_abstract = sentences as f64 / documents as f64;
-        assert!(
-            (8.0..12.0).contains(&per_abstract),
-            "{per_abstract} sentences per abstract"
-        );
+        assert!((8.0..12.0).contains(&per_abstract), "{per_abstract} sentences per abstract");
     }
     // `autosomal dominant disorde|r` and `... of complemen|t`; all others, 99.97 %, begin and end with a word.
     assert_eq!(off, 2);
@@ -111,10 +95,7 @@ fn bc5cdr() {
         total += mentions;
         off += off_words(&corpus);
         let per_abstract = check_sentences(&corpus) as f64 / 500.0;
-        assert!(
-            (8.0..12.0).contains(&per_abstract),
-            "{per_abstract} sentences per abstract"
-        );
+        assert!((8.0..12.0).contains(&per_abstract), "{per_abstract} sentences per abstract");
     }
     assert_eq!(total, 28_785);
     // `5-HT|6`, `Ca|2+`, `DA|1`: 99.95 % begin and end with a word.
@@ -136,19 +117,10 @@ fn bc2gm() {
     let (corpus, _) = find("bc2gm", "test").unwrap();
     let file = std::fs::read_to_string(folder.join("test.conll")).unwrap();
     let mut kept = 0;
-    for (block, document) in file
-        .split("\n\n")
-        .filter(|block| !block.trim().is_empty())
-        .zip(&corpus.documents)
-    {
+    for (block, document) in file.split("\n\n").filter(|block| !block.trim().is_empty()).zip(&corpus.documents) {
         let words: Vec<&str> = block.lines().filter_map(|line| line.split('\t').next()).collect();
         if words.iter().all(|word| Text::new(*word).words().len() == 1) {
-            let found: Vec<&str> = document
-                .text
-                .words()
-                .iter()
-                .filter_map(|&w| document.text.slice(w))
-                .collect();
+            let found: Vec<&str> = document.text.words().iter().filter_map(|&w| document.text.slice(w)).collect();
             assert_eq!(words, found);
             kept += 1;
         }
@@ -162,27 +134,13 @@ fn pgxcorpus() {
         return;
     };
     assert_eq!(problems, []);
-    assert_eq!(
-        (corpus.documents.len(), corpus.entities(), corpus.schema.len()),
-        (945, 6_761, 10)
-    );
+    assert_eq!((corpus.documents.len(), corpus.entities(), corpus.schema.len()), (945, 6_761, 10));
     let discontinuous = |entities: &[gramask_ner::Entity]| entities.iter().filter(|e| e.fragments.len() > 1).count();
-    let counts: Vec<usize> = corpus
-        .documents
-        .iter()
-        .map(|document| discontinuous(&document.entities))
-        .collect();
-    assert_eq!(
-        (counts.iter().sum::<usize>(), counts.iter().filter(|&&n| n > 0).count()),
-        (409, 241)
-    );
+    let counts: Vec<usize> = corpus.documents.iter().map(|document| discontinuous(&document.entities)).collect();
+    assert_eq!((counts.iter().sum::<usize>(), counts.iter().filter(|&&n| n > 0).count()), (409, 241));
     assert_eq!(off_words(&corpus), 0);
-    let used: std::collections::BTreeSet<&str> = corpus
-        .documents
-        .iter()
-        .flat_map(|d| &d.entities)
-        .map(|e| e.label.as_str())
-        .collect();
+    let used: std::collections::BTreeSet<&str> =
+        corpus.documents.iter().flat_map(|d| &d.entities).map(|e| e.label.as_str()).collect();
     assert_eq!(used.len(), 10);
     // The drawn splits are disjoint, cover all and keep abstracts together.
     let mut seen = std::collections::BTreeMap::new();
@@ -209,33 +167,19 @@ fn mini() {
         check_sentences(&corpus);
         corpus
     };
-    let (train, test, nested) = (
-        count("mini", "train"),
-        count("mini", "test"),
-        count("mini-nested", "all"),
-    );
+    let (train, test, nested) = (count("mini", "train"), count("mini", "test"), count("mini-nested", "all"));
     assert!(train.documents.len() + test.documents.len() + nested.documents.len() >= 80);
     for corpus in [&train, &test] {
         for document in &corpus.documents {
-            let apart = document
-                .entities
-                .windows(2)
-                .all(|pair| pair[0].end() <= pair[1].start());
-            assert!(
-                apart && document.entities.iter().all(|entity| entity.fragments.len() == 1),
-                "{}",
-                document.id
-            );
+            let apart = document.entities.windows(2).all(|pair| pair[0].end() <= pair[1].start());
+            assert!(apart && document.entities.iter().all(|entity| entity.fragments.len() == 1), "{}", document.id);
         }
     }
     let entities = || nested.documents.iter().flat_map(|document| &document.entities);
     assert!(entities().any(|entity| entity.fragments.len() > 1));
     // The pairs of files say the same as what is in the program.
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mini/nested");
-    let options = Options {
-        schema: Some(nested.schema.clone()),
-        name: Some(nested.name.clone()),
-        ..Options::default()
-    };
+    let options =
+        Options { schema: Some(nested.schema.clone()), name: Some(nested.name.clone()), ..Options::default() };
     assert_eq!(Corpus::read(folder, &options).unwrap(), (nested, vec![]));
 }

@@ -67,10 +67,7 @@ struct FlatCase {
 }
 
 fn flat(entities: &[(String, usize, usize)]) -> Vec<Entity> {
-    entities
-        .iter()
-        .map(|(label, start, end)| Entity::new(label.as_str(), *start, *end))
-        .collect()
+    entities.iter().map(|(label, start, end)| Entity::new(label.as_str(), *start, *end)).collect()
 }
 
 #[test]
@@ -124,9 +121,7 @@ fn nested_and_discontinuous_entities_score_as_sets() {
         for SetDocument { gold, predicted } in &case.documents {
             let entities = |list: &[(String, Vec<(usize, usize)>)]| -> Vec<Entity> {
                 let fragments = |f: &[(usize, usize)]| f.iter().map(|&(s, e)| Fragment::new(s, e)).collect();
-                list.iter()
-                    .map(|(label, f)| Entity::discontinuous(label.as_str(), fragments(f)))
-                    .collect()
+                list.iter().map(|(label, f)| Entity::discontinuous(label.as_str(), fragments(f))).collect()
             };
             scorer.add(&entities(gold), entities(predicted));
         }
@@ -163,28 +158,15 @@ fn tag_sequences_score_as_in_seqeval() {
     for (number, case) in fixture::<BioCase>("seqeval.json").into_iter().enumerate() {
         for (reading, expected) in [(Reading::Lenient, &case.lenient), (Reading::Strict, &case.strict)] {
             let ours = bio::score(&case.gold, &case.predicted, reading).unwrap();
-            assert!(
-                close(&ours.micro, &expected.micro),
-                "case {number} {reading:?}: {ours:?} {:?}",
-                expected.micro
-            );
-            assert_eq!(
-                ours.labels.keys().collect::<Vec<_>>(),
-                expected.labels.keys().collect::<Vec<_>>()
-            );
+            assert!(close(&ours.micro, &expected.micro), "case {number} {reading:?}: {ours:?} {:?}", expected.micro);
+            assert_eq!(ours.labels.keys().collect::<Vec<_>>(), expected.labels.keys().collect::<Vec<_>>());
             for (label, score) in &ours.labels {
-                assert!(
-                    close(score, &expected.labels[label]),
-                    "case {number} {reading:?} {label}"
-                );
+                assert!(close(score, &expected.labels[label]), "case {number} {reading:?} {label}");
             }
         }
         differ += usize::from(case.lenient.micro != case.strict.micro);
     }
-    assert!(
-        differ > 5,
-        "the two readings must differ somewhere for this test to tell them apart"
-    );
+    assert!(differ > 5, "the two readings must differ somewhere for this test to tell them apart");
 }
 
 #[test]
@@ -192,26 +174,9 @@ fn bad_tag_sequences_are_errors_with_a_place() {
     let gold = vec![vec!["O", "B-Gene"], vec!["O"]];
     let score = |predicted: Vec<Vec<&str>>| bio::score(&gold, &predicted, Reading::Lenient).unwrap_err();
     let error = score(vec![vec!["O", "X-Gene"], vec!["O"]]);
-    assert_eq!(
-        error,
-        BioError::Tag {
-            sequence: 0,
-            position: 1,
-            tag: "X-Gene".into()
-        }
-    );
-    assert_eq!(
-        error.to_string(),
-        "sequence 0, tag 1: found \"X-Gene\"; expected O, B-LABEL or I-LABEL"
-    );
-    assert_eq!(
-        score(vec![vec!["O", "O"], vec![]]),
-        BioError::Length {
-            sequence: 1,
-            gold: 1,
-            predicted: 0
-        }
-    );
+    assert_eq!(error, BioError::Tag { sequence: 0, position: 1, tag: "X-Gene".into() });
+    assert_eq!(error.to_string(), "sequence 0, tag 1: found \"X-Gene\"; expected O, B-LABEL or I-LABEL");
+    assert_eq!(score(vec![vec!["O", "O"], vec![]]), BioError::Length { sequence: 1, gold: 1, predicted: 0 });
     assert_eq!(score(vec![]), BioError::Sequences { gold: 2, predicted: 0 });
 }
 
@@ -236,34 +201,15 @@ fn each_error_is_counted_once() {
     let apart = count(one("Gene", 20, 22)).errors;
     assert_eq!((apart.spurious, apart.missing), (1, 1));
     let unknown = count(one("Protein", 10, 20));
-    assert_eq!(
-        (
-            unknown.errors.unknown_label,
-            unknown.errors.missing,
-            unknown.overall.exact.counts.correct
-        ),
-        (1, 1, 0)
-    );
+    assert_eq!((unknown.errors.unknown_label, unknown.errors.missing, unknown.overall.exact.counts.correct), (1, 1, 0));
     let absent = count(one("Gene", 10, 20).with_fault(FaultKind::NotInDocument, Some("Gene")));
-    assert_eq!(
-        (absent.not_in_document_rate, absent.overall.strict.precision),
-        (0.5, 0.5)
-    );
+    assert_eq!((absent.not_in_document_rate, absent.overall.strict.precision), (0.5, 0.5));
     assert_eq!(absent.labels[2].scores.strict.counts.spurious, 1);
     let failed = count(Outcome::ParseFailure.into());
-    assert_eq!(
-        (failed.errors.parse_failure, failed.errors.missing, failed.parse_rate),
-        (1, 1, 0.0)
-    );
+    assert_eq!((failed.errors.parse_failure, failed.errors.missing, failed.parse_rate), (1, 1, 0.0));
     let cut = count(Outcome::Truncated.into());
-    assert_eq!(
-        (cut.errors.truncated, cut.truncation_rate, cut.parse_rate),
-        (1, 1.0, 0.0)
-    );
-    let twice = count(Prediction::from(vec![
-        Entity::new("Gene", 10, 20),
-        Entity::new("Gene", 10, 20),
-    ]));
+    assert_eq!((cut.errors.truncated, cut.truncation_rate, cut.parse_rate), (1, 1.0, 0.0));
+    let twice = count(Prediction::from(vec![Entity::new("Gene", 10, 20), Entity::new("Gene", 10, 20)]));
     assert_eq!((twice.overall.strict.precision, twice.errors.spurious), (0.5, 1));
 }
 
@@ -271,27 +217,14 @@ fn each_error_is_counted_once() {
 fn a_near_miss_does_not_use_up_the_gold_entity_of_a_hit() {
     // The inner prediction comes later, but matches; nervaluate would give the gold entity to the outer one.
     let mut scorer = Scorer::new(&schema());
-    scorer.add(
-        &[Entity::new("Gene", 5, 9)],
-        vec![Entity::new("Gene", 0, 9), Entity::new("Gene", 5, 9)],
-    );
+    scorer.add(&[Entity::new("Gene", 5, 9)], vec![Entity::new("Gene", 0, 9), Entity::new("Gene", 5, 9)]);
     let counts = scorer.summary().overall.strict.counts;
-    assert_eq!(
-        counts,
-        Counts {
-            correct: 1,
-            spurious: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(counts, Counts { correct: 1, spurious: 1, ..Counts::default() });
 }
 
 #[test]
 fn a_discontinuous_entity_overlaps_only_where_it_has_characters() {
-    let gold = [Entity::discontinuous(
-        "Gene",
-        vec![Fragment::new(0, 5), Fragment::new(20, 25)],
-    )];
+    let gold = [Entity::discontinuous("Gene", vec![Fragment::new(0, 5), Fragment::new(20, 25)])];
     let score = |start, end| {
         let mut scorer = Scorer::new(&schema());
         scorer.add(&gold, vec![Entity::new("Gene", start, end)]);

@@ -7,10 +7,7 @@ use gramask_ner::corpus::{Corpus, Form, OnProblem, Options, Problem, ProblemKind
 use gramask_ner::{Document, Entity, Fragment, Schema};
 
 fn skip() -> Options {
-    Options {
-        on_problem: OnProblem::Skip,
-        ..Options::default()
-    }
+    Options { on_problem: OnProblem::Skip, ..Options::default() }
 }
 
 fn read(file: &str, content: &str) -> Result<(Corpus, Vec<Problem>), ReadError> {
@@ -39,16 +36,10 @@ const PUBTATOR: &str = "\
 fn pubtator_is_read() {
     let (corpus, problems) = read("a/train.pubtator", PUBTATOR).unwrap();
     assert_eq!(problems, []);
-    assert_eq!(
-        (corpus.name.as_str(), corpus.schema.labels()),
-        ("train", &["Chemical".to_owned(), "Thing".into()][..])
-    );
+    assert_eq!((corpus.name.as_str(), corpus.schema.labels()), ("train", &["Chemical".to_owned(), "Thing".into()][..]));
     let text = "On naloxone.\nIt reverses α|β clonidine.";
     assert_eq!(corpus.documents[0].text.as_str(), text);
-    assert_eq!(
-        corpus.documents[0].entities,
-        [Entity::new("Chemical", 3, 11), Entity::new("Chemical", 29, 38)]
-    );
+    assert_eq!(corpus.documents[0].entities, [Entity::new("Chemical", 3, 11), Entity::new("Chemical", 29, 38)]);
     assert_eq!(corpus.documents[1].text.as_str(), "A title alone");
     // The same from Windows and without a telling extension.
     let (windows, _) = read("train.txt", &PUBTATOR.replace('\n', "\r\n")).unwrap();
@@ -59,15 +50,9 @@ fn pubtator_is_read() {
 fn a_corrupt_pubtator_line_is_an_error_with_its_place() {
     for (line, found) in [
         ("1\t3\t11\tnaloxone", "with 4 tab-separated fields; expected ID|t|TITLE"),
-        (
-            "1\tx3\t11\tnaloxone\tChemical",
-            "found the offsets \"x3\" and \"11\"; expected two whole numbers",
-        ),
+        ("1\tx3\t11\tnaloxone\tChemical", "found the offsets \"x3\" and \"11\"; expected two whole numbers"),
         ("1\tCID\t11\tnaloxone\tChemical", "found the offsets"),
-        (
-            "2\t3\t11\tnaloxone\tChemical",
-            "an annotation of document \"2\"; expected one of document \"1\"",
-        ),
+        ("2\t3\t11\tnaloxone\tChemical", "an annotation of document \"2\"; expected one of document \"1\""),
         ("1\t3\t11\tnaloxone\t", "an empty label"),
         ("rubbish", "\"rubbish\" with 1 tab-separated fields"),
         ("1|a|Second abstract", "an abstract of \"1\" out of place"),
@@ -109,25 +94,10 @@ fn annotations_that_are_not_the_text_are_named() {
 fn a_document_that_stands_twice_is_reported() {
     let content = "1|t|Same\n1\t0\t4\tSame\tX\n\n1|t|Same\n1\t0\t4\tSame\tX\n\n1|t|Other\n";
     let (corpus, problems) = read("f.pubtator", content).unwrap();
-    assert_eq!(
-        corpus.documents.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(),
-        ["1", "1#2"]
-    );
-    assert_eq!(
-        problems[0].kind,
-        ProblemKind::DuplicateDocument {
-            entities: 1,
-            kept_as: None
-        }
-    );
+    assert_eq!(corpus.documents.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(), ["1", "1#2"]);
+    assert_eq!(problems[0].kind, ProblemKind::DuplicateDocument { entities: 1, kept_as: None });
     assert_eq!(problems[0].line, 4);
-    assert_eq!(
-        problems[1].kind,
-        ProblemKind::DuplicateDocument {
-            entities: 0,
-            kept_as: Some("1#2".into())
-        }
-    );
+    assert_eq!(problems[1].kind, ProblemKind::DuplicateDocument { entities: 0, kept_as: Some("1#2".into()) });
 }
 
 #[test]
@@ -142,13 +112,7 @@ fn labels_are_renamed_and_held_against_the_schema() {
     assert_eq!(corpus.schema.labels(), ["Object"]);
     assert_eq!(corpus.documents[1].entities, [Entity::new("Object", 2, 7)]);
     assert_eq!(problems.len(), 2);
-    assert!(
-        problems[0]
-            .to_string()
-            .ends_with("unknown label \"Chemical\"; expected one of Object"),
-        "{}",
-        problems[0]
-    );
+    assert!(problems[0].to_string().ends_with("unknown label \"Chemical\"; expected one of Object"), "{}", problems[0]);
 }
 
 fn brat(files: &[(&str, &str)], options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
@@ -195,22 +159,13 @@ fn conll_is_read_and_detokenised() {
     let (corpus, problems) = read("dev.conll", content).unwrap();
     assert_eq!(corpus.documents[0].id, "dev:1");
     assert_eq!(corpus.documents[0].text.as_str(), "The K-rat gene.");
-    assert_eq!(
-        corpus.documents[0].entities,
-        [Entity::new("GENE", 4, 9), Entity::new("GENE", 10, 14)]
-    );
+    assert_eq!(corpus.documents[0].entities, [Entity::new("GENE", 4, 9), Entity::new("GENE", 10, 14)]);
     assert_eq!(corpus.documents[1].text.as_str(), "# α");
     assert_eq!(corpus.documents[1].entities, [Entity::new("GENE", 2, 3)]);
     assert_eq!(problems[0].kind, ProblemKind::StrayInside { tag: "I-GENE".into() });
     assert!(stops("dev.conll", content).starts_with("dev.conll:11: I-GENE does not follow a mention of its label"));
-    assert_eq!(
-        stops("d.conll", "a\tO\nb\tX\n"),
-        "d.conll:2: found the tag \"X\"; expected O, B-LABEL or I-LABEL"
-    );
-    assert_eq!(
-        stops("d.conll", "a\tO\nb\n"),
-        "d.conll:2: found \"b\"; expected WORD<TAB>TAG"
-    );
+    assert_eq!(stops("d.conll", "a\tO\nb\tX\n"), "d.conll:2: found the tag \"X\"; expected O, B-LABEL or I-LABEL");
+    assert_eq!(stops("d.conll", "a\tO\nb\n"), "d.conll:2: found \"b\"; expected WORD<TAB>TAG");
 }
 
 #[test]
@@ -226,23 +181,15 @@ fn jsonl_is_written_and_read_back() {
     let (corpus, problems) = read("x.jsonl", std::str::from_utf8(&out).unwrap()).unwrap();
     assert_eq!((corpus.documents, problems), (documents, vec![]));
 
-    let (short, _) = read(
-        "x.jsonl",
-        r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1,"end":2}],"more":1}"#,
-    )
-    .unwrap();
+    let (short, _) =
+        read("x.jsonl", r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1,"end":2}],"more":1}"#).unwrap();
     assert_eq!(short.documents[0].entities, [Entity::new("X", 1, 2)]);
     let broken = "\n{\"id\":\"1\",\"text\":5}\n";
     assert!(stops("x.jsonl", broken).starts_with("x.jsonl:2: found invalid JSON or a field amiss at column "));
     let none = r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1}]}"#;
     assert!(stops("x.jsonl", none).starts_with("x.jsonl:1: document 1: found an entity \"X\" without offsets"));
     let outside = Document::new("z", "ab").with_entities(vec![Entity::new("X", 1, 3)]);
-    assert!(
-        write_jsonl(Vec::new(), [&outside])
-            .unwrap_err()
-            .to_string()
-            .starts_with("document z: offsets 1..3")
-    );
+    assert!(write_jsonl(Vec::new(), [&outside]).unwrap_err().to_string().starts_with("document z: offsets 1..3"));
 }
 
 #[test]
@@ -258,10 +205,7 @@ fn files_that_cannot_be_read_are_errors() {
     assert!(error(&file).ends_with("holds no document; expected at least one as PubTator"));
     std::fs::write(&file, "\u{FEFF}1|t|ok").unwrap();
     assert_eq!(Corpus::read(&file, &Options::default()).unwrap().0.documents[0].id, "1");
-    let form = Options {
-        form: Some(Form::Conll),
-        ..Options::default()
-    };
+    let form = Options { form: Some(Form::Conll), ..Options::default() };
     assert!(Corpus::read_str("odd.name", "word O\n", &form).is_ok());
     let missing = find("no-such", "train").unwrap_err().to_string();
     assert!(
@@ -269,8 +213,5 @@ fn files_that_cannot_be_read_are_errors() {
         "{missing}"
     );
     let split = find("bc5cdr", "valid").unwrap_err().to_string();
-    assert_eq!(
-        split,
-        "corpus bc5cdr has no split \"valid\"; expected one of train, dev, test"
-    );
+    assert_eq!(split, "corpus bc5cdr has no split \"valid\"; expected one of train, dev, test");
 }

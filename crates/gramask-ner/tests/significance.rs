@@ -46,12 +46,7 @@ struct Case {
 }
 
 fn counts(documents: &[[usize; 3]]) -> Vec<Counts> {
-    let of = |&[correct, missed, spurious]: &[usize; 3]| Counts {
-        correct,
-        missed,
-        spurious,
-        ..Counts::default()
-    };
+    let of = |&[correct, missed, spurious]: &[usize; 3]| Counts { correct, missed, spurious, ..Counts::default() };
     documents.iter().map(of).collect()
 }
 
@@ -75,35 +70,18 @@ fn scipy_finds_the_same_of_several_seeds() {
             [&case.first, &case.second].map(|seeds| seeds.iter().map(|seed| counts(seed)).collect::<Vec<_>>());
         let [first, second] = [&first, &second].map(|seeds| seeds.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let got = mean_interval(&first, fixture.confidence, fixture.resamples, 1);
-        assert!(
-            near(got, case.interval),
-            "case {number}: {got:?}, not {:?}",
-            case.interval
-        );
+        assert!(near(got, case.interval), "case {number}: {got:?}, not {:?}", case.interval);
         let test = mean_difference(&first, &second, fixture.resamples, 1).unwrap();
-        assert!(
-            (test.difference - case.difference).abs() < 1e-12,
-            "case {number}: {test:?}"
-        );
+        assert!((test.difference - case.difference).abs() < 1e-12, "case {number}: {test:?}");
         let error = (2.0 * case.p * (1.0 - case.p) / fixture.resamples as f64).sqrt();
-        assert!(
-            (test.p - case.p).abs() < 5.0 * error + 1e-4,
-            "case {number}: {} and not {}",
-            test.p,
-            case.p
-        );
+        assert!((test.p - case.p).abs() < 5.0 * error + 1e-4, "case {number}: {} and not {}", test.p, case.p);
     }
 }
 
 #[test]
 fn scipy_finds_the_same_parts_of_a_gap() {
     let fixture = fixture();
-    let matches = |[gold, predicted, found, right]: [usize; 4]| Matches {
-        gold,
-        predicted,
-        found,
-        right,
-    };
+    let matches = |[gold, predicted, found, right]: [usize; 4]| Matches { gold, predicted, found, right };
     let system = |levels: &[Vec<[usize; 4]>; 4]| -> Vec<Leniencies> {
         let document = |at: usize| Leniencies {
             strict: matches(levels[0][at]),
@@ -115,15 +93,10 @@ fn scipy_finds_the_same_parts_of_a_gap() {
     };
     for (number, case) in fixture.gaps.iter().enumerate() {
         let (first, second) = (system(&case.first), system(&case.second));
-        let got = gap(&[&first], &[&second], fixture.confidence, fixture.resamples / 2, 1)
-            .unwrap()
-            .parts;
-        for (name, got) in [
-            ("parse", got.parse),
-            ("copy", got.copy),
-            ("count", got.count),
-            ("recognition", got.recognition),
-        ] {
+        let got = gap(&[&first], &[&second], fixture.confidence, fixture.resamples / 2, 1).unwrap().parts;
+        for (name, got) in
+            [("parse", got.parse), ("copy", got.copy), ("count", got.count), ("recognition", got.recognition)]
+        {
             let wanted = case.parts[name];
             assert!(near(got, wanted), "case {number}, {name}: {got:?}, not {wanted:?}");
         }
@@ -144,16 +117,8 @@ fn scipy_finds_the_same() {
         assert!(near, "case {number}: {got:?}, and not {} to {}", case.low, case.high);
 
         let test = difference(&first, &second, fixture.resamples, 1).unwrap();
-        assert!(
-            (test.difference - case.difference).abs() < 1e-12,
-            "case {number}: {test:?}"
-        );
+        assert!((test.difference - case.difference).abs() < 1e-12, "case {number}: {test:?}");
         let error = (2.0 * case.p * (1.0 - case.p) / fixture.resamples as f64).sqrt();
-        assert!(
-            (test.p - case.p).abs() < 5.0 * error + 1e-4,
-            "case {number}: {} and not {}",
-            test.p,
-            case.p
-        );
+        assert!((test.p - case.p).abs() < 5.0 * error + 1e-4, "case {number}: {} and not {}", test.p, case.p);
     }
 }

@@ -11,21 +11,13 @@ use anstyle::{AnsiColor, Style};
 use gramask_ner::{Entity, Fragment, Schema, Text};
 
 /// Told apart on dark and light ground alike; a schema with more labels uses them again.
-const COLOURS: [AnsiColor; 6] = [
-    AnsiColor::Green,
-    AnsiColor::Magenta,
-    AnsiColor::Cyan,
-    AnsiColor::Yellow,
-    AnsiColor::Blue,
-    AnsiColor::Red,
-];
+const COLOURS: [AnsiColor; 6] =
+    [AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Blue, AnsiColor::Red];
 
 /// The style of a label.
 pub fn style(schema: &Schema, label: &str) -> Style {
     let index = schema.index(label).unwrap_or(schema.len());
-    Style::new()
-        .bold()
-        .fg_color(Some(COLOURS[index % COLOURS.len()].into()))
+    Style::new().bold().fg_color(Some(COLOURS[index % COLOURS.len()].into()))
 }
 
 /// The text with its entities marked, with escape codes for colour: print it through `anstream`, which takes them out where
@@ -38,18 +30,11 @@ pub fn marked(text: &Text, entities: &[Entity], schema: &Schema) -> String {
             numbered += 1;
             numbered
         });
-        pieces.extend(entity.fragments.iter().map(|&fragment| Piece {
-            fragment,
-            label: &entity.label,
-            number,
-        }));
+        pieces.extend(entity.fragments.iter().map(|&fragment| Piece { fragment, label: &entity.label, number }));
     }
     // Outer ones open first and close last; fragments that cross without nesting close in the order of their ends.
     pieces.sort_by_key(|piece| (piece.fragment.start, Reverse(piece.fragment.end)));
-    let mut places: Vec<usize> = pieces
-        .iter()
-        .flat_map(|piece| [piece.fragment.start, piece.fragment.end])
-        .collect();
+    let mut places: Vec<usize> = pieces.iter().flat_map(|piece| [piece.fragment.start, piece.fragment.end]).collect();
     places.extend([0, text.len()]);
     places.sort_unstable();
     places.dedup();
@@ -107,15 +92,9 @@ mod tests {
         assert_eq!(plain("", &[]), "");
         let text = "BRCA1 β breast and ovarian cancer";
         let (gene, cancer) = (Entity::new("Gene", 0, 5), Entity::new("Disease", 19, 33));
-        assert_eq!(
-            plain(text, &[gene, cancer.clone()]),
-            "[BRCA1|Gene] β breast and [ovarian cancer|Disease]"
-        );
+        assert_eq!(plain(text, &[gene, cancer.clone()]), "[BRCA1|Gene] β breast and [ovarian cancer|Disease]");
         let nested = Entity::new("Gene", 19, 26);
-        assert_eq!(
-            plain(text, &[nested, cancer.clone()]),
-            "BRCA1 β breast and [[ovarian|Gene] cancer|Disease]"
-        );
+        assert_eq!(plain(text, &[nested, cancer.clone()]), "BRCA1 β breast and [[ovarian|Gene] cancer|Disease]");
         let broken = Entity::discontinuous("Disease", vec![Fragment::new(8, 14), Fragment::new(27, 33)]);
         assert_eq!(
             plain(text, &[broken, cancer]),

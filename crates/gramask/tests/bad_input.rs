@@ -20,16 +20,9 @@ fn refused(args: &[&str], words: &[&str]) {
     let output = gramask(args);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
-    assert!(
-        output.stdout.is_empty(),
-        "{args:?} printed {}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.stdout.is_empty(), "{args:?} printed {}", String::from_utf8_lossy(&output.stdout));
     assert!(message.starts_with("error: "), "{message}");
-    assert!(
-        !message.contains('\u{1b}') && !message.contains("panicked"),
-        "{message}"
-    );
+    assert!(!message.contains('\u{1b}') && !message.contains("panicked"), "{message}");
     for word in words {
         assert!(message.contains(word), "{args:?}: no `{word}` in: {message}");
     }
@@ -50,36 +43,18 @@ fn quickstart() -> String {
 #[test]
 fn missing_files() {
     refused(&["run", "no/such.toml"], &["no/such.toml", "quickstart.toml"]);
-    refused(
-        &["decode", "--text", "x", "--model", "no/such/model.bin/x/y"],
-        &["no/such/model.bin/x/y", ".gguf"],
-    );
-    refused(
-        &["decode", "--text", "x", "--model", "./no-such.gguf"],
-        &["./no-such.gguf", "config.json"],
-    );
-    refused(
-        &["decode", "--text", "x", "--corpus", "./no-such.pubtator"],
-        &["no-such.pubtator"],
-    );
-    refused(
-        &["decode", "--text", "x", "--format", "no-such.gram"],
-        &["no-such.gram"],
-    );
+    refused(&["decode", "--text", "x", "--model", "no/such/model.bin/x/y"], &["no/such/model.bin/x/y", ".gguf"]);
+    refused(&["decode", "--text", "x", "--model", "./no-such.gguf"], &["./no-such.gguf", "config.json"]);
+    refused(&["decode", "--text", "x", "--corpus", "./no-such.pubtator"], &["no-such.pubtator"]);
+    refused(&["decode", "--text", "x", "--format", "no-such.gram"], &["no-such.gram"]);
     refused(&["pull", "no-such-model"], &["no-such-model", "smollm2-135m-instruct"]);
 }
 
 #[test]
 fn unknown_names_list_the_known_ones() {
-    refused(
-        &["decode", "--text", "x", "--format", "jsn-list"],
-        &["jsn-list", "json-list", "bio-tags"],
-    );
+    refused(&["decode", "--text", "x", "--format", "jsn-list"], &["jsn-list", "json-list", "bio-tags"]);
     refused(&["decode", "--text", "x", "--device", "tpu"], &["tpu", "flex"]);
-    refused(
-        &["decode", "--text", "x", "--corpus", "bc6cdr"],
-        &["bc6cdr", "bc5cdr", "mini"],
-    );
+    refused(&["decode", "--text", "x", "--corpus", "bc6cdr"], &["bc6cdr", "bc5cdr", "mini"]);
     let folder = tempfile::tempdir().unwrap();
     for (from, to, words) in [
         ("\"json-list\"", "\"jsn-list\"", &["jsn-list", "json-list"][..]),
@@ -96,17 +71,7 @@ fn unknown_names_list_the_known_ones() {
         let path = write(folder.path(), "x.toml", source.replacen(from, to, 1));
         let out = folder.path().join("out");
         let model = Path::new(&model).parent().unwrap();
-        refused(
-            &[
-                "run",
-                &path,
-                "--model",
-                model.to_str().unwrap(),
-                "--out",
-                out.to_str().unwrap(),
-            ],
-            words,
-        );
+        refused(&["run", &path, "--model", model.to_str().unwrap(), "--out", out.to_str().unwrap()], words);
         assert!(!out.exists(), "nothing is written before all names are known");
     }
 }
@@ -114,23 +79,13 @@ fn unknown_names_list_the_known_ones() {
 #[test]
 fn a_budget_of_0_and_other_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    let path = write(
-        folder.path(),
-        "x.toml",
-        quickstart().replace("budget = 64", "budget = 0"),
-    );
+    let path = write(folder.path(), "x.toml", quickstart().replace("budget = 64", "budget = 0"));
     refused(&["run", &path], &["x.toml:", "budget of 0", "at least 1", "^"]);
     let output = gramask(&["decode", "--text", "x", "--budget", "0"]);
     assert_eq!(output.status.code(), Some(2), "a wrong argument is wrong usage");
     assert!(String::from_utf8_lossy(&output.stderr).contains("at least 1"));
-    refused(
-        &["decode", "--text", "x", "--temperature", "-1"],
-        &["temperature is -1"],
-    );
-    refused(
-        &["decode", "--text", "x", "--labels", "A,,B"],
-        &["--labels", "Chemical,Disease"],
-    );
+    refused(&["decode", "--text", "x", "--temperature", "-1"], &["temperature is -1"]);
+    refused(&["decode", "--text", "x", "--labels", "A,,B"], &["--labels", "Chemical,Disease"]);
 }
 
 #[test]
@@ -149,10 +104,7 @@ fn a_format_file_with_an_error_on_line_3() {
     let folder = tempfile::tempdir().unwrap();
     let grammar = "// One line per entity.\nstart: entity*\nentity: @label \": \" @txt \"\\n\"\n";
     let path = write(folder.path(), "mine.gram", grammar);
-    refused(
-        &["decode", "--text", "x", "--format", &path],
-        &["mine.gram:3:21", "@txt", "^"],
-    );
+    refused(&["decode", "--text", "x", "--format", &path], &["mine.gram:3:21", "@txt", "^"]);
 }
 
 #[test]
@@ -194,10 +146,7 @@ fn lists_and_help() {
     let formats = gramask(&["formats"]);
     let listed = String::from_utf8_lossy(&formats.stdout);
     assert!(formats.status.success());
-    assert!(
-        listed.contains("<Chemical>Naloxone</Chemical> reverses") && listed.contains("json-offsets"),
-        "{listed}"
-    );
+    assert!(listed.contains("<Chemical>Naloxone</Chemical> reverses") && listed.contains("json-offsets"), "{listed}");
     assert!(!listed.contains('\u{1b}'), "no colour into a pipe");
     let devices = gramask(&["devices"]);
     assert!(String::from_utf8_lossy(&devices.stdout).starts_with("flex "));

@@ -3,11 +3,7 @@
 use std::process::{Command, Output};
 
 fn gramask(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gramask"))
-        .args(args)
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_gramask")).args(args).env("NO_COLOR", "1").output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -52,22 +48,12 @@ fn devices_are_listed_for_people_and_for_machines() {
 fn conforms(device: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    let output = gramask(&[
-        "conform",
-        "--device",
-        device,
-        "--quick",
-        "--json",
-        path.to_str().unwrap(),
-    ]);
+    let output = gramask(&["conform", "--device", device, "--quick", "--json", path.to_str().unwrap()]);
     let (table, notes) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{table}\n{notes}");
     assert!(notes.contains(&format!("{device} conforms")), "{notes}");
     let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(
-        (&report["device"], &report["reference"]),
-        (&device.into(), &"flex".into())
-    );
+    assert_eq!((&report["device"], &report["reference"]), (&device.into(), &"flex".into()));
     let checks = report["checks"].as_array().unwrap();
     for group in ["operation", "kernel", "model", "cache", "output", "mask"] {
         let of_group: Vec<_> = checks.iter().filter(|check| check["group"] == group).collect();
@@ -76,10 +62,7 @@ fn conforms(device: &str) {
         assert!(compared, "nothing was compared of a {group}");
     }
     for check in checks {
-        assert!(
-            table.contains(check["name"].as_str().unwrap().split(' ').next().unwrap()),
-            "{table}"
-        );
+        assert!(table.contains(check["name"].as_str().unwrap().split(' ').next().unwrap()), "{table}");
         assert_ne!(check["verdict"], "failed", "{check}");
     }
 }
@@ -108,29 +91,13 @@ fn what_a_device_lacks_is_refused_in_words() {
             assert!(message.contains(word), "{args:?}: no `{word}` in: {message}");
         }
     };
-    refused(
-        &["conform", "--device", "wgpu:99"],
-        1,
-        &["wgpu:99", "available here: flex"],
-    );
-    refused(
-        &["conform", "--device", "flex", "--memory-pool", "exclusive"],
-        1,
-        &["no memory pool `exclusive`"],
-    );
-    refused(
-        &["conform", "--device", "flex", "--dtype", "f8"],
-        2,
-        &["unknown float type `f8`", "`bf16`"],
-    );
+    refused(&["conform", "--device", "wgpu:99"], 1, &["wgpu:99", "available here: flex"]);
+    refused(&["conform", "--device", "flex", "--memory-pool", "exclusive"], 1, &["no memory pool `exclusive`"]);
+    refused(&["conform", "--device", "flex", "--dtype", "f8"], 2, &["unknown float type `f8`", "`bf16`"]);
     let decode = ["decode", "--text", "x", "--memory-pool", "sliced"];
     refused(&decode, 1, &["device `flex`", "leave --memory-pool out"]);
     for device in present("wgpu") {
         // WGSL has no bf16.
-        refused(
-            &["conform", "--device", &device, "--dtype", "bf16"],
-            1,
-            &["does not compute in bf16", "f32"],
-        );
+        refused(&["conform", "--device", &device, "--dtype", "bf16"], 1, &["does not compute in bf16", "f32"]);
     }
 }

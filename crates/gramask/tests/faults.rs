@@ -95,11 +95,7 @@ struct Devices(Arc<AtomicUsize>, Failing);
 
 impl Backbone for Devices {
     fn language_model(&mut self) -> Box<dyn LanguageModel + '_> {
-        Box::new(Device {
-            inner: MockModel::uniform(4096),
-            left: self.0.clone(),
-            failing: self.1,
-        })
+        Box::new(Device { inner: MockModel::uniform(4096), left: self.0.clone(), failing: self.1 })
     }
 }
 
@@ -133,10 +129,7 @@ fn a_run_goes_on_behind_a_lost_device() {
         let error = done.unwrap_err();
         assert!(error.device_fault().is_some_and(DeviceFault::is_lost), "{error}");
         let message = error.to_string();
-        assert!(
-            message.contains("decoding ") && message.contains("device flex was lost"),
-            "{message}"
-        );
+        assert!(message.contains("decoding ") && message.contains("device flex was lost"), "{message}");
         let now = journal.records().len();
         assert!(now > kept && now < 12, "{now} records are kept, {kept} were");
         kept = now;
@@ -153,9 +146,6 @@ fn too_little_memory_is_said_with_what_the_driver_says() {
     let failing = Failing::Answers("out of device memory allocating 4294967296 bytes\nBacktrace:\n 0: a");
     let (done, _) = session(&plan, folder.path(), 3, failing);
     let error = done.unwrap_err();
-    assert!(
-        matches!(error.device_fault(), Some(DeviceFault::OutOfMemory { .. })),
-        "{error}"
-    );
+    assert!(matches!(error.device_fault(), Some(DeviceFault::OutOfMemory { .. })), "{error}");
     assert!(error.to_string().contains("allocating 4294967296 bytes"), "{error}");
 }

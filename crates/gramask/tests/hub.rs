@@ -50,29 +50,15 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     }
     let mut state = state.lock().unwrap();
     if path == "/api/models/org/tiny/revision/main" {
-        let siblings: Vec<String> = state
-            .files
-            .keys()
-            .map(|file| format!("{{\"rfilename\":\"{file}\"}}"))
-            .collect();
+        let siblings: Vec<String> = state.files.keys().map(|file| format!("{{\"rfilename\":\"{file}\"}}")).collect();
         let body = format!("{{\"sha\":\"{COMMIT}\",\"siblings\":[{}]}}", siblings.join(","));
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}",
-            body.len()
-        );
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
         write!(stream, "{head}\r\nConnection: close\r\n\r\n{body}").unwrap();
         return;
     }
-    let file = path
-        .strip_prefix(&format!("/org/tiny/resolve/{COMMIT}/"))
-        .unwrap_or_default()
-        .to_string();
+    let file = path.strip_prefix(&format!("/org/tiny/resolve/{COMMIT}/")).unwrap_or_default().to_string();
     let Some(mut bytes) = state.files.get(&file).cloned() else {
-        write!(
-            stream,
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
+        write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
         return;
     };
     let etag = sha256_hex(&bytes);
@@ -81,11 +67,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     }
     let (from, to) = from_to.expect("every request for a file names a range");
     if from >= bytes.len() {
-        write!(
-            stream,
-            "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
+        write!(stream, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
         return;
     }
     let end = to.map_or(bytes.len(), |to| to + 1);
@@ -129,12 +111,7 @@ fn state() -> Arc<Mutex<State>> {
 }
 
 fn hub(endpoint: String) -> Hub {
-    Hub {
-        endpoint,
-        token: None,
-        retries: 2,
-        wait: Duration::from_millis(1),
-    }
+    Hub { endpoint, token: None, retries: 2, wait: Duration::from_millis(1) }
 }
 
 #[test]
@@ -174,19 +151,13 @@ fn a_pull_that_was_stopped_goes_on_in_the_next_one() {
     let cache = Cache::new(folder.path());
     let name = HubName::parse("org/tiny").unwrap();
     let error = hub.pull(&name, &cache, &ProgressBar::hidden()).unwrap_err().to_string();
-    assert!(
-        error.contains("model.safetensors") && error.contains(&hub.endpoint),
-        "{error}"
-    );
+    assert!(error.contains("model.safetensors") && error.contains(&hub.endpoint), "{error}");
     assert_eq!(name.complete(&cache), None, "half a model is no model");
 
     state.lock().unwrap().breaks.clear();
     let path = hub.pull(&name, &cache, &ProgressBar::hidden()).unwrap();
     assert_eq!(std::fs::read(path.join("model.safetensors")).unwrap(), weights());
-    assert_eq!(
-        state.lock().unwrap().log.last().unwrap(),
-        "model.safetensors from 200000"
-    );
+    assert_eq!(state.lock().unwrap().log.last().unwrap(), "model.safetensors from 200000");
 }
 
 #[test]
@@ -198,10 +169,7 @@ fn a_damaged_file_is_refused_and_removed() {
     let cache = Cache::new(folder.path());
     let name = HubName::parse("org/tiny").unwrap();
     let error = hub.pull(&name, &cache, &ProgressBar::hidden()).unwrap_err();
-    assert!(
-        matches!(&error, PullError::Digest { expected, .. } if *expected == sha256_hex(weights())),
-        "{error}"
-    );
+    assert!(matches!(&error, PullError::Digest { expected, .. } if *expected == sha256_hex(weights())), "{error}");
     assert_eq!(name.complete(&cache), None);
     state.lock().unwrap().damaged.clear();
     hub.pull(&name, &cache, &ProgressBar::hidden()).unwrap();
@@ -211,48 +179,19 @@ fn a_damaged_file_is_refused_and_removed() {
 #[test]
 fn a_single_gguf_file_and_errors_of_the_hub() {
     let state = state();
-    state
-        .lock()
-        .unwrap()
-        .files
-        .insert("tiny.Q4_0.gguf".into(), b"GGUF....".to_vec());
+    state.lock().unwrap().files.insert("tiny.Q4_0.gguf".into(), b"GGUF....".to_vec());
     let hub = hub(serve(state));
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::new(folder.path());
     let bar = ProgressBar::hidden();
-    let path = hub
-        .pull(&HubName::parse("org/tiny/tiny.Q4_0.gguf").unwrap(), &cache, &bar)
-        .unwrap();
+    let path = hub.pull(&HubName::parse("org/tiny/tiny.Q4_0.gguf").unwrap(), &cache, &bar).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"GGUF....");
-    assert_eq!(
-        Model::find("org/tiny/tiny.Q4_0.gguf", &cache).unwrap().unwrap().path,
-        path
-    );
-    assert_eq!(
-        Model::find("org/tiny", &cache).unwrap(),
-        None,
-        "one file is not the checkpoint"
-    );
+    assert_eq!(Model::find("org/tiny/tiny.Q4_0.gguf", &cache).unwrap().unwrap().path, path);
+    assert_eq!(Model::find("org/tiny", &cache).unwrap(), None, "one file is not the checkpoint");
 
-    let error = hub
-        .pull(&HubName::parse("org/other").unwrap(), &cache, &bar)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("org/other") && error.contains("404") && error.contains("spelling"),
-        "{error}"
-    );
-    let gone = Hub {
-        endpoint: "http://127.0.0.1:9".into(),
-        retries: 0,
-        ..hub
-    };
-    let error = gone
-        .pull(&HubName::parse("org/tiny").unwrap(), &cache, &bar)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("127.0.0.1:9") && error.contains("HF_ENDPOINT"),
-        "{error}"
-    );
+    let error = hub.pull(&HubName::parse("org/other").unwrap(), &cache, &bar).unwrap_err().to_string();
+    assert!(error.contains("org/other") && error.contains("404") && error.contains("spelling"), "{error}");
+    let gone = Hub { endpoint: "http://127.0.0.1:9".into(), retries: 0, ..hub };
+    let error = gone.pull(&HubName::parse("org/tiny").unwrap(), &cache, &bar).unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1:9") && error.contains("HF_ENDPOINT"), "{error}");
 }

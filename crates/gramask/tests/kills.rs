@@ -154,9 +154,7 @@ fn records(folder: &Path) -> BTreeMap<String, Record> {
         distortion: Default::default(),
         ..record
     });
-    timeless
-        .map(|record| (format!("{} {}", record.cell, record.document), record))
-        .collect()
+    timeless.map(|record| (format!("{} {}", record.cell, record.document), record)).collect()
 }
 
 /// The scores by cell and document, without the same.
@@ -172,9 +170,7 @@ fn scores(folder: &Path) -> BTreeMap<String, Scored> {
         changed_best: 0,
         ..scored
     });
-    timeless
-        .map(|scored| (format!("{} {}", scored.cell(), scored.document), scored))
-        .collect()
+    timeless.map(|scored| (format!("{} {}", scored.cell(), scored.document), scored)).collect()
 }
 
 /// The columns of a summary that depend on neither.
@@ -187,9 +183,7 @@ fn summary(folder: &Path) -> Vec<Vec<String>> {
         of.iter().any(|part| name.contains(part)) || name == "log_weight"
     };
     let kept: Vec<usize> = (0..head.len()).filter(|&at| !varies(head[at])).collect();
-    lines
-        .map(|line| kept.iter().map(|&at| line[at].to_string()).collect())
-        .collect()
+    lines.map(|line| kept.iter().map(|&at| line[at].to_string()).collect()).collect()
 }
 
 fn same(folder: &Path, reference: &Path) {
@@ -213,11 +207,7 @@ fn kills_lose_and_double_nothing() {
     );
     let whole = place.at("whole");
     assert_eq!(records(&whole).len(), RECORDS);
-    assert!(
-        records(&whole)
-            .values()
-            .all(|record| record.finish.is_some() && record.tokens.output > 1)
-    );
+    assert!(records(&whole).values().all(|record| record.finish.is_some() && record.tokens.output > 1));
     assert_eq!(scores(&whole).len(), RECORDS);
     assert_eq!(summary(&whole).len(), 3 * 2, "seeds are one row");
 
@@ -231,11 +221,7 @@ fn kills_lose_and_double_nothing() {
         while kills < KILLS && place.kill(&name, &[], &mut when) {
             kills += 1;
             let path = place.at(&name).join("records.jsonl");
-            let now = if path.exists() {
-                records(&place.at(&name)).len()
-            } else {
-                0
-            };
+            let now = if path.exists() { records(&place.at(&name)).len() } else { 0 };
             assert!(now >= before, "{before} records became {now}");
             before = now;
         }
@@ -255,10 +241,7 @@ fn kills_lose_and_double_nothing() {
     }
     let other = place.run("shard-0", &["--shard", "2/3"]).output().unwrap();
     let told = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert!(
-        !other.status.success() && told.contains("shard is 1/3 there and 2/3 here"),
-        "{told}"
-    );
+    assert!(!other.status.success() && told.contains("shard is 1/3 there and 2/3 here"), "{told}");
     succeeds(place.merge("merged", &["shard-0", "shard-2"]));
     assert_eq!(records(&place.at("merged")).len(), RECORDS / 3 * 2);
     let told = place.merge("merged", &["shard-1", "shard-0"]);
@@ -276,10 +259,7 @@ fn kills_lose_and_double_nothing() {
     std::fs::write(&path, text.replacen("\"prompt\":\"", "\"prompt\":\"0", 1)).unwrap();
     let refused = place.merge("merged", &["shard-1"]);
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        !refused.status.success() && told.contains("another output of document"),
-        "{told}"
-    );
+    assert!(!refused.status.success() && told.contains("another output of document"), "{told}");
 }
 
 #[test]
@@ -290,10 +270,7 @@ fn a_run_goes_on_from_scores_alone() {
     place.finish("first", &["--shard", "1/3"]);
 
     // The scores of a shard in place of its records, and then the folder of these with no record at all.
-    place.finish(
-        "second",
-        &["--done", place.at("first").join("scores.csv").to_str().unwrap()],
-    );
+    place.finish("second", &["--done", place.at("first").join("scores.csv").to_str().unwrap()]);
     assert_eq!(records(&place.at("second")).len(), RECORDS / 3 * 2);
     assert_eq!(scores(&place.at("second")), scores(&whole));
     assert_eq!(summary(&place.at("second")), summary(&whole));
@@ -308,30 +285,18 @@ fn a_run_goes_on_from_scores_alone() {
 
     let dry = place.run("third", &["--dry-run"]).output().unwrap();
     let told = String::from_utf8_lossy(&dry.stderr).into_owned();
-    assert!(
-        succeeds(dry).contains("seed 8") && told.contains("nothing to do"),
-        "{told}"
-    );
+    assert!(succeeds(dry).contains("seed 8") && told.contains("nothing to do"), "{told}");
     let dry = place.run("fourth", &["--dry-run"]).output().unwrap();
     let told = String::from_utf8_lossy(&dry.stderr).into_owned();
-    assert!(
-        told.contains("108 outputs left: about") && told.contains("whole"),
-        "{told}"
-    );
+    assert!(told.contains("108 outputs left: about") && told.contains("whole"), "{told}");
     assert!(!place.at("fourth").exists(), "a dry run writes nothing");
 
     // Scores of other settings are refused.
     let other = EXPERIMENT.replace("budget  = 12", "budget  = 13");
     place.write(&other);
-    let refused = place
-        .run("fifth", &["--done", place.at("first").to_str().unwrap()])
-        .output()
-        .unwrap();
+    let refused = place.run("fifth", &["--done", place.at("first").to_str().unwrap()]).output().unwrap();
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        !refused.status.success() && told.contains("budget is 12 there and 13 here"),
-        "{told}"
-    );
+    assert!(!refused.status.success() && told.contains("budget is 12 there and 13 here"), "{told}");
 
     // Comparisons need nothing but scores.
     let compare = |more: &[&str]| {
@@ -345,8 +310,5 @@ fn a_run_goes_on_from_scores_alone() {
     assert_eq!(csv.lines().count(), 1 + 2 * 2, "{csv}");
     let refused = compare(&["--against", "jsonlist"]);
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        !refused.status.success() && told.contains("`jsonlist`") && told.contains("json-list"),
-        "{told}"
-    );
+    assert!(!refused.status.success() && told.contains("`jsonlist`") && told.contains("json-list"), "{told}");
 }

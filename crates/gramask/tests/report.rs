@@ -34,22 +34,10 @@ fn run(folder: &Path, seed: usize) {
     let source = EXPERIMENT.replace("SEED", &seed.to_string());
     let mut plan = Plan::new(Experiment::parse("mock.toml".as_ref(), &source).unwrap()).unwrap();
     plan.trace = true;
-    run_file(&plan, &source, &Overrides::default(), &[])
-        .unwrap()
-        .claim(folder)
-        .unwrap();
+    run_file(&plan, &source, &Overrides::default(), &[]).unwrap().claim(folder).unwrap();
     let path = folder.join("records.jsonl");
     let mut journal = Journal::open(&path).unwrap();
-    assert!(
-        carry_out(
-            &plan,
-            &mut journal,
-            &mut |name| engine(name),
-            &mut Nobody,
-            &AtomicBool::new(false)
-        )
-        .unwrap()
-    );
+    assert!(carry_out(&plan, &mut journal, &mut |name| engine(name), &mut Nobody, &AtomicBool::new(false)).unwrap());
     drop(journal);
     change(folder, |number, record| {
         if record.parsed && (number + seed).is_multiple_of(2) {
@@ -88,11 +76,7 @@ fn elements(html: &str) -> HashMap<String, usize> {
         let end = rest.find('>').expect("a tag ends");
         let (tag, behind) = (&rest[..end], &rest[end + 1..]);
         rest = behind;
-        assert_eq!(
-            tag.matches('"').count() % 2,
-            0,
-            "an attribute holds no <, > or \": <{tag}>"
-        );
+        assert_eq!(tag.matches('"').count() % 2, 0, "an attribute holds no <, > or \": <{tag}>");
         let name = |tag: &str| tag.split([' ', '\n', '/']).next().unwrap_or_default().to_string();
         match tag.strip_prefix('/') {
             Some(closed) => assert_eq!(open.pop(), Some(name(closed)), "</{closed}>"),
@@ -157,10 +141,7 @@ fn a_report_has_every_section_and_the_summarys_figures() {
         assert_eq!(entries[column("F1")].interval, Some([row.f1_low, row.f1, row.f1_high]));
         assert_eq!(entries[column("docs/s")].key, Some(row.documents_per_second));
     }
-    assert_eq!(
-        fs::read_to_string(out.join("summary.csv")).unwrap(),
-        to_csv(&data.rows).unwrap()
-    );
+    assert_eq!(fs::read_to_string(out.join("summary.csv")).unwrap(), to_csv(&data.rows).unwrap());
     assert_eq!(report.page.figures[0].table.rows.len(), data.rows.len());
     for (row, line) in data.rows.iter().zip(&report.page.figures[0].table.rows) {
         let f1: f64 = line[6].parse().unwrap();
@@ -173,10 +154,7 @@ fn a_report_has_every_section_and_the_summarys_figures() {
         let mut reader = quick_xml::Reader::from_str(&svg);
         let mut marks = 0;
         loop {
-            match reader
-                .read_event()
-                .unwrap_or_else(|error| panic!("{}: {error}", figure.id))
-            {
+            match reader.read_event().unwrap_or_else(|error| panic!("{}: {error}", figure.id)) {
                 quick_xml::events::Event::Eof => break,
                 quick_xml::events::Event::Empty(_) => marks += 1,
                 _ => {}
@@ -188,10 +166,8 @@ fn a_report_has_every_section_and_the_summarys_figures() {
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         let heads: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
         assert_eq!(heads, figure.table.columns);
-        let rows: Vec<Vec<String>> = reader
-            .records()
-            .map(|row| row.unwrap().iter().map(String::from).collect())
-            .collect();
+        let rows: Vec<Vec<String>> =
+            reader.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect();
         assert_eq!(rows, figure.table.rows, "{}", figure.id);
     }
 
@@ -208,14 +184,7 @@ fn a_report_has_every_section_and_the_summarys_figures() {
     }
     let outputs = docs.iter().flat_map(|doc| doc["o"].as_array().unwrap());
     let tokens: usize = outputs.map(|output| output["z"].as_array().unwrap().len()).sum();
-    assert_eq!(
-        tokens,
-        data.records
-            .iter()
-            .flatten()
-            .map(|record| record.tokens.output)
-            .sum::<usize>()
-    );
+    assert_eq!(tokens, data.records.iter().flatten().map(|record| record.tokens.output).sum::<usize>());
 }
 
 #[test]
@@ -230,29 +199,21 @@ fn hostile_text_stays_text() {
         record.errors.iter_mut().for_each(|fault| fault.message += evil);
     });
     let settings = folder.path().join("run.json");
-    let named = fs::read_to_string(&settings)
-        .unwrap()
-        .replacen("mock-run", "a mock's <run>", 1);
+    let named = fs::read_to_string(&settings).unwrap().replacen("mock-run", "a mock's <run>", 1);
     fs::write(&settings, named).unwrap();
     let report = single(folder.path(), Options::default()).unwrap();
     let html = written(&report, &folder.path().join("report"));
     assert_eq!(elements(&html)["script"], 2, "the documents and the page's own");
     assert!(!html.contains("<img") && !html.contains("<script>alert"));
     assert!(html.contains("a mock&#x27;s &lt;run&gt;"), "the title");
-    assert!(
-        html.contains("&lt;b&gt;at random&lt;&#x2f;b&gt;"),
-        "what the experiment says of itself"
-    );
+    assert!(html.contains("&lt;b&gt;at random&lt;&#x2f;b&gt;"), "what the experiment says of itself");
 }
 
 #[test]
 fn without_documents_nothing_of_them_is_written() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), 2);
-    let options = Options {
-        documents: false,
-        ..Options::default()
-    };
+    let options = Options { documents: false, ..Options::default() };
     let report = single(folder.path(), options).unwrap();
     let out = folder.path().join("report");
     written(&report, &out);
@@ -263,21 +224,13 @@ fn without_documents_nothing_of_them_is_written() {
     written(&compared, &beside);
     let data = RunData::read(folder.path(), true).unwrap();
     let (corpus, records) = (&data.corpora["mini"], data.records.iter().flatten());
-    let mut secrets: Vec<&str> = corpus
-        .texts
-        .iter()
-        .flat_map(|(id, text)| [id.as_str(), text.as_str()])
-        .collect();
+    let mut secrets: Vec<&str> = corpus.texts.iter().flat_map(|(id, text)| [id.as_str(), text.as_str()]).collect();
     let outputs = records.map(|record| record.output.as_str());
     secrets.extend(outputs.filter(|output| output.len() > 12));
     assert!(secrets.len() > 20);
     for folder in [&out, &beside] {
         let mut files = vec![folder.join("index.html")];
-        files.extend(
-            fs::read_dir(folder.join("figures"))
-                .unwrap()
-                .map(|entry| entry.unwrap().path()),
-        );
+        files.extend(fs::read_dir(folder.join("figures")).unwrap().map(|entry| entry.unwrap().path()));
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             for secret in &secrets {
@@ -312,30 +265,17 @@ fn scores_alone_have_a_report_without_documents() {
     elements(&written(&report, &folder.path().join("report")));
     let ids = |report: &Report| -> Vec<String> { report.page.figures.iter().map(|figure| figure.id.clone()).collect() };
     let lacking = ["entities", "removed-by-position"];
-    let kept: Vec<String> = ids(&graded)
-        .into_iter()
-        .filter(|id| !lacking.contains(&id.as_str()))
-        .collect();
+    let kept: Vec<String> = ids(&graded).into_iter().filter(|id| !lacking.contains(&id.as_str())).collect();
     assert_eq!(ids(&report), kept, "what needs records is left out");
     assert!(ids(&graded).contains(&"losses".into()) && !ids(&whole).contains(&"losses".into()));
-    assert_eq!(
-        (report.page.documents.is_some(), graded.page.documents.is_some()),
-        (false, true)
-    );
-    assert!(
-        report.page.documents_note.contains("scores alone"),
-        "{}",
-        report.page.documents_note
-    );
+    assert_eq!((report.page.documents.is_some(), graded.page.documents.is_some()), (false, true));
+    assert!(report.page.documents_note.contains("scores alone"), "{}", report.page.documents_note);
     assert_eq!(report.page.table, graded.page.table, "the figures are the same");
     let losses = report.page.figures.iter().find(|figure| figure.id == "losses").unwrap();
     for row in &losses.table.rows {
         let parts: f64 = row[9..].iter().map(|part| part.parse::<f64>().unwrap()).sum();
         let f1: f64 = row[5].parse().unwrap();
-        assert!(
-            (f1 + parts - 1.0).abs() < 1e-5,
-            "the parts make up what F1 lacks: {row:?}"
-        );
+        assert!((f1 + parts - 1.0).abs() < 1e-5, "the parts make up what F1 lacks: {row:?}");
     }
 }
 
@@ -343,16 +283,10 @@ fn scores_alone_have_a_report_without_documents() {
 fn a_page_does_not_grow_beyond_its_limit_in_silence() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), 4);
-    let options = Options {
-        most: 40_000,
-        ..Options::default()
-    };
+    let options = Options { most: 40_000, ..Options::default() };
     let report = single(folder.path(), options).unwrap();
     let note = &report.page.documents_note;
-    assert!(
-        note.starts_with("The first ") && note.contains(" of 5 documents"),
-        "{note}"
-    );
+    assert!(note.starts_with("The first ") && note.contains(" of 5 documents"), "{note}");
     let all = single(folder.path(), Options::default()).unwrap();
     assert!(report.page.documents.unwrap().len() < all.page.documents.unwrap().len());
 }
@@ -380,46 +314,27 @@ fn two_runs_are_compared_where_both_have_something() {
     for (row, (a, b)) in runs[0].rows.iter().zip(&runs[1].rows).enumerate() {
         assert!((value(&report, row, "f1_a") - a.f1).abs() < 1e-6 && (value(&report, row, "f1_b") - b.f1).abs() < 1e-6);
         assert!((value(&report, row, "difference") - (b.f1 - a.f1)).abs() < 2e-6);
-        let (low, high) = (
-            value(&report, row, "difference_low"),
-            value(&report, row, "difference_high"),
-        );
+        let (low, high) = (value(&report, row, "difference_low"), value(&report, row, "difference_high"));
         assert!(low <= value(&report, row, "difference") && value(&report, row, "difference") <= high);
         assert!(value(&report, row, "p") <= value(&report, row, "p_holm"));
     }
-    let changed: f64 = (0..runs[0].rows.len())
-        .map(|row| value(&report, row, "changed_outputs"))
-        .sum();
+    let changed: f64 = (0..runs[0].rows.len()).map(|row| value(&report, row, "changed_outputs")).sum();
     assert!(changed > 0.0);
     let script = between(&html, "id=\"data\">", "</script>");
     let documents: serde_json::Value = serde_json::from_str(script).unwrap();
     assert_eq!(documents["runs"].as_array().unwrap().len(), 2);
-    assert_eq!(
-        documents["docs"][0]["o"].as_array().unwrap().len(),
-        2 * runs[0].cells.len()
-    );
+    assert_eq!(documents["docs"][0]["o"].as_array().unwrap().len(), 2 * runs[0].cells.len());
 
     // A cell that one lacks, and a document.
     let path = second.path().join("records.jsonl");
     let lines = fs::read_to_string(&path).unwrap();
     let last = |line: &&str| !line.contains("\"format\":\"label-list\",\"level\":\"grounded\",\"strategy\":\"jump\"");
-    let fewer: String = lines
-        .lines()
-        .filter(last)
-        .skip(1)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let fewer: String = lines.lines().filter(last).skip(1).map(|line| format!("{line}\n")).collect();
     fs::write(&path, fewer).unwrap();
     let report = compare(first.path(), second.path(), Options::default()).unwrap();
     let notes = report.page.notes.join("\n");
-    assert!(
-        notes.contains("1 cell(s) that only A has, 0 that only B has"),
-        "{notes}"
-    );
-    assert!(
-        notes.contains("not of the same documents") && notes.contains("B: The run is not complete"),
-        "{notes}"
-    );
+    assert!(notes.contains("1 cell(s) that only A has, 0 that only B has"), "{notes}");
+    assert!(notes.contains("not of the same documents") && notes.contains("B: The run is not complete"), "{notes}");
     assert_eq!(value(&report, 0, "documents"), 4.0);
 
     // Another model, and another corpus.
@@ -440,31 +355,20 @@ fn what_is_no_run_is_refused_and_what_is_lacking_is_said() {
     assert!(fails().contains("has no run.json"), "{}", fails());
     run(at, 8);
     let (records, settings) = (at.join("records.jsonl"), at.join("run.json"));
-    let (lines, file) = (
-        fs::read_to_string(&records).unwrap(),
-        fs::read_to_string(&settings).unwrap(),
-    );
+    let (lines, file) = (fs::read_to_string(&records).unwrap(), fs::read_to_string(&settings).unwrap());
 
     fs::remove_file(&records).unwrap();
     assert!(fails().contains("has no records.jsonl"), "{}", fails());
     fs::write(&records, "").unwrap();
     assert!(fails().contains("has not decoded a document yet"), "{}", fails());
     fs::write(&records, format!("{{\"model\": 3}}\n{lines}")).unwrap();
-    assert!(
-        fails().contains("records.jsonl:1:") && fails().contains("no record"),
-        "{}",
-        fails()
-    );
+    assert!(fails().contains("records.jsonl:1:") && fails().contains("no record"), "{}", fails());
     fs::write(&records, &lines).unwrap();
     fs::write(&settings, "{}").unwrap();
     assert!(fails().contains("no run.json of this program"), "{}", fails());
 
     // Torn, doubled, of another version, and of a corpus that is not at hand.
-    fs::write(
-        &settings,
-        file.replace("\"gramask\": \"0.1.0\"", "\"gramask\": \"0.0.9\""),
-    )
-    .unwrap();
+    fs::write(&settings, file.replace("\"gramask\": \"0.1.0\"", "\"gramask\": \"0.0.9\"")).unwrap();
     let first = lines.lines().next().unwrap();
     let mut other: Record = serde_json::from_str(first).unwrap();
     other.cell.corpus = "gone".into();
@@ -475,12 +379,7 @@ fn what_is_no_run_is_refused_and_what_is_lacking_is_said() {
     let report = single(at, Options::default()).unwrap();
     assert_eq!(fs::read(&records).unwrap(), before, "a report changes no run");
     let notes = report.page.notes.join("\n");
-    for expected in [
-        "last record is torn",
-        "1 record(s)",
-        "made by version 0.0.9",
-        "corpus `gone` is not at hand",
-    ] {
+    for expected in ["last record is torn", "1 record(s)", "made by version 0.0.9", "corpus `gone` is not at hand"] {
         assert!(notes.contains(expected), "{expected}: {notes}");
     }
     let html = written(&report, &at.join("report"));

@@ -60,11 +60,7 @@ fn plan(source: &str) -> Plan {
 fn session(plan: &Plan, folder: &std::path::Path, documents: usize) -> (bool, Vec<(Cell, usize)>, Journal) {
     let mut journal = Journal::open(&folder.join("records.jsonl")).unwrap();
     let stop = AtomicBool::new(false);
-    let mut watch = StopAfter {
-        left: documents,
-        stop: &stop,
-        cells: Vec::new(),
-    };
+    let mut watch = StopAfter { left: documents, stop: &stop, cells: Vec::new() };
     let complete = carry_out(plan, &mut journal, &mut |name| engine(name), &mut watch, &stop).unwrap();
     (complete, watch.cells, journal)
 }
@@ -85,22 +81,11 @@ fn masked_outputs_keep_their_promises_in_every_format() {
         assert_eq!(row.not_decoded, 0, "{}", row.format);
         if row.level != "none" {
             assert_eq!(row.parse_rate, 1.0, "{} {}", row.format, row.level);
-            assert_eq!(
-                (row.truncation_rate, row.independent_read),
-                (0.0, 4),
-                "{} {}",
-                row.format,
-                row.level
-            );
+            assert_eq!((row.truncation_rate, row.independent_read), (0.0, 4), "{} {}", row.format, row.level);
             assert!(row.removed_nats > 0.0 && row.mask_us_per_token > 0.0);
         }
         if row.level == "grounded" {
-            assert_eq!(
-                (row.not_in_document_rate, row.copy_failure_rate),
-                (0.0, 0.0),
-                "{}",
-                row.format
-            );
+            assert_eq!((row.not_in_document_rate, row.copy_failure_rate), (0.0, 0.0), "{}", row.format);
         }
     }
     // A format with a pass for each label has an output for each.
@@ -113,17 +98,13 @@ fn masked_outputs_keep_their_promises_in_every_format() {
     }
     let labels = |format: &str| {
         let of_format = journal.records().iter().filter(|record| record.cell.format == format);
-        let mut labels: Vec<&str> = of_format
-            .flat_map(|record| record.entities.iter().map(|entity| entity.label.as_str()))
-            .collect();
+        let mut labels: Vec<&str> =
+            of_format.flat_map(|record| record.entities.iter().map(|entity| entity.label.as_str())).collect();
         labels.sort_unstable();
         labels.dedup();
         labels.len()
     };
-    assert!(
-        labels("label-list") > 1,
-        "the entities of both passes are in the record"
-    );
+    assert!(labels("label-list") > 1, "the entities of both passes are in the record");
     // Random bytes are no JSON: the test can fail.
     assert!(rows.iter().any(|row| row.level == "none" && row.parse_rate == 0.0));
 }
@@ -157,11 +138,7 @@ fn a_run_in_pieces_is_the_same_run() {
     // Nothing is left to do, and no model is asked for.
     let mut journal = Journal::open(&path).unwrap();
     let stop = AtomicBool::new(false);
-    let mut none = StopAfter {
-        left: usize::MAX,
-        stop: &stop,
-        cells: Vec::new(),
-    };
+    let mut none = StopAfter { left: usize::MAX, stop: &stop, cells: Vec::new() };
     let mut refuse = |_: &str| -> Result<Engine, RunError> { panic!("a model was loaded for nothing") };
     assert!(carry_out(&plan, &mut journal, &mut refuse, &mut none, &stop).unwrap());
     assert!(none.cells.is_empty());
@@ -172,11 +149,7 @@ fn the_batch_changes_no_output() {
     let one = tempfile::tempdir().unwrap();
     let three = tempfile::tempdir().unwrap();
     let (_, _, batch_3) = session(&plan(&with(&SOME)), three.path(), usize::MAX);
-    let (_, _, batch_1) = session(
-        &plan(&with(&SOME).replace("batch   = 3", "batch = 1")),
-        one.path(),
-        usize::MAX,
-    );
+    let (_, _, batch_1) = session(&plan(&with(&SOME).replace("batch   = 3", "batch = 1")), one.path(), usize::MAX);
     assert_eq!(sayings(&batch_1), sayings(&batch_3));
 }
 
@@ -191,13 +164,7 @@ fn shared_prompts_change_no_output_and_are_counted_in_each_cell() {
     // The first cell of a format computes the prompts, the others take them over.
     for record in journal.records() {
         let first = record.cell.level == LevelName::None;
-        assert_eq!(
-            record.times.restored_s == 0.0,
-            first,
-            "{} {}",
-            record.cell,
-            record.document
-        );
+        assert_eq!(record.times.restored_s == 0.0, first, "{} {}", record.cell, record.document);
     }
     for (row, alone) in rows(&sharing, &journal).iter().zip(rows(&sharing, &expected)) {
         assert_eq!((row.restored_s == 0.0, alone.restored_s), (row.level == "none", 0.0));
@@ -219,33 +186,16 @@ fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
     let plan = plan(&source);
     let (complete, _, journal) = session(&plan, folder.path(), usize::MAX);
     assert!(complete);
-    let of = |id: &str| {
-        journal
-            .records()
-            .iter()
-            .filter(|record| record.document == id)
-            .collect::<Vec<_>>()
-    };
+    let of = |id: &str| journal.records().iter().filter(|record| record.document == id).collect::<Vec<_>>();
     for record in of("a") {
         assert_eq!(record.finish, None);
-        assert!(
-            record.errors[0].message.contains("context"),
-            "{}",
-            record.errors[0].message
-        );
+        assert!(record.errors[0].message.contains("context"), "{}", record.errors[0].message);
     }
     assert!(of("b").iter().all(|record| record.finish.is_some()));
-    assert!(
-        broken_promises(journal.records()).is_empty(),
-        "what was not decoded breaks no promise"
-    );
+    assert!(broken_promises(journal.records()).is_empty(), "what was not decoded breaks no promise");
     let rows = rows(&plan, &journal);
     assert!(rows.iter().all(|row| row.not_decoded == 1 && row.documents == 3));
-    assert!(
-        rows.iter()
-            .filter(|row| row.level == LevelName::Grounded.as_str())
-            .all(|row| row.parse_rate < 1.0)
-    );
+    assert!(rows.iter().filter(|row| row.level == LevelName::Grounded.as_str()).all(|row| row.parse_rate < 1.0));
 }
 
 /// All strategies that need no constraint, and all that have one.
@@ -271,33 +221,19 @@ fn every_strategy_keeps_the_promises_of_its_level() {
         let name = format!("{} {} {}", row.format, row.level, row.strategy);
         assert_eq!((row.not_decoded, row.documents), (0, 4), "{name}");
         let masked = row.level != "none";
-        assert!(
-            row.parse_rate == 1.0 || !masked && row.strategy != "repair",
-            "{name}: {}",
-            row.parse_rate
-        );
+        assert!(row.parse_rate == 1.0 || !masked && row.strategy != "repair", "{name}: {}", row.parse_rate);
         assert!(!masked || row.truncation_rate == 0.0, "{name}");
         let forces = matches!(row.strategy.as_str(), "jump" | "free-then-masked");
         assert!(row.forced_rate == 0.0 || forces, "{name}");
         // The keys of a JSON object are forced.
-        assert!(
-            row.forced_rate > 0.0 || !forces || row.format != "json-list" || row.level != "grounded",
-            "{name}"
-        );
+        assert!(row.forced_rate > 0.0 || !forces || row.format != "json-list" || row.level != "grounded", "{name}");
         assert!(row.drafted_rate == 0.0 || row.strategy == "draft", "{name}");
-        assert_eq!(
-            row.changed_documents.is_some(),
-            masked && row.strategy != "masked",
-            "{name}"
-        );
+        assert_eq!(row.changed_documents.is_some(), masked && row.strategy != "masked", "{name}");
         // The model is asked about all of these, under a mask.
         if matches!(row.strategy.as_str(), "masked" | "draft") {
             assert_eq!(row.log_weight_known, 4, "{name}");
             let weight = row.log_weight.unwrap();
-            assert!(
-                (weight + row.removed_nats).abs() < 1e-9 && weight < 0.0,
-                "{name}: {weight}"
-            );
+            assert!((weight + row.removed_nats).abs() < 1e-9 && weight < 0.0, "{name}: {weight}");
             assert!(row.removed_mass.unwrap() > 0.0, "{name}");
         }
         if row.strategy == "draft" {
@@ -312,20 +248,13 @@ fn every_strategy_keeps_the_promises_of_its_level() {
         assert!(row.non_canonical_rate.is_none_or(|rate| rate == 0.0), "{name}");
     }
     let drafted = rows.iter().filter(|row| row.strategy == "draft");
-    assert!(
-        drafted.map(|row| row.drafted_rate).sum::<f64>() > 0.0,
-        "drafts are confirmed at all"
-    );
+    assert!(drafted.map(|row| row.drafted_rate).sum::<f64>() > 0.0, "drafts are confirmed at all");
     for record in journal.records() {
         let counted = record.tokens.sampled + record.tokens.forced + record.tokens.drafted;
         assert_eq!(counted, record.tokens.output);
         let free = record.cell.strategy.as_str() == "free-then-masked";
         assert_eq!(record.preamble.is_some(), free);
-        assert!(
-            !free || record.preamble.as_ref().unwrap().contains("=>"),
-            "{:?}",
-            record.preamble
-        );
+        assert!(!free || record.preamble.as_ref().unwrap().contains("=>"), "{:?}", record.preamble);
         assert_eq!(record.repaired.is_some(), record.cell.strategy.as_str() == "repair");
         assert!(record.trace.is_none());
     }
@@ -348,11 +277,7 @@ fn a_trace_tells_each_token_and_may_be_asked_for_at_any_time() {
         let trace = record.trace.as_ref().unwrap();
         assert_eq!(trace.len(), record.tokens.output);
         // The text of the tokens is the output, in each pass.
-        let passes = if record.passes.is_empty() {
-            vec![record.output.clone()]
-        } else {
-            record.passes.clone()
-        };
+        let passes = if record.passes.is_empty() { vec![record.output.clone()] } else { record.passes.clone() };
         for (pass, output) in passes.iter().enumerate() {
             let mut bytes = Vec::new();
             for token in trace.iter().filter(|token| token.pass == pass) {
@@ -368,9 +293,7 @@ fn a_trace_tells_each_token_and_may_be_asked_for_at_any_time() {
         assert_eq!(known.count(), record.distortion.known_steps);
         let strategy = record.cell.strategy.as_str();
         let scored = trace.iter().all(|token| token.log_probability.is_some());
-        let masked = trace
-            .iter()
-            .all(|token| token.removed.is_some() && token.entropy_after.is_some());
+        let masked = trace.iter().all(|token| token.removed.is_some() && token.entropy_after.is_some());
         match strategy {
             "jump" => assert_eq!(scored, record.tokens.forced == 0),
             "lazy" => assert!(scored),

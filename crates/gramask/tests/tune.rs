@@ -73,14 +73,9 @@ fn session(prepared: &Prepared, folder: &Path, steps: usize) -> (bool, Observer)
         }
     }
     let stop = AtomicBool::new(false);
-    let mut observer = Observer {
-        left: steps,
-        ..Observer::default()
-    };
+    let mut observer = Observer { left: steps, ..Observer::default() };
     std::fs::create_dir_all(folder).unwrap();
-    let done = prepared
-        .train(folder, &mut Stopping(&mut observer, &stop), &stop)
-        .unwrap();
+    let done = prepared.train(folder, &mut Stopping(&mut observer, &stop), &stop).unwrap();
     observer.stop = stop;
     (done, observer)
 }
@@ -93,11 +88,7 @@ fn a_stopped_training_goes_on_to_the_same_end() {
     let prepared = prepare(tuning(data.path(), "'json-list', 'lines'", more)).unwrap();
     let (whole, pieces) = (data.path().join("whole"), data.path().join("pieces"));
     let (done, observer) = session(&prepared, &whole, usize::MAX);
-    assert!(
-        done && observer.steps == 8,
-        "4 sentences, 2 to a step, 4 times: {}",
-        observer.steps
-    );
+    assert!(done && observer.steps == 8, "4 sentences, 2 to a step, 4 times: {}", observer.steps);
     assert_eq!(observer.points.len(), 8);
     for steps in [1, 3, usize::MAX] {
         session(&prepared, &pieces, steps);
@@ -105,18 +96,11 @@ fn a_stopped_training_goes_on_to_the_same_end() {
     let curve = |folder: &Path| -> Vec<String> {
         let table = std::fs::read_to_string(folder.join("curve.csv")).unwrap();
         // All but the seconds.
-        table
-            .lines()
-            .map(|line| line.rsplit_once(',').unwrap().0.to_string())
-            .collect()
+        table.lines().map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
     };
     assert_eq!(curve(&whole), curve(&pieces));
     assert_eq!(curve(&whole).len(), 9);
-    for file in [
-        "last/adapter_model.safetensors",
-        "best/adapter_model.safetensors",
-        "state.safetensors",
-    ] {
+    for file in ["last/adapter_model.safetensors", "best/adapter_model.safetensors", "state.safetensors"] {
         let bytes = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
         assert_eq!(bytes(&whole), bytes(&pieces), "{file}");
     }
@@ -137,33 +121,17 @@ fn a_training_learns_and_is_asked_as_it_was_taught() {
     let steps: Vec<usize> = observer.scores.iter().map(|score| score.step).collect();
     assert_eq!(steps, [15, 15, 20, 20]);
     let masked = observer.scores.iter().filter(|score| score.level == "grounded");
-    assert!(
-        masked.clone().all(|score| score.parse_rate == 1.0),
-        "{:?}",
-        observer.scores
-    );
+    assert!(masked.clone().all(|score| score.parse_rate == 1.0), "{:?}", observer.scores);
     assert_eq!(masked.map(|score| score.documents).collect::<Vec<_>>(), [4, 4]);
     let journal = Journal::open(&folder.join("validation/000020/records.jsonl")).unwrap();
     assert_eq!(journal.records().len(), 8);
     let taught: Vec<String> = prepared.data.examples[0]
         .iter()
         .flatten()
-        .map(|example| {
-            sha256_hex(
-                example
-                    .prompt
-                    .iter()
-                    .flat_map(|token| token.to_le_bytes())
-                    .collect::<Vec<_>>(),
-            )
-        })
+        .map(|example| sha256_hex(example.prompt.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<_>>()))
         .collect();
     for record in journal.records() {
-        assert!(
-            taught.contains(&record.prompt),
-            "{} was asked otherwise",
-            record.document
-        );
+        assert!(taught.contains(&record.prompt), "{} was asked otherwise", record.document);
     }
     assert!(folder.join("best/adapter_config.json").exists() && folder.join("curve.svg").exists());
     // A second call finds all done.
@@ -186,10 +154,7 @@ fn a_whole_model_is_written_as_a_checkpoint() {
         (tuning.lora, tuning.scratch) = (all.lora, all.scratch);
         tuning
     };
-    let shapes = [
-        "",
-        "scratch = { layers = 1, width = 16, heads = 2, kv_heads = 1, hidden = 24 }",
-    ];
+    let shapes = ["", "scratch = { layers = 1, width = 16, heads = 2, kv_heads = 1, hidden = 24 }"];
     for (number, more) in shapes.into_iter().enumerate() {
         let prepared = prepare(whole(more)).unwrap();
         let folder = data.path().join(number.to_string());
@@ -205,10 +170,7 @@ fn what_cannot_be_learnt_is_said_before_anything_is_computed() {
     let data = tempfile::tempdir().unwrap();
     let error = |formats: &str, more: &str| prepare(tuning(data.path(), formats, more)).unwrap_err().to_string();
     let passes = error("'label-list'", "");
-    assert!(
-        passes.contains("label-list") && passes.contains("each label"),
-        "{passes}"
-    );
+    assert!(passes.contains("label-list") && passes.contains("each label"), "{passes}");
     assert!(error("'lines'", "[training]\nlongest = 5\n").contains("`longest`"));
     let whole = tuning(data.path(), "'lines'", "").model;
     let mut both = Tuning::parse(

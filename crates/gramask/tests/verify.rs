@@ -36,17 +36,7 @@ fn refused(args: &[&str], words: &[&str]) {
 
 #[test]
 fn constraints_are_the_oracles() {
-    let args = [
-        "verify",
-        "--format",
-        "json-list",
-        "--format",
-        "inline-xml",
-        "--limit",
-        "2",
-        "--seed",
-        "3",
-    ];
+    let args = ["verify", "--format", "json-list", "--format", "inline-xml", "--limit", "2", "--seed", "3"];
     let output = gramask(&args);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let notes = text(&output.stderr);
@@ -65,11 +55,7 @@ fn constraints_are_the_oracles() {
     let json = printed(&[&args[..], &["--json"]].concat());
     let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
     for (row, line) in rows.as_array().unwrap().iter().zip(&lines[1..]) {
-        assert_eq!(
-            (&row["differences"], &row["documents"]),
-            (&0.into(), &2.into()),
-            "{row}"
-        );
+        assert_eq!((&row["differences"], &row["documents"]), (&0.into(), &2.into()), "{row}");
         let masks = row["masks"].as_u64().unwrap();
         assert!(masks >= 6, "two on the gold output and two on each walk: {row}");
         assert_eq!(row["tokens"].as_u64().unwrap(), masks * 965, "{row}");
@@ -92,17 +78,7 @@ fn help_and_the_list_of_vocabularies() {
 
 #[test]
 fn every_state_and_every_pass() {
-    let args = [
-        "verify",
-        "--format",
-        "label-list",
-        "--level",
-        "grounded",
-        "--limit",
-        "3",
-        "--walks",
-        "0",
-    ];
+    let args = ["verify", "--format", "label-list", "--level", "grounded", "--limit", "3", "--walks", "0"];
     let csv = printed(&[&args[..], &["--all-states", "--csv"]].concat());
     let fields: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
     assert_eq!(fields[..4], ["label-list", "grounded", "3", "0"], "{csv}");
@@ -124,36 +100,16 @@ fn outputs_of_a_run_are_followed() {
         .to_string()
     };
     let path = folder.path().join("records.jsonl");
-    std::fs::write(
-        &path,
-        record("mini", "[{\"text\":\"nonsense") + "\n" + &record("other", "[]") + "\n",
-    )
-    .unwrap();
+    std::fs::write(&path, record("mini", "[{\"text\":\"nonsense") + "\n" + &record("other", "[]") + "\n").unwrap();
     let (file, here) = (path.to_str().unwrap(), folder.path().to_str().unwrap());
-    let args = [
-        "verify",
-        "--format",
-        "json-list",
-        "--limit",
-        "1",
-        "--walks",
-        "0",
-        "--csv",
-        "--records",
-    ];
+    let args = ["verify", "--format", "json-list", "--limit", "1", "--walks", "0", "--csv", "--records"];
     for given in [file, here] {
         let output = gramask(&[&args[..], &[given]].concat());
         let notes = text(&output.stderr);
-        assert!(
-            output.status.success() && notes.contains("1 outputs of models"),
-            "{notes}"
-        );
+        assert!(output.status.success() && notes.contains("1 outputs of models"), "{notes}");
     }
     std::fs::write(&path, record("other", "[]")).unwrap();
-    refused(
-        &[&args[..], &[file]].concat(),
-        &["records.jsonl", "none of its 1 outputs", "--corpus"],
-    );
+    refused(&[&args[..], &[file]].concat(), &["records.jsonl", "none of its 1 outputs", "--corpus"]);
     std::fs::write(&path, "{}").unwrap();
     refused(&[&args[..], &[file]].concat(), &["records.jsonl:1"]);
     refused(&[&args[..], &["no/such.jsonl"]].concat(), &["no/such.jsonl"]);
@@ -162,13 +118,7 @@ fn outputs_of_a_run_are_followed() {
 #[test]
 fn the_mask_behind_a_beginning() {
     let mask = |after: &str, more: &[&str]| {
-        let args = [
-            "mask",
-            "--vocabulary",
-            "bytes",
-            "--text",
-            "Naloxone reverses clonidine.",
-        ];
+        let args = ["mask", "--vocabulary", "bytes", "--text", "Naloxone reverses clonidine."];
         printed(&[&args[..], &["--after", after], more].concat())
     };
     let shown = mask("[{\"text\":\"Nal", &[]);
@@ -198,10 +148,7 @@ fn the_mask_behind_a_beginning() {
 fn what_has_no_mask_is_said() {
     let text = ["--text", "Naloxone reverses clonidine.", "--vocabulary", "bytes"];
     let mask = |more: &[&'static str]| [&["mask"], &text[..], more].concat();
-    refused(
-        &mask(&["--after", "[{\"text\":\"Nax"]),
-        &["byte 12, `x`", "behind `[{\"text\":\"Na`", "`loxone`"],
-    );
+    refused(&mask(&["--after", "[{\"text\":\"Nax"]), &["byte 12, `x`", "behind `[{\"text\":\"Na`", "`loxone`"]);
     refused(&mask(&["--after", "[]]"]), &["byte 2, `]`", "nothing: it is complete"]);
     refused(&mask(&["--after", "]"]), &["byte 0, `]`", "`[`"]);
     refused(&mask(&["--format", "jsn-list"]), &["jsn-list", "json-list"]);
@@ -210,19 +157,10 @@ fn what_has_no_mask_is_said() {
     refused(&["verify", "--level", "none"], &["`none`", "grounded"]);
     refused(&["verify", "--format", "no-such.gram"], &["no-such.gram"]);
     refused(&["verify", "--corpus", "bc6cdr"], &["bc6cdr", "mini"]);
-    refused(
-        &["verify", "--vocabulary", "no-such.json"],
-        &["no-such.json", "tokenizer.json"],
-    );
-    refused(
-        &["verify", "--vocabulary", "no-such-name"],
-        &["no-such-name", "llama-3.1-vocabulary"],
-    );
+    refused(&["verify", "--vocabulary", "no-such.json"], &["no-such.json", "tokenizer.json"]);
+    refused(&["verify", "--vocabulary", "no-such-name"], &["no-such-name", "llama-3.1-vocabulary"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, "{\"model\":\n7}").unwrap();
-    refused(
-        &["verify", "--vocabulary", path.to_str().unwrap()],
-        &["tokenizer.json:2:"],
-    );
+    refused(&["verify", "--vocabulary", path.to_str().unwrap()], &["tokenizer.json:2:"]);
 }

@@ -37,36 +37,23 @@ pub struct Draw {
 impl Draw {
     /// An independent second draw for the same token.
     pub fn again(self) -> Draw {
-        Draw {
-            position: self.position | 1 << 63,
-            ..self
-        }
+        Draw { position: self.position | 1 << 63, ..self }
     }
 
     /// The draw of the same position in another lane, of 65,536; lane 0 is this one.
     pub fn lane(self, lane: usize) -> Draw {
-        Draw {
-            position: self.position | (lane as u64 & 0xFFFF) << 32,
-            ..self
-        }
+        Draw { position: self.position | (lane as u64 & 0xFFFF) << 32, ..self }
     }
 
     /// The draw of the same position in another attempt at the output, of 16,384; attempt 0 is this one.
     pub fn attempt(self, attempt: usize) -> Draw {
-        Draw {
-            position: self.position | (attempt as u64 & 0x3FFF) << 48,
-            ..self
-        }
+        Draw { position: self.position | (attempt as u64 & 0x3FFF) << 48, ..self }
     }
 
     /// The 64 random bits of this place under a seed.
     pub fn bits(self, seed: u64) -> u64 {
-        let counter = [
-            self.document as u32,
-            (self.document >> 32) as u32,
-            self.position as u32,
-            (self.position >> 32) as u32,
-        ];
+        let counter =
+            [self.document as u32, (self.document >> 32) as u32, self.position as u32, (self.position >> 32) as u32];
         let [low, high, ..] = philox(counter, [seed as u32, (seed >> 32) as u32]);
         u64::from(high) << 32 | u64::from(low)
     }
@@ -84,19 +71,10 @@ mod tests {
     /// The known answers of the authors' own test suite (Random123, `kat_vectors`, philox4x32 with 10 rounds).
     #[test]
     fn known_answers() {
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8]);
+        assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408F_276D, 0x41C8_3B0E, 0xA20B_C7C6, 0x6D54_51FD]);
         assert_eq!(
-            philox([0; 4], [0; 2]),
-            [0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8]
-        );
-        assert_eq!(
-            philox([u32::MAX; 4], [u32::MAX; 2]),
-            [0x408F_276D, 0x41C8_3B0E, 0xA20B_C7C6, 0x6D54_51FD]
-        );
-        assert_eq!(
-            philox(
-                [0x243F_6A88, 0x85A3_08D3, 0x1319_8A2E, 0x0370_7344],
-                [0xA409_3822, 0x299F_31D0]
-            ),
+            philox([0x243F_6A88, 0x85A3_08D3, 0x1319_8A2E, 0x0370_7344], [0xA409_3822, 0x299F_31D0]),
             [0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1]
         );
     }
@@ -106,39 +84,24 @@ mod tests {
     fn draws_are_uniform_over_documents_and_positions() {
         let n = 40_000u64;
         for by_document in [false, true] {
-            let draws: Vec<f64> = (0..n)
-                .map(|i| {
-                    if by_document {
-                        Draw {
-                            document: i,
-                            position: 3,
-                        }
-                    } else {
-                        Draw {
-                            document: 7,
-                            position: i,
-                        }
-                    }
-                })
-                .map(|draw| draw.uniform(42))
-                .collect();
+            let draws: Vec<f64> =
+                (0..n)
+                    .map(|i| {
+                        if by_document { Draw { document: i, position: 3 } } else { Draw { document: 7, position: i } }
+                    })
+                    .map(|draw| draw.uniform(42))
+                    .collect();
             assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
             let mean = draws.iter().sum::<f64>() / n as f64;
             let variance = draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / n as f64;
             assert!((mean - 0.5).abs() < 5.0 * (1.0 / 12.0 / n as f64).sqrt(), "mean {mean}");
-            assert!(
-                (variance - 1.0 / 12.0).abs() < 5.0 * (1.0 / 180.0 / n as f64).sqrt(),
-                "variance {variance}"
-            );
+            assert!((variance - 1.0 / 12.0).abs() < 5.0 * (1.0 / 180.0 / n as f64).sqrt(), "variance {variance}");
         }
     }
 
     #[test]
     fn seed_document_and_position_all_count() {
-        let draw = Draw {
-            document: 1,
-            position: 1,
-        };
+        let draw = Draw { document: 1, position: 1 };
         assert_eq!(draw.uniform(1), draw.uniform(1));
         assert_ne!(draw.uniform(1), draw.uniform(2));
         assert_ne!(draw.uniform(1), draw.uniform(1 << 32));
@@ -147,21 +110,7 @@ mod tests {
         assert_ne!(draw.uniform(1), draw.lane(1).uniform(1));
         assert_ne!(draw.lane(1).uniform(1), draw.attempt(1).uniform(1));
         assert_ne!(draw.attempt(1).uniform(1), draw.attempt(2).uniform(1));
-        assert_ne!(
-            draw.uniform(1),
-            Draw {
-                document: 1 << 32,
-                position: 1
-            }
-            .uniform(1)
-        );
-        assert_ne!(
-            draw.uniform(1),
-            Draw {
-                document: 1,
-                position: 1 << 32
-            }
-            .uniform(1)
-        );
+        assert_ne!(draw.uniform(1), Draw { document: 1 << 32, position: 1 }.uniform(1));
+        assert_ne!(draw.uniform(1), Draw { document: 1, position: 1 << 32 }.uniform(1));
     }
 }

@@ -77,10 +77,7 @@ impl fmt::Display for ChooseError {
                 f,
                 "logits of shape {shape:?} are too many for one kernel: it takes at most 65535 rows and 2^32 - 1 logits"
             ),
-            ChooseError::Masks {
-                logits: [batch, vocabulary],
-                masks,
-            } => write!(
+            ChooseError::Masks { logits: [batch, vocabulary], masks } => write!(
                 f,
                 "masks of shape {masks:?} do not fit logits [{batch}, {vocabulary}], which need [{batch}, {}]: one bit \
                  for each token, in words of 32",
@@ -95,10 +92,7 @@ impl fmt::Display for ChooseError {
                  sequence of the batch"
             ),
             ChooseError::Draws { batch, draws } => {
-                write!(
-                    f,
-                    "{draws} draws were given for {batch} rows of logits; each row needs one"
-                )
+                write!(f, "{draws} draws were given for {batch} rows of logits; each row needs one")
             }
             ChooseError::Drafts { choices, needed } => write!(
                 f,

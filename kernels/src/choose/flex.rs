@@ -31,10 +31,7 @@ struct Rows {
 
 impl Rows {
     fn new(table: &FlexTensor) -> Self {
-        Rows {
-            width: table.layout().shape()[1],
-            table: words(table),
-        }
+        Rows { width: table.layout().shape()[1], table: words(table) }
     }
 
     /// The mask of a row number; `None`: no constraint.
@@ -63,9 +60,7 @@ impl ChooseOps for Flex {
         };
         let values = logits.storage::<f32>();
         if batch > 1 && batch * vocabulary >= WORTH_A_THREAD {
-            let rows = values
-                .par_chunks_exact(vocabulary)
-                .zip(steps.par_chunks_exact(step_words));
+            let rows = values.par_chunks_exact(vocabulary).zip(steps.par_chunks_exact(step_words));
             rows.zip(out.par_chunks_exact_mut(width)).for_each(work);
         } else {
             let rows = values.chunks_exact(vocabulary).zip(steps.chunks_exact(step_words));
@@ -114,15 +109,11 @@ impl ChooseOps for Flex {
 /// Chooses for one row and writes what comes back of it.
 fn choose(chooser: &mut Chooser, logits: &[f32], mask: Option<&[u32]>, step: &[u32], out: &mut [i32]) {
     let draw = match *step {
-        [_, a, b, c, d] => Draw {
-            document: u64::from(a) | u64::from(b) << 32,
-            position: u64::from(c) | u64::from(d) << 32,
-        },
+        [_, a, b, c, d] => {
+            Draw { document: u64::from(a) | u64::from(b) << 32, position: u64::from(c) | u64::from(d) << 32 }
+        }
         // Nothing is drawn.
-        _ => Draw {
-            document: 0,
-            position: 0,
-        },
+        _ => Draw { document: 0, position: 0 },
     };
     match chooser.find(logits, mask, draw) {
         Ok(found) => {
@@ -141,10 +132,6 @@ fn choose(chooser: &mut Chooser, logits: &[f32], mask: Option<&[u32]>, step: &[u
 
 fn put(summed: Summed, out: &mut [i32]) {
     let Summed { max, moments } = summed;
-    let words = [
-        key(max),
-        (moments.sum as f32).to_bits(),
-        (moments.product as f32).to_bits(),
-    ];
+    let words = [key(max), (moments.sum as f32).to_bits(), (moments.product as f32).to_bits()];
     out.copy_from_slice(&words.map(|word| word as i32));
 }

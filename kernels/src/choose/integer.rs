@@ -55,14 +55,7 @@ pub fn units_per_logit(temperature: f32) -> f32 {
 pub(super) const LOG2_E: u32 = 0xB8AA_3B29;
 /// `(1 - 2^-f) / f` on [0, 1) as a polynomial of degree 5 in `f`, alternating in sign, in units of 2^-32: interpolated at
 /// Chebyshev's points, which makes the power's relative error 1.2e-8 at most.
-pub(super) const POWER: [u32; 6] = [
-    2_977_044_447,
-    1_031_763_206,
-    238_367_376,
-    41_218_952,
-    5_547_538,
-    493_577,
-];
+pub(super) const POWER: [u32; 6] = [2_977_044_447, 1_031_763_206, 238_367_376, 41_218_952, 5_547_538, 493_577];
 
 fn high(a: u32, b: u32) -> u32 {
     ((u64::from(a) * u64::from(b)) >> 32) as u32
@@ -118,17 +111,7 @@ mod tests {
 
     #[test]
     fn keys_have_the_order_of_the_logits() {
-        let ascending = [
-            -f32::MAX,
-            -1.5,
-            -1e-45,
-            0.0,
-            1e-45,
-            1.0,
-            1.0000001,
-            f32::MAX,
-            f32::INFINITY,
-        ];
+        let ascending = [-f32::MAX, -1.5, -1e-45, 0.0, 1e-45, 1.0, 1.0000001, f32::MAX, f32::INFINITY];
         for pair in ascending.windows(2) {
             assert!(key(pair[0]) < key(pair[1]), "{pair:?}");
         }

@@ -145,10 +145,7 @@ pub fn mask_softmax_sample(
     drawing.validate()?;
     let batch = logits.dims()[0];
     if draws.len() != batch {
-        return Err(ChooseError::Draws {
-            batch,
-            draws: draws.len(),
-        });
+        return Err(ChooseError::Draws { batch, draws: draws.len() });
     }
     choose(logits, masks, Some((Reckoning::new(drawing), draws)))
 }
@@ -218,14 +215,9 @@ impl Operands {
                     return Err(unfit([rows.len(), tensor.dims()[1]]));
                 }
                 let capacity = table.capacity();
-                let wrong = rows
-                    .iter()
-                    .find(|row| **row != MaskRow::FREE && row.number() as usize >= capacity);
+                let wrong = rows.iter().find(|row| **row != MaskRow::FREE && row.number() as usize >= capacity);
                 if let Some(row) = wrong {
-                    return Err(ChooseError::Row {
-                        row: row.number(),
-                        capacity,
-                    });
+                    return Err(ChooseError::Row { row: row.number(), capacity });
                 }
                 (tensor, rows)
             }
@@ -239,11 +231,7 @@ impl Operands {
             DType::F16 if !is_cpu => logits,
             _ => logits.cast(FloatDType::F32),
         };
-        Ok(Operands {
-            logits,
-            table: table.without_autodiff(),
-            steps: steps.without_autodiff(),
-        })
+        Ok(Operands { logits, table: table.without_autodiff(), steps: steps.without_autodiff() })
     }
 }
 
@@ -251,10 +239,7 @@ impl Operands {
 fn check_shape(shape: [usize; 2]) -> Result<(), ChooseError> {
     let [batch, vocabulary] = shape;
     if vocabulary == 0 || vocabulary > integer::MOST_TOKENS {
-        return Err(ChooseError::Vocabulary {
-            tokens: vocabulary,
-            most: integer::MOST_TOKENS,
-        });
+        return Err(ChooseError::Vocabulary { tokens: vocabulary, most: integer::MOST_TOKENS });
     }
     if batch > 65535 || batch.saturating_mul(vocabulary) > u32::MAX as usize {
         return Err(ChooseError::Batch { shape });

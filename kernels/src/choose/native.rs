@@ -214,13 +214,9 @@ impl Chooser {
     /// Makes candidates of the tokens with a usable logit; `max` is their greatest.
     fn fill(&mut self, tokens: impl Iterator<Item = (u32, f32)>, max: f32, reckoning: &Reckoning) {
         self.candidates.clear();
-        let candidates = tokens.map(|(token, logit)| Candidate {
-            token,
-            key: key(logit),
-            weight: reckoning.weight(logit, max),
-        });
-        self.candidates
-            .extend(candidates.filter(|candidate| candidate.key != UNUSABLE));
+        let candidates =
+            tokens.map(|(token, logit)| Candidate { token, key: key(logit), weight: reckoning.weight(logit, max) });
+        self.candidates.extend(candidates.filter(|candidate| candidate.key != UNUSABLE));
     }
 
     /// Filters the candidates, which are in order of tokens and not empty, draws one, and notes the basis.
@@ -253,8 +249,7 @@ impl Chooser {
         }
         if cut && reckoning.share.is_none() {
             head = candidates.len();
-            self.basis
-                .extend(candidates.iter().take(BASIS_LIMIT).map(|candidate| candidate.token));
+            self.basis.extend(candidates.iter().take(BASIS_LIMIT).map(|candidate| candidate.token));
         }
         candidates.sort_unstable_by_key(|candidate| candidate.token);
 
@@ -317,14 +312,7 @@ fn sort_top_p(candidates: &mut [Candidate], share: u32) -> (usize, usize) {
 pub(super) fn no_pick(logits: &[f32], mask: Option<&[u32]>) -> NoPick {
     let is_allowed =
         |token: usize| mask.is_none_or(|mask| mask.get(token / 32).is_some_and(|w| w >> (token % 32) & 1 == 1));
-    let allowed: Vec<f32> = logits
-        .iter()
-        .enumerate()
-        .filter(|&(token, _)| is_allowed(token))
-        .map(|(_, &logit)| logit)
-        .collect();
-    NoPick {
-        allowed: allowed.len(),
-        nan: allowed.iter().filter(|logit| logit.is_nan()).count(),
-    }
+    let allowed: Vec<f32> =
+        logits.iter().enumerate().filter(|&(token, _)| is_allowed(token)).map(|(_, &logit)| logit).collect();
+    NoPick { allowed: allowed.len(), nan: allowed.iter().filter(|logit| logit.is_nan()).count() }
 }

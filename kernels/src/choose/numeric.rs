@@ -59,11 +59,7 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 5.0e-1;
     let value = p * r * r + r + 1.0;
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
-    if x > UNDERFLOW {
-        value * f32::from_bits(exponent)
-    } else {
-        0.0
-    }
+    if x > UNDERFLOW { value * f32::from_bits(exponent) } else { 0.0 }
 }
 
 widest! {
@@ -81,10 +77,7 @@ fn maximum_of(values: &[f32]) -> f32 {
             *lane = if value > *lane { value } else { *lane };
         }
     }
-    lanes
-        .iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max })
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max })
 }
 
 /// Sums over a row of logits, from which its normaliser and its entropy follow.
@@ -189,22 +182,13 @@ mod tests {
         let values: Vec<f32> = (0..50_021).map(|i| ((i * 7919) % 4001) as f32 * 0.01 - 20.0).collect();
         let max = maximum(&values);
         assert_eq!(max, 20.0);
-        let wanted: f64 = values
-            .iter()
-            .map(|&value| (f64::from(value) - f64::from(max)).exp())
-            .sum();
+        let wanted: f64 = values.iter().map(|&value| (f64::from(value) - f64::from(max)).exp()).sum();
         let got = moments(&values, max);
         assert!((got.sum / wanted - 1.0).abs() < 3e-7, "{got:?} {wanted}");
-        let entropy: f64 = values
-            .iter()
-            .map(|&value| (f64::from(value) - f64::from(max)).exp() / wanted)
-            .map(|p| -p * p.ln())
-            .sum();
+        let entropy: f64 =
+            values.iter().map(|&value| (f64::from(value) - f64::from(max)).exp() / wanted).map(|p| -p * p.ln()).sum();
         assert!((got.entropy() - entropy).abs() < 1e-5, "{} {entropy}", got.entropy());
-        assert_eq!(
-            count_above(&values, 19.5),
-            values.iter().filter(|&&v| v > 19.5).count() as u32
-        );
+        assert_eq!(count_above(&values, 19.5), values.iter().filter(|&&v| v > 19.5).count() as u32);
     }
 
     #[test]

@@ -68,14 +68,7 @@ impl Found {
     /// Of a token of a row.
     pub fn of(logits: &[f32], token: u32, best: u32, whole: Summed, kept: Summed) -> Self {
         let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
-        Found {
-            token,
-            logit,
-            rank: count_above(logits, logit),
-            best,
-            whole,
-            kept,
-        }
+        Found { token, logit, rank: count_above(logits, logit), best, whole, kept }
     }
 
     /// With scores.
@@ -98,9 +91,5 @@ impl Found {
 
 /// `logit - max`, where two infinities of one sign are equal.
 fn log_ratio(logit: f32, max: f32) -> f64 {
-    if logit == max {
-        0.0
-    } else {
-        f64::from(logit) - f64::from(max)
-    }
+    if logit == max { 0.0 } else { f64::from(logit) - f64::from(max) }
 }

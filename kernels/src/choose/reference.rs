@@ -107,10 +107,7 @@ pub fn mask_softmax_sample(
     drawing.validate()?;
     let [batch, vocabulary] = logits.dims();
     if draws.len() != batch {
-        return Err(ChooseError::Draws {
-            batch,
-            draws: draws.len(),
-        });
+        return Err(ChooseError::Draws { batch, draws: draws.len() });
     }
     let device = logits.device();
     let row = Row::new(logits, masks)?;
@@ -135,10 +132,7 @@ pub fn mask_softmax_sample(
     let uniform: Vec<f32> = draws.iter().map(|draw| draw.uniform(drawing.seed) as f32).collect();
     let uniform = Tensor::<2>::from_data(TensorData::new(uniform, [batch, 1]), &device);
     let target = reached.clone().slice([0..batch, vocabulary - 1..vocabulary]) * uniform;
-    let before = reached
-        .lower_equal(target.expand([batch, vocabulary]))
-        .int()
-        .cast(DType::I32);
+    let before = reached.lower_equal(target.expand([batch, vocabulary])).int().cast(DType::I32);
     let tokens = before.sum_dim(1).clamp_max(vocabulary as i32 - 1);
     Ok(row.chosen(tokens))
 }
@@ -178,10 +172,7 @@ pub fn verify_draft(
     let draft = packed.slice([0..batch, 2..width]);
     let offsets = Tensor::<1, Int>::arange(0..most as i64, (&device, DType::I32)).reshape([1, most]);
     let places = (first.clone().expand([batch, most]) + offsets.expand([batch, most])).clamp_max(choices as i32 - 1);
-    let chosen = tokens
-        .clone()
-        .select(0, places.reshape([batch * most]))
-        .reshape([batch, most]);
+    let chosen = tokens.clone().select(0, places.reshape([batch * most])).reshape([batch, most]);
     let agrees = draft.equal(chosen).int().cast(DType::I32);
     let accepted = agrees.cumprod(1).sum_dim(1);
     let next = tokens.select(0, (first + accepted.clone()).reshape([batch]));

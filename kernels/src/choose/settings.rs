@@ -22,13 +22,7 @@ pub struct Drawing {
 impl Drawing {
     /// From the model's own distribution.
     pub const fn plain(seed: u64) -> Self {
-        Drawing {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            seed,
-        }
+        Drawing { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed }
     }
 
     /// Checks the ranges.

@@ -124,9 +124,7 @@ impl MaskTable {
                     None => {
                         // What was not sent must not be found later.
                         new.into_iter().for_each(|row| self.forget(row));
-                        return Err(ChooseError::Full {
-                            capacity: self.capacity(),
-                        });
+                        return Err(ChooseError::Full { capacity: self.capacity() });
                     }
                 },
             };
@@ -159,11 +157,7 @@ impl MaskTable {
     }
 
     fn put(&mut self, row: u32, mask: &[u32], hash: u64) {
-        self.kept[row as usize] = Kept {
-            mask: mask.into(),
-            hash,
-            asked: self.step,
-        };
+        self.kept[row as usize] = Kept { mask: mask.into(), hash, asked: self.step };
         self.by_hash.entry(hash).or_default().push(row);
     }
 
@@ -205,9 +199,7 @@ fn hash(mask: &[u32]) -> u64 {
         let high = pair.get(1).copied().unwrap_or(0);
         u64::from(high) << 32 | u64::from(pair[0])
     });
-    pairs.fold(mask.len() as u64, |hash, pair| {
-        (hash.rotate_left(5) ^ pair).wrapping_mul(FACTOR)
-    })
+    pairs.fold(mask.len() as u64, |hash, pair| (hash.rotate_left(5) ^ pair).wrapping_mul(FACTOR))
 }
 
 #[cfg(test)]
@@ -231,14 +223,7 @@ mod tests {
         assert_eq!(words(&table, rows[2]), [7, 8, 0]);
         let again = table.rows([Some(&b[..]), Some(&a[..])]).unwrap();
         assert_eq!(again, [rows[2], rows[0]]);
-        assert_eq!(
-            table.used(),
-            TableUse {
-                asked: 5,
-                sent: 2,
-                evicted: 0
-            }
-        );
+        assert_eq!(table.used(), TableUse { asked: 5, sent: 2, evicted: 0 });
     }
 
     #[test]

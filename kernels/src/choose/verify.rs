@@ -65,9 +65,7 @@ pub fn verify_draft(tokens: Tensor<1, Int>, drafts: &[&[u32]]) -> Result<Verifie
         tokens.without_autodiff().into_dispatch(),
         drafts.without_autodiff().into_dispatch(),
     );
-    Ok(Verified {
-        words: Tensor::from_dispatch(words),
-    })
+    Ok(Verified { words: Tensor::from_dispatch(words) })
 }
 
 /// The drafts as `[batch, 2 + most]`: the number of the first choice, the length, and the tokens, with -2 behind the last.

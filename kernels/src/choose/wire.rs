@@ -74,9 +74,8 @@ impl Picks {
 pub(crate) fn read(words: Tensor<2, Int>) -> Result<Vec<u32>, ChooseError> {
     let failed = |message: String| ChooseError::Device { message };
     let data = words.try_into_data().map_err(|error| failed(error.to_string()))?;
-    let words = data
-        .try_into_vec::<i32>()
-        .map_err(|error| failed(format!("choices are not 32-bit integers: {error:?}")))?;
+    let words =
+        data.try_into_vec::<i32>().map_err(|error| failed(format!("choices are not 32-bit integers: {error:?}")))?;
     Ok(words.into_iter().map(|word| word as u32).collect())
 }
 
@@ -93,10 +92,7 @@ fn row(words: &[u32]) -> Result<Pick, NoPick> {
         },
     };
     if fields[0] == NO_TOKEN {
-        return Err(NoPick {
-            allowed: fields[9] as usize,
-            nan: fields[10] as usize,
-        });
+        return Err(NoPick { allowed: fields[9] as usize, nan: fields[10] as usize });
     }
     Ok(Found {
         token: fields[0],

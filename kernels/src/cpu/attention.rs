@@ -62,22 +62,10 @@ impl Span {
     pub(crate) fn check(&self, sequence: usize, [slots, capacity]: [usize; 2]) -> Result<(), KernelError> {
         let &Span { slot, length, prefix } = self;
         if slot >= slots || length == 0 || length > capacity {
-            return Err(KernelError::Positions {
-                sequence,
-                slot,
-                length,
-                slots,
-                capacity,
-            });
+            return Err(KernelError::Positions { sequence, slot, length, slots, capacity });
         }
         if prefix.length > length || prefix.slot >= slots {
-            return Err(KernelError::Prefix {
-                sequence,
-                slot: prefix.slot,
-                shared: prefix.length,
-                length,
-                slots,
-            });
+            return Err(KernelError::Prefix { sequence, slot: prefix.slot, shared: prefix.length, length, slots });
         }
         Ok(())
     }
@@ -120,13 +108,7 @@ impl Block {
                     last.tokens += 1;
                     last.length = length;
                 }
-                _ => blocks.push(Block {
-                    first,
-                    tokens: 1,
-                    slot,
-                    length,
-                    prefix,
-                }),
+                _ => blocks.push(Block { first, tokens: 1, slot, length, prefix }),
             }
         }
         blocks
@@ -148,12 +130,7 @@ pub fn decode_attention_at(
     (keys, values, cache): (&[f32], &[f32], CacheShape),
     spans: &[Span],
 ) -> Result<Vec<f32>, KernelError> {
-    let CacheShape {
-        slots,
-        kv_heads,
-        capacity,
-        dim,
-    } = cache;
+    let CacheShape { slots, kv_heads, capacity, dim } = cache;
     if !level.is_supported() {
         return Err(KernelError::Level { level });
     }
@@ -162,11 +139,7 @@ pub fn decode_attention_at(
     super::check("q", q.len(), spans.len().saturating_mul(heads), dim)?;
     if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
         let shape = [slots, kv_heads, capacity, dim];
-        return Err(KernelError::Heads {
-            q: [spans.len(), heads, dim],
-            keys: shape,
-            values: shape,
-        });
+        return Err(KernelError::Heads { q: [spans.len(), heads, dim], keys: shape, values: shape });
     }
     for (sequence, span) in spans.iter().enumerate() {
         span.check(sequence, [slots, capacity])?;
@@ -181,12 +154,8 @@ pub fn decode_attention_at(
     let pieces = blocks.len() * kv_heads;
     let work: usize = blocks.iter().map(|block| block.length * (3 + block.tokens) / 4).sum();
     let helpers = parallel::threads_for(work * kv_heads * dim * 8).min(pieces) - 1;
-    let pointers = Pointers {
-        q: q.as_ptr(),
-        keys: keys.as_ptr(),
-        values: values.as_ptr(),
-        output: output.as_mut_ptr(),
-    };
+    let pointers =
+        Pointers { q: q.as_ptr(), keys: keys.as_ptr(), values: values.as_ptr(), output: output.as_mut_ptr() };
     parallel::for_pieces(pieces, helpers, move |piece| {
         let pointers = &pointers; // the whole, which may be shared, and not its fields
         // Head by head, so that a prefix's keys and values of a head are used by all sequences before those of the next.
@@ -483,10 +452,7 @@ mod tests {
         for length in [1, 2, 15, 16, 17, 64, 100] {
             let mut scores = vec![-3.5; length];
             softmax(&mut scores);
-            assert!(
-                scores.iter().all(|p| (p - 1.0 / length as f32).abs() < 1e-7),
-                "{scores:?}"
-            );
+            assert!(scores.iter().all(|p| (p - 1.0 / length as f32).abs() < 1e-7), "{scores:?}");
         }
         let mut scores = [f32::NEG_INFINITY, 2.0, 2.0];
         softmax(&mut scores);

@@ -47,10 +47,7 @@ impl Level {
 
     /// The fastest level that this processor has.
     pub fn best() -> Level {
-        Level::ALL
-            .into_iter()
-            .find(|level| level.is_supported())
-            .unwrap_or(Level::Scalar)
+        Level::ALL.into_iter().find(|level| level.is_supported()).unwrap_or(Level::Scalar)
     }
 }
 

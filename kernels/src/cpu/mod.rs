@@ -126,12 +126,7 @@ pub(crate) unsafe fn linear_into(
 
 fn check(name: &'static str, len: usize, rows: usize, columns: usize) -> Result<(), KernelError> {
     if rows.checked_mul(columns) != Some(len) {
-        return Err(KernelError::Length {
-            name,
-            rows,
-            columns,
-            len,
-        });
+        return Err(KernelError::Length { name, rows, columns, len });
     }
     Ok(())
 }

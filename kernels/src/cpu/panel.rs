@@ -54,11 +54,7 @@ impl Turned {
         let vectors = m.div_ceil(lanes);
         let mut lines: Vec<Line> = Vec::with_capacity((vectors * k * lanes).div_ceil(MAX_LANES));
         let to = Start(lines.as_mut_ptr().cast::<f32>());
-        let x = Source {
-            start: x.as_ptr(),
-            m,
-            k,
-        };
+        let x = Source { start: x.as_ptr(), m, k };
         let helpers = parallel::threads_for(m * k * size_of::<f32>()).min(vectors) - 1;
         parallel::for_pieces(vectors, helpers, move |vector| {
             let (x, to) = (&x, &to); // the whole, which may be shared, and not their fields
@@ -124,11 +120,7 @@ impl Source {
                 for column in column..k {
                     for r in 0..4 {
                         let there = first + r < m;
-                        let value = if there {
-                            *start.add((first + r) * k + column)
-                        } else {
-                            0.0
-                        };
+                        let value = if there { *start.add((first + r) * k + column) } else { 0.0 };
                         *to.add(column * lanes + lane + r) = value;
                     }
                 }
@@ -163,15 +155,7 @@ unsafe impl<W: Stored> Sync for Panels<W> {}
 impl<W: Stored> Panels<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
     pub fn new(x: &Turned, w: Rows<W>, [m, n, k]: [usize; 3], y: *mut f32) -> Self {
-        Panels {
-            x: x.lines.as_ptr().cast(),
-            vectors: x.vectors,
-            w,
-            y,
-            m,
-            n,
-            k,
-        }
+        Panels { x: x.lines.as_ptr().cast(), vectors: x.vectors, w, y, m, n, k }
     }
 
     /// Computes the columns `rows` of `y` (rows of the weight).
@@ -201,10 +185,7 @@ impl<W: Stored> Panels<W> {
     #[inline(always)]
     pub unsafe fn walk<S: Simd>(&self, rows: Range<usize>) {
         let [height, width] = if self.vectors == 1 { S::PANEL_OF_ONE } else { S::PANEL };
-        let slice = self
-            .k
-            .div_ceil(self.k.div_ceil(SLICE).max(1))
-            .next_multiple_of(BLOCK_WEIGHTS);
+        let slice = self.k.div_ceil(self.k.div_ceil(SLICE).max(1)).next_multiple_of(BLOCK_WEIGHTS);
         let sums_stride = self.vectors * S::LANES;
         let mut panel: Vec<Line> = Vec::with_capacity(height * STRIDE / MAX_LANES);
         let mut sums: Vec<Line> = Vec::with_capacity((height * sums_stride).div_ceil(MAX_LANES));

@@ -38,19 +38,11 @@ impl Plan {
         let work = n.saturating_mul(row_bytes).saturating_mul(4 + m) / 5;
         let threads = threads_for(work);
         if threads == 1 {
-            return Plan {
-                pieces: 1,
-                helpers: 0,
-                piece_rows: n,
-            };
+            return Plan { pieces: 1, helpers: 0, piece_rows: n };
         }
         let piece_rows = n.div_ceil(threads * PIECES_PER_THREAD).next_multiple_of(BLOCK);
         let pieces = n.div_ceil(piece_rows);
-        Plan {
-            pieces,
-            helpers: (threads - 1).min(pieces - 1),
-            piece_rows,
-        }
+        Plan { pieces, helpers: (threads - 1).min(pieces - 1), piece_rows }
     }
 
     /// The rows of a piece, of `n` in all.
@@ -108,10 +100,7 @@ pub fn each_chunk<F: Fn(usize, &mut [f32]) + Sync>(out: &mut [f32], chunk: usize
         return;
     }
     let together = chunks.div_ceil(threads * PIECES_PER_THREAD);
-    let borrowed = Borrowed::<F> {
-        f: &raw const f,
-        out: out.as_mut_ptr(),
-    };
+    let borrowed = Borrowed::<F> { f: &raw const f, out: out.as_mut_ptr() };
     let borrowed = borrowed.erase();
     for_pieces(chunks.div_ceil(together), threads - 1, move |piece| {
         for number in piece * together..chunks.min((piece + 1) * together) {
@@ -180,10 +169,7 @@ impl<F: Fn(usize)> Loop<F> {
             if piece >= self.pieces {
                 return;
             }
-            let mut over = Over {
-                shared: self,
-                finished: false,
-            };
+            let mut over = Over { shared: self, finished: false };
             (self.task)(piece);
             over.finished = true;
         }
@@ -216,11 +202,7 @@ impl<F> Drop for Finish<'_, F> {
         while self.0.done.load(Ordering::Acquire) < taken {
             turns += 1;
             // A helper that was interrupted needs this core more than the wait does.
-            if turns < 2000 {
-                std::hint::spin_loop()
-            } else {
-                std::thread::yield_now()
-            }
+            if turns < 2000 { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
     }
 }

@@ -90,10 +90,7 @@ impl Padded {
             lines.resize(lines.len().next_multiple_of(line_count), Line::ZERO);
         }
         lines.resize(m * line_count, Line::ZERO); // rows of no values at all
-        Padded {
-            lines,
-            stride: line_count * MAX_LANES,
-        }
+        Padded { lines, stride: line_count * MAX_LANES }
     }
 
     /// Where the first row starts.

@@ -179,11 +179,7 @@ impl Stored for Q4_1 {
         unsafe {
             let (at, half) = (part * S::LANES % 16, part * S::LANES / 16);
             let numbers = unit.add(4 + at);
-            if half == 0 {
-                S::look_up::<false>(head, numbers)
-            } else {
-                S::look_up::<true>(head, numbers)
-            }
+            if half == 0 { S::look_up::<false>(head, numbers) } else { S::look_up::<true>(head, numbers) }
         }
     }
     /// `d` times the sum of `q x`, and `m` times the sum of `x`: the numbers themselves are multiplied, the high halves
@@ -235,11 +231,7 @@ unsafe impl<W: Sync> Sync for Rows<W> {}
 impl<W: Stored> Rows<W> {
     /// Rows of `k` weights, a whole number of blocks where they are stored in blocks.
     pub fn new<T>(weights: &[T], k: usize) -> Self {
-        Rows {
-            start: weights.as_ptr().cast(),
-            stride: W::bytes(k),
-            kind: PhantomData,
-        }
+        Rows { start: weights.as_ptr().cast(), stride: W::bytes(k), kind: PhantomData }
     }
 
     /// Where a row starts, which may be beyond the last.

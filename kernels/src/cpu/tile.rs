@@ -34,15 +34,7 @@ unsafe impl<W: Stored> Sync for Job<W> {}
 impl<W: Stored> Job<W> {
     /// Notes where the operands are. `shape` is `[m, n, k]`.
     pub fn new(x: &Padded, w: Rows<W>, [m, n, k]: [usize; 3], y: *mut f32) -> Self {
-        Job {
-            x: x.as_ptr(),
-            x_stride: x.stride,
-            w,
-            y,
-            m,
-            n,
-            k,
-        }
+        Job { x: x.as_ptr(), x_stride: x.stride, w, y, m, n, k }
     }
 
     /// Computes the columns `rows` of `y` (rows of the weight).
@@ -74,11 +66,7 @@ impl<W: Stored> Job<W> {
     pub unsafe fn walk<S: Simd>(&self, rows: Range<usize>) {
         let passes = self.m.div_ceil(S::MAX_M);
         let slices = self.slices(self.m.div_ceil(passes));
-        let block = if passes == 1 && slices == 1 {
-            rows.len()
-        } else {
-            BLOCK / 2
-        };
+        let block = if passes == 1 && slices == 1 { rows.len() } else { BLOCK / 2 };
         let slice = self.k.div_ceil(slices).next_multiple_of(BLOCK_WEIGHTS);
         let mut first = rows.start;
         while first < rows.end {

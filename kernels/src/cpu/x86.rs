@@ -67,13 +67,9 @@ impl Simd for Avx512 {
         // SAFETY: as above, and `from` is good for 4 bytes.
         unsafe {
             let both = _mm_cvtph_ps(_mm_cvtsi32_si128(from.cast::<i32>().read_unaligned()));
-            let (d, m) = (
-                _mm512_broadcastss_ps(both),
-                _mm512_broadcastss_ps(_mm_movehdup_ps(both)),
-            );
-            let q = _mm512_setr_ps(
-                0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0,
-            );
+            let (d, m) = (_mm512_broadcastss_ps(both), _mm512_broadcastss_ps(_mm_movehdup_ps(both)));
+            let q =
+                _mm512_setr_ps(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0);
             _mm512_fmadd_ps(q, d, m)
         }
     }
@@ -214,11 +210,7 @@ impl Simd for Avx2 {
         // SAFETY: as above, and `from` is good for 8 bytes.
         unsafe {
             let both = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()));
-            let q = if HIGH {
-                _mm256_srli_epi32::<4>(both)
-            } else {
-                _mm256_and_si256(both, _mm256_set1_epi32(15))
-            };
+            let q = if HIGH { _mm256_srli_epi32::<4>(both) } else { _mm256_and_si256(both, _mm256_set1_epi32(15)) };
             _mm256_fmadd_ps(_mm256_cvtepi32_ps(q), d, m)
         }
     }

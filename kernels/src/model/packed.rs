@@ -37,30 +37,18 @@ impl Packed {
             all[..bytes.len()].copy_from_slice(bytes);
             i32::from_le_bytes(all)
         };
-        let numbers: Vec<i32> = bytes
-            .chunks_exact(block)
-            .flat_map(|block| block[head..].chunks_exact(4).map(word))
-            .collect();
+        let numbers: Vec<i32> =
+            bytes.chunks_exact(block).flat_map(|block| block[head..].chunks_exact(4).map(word)).collect();
         let mut scales = Vec::with_capacity(out * scale_words(kind, blocks));
         for row in bytes.chunks_exact((block * blocks).max(1)) {
-            let heads: Vec<u8> = row
-                .chunks_exact(block)
-                .flat_map(|block| &block[..head])
-                .copied()
-                .collect();
+            let heads: Vec<u8> = row.chunks_exact(block).flat_map(|block| &block[..head]).copied().collect();
             scales.extend(heads.chunks(4).map(word));
         }
         let upload = |words: Vec<i32>| {
             let shape = [words.len()];
             Tensor::from_data(TensorData::new(words, shape), (device, DType::I32))
         };
-        Self {
-            numbers: upload(numbers),
-            scales: upload(scales),
-            kind,
-            out,
-            input,
-        }
+        Self { numbers: upload(numbers), scales: upload(scales), kind, out, input }
     }
 
     /// The rows `ids`, in 32 bits.

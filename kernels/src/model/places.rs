@@ -41,8 +41,7 @@ impl Places {
             return;
         }
         #[cfg(feature = "gpu")]
-        self.device
-            .inplace(|places| cube::write(places, Self::numbers(ids, slots, positions)));
+        self.device.inplace(|places| cube::write(places, Self::numbers(ids, slots, positions)));
         (self.ids, self.slots, self.positions) = (ids.to_vec(), slots.to_vec(), positions.to_vec());
     }
 

@@ -279,11 +279,7 @@ mod cube {
                 [stride, 1] if stride >= inputs => (weight, stride),
                 _ => (into_contiguous(weight), inputs),
             };
-            let vector = if inputs.is_multiple_of(4) && stride.is_multiple_of(4) {
-                4
-            } else {
-                1
-            };
+            let vector = if inputs.is_multiple_of(4) && stride.is_multiple_of(4) { 4 } else { 1 };
             let dtype = DType::from(dtype);
             let y = empty(&x, [rows, outputs], dtype);
             let client = x.client.clone();

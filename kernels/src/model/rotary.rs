@@ -91,22 +91,14 @@ pub fn rotate_store_reference(
         query = normalised(query, of_queries, heads.epsilon);
         key = normalised(key, of_keys, heads.epsilon);
     }
-    let turns: Vec<Tensor<2>> = places
-        .positions()
-        .iter()
-        .map(|position| heads.angles.clone().narrow(0, *position, 1))
-        .collect();
+    let turns: Vec<Tensor<2>> =
+        places.positions().iter().map(|position| heads.angles.clone().narrow(0, *position, 1)).collect();
     let turns: Tensor<3> = Tensor::cat(turns, 0).unsqueeze_dim(1); // [tokens, 1, width]
     let (query, key) = (turned(query, &turns).cast(dtype), turned(key, &turns));
     let write = |cache: Tensor<4>, new: &Tensor<3>, token: usize| {
         let (slot, position) = (places.slots()[token], places.positions()[token]);
         let new = new.clone().narrow(0, token, 1).cast(cache.dtype());
-        let place = [
-            slot..slot + 1,
-            0..heads.kv_heads,
-            position..position + 1,
-            0..heads.width,
-        ];
+        let place = [slot..slot + 1, 0..heads.kv_heads, position..position + 1, 0..heads.width];
         cache.slice_assign(place, new.reshape([1, heads.kv_heads, 1, heads.width]))
     };
     for token in 0..tokens {

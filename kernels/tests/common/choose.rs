@@ -29,10 +29,7 @@ pub struct Rng(pub u64);
 
 impl Rng {
     fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 ^ self.0 >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
@@ -73,15 +70,7 @@ pub fn eighths() -> impl Strategy<Value = f32> {
 /// Greedy, plain draws, each filter, all together.
 pub fn settings() -> Vec<Option<Drawing>> {
     let plain = Drawing::plain(0x0123_4567_89AB_CDEF);
-    let with = |temperature, top_k, top_p, min_p| {
-        Some(Drawing {
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-            ..plain
-        })
-    };
+    let with = |temperature, top_k, top_p, min_p| Some(Drawing { temperature, top_k, top_p, min_p, ..plain });
     vec![
         None,
         with(1.0, 0, 1.0, 0.0),
@@ -121,13 +110,7 @@ impl Table {
 
 impl Case {
     pub fn new(vocabulary: usize) -> Self {
-        Case {
-            vocabulary,
-            logits: Vec::new(),
-            masks: Vec::new(),
-            seed: 0,
-            first: 0,
-        }
+        Case { vocabulary, logits: Vec::new(), masks: Vec::new(), seed: 0, first: 0 }
     }
 
     pub fn push(&mut self, logits: Vec<f32>, mask: Option<Vec<u32>>) {
@@ -162,9 +145,7 @@ impl Case {
             document: self.seed.wrapping_add(row.wrapping_mul(0x1234_5678_9ABC)),
             position: row << 31 | 7,
         };
-        (0..self.logits.len() as u64)
-            .map(|row| draw(self.first + row))
-            .collect()
+        (0..self.logits.len() as u64).map(|row| draw(self.first + row)).collect()
     }
 
     pub fn allows(&self, row: usize, token: usize) -> bool {
@@ -201,11 +182,7 @@ impl Case {
                 (Ok(pick), wanted) => (pick, wanted.expect(&context)),
             };
             assert_eq!((pick.token, pick.best), (wanted.token, wanted.best), "{context}");
-            assert_eq!(
-                (pick.rank, pick.changed_best),
-                (wanted.rank, wanted.changed_best),
-                "{context}"
-            );
+            assert_eq!((pick.rank, pick.changed_best), (wanted.rank, wanted.changed_best), "{context}");
             let near = |a: f64, b: f64, what: &str| {
                 assert!((a - b).abs() <= 2e-5 * (1.0 + b.abs()), "{context}: {what} {a} for {b}");
             };
@@ -229,11 +206,7 @@ impl Naive {
     pub fn of(case: &Case, row: usize, drawing: Option<&Drawing>) -> Naive {
         let logits = &case.logits[row];
         let allowed: Vec<usize> = (0..logits.len()).filter(|&token| case.allows(row, token)).collect();
-        let mut order: Vec<usize> = allowed
-            .iter()
-            .copied()
-            .filter(|&t| logits[t] > f32::NEG_INFINITY)
-            .collect();
+        let mut order: Vec<usize> = allowed.iter().copied().filter(|&t| logits[t] > f32::NEG_INFINITY).collect();
         order.sort_by(|&a, &b| logits[b].partial_cmp(&logits[a]).unwrap().then(a.cmp(&b)));
         let Some(&best) = order.first() else {
             let nan = allowed.iter().filter(|&&token| logits[token].is_nan()).count();
@@ -250,11 +223,7 @@ impl Naive {
         let (sum, entropy) = sums(usable.clone());
         let max = usable.fold(f32::NEG_INFINITY, f32::max);
         let gap = |logit: f32| {
-            if logit == max {
-                0.0
-            } else {
-                f64::from(logit) - f64::from(max)
-            }
+            if logit == max { 0.0 } else { f64::from(logit) - f64::from(max) }
         };
         let pick = Pick {
             token: token as u32,
@@ -274,11 +243,7 @@ impl Naive {
 fn sums(logits: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
     let max = logits.clone().fold(f32::NEG_INFINITY, f32::max);
     let gap = |logit: f32| {
-        if logit == max {
-            0.0
-        } else {
-            f64::from(logit) - f64::from(max)
-        }
+        if logit == max { 0.0 } else { f64::from(logit) - f64::from(max) }
     };
     let sum: f64 = logits.clone().map(|logit| gap(logit).exp()).sum();
     let terms = logits.map(|logit| gap(logit).exp() / sum).filter(|p| *p > 0.0);

@@ -129,16 +129,13 @@ impl<C: TokenConstraint> Asap<C> {
         let node = &mut self.nodes[self.at];
         self.open.clear();
         if let Some(choices) = &node.choices {
-            let listed = choices
-                .iter()
-                .map(|choice| (choice.token, choice.scores.log_probability));
+            let listed = choices.iter().map(|choice| (choice.token, choice.scores.log_probability));
             self.open.extend(listed);
             return Ok(());
         }
         let clock = Instant::now();
         self.mask.clear();
-        self.mask
-            .extend_from_slice(self.constraint.mask_within(node.state, remaining));
+        self.mask.extend_from_slice(self.constraint.mask_within(node.state, remaining));
         *step.mask_time += clock.elapsed();
         let log_sum_1 = log_sum(row, 1.0, &mut self.scratch);
         node.log_norm = match temperature == 1.0 {
@@ -179,14 +176,9 @@ impl<C: TokenConstraint> Asap<C> {
                 self.weighed[place] += (temperature * self.nodes[node].log_estimate) as f32;
             }
         }
-        let place = Draw {
-            document: step.document,
-            position: self.records.len() as u64,
-        };
+        let place = Draw { document: step.document, position: self.records.len() as u64 };
         // The row is of the open tokens alone, in their order, so that the draw costs no pass over the vocabulary.
-        let drawn = self
-            .sampler
-            .choose(&self.weighed, None, place.attempt(self.iteration))?;
+        let drawn = self.sampler.choose(&self.weighed, None, place.attempt(self.iteration))?;
         Ok(self.open[drawn.token as usize].0)
     }
 
@@ -228,11 +220,7 @@ impl<C: TokenConstraint> Asap<C> {
         let untried = self.open.iter().filter(|&&(open, _)| tried.next_if_eq(&open).is_none());
         let untried: Vec<f64> = untried.map(|&(_, log)| of(log)).collect();
         node.log_untried = log_add(untried.into_iter());
-        node.children.push(Child {
-            token,
-            log_probability,
-            node: new,
-        });
+        node.children.push(Child { token, log_probability, node: new });
         Ok(new)
     }
 
@@ -241,10 +229,7 @@ impl<C: TokenConstraint> Asap<C> {
         while let Some(at) = self.path.pop() {
             let node = &self.nodes[at];
             let estimate = |child: &Child| child.node.map_or(0.0, |node| self.nodes[node].log_estimate);
-            let tried = node
-                .children
-                .iter()
-                .map(|child| child.log_probability + estimate(child));
+            let tried = node.children.iter().map(|child| child.log_probability + estimate(child));
             let log_estimate = log_add(tried.chain([node.log_untried]));
             self.nodes[at].log_estimate = log_estimate.min(0.0);
         }

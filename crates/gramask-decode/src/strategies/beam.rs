@@ -138,10 +138,7 @@ impl<C: TokenConstraint> Beam<C> {
             width: width.max(1),
             alpha: 1.0,
             stop: BeamStop::Exact,
-            live: vec![Live {
-                log_probability: 0.0,
-                state,
-            }],
+            live: vec![Live { log_probability: 0.0, state }],
             best: None,
             finished: 0,
             grown: 0,
@@ -151,10 +148,7 @@ impl<C: TokenConstraint> Beam<C> {
 
     /// The exponent of the length normalisation, at least 0: 1 is the mean log probability of a token, 0 none.
     pub fn with_alpha(self, alpha: f64) -> Self {
-        Beam {
-            alpha: alpha.max(0.0),
-            ..self
-        }
+        Beam { alpha: alpha.max(0.0), ..self }
     }
 
     /// When the search ends.
@@ -254,10 +248,7 @@ impl<C: TokenConstraint> Beam<C> {
 
     fn end(&mut self, tokens: Vec<TokenRecord>, complete: bool) -> Move {
         self.kept = tokens.len();
-        Move {
-            lanes: vec![LaneMove::append(0, Vec::new())],
-            ending: Some(Ending::Tokens(tokens, complete)),
-        }
+        Move { lanes: vec![LaneMove::append(0, Vec::new())], ending: Some(Ending::Tokens(tokens, complete)) }
     }
 }
 
@@ -309,9 +300,7 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
         if all.is_empty() && self.best.is_none() {
             // Nothing can follow anything: the sampler says why of the first lane.
             step.choose(None)?;
-            return Err(StepError::EmptyMask {
-                remaining: step.remaining(),
-            });
+            return Err(StepError::EmptyMask { remaining: step.remaining() });
         }
 
         let (mut lanes, mut live) = (Vec::new(), Vec::new());
@@ -327,10 +316,7 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
                 }
             } else {
                 lanes.push(LaneMove::append(candidate.lane, vec![record]));
-                live.push(Live {
-                    log_probability: candidate.log_probability,
-                    state: candidate.state,
-                });
+                live.push(Live { log_probability: candidate.log_probability, state: candidate.state });
             }
         }
         self.live = live;
@@ -348,28 +334,18 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
     }
 
     fn effort(&self) -> Effort {
-        Effort {
-            attempts: self.finished.max(1),
-            discarded: self.grown - self.kept,
-            ..Effort::default()
-        }
+        Effort { attempts: self.finished.max(1), discarded: self.grown - self.kept, ..Effort::default() }
     }
 }
 
 /// By log probability from high to low, of equal ones by lane and token from low to high.
 fn likelier<S>(a: &Candidate<S>, b: &Candidate<S>) -> Ordering {
-    b.log_probability
-        .total_cmp(&a.log_probability)
-        .then((a.lane, a.token).cmp(&(b.lane, b.token)))
+    b.log_probability.total_cmp(&a.log_probability).then((a.lane, a.token).cmp(&(b.lane, b.token)))
 }
 
 /// `logit - best`, where equal infinities differ by nothing.
 fn below(logit: f32, best: f32) -> f64 {
-    if logit == best {
-        0.0
-    } else {
-        f64::from(logit) - f64::from(best)
-    }
+    if logit == best { 0.0 } else { f64::from(logit) - f64::from(best) }
 }
 
 /// The `most` allowed tokens of the highest logits, from high to low, of equal ones the lower tokens first. Logits of `-inf`
@@ -393,10 +369,7 @@ fn likeliest(logits: &[f32], allowed: Option<&[u32]>, most: usize) -> Vec<(u32, 
         }
     };
     match allowed {
-        None => logits
-            .iter()
-            .enumerate()
-            .for_each(|(token, &logit)| offer(token, logit)),
+        None => logits.iter().enumerate().for_each(|(token, &logit)| offer(token, logit)),
         Some(mask) => tokens_of(mask).map(|token| token as usize).for_each(|token| {
             if let Some(&logit) = logits.get(token) {
                 offer(token, logit);
@@ -422,9 +395,7 @@ mod tests {
                 _ => (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58) as f32,
             })
             .collect();
-        let mask: Vec<u32> = (0..63u32)
-            .map(|word| word.wrapping_mul(0x8088_405F) ^ 0x5A5A_0FF0)
-            .collect();
+        let mask: Vec<u32> = (0..63u32).map(|word| word.wrapping_mul(0x8088_405F) ^ 0x5A5A_0FF0).collect();
         for allowed in [None, Some(&mask[..])] {
             let is_allowed = |i: usize| allowed.is_none_or(|mask| mask[i / 32] >> (i % 32) & 1 == 1);
             let mut sorted: Vec<(u32, f32)> = (0..2000)

@@ -45,10 +45,7 @@ pub struct Drafts {
 
 impl Default for Drafts {
     fn default() -> Self {
-        Drafts {
-            most: 24,
-            least_probability: None,
-        }
+        Drafts { most: 24, least_probability: None }
     }
 }
 
@@ -158,17 +155,12 @@ impl<C: TokenConstraint> Draft<C> {
         }
         drop(habits);
         // A character that is not whole can't be cut.
-        let whole = (0..=bytes.len())
-            .rev()
-            .take(4)
-            .find(|&end| std::str::from_utf8(&text[..self.text.len() + end]).is_ok());
+        let whole =
+            (0..=bytes.len()).rev().take(4).find(|&end| std::str::from_utf8(&text[..self.text.len() + end]).is_ok());
         let Some(whole) = whole else { return Vec::new() };
         ends &= whole == bytes.len();
         bytes.truncate(whole);
-        let cut = self
-            .cutter
-            .cut(&self.text, &bytes)
-            .or_else(|| self.cutter.cut(&[], &bytes));
+        let cut = self.cutter.cut(&self.text, &bytes).or_else(|| self.cutter.cut(&[], &bytes));
         let (mut draft, mut at) = (Vec::new(), 0);
         for token in cut.unwrap_or_default() {
             let length = self.cutter.table().bytes(token).len();
@@ -185,11 +177,7 @@ impl<C: TokenConstraint> Draft<C> {
             at += length;
         }
         if ends && let (Some(&token), Some(&(ground, estimated))) = (end_tokens.first(), grounds.last()) {
-            draft.push(Proposed {
-                token,
-                ground,
-                estimated,
-            });
+            draft.push(Proposed { token, ground, estimated });
         }
         draft.truncate(most);
         draft
@@ -207,10 +195,7 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
 
     fn opening(&mut self, budget: usize, end_tokens: &[u32], overhead: f64) -> Opening {
         self.draft = self.propose(self.drafts.most.min(budget - 1), end_tokens, overhead);
-        Opening {
-            tokens: self.drafted().collect(),
-            all_rows: true,
-        }
+        Opening { tokens: self.drafted().collect(), all_rows: true }
     }
 
     fn prepare(&mut self) -> Result<(), StepError> {
@@ -227,10 +212,7 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
         // Behind a token that is refused, or ends the output, nothing is looked at.
         let mut state = Some(self.state);
         for number in 0..=self.draft.len() {
-            let draw = Draw {
-                document: coming.document,
-                position: (first + number) as u64,
-            };
+            let draw = Draw { document: coming.document, position: (first + number) as u64 };
             asks.push(match state {
                 Some(state) => self.guide.ask(state, draw, coming.mask_time),
                 None => Ask { mask: None, draw },
@@ -321,9 +303,6 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
     }
 
     fn effort(&self) -> Effort {
-        Effort {
-            refused_drafts: self.refused,
-            ..Effort::default()
-        }
+        Effort { refused_drafts: self.refused, ..Effort::default() }
     }
 }

@@ -92,9 +92,6 @@ impl<C: TokenConstraint> Strategy for FreeThenMasked<C> {
     }
 
     fn effort(&self) -> Effort {
-        Effort {
-            answer_from: self.answer_from.unwrap_or(0),
-            ..Effort::default()
-        }
+        Effort { answer_from: self.answer_from.unwrap_or(0), ..Effort::default() }
     }
 }

@@ -38,14 +38,7 @@ impl<C: TokenConstraint> Jump<C> {
     /// Decodes under a constraint, from its start. Forced text is cut by `cutter`.
     pub fn new(constraint: C, cutter: Cutter) -> Self {
         let state = constraint.start();
-        Jump {
-            guide: Guide { constraint },
-            state,
-            cutter,
-            text: Vec::new(),
-            scored: false,
-            unscored: Vec::new(),
-        }
+        Jump { guide: Guide { constraint }, state, cutter, text: Vec::new(), scored: false, unscored: Vec::new() }
     }
 
     /// Scores forced tokens, too: of each its logits are fetched, which takes time, so that the importance weight of the
@@ -173,9 +166,7 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
         }
         let tokens = tokens.into_iter();
         Opening {
-            tokens: tokens
-                .map(|token| TokenRecord::unscored(token, Chosen::Forced))
-                .collect(),
+            tokens: tokens.map(|token| TokenRecord::unscored(token, Chosen::Forced)).collect(),
             all_rows: self.scored,
         }
     }
@@ -227,11 +218,7 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
         };
         self.append(&append.iter().map(|record| record.token).collect::<Vec<_>>());
         self.state = behind;
-        let lane = LaneMove {
-            confirm,
-            rows: self.unscored.len() + 1,
-            ..LaneMove::append(0, append)
-        };
+        let lane = LaneMove { confirm, rows: self.unscored.len() + 1, ..LaneMove::append(0, append) };
         Ok(Move::one(lane, ends))
     }
 }

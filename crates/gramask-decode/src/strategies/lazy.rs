@@ -19,10 +19,7 @@ impl<C: TokenConstraint> Lazy<C> {
     /// Decodes under a constraint, from its start.
     pub fn new(constraint: C) -> Self {
         let state = constraint.start();
-        Lazy {
-            guide: Guide { constraint },
-            state,
-        }
+        Lazy { guide: Guide { constraint }, state }
     }
 }
 

@@ -19,10 +19,7 @@ impl<C: TokenConstraint> Masked<C> {
     /// Decodes under a constraint, from its start.
     pub fn new(constraint: C) -> Self {
         let state = constraint.start();
-        Masked {
-            guide: Guide { constraint },
-            state,
-        }
+        Masked { guide: Guide { constraint }, state }
     }
 }
 

@@ -68,13 +68,7 @@ struct Particle<S> {
 impl<C: TokenConstraint> Particles<C> {
     /// So many particles, 1 to 65,536, under a constraint, drawn by settings that the caller has validated.
     pub fn new(constraint: C, particles: usize, sampling: Sampling) -> Self {
-        let particle = Particle {
-            lane: 0,
-            last: None,
-            state: constraint.start(),
-            whole: None,
-            log_weight: 0.0,
-        };
+        let particle = Particle { lane: 0, last: None, state: constraint.start(), whole: None, log_weight: 0.0 };
         Particles {
             constraint,
             sampler: Sampler::new(sampling),
@@ -107,10 +101,7 @@ impl<C: TokenConstraint> Particles<C> {
         let temperature = self.sampler.sampling().temperature;
         let tempered = (temperature != 0.0 && temperature != 1.0)
             .then(|| kept_log_mass(logits, &mask, temperature, &mut self.scratch));
-        let place = Draw {
-            document: step.document,
-            position: tokens.len() as u64,
-        };
+        let place = Draw { document: step.document, position: tokens.len() as u64 };
         // The particles draw from a row of the allowed tokens alone, in their order, and each token drawn is scored once.
         let allowed: Vec<u32> = allowed(&mask, logits);
         let row: Vec<f32> = allowed.iter().map(|&token| logits[token as usize]).collect();
@@ -181,10 +172,7 @@ impl<C: TokenConstraint> Particles<C> {
                 at += 1;
                 reached += weights[at];
             }
-            chosen.push(Particle {
-                log_weight: 0.0,
-                ..self.particles[at].clone()
-            });
+            chosen.push(Particle { log_weight: 0.0, ..self.particles[at].clone() });
         }
         self.particles = chosen;
     }
@@ -250,10 +238,7 @@ impl<C: TokenConstraint> Strategy for Particles<C> {
                 }
             };
         }
-        Ok(Move {
-            lanes: lanes.into_iter().map(|(lane, _)| lane).collect(),
-            ending: None,
-        })
+        Ok(Move { lanes: lanes.into_iter().map(|(lane, _)| lane).collect(), ending: None })
     }
 
     fn effort(&self) -> Effort {

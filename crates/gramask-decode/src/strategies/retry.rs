@@ -85,10 +85,7 @@ impl Strategy for Retry {
         }
         let (mut row, mut before) = (step.last(0), held);
         loop {
-            let place = Draw {
-                document: step.document,
-                position: before.len() as u64,
-            };
+            let place = Draw { document: step.document, position: before.len() as u64 };
             let sampler = match (self.attempt, &mut self.first) {
                 (0, Some(first)) => first,
                 (0, None) => &mut *step.sampler,
@@ -116,10 +113,6 @@ impl Strategy for Retry {
     }
 
     fn effort(&self) -> Effort {
-        Effort {
-            attempts: self.attempt + 1,
-            discarded: self.discarded,
-            ..Effort::default()
-        }
+        Effort { attempts: self.attempt + 1, discarded: self.discarded, ..Effort::default() }
     }
 }

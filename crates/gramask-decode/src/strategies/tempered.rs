@@ -22,9 +22,7 @@ pub(super) fn kept_log_mass(logits: &[f32], mask: &[u32], temperature: f32, scra
 
 /// The tokens of a mask that have a logit, ascending.
 pub(super) fn allowed(mask: &[u32], logits: &[f32]) -> Vec<u32> {
-    tokens_of(mask)
-        .filter(|&token| (token as usize) < logits.len())
-        .collect()
+    tokens_of(mask).filter(|&token| (token as usize) < logits.len()).collect()
 }
 
 /// The natural logarithm of the sum of `exp(logits / temperature)`; leaves the scaled logits in `scratch`.

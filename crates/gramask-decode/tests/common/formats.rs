@@ -9,13 +9,8 @@ use gramask_decode::{TokenConstraint, TokenTable};
 use gramask_grammar::{Constraint, Format, Level, Program, Vocabulary};
 use gramask_ner::{Schema, Text};
 
-pub const DOCUMENTS: [&str; 5] = [
-    "Aspirin causes asthma.",
-    "No entity here",
-    "",
-    "[<b>\"α\"\\ {1},\n(B-D)] &amp; \u{1F9EC}",
-    "a a a a, a",
-];
+pub const DOCUMENTS: [&str; 5] =
+    ["Aspirin causes asthma.", "No entity here", "", "[<b>\"α\"\\ {1},\n(B-D)] &amp; \u{1F9EC}", "a a a a, a"];
 
 /// Bytes, and tokens that straddle what a format and a document write.
 pub fn tokens() -> TokenTable {
@@ -57,13 +52,7 @@ pub struct Case {
 
 impl Case {
     pub fn constraint(&self) -> Constraint {
-        Constraint::new(
-            Arc::clone(&self.program),
-            &self.text,
-            self.level,
-            Arc::clone(&self.vocabulary),
-        )
-        .unwrap()
+        Constraint::new(Arc::clone(&self.program), &self.text, self.level, Arc::clone(&self.vocabulary)).unwrap()
     }
 
     pub fn least(&self) -> usize {
@@ -79,21 +68,13 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in Format::builtin() {
         // Of a format with a pass for each label the first pass.
-        let program = Program::passes(&Format::named(name).unwrap(), &schema)
-            .unwrap()
-            .swap_remove(0);
+        let program = Program::passes(&Format::named(name).unwrap(), &schema).unwrap().swap_remove(0);
         for (number, document) in DOCUMENTS.iter().enumerate() {
             for level in [Level::Syntax, Level::Grounded] {
                 let id = format!("{name} {level} {number}");
                 let text = Text::new(*document);
                 let (program, vocabulary) = (Arc::clone(&program), Arc::clone(&vocabulary));
-                cases.push(Case {
-                    program,
-                    text,
-                    level,
-                    vocabulary,
-                    id,
-                });
+                cases.push(Case { program, text, level, vocabulary, id });
             }
         }
     }

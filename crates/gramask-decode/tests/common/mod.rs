@@ -23,15 +23,7 @@ pub fn masked(texts: &[&str]) -> Masked<MockConstraint> {
 
 /// Settings with slots of 64 positions.
 pub fn settings(slots: usize, prefix: &[u32], sampling: Sampling) -> Settings {
-    Settings::new(
-        Layout {
-            slots,
-            lanes: 1,
-            length: 64,
-            prefix: prefix.to_vec(),
-        },
-        sampling,
-    )
+    Settings::new(Layout { slots, lanes: 1, length: 64, prefix: prefix.to_vec() }, sampling)
 }
 
 /// Decodes, and gives the outcomes by number.

@@ -26,12 +26,7 @@ pub(crate) struct Automaton {
 
 impl Automaton {
     pub fn new(machine: Machine) -> Automaton {
-        Automaton {
-            states: States::new(),
-            alike: machine.alike(),
-            fresh: Vec::new(),
-            machine,
-        }
+        Automaton { states: States::new(), alike: machine.alike(), fresh: Vec::new(), machine }
     }
 
     /// The number of a set of threads; those that can't come to accept are left out.
@@ -45,8 +40,7 @@ impl Automaton {
     /// The number of a set of live threads, sorted and each once.
     pub fn number_live(&mut self, threads: &[Thread]) -> u32 {
         let machine = &self.machine;
-        self.states
-            .number(threads, || threads.iter().any(|thread| machine.accepts(thread)))
+        self.states.number(threads, || threads.iter().any(|thread| machine.accepts(thread)))
     }
 
     /// Where a byte leads.
@@ -93,17 +87,9 @@ impl Automaton {
         }
         let bits = |(word, bits): (usize, &u32)| {
             let (bits, word) = (*bits, word as u32);
-            (0..32)
-                .filter(move |bit| bits >> bit & 1 == 1)
-                .map(move |bit| 32 * word + bit)
+            (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| 32 * word + bit)
         };
-        Kept::Few(
-            row.iter()
-                .enumerate()
-                .filter(|(_, word)| **word != 0)
-                .flat_map(bits)
-                .collect(),
-        )
+        Kept::Few(row.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(bits).collect())
     }
 
     /// The mask of a state, made at the first visit.

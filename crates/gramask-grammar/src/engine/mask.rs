@@ -15,9 +15,7 @@ impl Mask<'_> {
     /// Whether a token may come next.
     pub fn contains(&self, token: u32) -> bool {
         match self {
-            Mask::Row(row) => row
-                .get(token as usize / 32)
-                .is_some_and(|word| word >> (token % 32) & 1 == 1),
+            Mask::Row(row) => row.get(token as usize / 32).is_some_and(|word| word >> (token % 32) & 1 == 1),
             Mask::Few(ids) => ids.contains(&token),
         }
     }

@@ -47,13 +47,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub fn new(machine: Machine, shared: Option<Shared>) -> Engine {
-        Engine {
-            automaton: Automaton::new(machine),
-            walk: Walk::default(),
-            shared,
-            lifted: Vec::new(),
-            made: 0,
-        }
+        Engine { automaton: Automaton::new(machine), walk: Walk::default(), shared, lifted: Vec::new(), made: 0 }
     }
 
     pub fn machine(&self) -> &Machine {
@@ -87,8 +81,7 @@ impl Engine {
     /// The state behind these bytes.
     pub fn advance(&mut self, state: State, bytes: &[u8]) -> Option<State> {
         let automaton = &mut self.automaton;
-        self.walk
-            .pass(&mut automaton.machine, automaton.states.threads(state.0), bytes);
+        self.walk.pass(&mut automaton.machine, automaton.states.threads(state.0), bytes);
         match automaton.number_live(self.walk.threads()) {
             DEAD => None,
             next => Some(State(next)),
@@ -163,18 +156,14 @@ impl Engine {
 
     /// Calls `visit` with the tokens that lead from `state` to a live state, and that state.
     pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, mut visit: impl FnMut(&[u32], State)) {
-        self.automaton
-            .walk(state.0, vocabulary, |ids, next| visit(ids, State(next)));
+        self.automaton.walk(state.0, vocabulary, |ids, next| visit(ids, State(next)));
     }
 
     /// The length in bytes of the shortest rest of a complete output.
     pub fn finish(&mut self, state: State) -> u32 {
         let automaton = &mut self.automaton;
         let threads = automaton.states.threads(state.0).iter();
-        threads
-            .filter_map(|thread| automaton.machine.finish(*thread))
-            .min()
-            .unwrap_or(u32::MAX)
+        threads.filter_map(|thread| automaton.machine.finish(*thread)).min().unwrap_or(u32::MAX)
     }
 
     /// The shortest rest of a complete output.

@@ -61,16 +61,8 @@ pub(super) struct States {
 impl States {
     /// The dead state alone.
     pub fn new() -> States {
-        let dead = Known {
-            mask: Some(Kept::Few(Arc::from([]))),
-            same: NONE,
-            ..Known::default()
-        };
-        States {
-            threads: Vec::new(),
-            known: vec![dead],
-            numbers: FxHashMap::default(),
-        }
+        let dead = Known { mask: Some(Kept::Few(Arc::from([]))), same: NONE, ..Known::default() };
+        States { threads: Vec::new(), known: vec![dead], numbers: FxHashMap::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -123,10 +115,7 @@ impl States {
     pub fn step(&self, state: u32, byte: u8) -> u32 {
         match &self.known[state as usize].steps {
             Steps::All(table) => table[usize::from(byte)],
-            Steps::Few(steps) => steps
-                .iter()
-                .find(|(known, _)| *known == byte)
-                .map_or(ASK, |(_, next)| *next),
+            Steps::Few(steps) => steps.iter().find(|(known, _)| *known == byte).map_or(ASK, |(_, next)| *next),
             Steps::None => ASK,
         }
     }
@@ -166,12 +155,7 @@ impl States {
     /// Where a token leads, if it was taken before.
     pub fn behind(&self, state: u32, token: u32) -> Option<u32> {
         let known = &self.known[state as usize];
-        known
-            .token
-            .iter()
-            .chain(&known.tokens)
-            .find(|(known, _)| *known == token)
-            .map(|(_, next)| *next)
+        known.token.iter().chain(&known.tokens).find(|(known, _)| *known == token).map(|(_, next)| *next)
     }
 
     pub fn set_behind(&mut self, state: u32, token: u32, next: u32) {

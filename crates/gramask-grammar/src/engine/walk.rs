@@ -44,9 +44,7 @@ impl Walk {
                 place = kid;
                 self.found.extend_from_slice(vocabulary.ids_at(place));
             }
-            self.arena[from..]
-                .iter_mut()
-                .for_each(|thread| machine.pass(thread, alike as u32));
+            self.arena[from..].iter_mut().for_each(|thread| machine.pass(thread, alike as u32));
         }
         let (bytes, kids) = vocabulary.kids(place);
         if bytes.is_empty() {
@@ -56,9 +54,7 @@ impl Walk {
             return self.visit_surfaces(machine, vocabulary, place, from);
         }
         let mut next = Bytes::default();
-        self.arena[from..]
-            .iter()
-            .for_each(|thread| machine.next_bytes(thread, &mut next));
+        self.arena[from..].iter().for_each(|thread| machine.next_bytes(thread, &mut next));
         for (&byte, &kid) in bytes.iter().zip(kids) {
             if !next.contains(byte) {
                 continue;
@@ -127,9 +123,7 @@ impl Walk {
                     self.arena.clear();
                     return;
                 }
-                self.arena
-                    .iter_mut()
-                    .for_each(|thread| machine.pass(thread, length as u32));
+                self.arena.iter_mut().for_each(|thread| machine.pass(thread, length as u32));
                 bytes = &bytes[length..];
                 continue;
             }
@@ -177,10 +171,6 @@ fn alike(machine: &Machine, threads: &[Thread]) -> usize {
         }
     }
     // The last byte of an operation is left to a real step.
-    let shortest = threads
-        .iter()
-        .map(|thread| machine.known(thread).len())
-        .min()
-        .unwrap_or(0);
+    let shortest = threads.iter().map(|thread| machine.known(thread).len()).min().unwrap_or(0);
     length.min(shortest.saturating_sub(1))
 }

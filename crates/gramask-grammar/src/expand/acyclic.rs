@@ -27,10 +27,7 @@ pub(super) fn acyclic(rules: &Rules, limit: usize) -> Option<Rules> {
     let mut spent = 0;
     for (number, alternatives) in rules.iter().enumerate() {
         let inside = |rule: usize| components[rule] == components[number];
-        if !alternatives
-            .iter()
-            .any(|alternative| alternative.next.is_some_and(inside))
-        {
+        if !alternatives.iter().any(|alternative| alternative.next.is_some_and(inside)) {
             continue;
         }
         // Solved anew for each rule of the loop that something outside needs.
@@ -99,9 +96,7 @@ fn solve(
     limit: usize,
     spent: &mut usize,
 ) -> Option<Vec<Alternative>> {
-    let members: Vec<usize> = (0..rules.len())
-        .filter(|&rule| components[rule] == components[entry])
-        .collect();
+    let members: Vec<usize> = (0..rules.len()).filter(|&rule| components[rule] == components[entry]).collect();
     let inside: HashSet<usize> = members.iter().copied().collect();
     let mut equations: BTreeMap<usize, Equation> = BTreeMap::new();
     for &member in &members {
@@ -119,11 +114,7 @@ fn solve(
     while equations.len() > 1 {
         let uses = |rule: usize| equations.values().filter(|e| e.loops.contains_key(&rule)).count();
         let cost = |rule: &usize| uses(*rule) * (equations[rule].loops.len() + equations[rule].rest.len());
-        let cheapest = equations
-            .keys()
-            .copied()
-            .filter(|rule| *rule != entry)
-            .min_by_key(cost)?;
+        let cheapest = equations.keys().copied().filter(|rule| *rule != entry).min_by_key(cost)?;
         let found = starred(equations.remove(&cheapest)?, cheapest);
         for equation in equations.values_mut() {
             let Some(before) = equation.loops.remove(&cheapest) else {
@@ -163,16 +154,8 @@ fn starred(mut equation: Equation, rule: usize) -> Equation {
     let star = Piece::Repeat(Box::new(body), 0, None);
     let behind = |piece: Piece| sequence(vec![star.clone(), piece]);
     Equation {
-        loops: equation
-            .loops
-            .into_iter()
-            .map(|(next, piece)| (next, behind(piece)))
-            .collect(),
-        rest: equation
-            .rest
-            .into_iter()
-            .map(|(piece, next)| (behind(piece), next))
-            .collect(),
+        loops: equation.loops.into_iter().map(|(next, piece)| (next, behind(piece))).collect(),
+        rest: equation.rest.into_iter().map(|(piece, next)| (behind(piece), next)).collect(),
     }
 }
 
@@ -240,10 +223,7 @@ mod tests {
 
     #[test]
     fn a_loop_becomes_a_star() {
-        let way = |text: &str, next| Alternative {
-            pieces: vec![Piece::Literal(text.into())],
-            next,
-        };
+        let way = |text: &str, next| Alternative { pieces: vec![Piece::Literal(text.into())], next };
         // A list: 0: [ 1    1: a 2 | ]    2: , 3 | ]    3: a 2
         let rules = vec![
             vec![way("[", Some(1))],
@@ -254,13 +234,7 @@ mod tests {
         let solved = acyclic(&rules, 100).unwrap();
         let literal = |text: &str| Piece::Literal(text.into());
         let star = Piece::Repeat(Box::new(sequence(vec![literal(","), literal("a")])), 0, None);
-        assert_eq!(
-            solved[2],
-            vec![Alternative {
-                pieces: vec![star, literal("]")],
-                next: None
-            }]
-        );
+        assert_eq!(solved[2], vec![Alternative { pieces: vec![star, literal("]")], next: None }]);
         assert_eq!(solved[0], rules[0]);
         assert!(acyclic(&rules, 0).is_none());
     }

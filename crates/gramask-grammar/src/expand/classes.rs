@@ -15,10 +15,7 @@ pub(super) struct Classes {
 
 impl Classes {
     pub fn new(program: &Program) -> Classes {
-        let mut classes = Classes {
-            by_state: BTreeMap::new(),
-            simple: true,
-        };
+        let mut classes = Classes { by_state: BTreeMap::new(), simple: true };
         let named = named(program);
         let mut open = vec![0];
         while let Some(state) = open.pop() {
@@ -86,12 +83,7 @@ fn steps(program: &Program, named: &[char], state: u16) -> Vec<(Piece, u16)> {
     }
     // All other characters lead where one does that is in no delimiter: to the start.
     let (included, mut escaped) = behind.remove(&0).unwrap_or_default();
-    let plain = Characters::except(
-        &excluded
-            .into_iter()
-            .filter(|c| !included.contains(c))
-            .collect::<Vec<_>>(),
-    );
+    let plain = Characters::except(&excluded.into_iter().filter(|c| !included.contains(c)).collect::<Vec<_>>());
     escaped.sort_unstable();
     let mut found: Vec<(Piece, u16)> = vec![(choice(plain, escaped), 0)];
     for (next, (included, escaped)) in behind {

@@ -13,10 +13,7 @@ impl Plain {
         let mut text: String = self.header().iter().map(|line| format!("# {line}\n")).collect();
         text.push_str("root ::= r0\n");
         for (number, alternatives) in self.rules.iter().enumerate() {
-            let written = alternatives
-                .iter()
-                .map(xgrammar_alternative)
-                .collect::<Result<Vec<_>, _>>()?;
+            let written = alternatives.iter().map(xgrammar_alternative).collect::<Result<Vec<_>, _>>()?;
             text.push_str(&format!("r{number} ::= {}\n", written.join(" | ")));
         }
         Ok(text)
@@ -24,11 +21,8 @@ impl Plain {
 
     /// The grammar as KBNF; the start is `start`. What is no literal is a regular expression there.
     pub fn to_kbnf(&self) -> String {
-        let mut text: String = self
-            .header()
-            .iter()
-            .map(|line| format!("(* {} *)\n", line.replace("*)", "* )")))
-            .collect();
+        let mut text: String =
+            self.header().iter().map(|line| format!("(* {} *)\n", line.replace("*)", "* )"))).collect();
         text.push_str("start ::= r0;\n");
         for (number, alternatives) in self.rules.iter().enumerate() {
             // `|` binds closer than what stands side by side: each alternative needs its brackets.
@@ -36,11 +30,8 @@ impl Plain {
                 .iter()
                 .filter(|alternative| !is_empty(alternative))
                 .map(|alternative| {
-                    let pieces = alternative
-                        .pieces
-                        .iter()
-                        .map(kbnf)
-                        .chain(alternative.next.map(|next| format!("r{next}")));
+                    let pieces =
+                        alternative.pieces.iter().map(kbnf).chain(alternative.next.map(|next| format!("r{next}")));
                     format!("({})", pieces.collect::<Vec<_>>().join(" "))
                 })
                 .collect();
@@ -91,18 +82,13 @@ fn xgrammar(piece: &Piece) -> Result<String, PrintError> {
         Ok(format!("({})", parts.join(between)))
     };
     match piece {
-        Piece::Literal(text) => Ok(format!(
-            "\"{}\"",
-            text.chars().map(xgrammar_character).collect::<String>()
-        )),
+        Piece::Literal(text) => Ok(format!("\"{}\"", text.chars().map(xgrammar_character).collect::<String>())),
         Piece::Class(class) => Ok(xgrammar_class(class)),
         Piece::Choice(parts) => list(parts, " | "),
         Piece::Sequence(parts) if parts.is_empty() => Ok("\"\"".into()),
         Piece::Sequence(parts) => list(parts, " "),
         Piece::Repeat(body, min, max) => Ok(format!("{}{}", xgrammar(body)?, times(*min, *max))),
-        Piece::Regex(pattern) => Err(PrintError::Regex {
-            pattern: pattern.clone(),
-        }),
+        Piece::Regex(pattern) => Err(PrintError::Regex { pattern: pattern.clone() }),
         Piece::Rule(rule) => Ok(format!("r{rule}")),
     }
 }

@@ -64,20 +64,9 @@ impl Referred {
     /// Every stretch of words with every label that the context allows.
     pub fn open(source: &Source, labels: std::ops::Range<u16>, labelled: bool) -> Referred {
         let words = 0..source.len();
-        let all = words
-            .clone()
-            .flat_map(|first| (first..words.end).map(move |last| (first, last)));
-        let tuples = all.flat_map(|stretch| {
-            labels.clone().map(move |label| Tuple {
-                label,
-                fragments: vec![stretch],
-            })
-        });
-        Referred {
-            tuples: tuples.collect(),
-            written: false,
-            labelled,
-        }
+        let all = words.clone().flat_map(|first| (first..words.end).map(move |last| (first, last)));
+        let tuples = all.flat_map(|stretch| labels.clone().map(move |label| Tuple { label, fragments: vec![stretch] }));
+        Referred { tuples: tuples.collect(), written: false, labelled }
     }
 
     /// What `kind` can write, and what the entity is behind each.
@@ -129,12 +118,7 @@ impl Referred {
     /// fragments either, which put its end further right and itself earlier.
     pub fn prune(mut self, past: &Past, ordered: bool) -> Option<Referred> {
         if ordered {
-            self.tuples = self
-                .tuples
-                .iter()
-                .filter(|tuple| past.admits(tuple, true))
-                .cloned()
-                .collect();
+            self.tuples = self.tuples.iter().filter(|tuple| past.admits(tuple, true)).cloned().collect();
         }
         (!self.tuples.is_empty()).then_some(self)
     }

@@ -90,10 +90,7 @@ impl Style {
             (Piece::Literal(text), Style::Terminals) => quoted(text),
             (Piece::Literal(text), Style::Rules(lexemes)) => match lexemes.cut(text).as_slice() {
                 [only] => quoted(only),
-                parts => format!(
-                    "({})",
-                    parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(" ")
-                ),
+                parts => format!("({})", parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(" ")),
             },
             (Piece::Class(class), _) => format!("/{}/", characters(class)),
             (Piece::Choice(parts), _) => list(parts, " | "),

@@ -19,10 +19,7 @@ pub(super) struct Lexemes {
 impl Lexemes {
     /// Every character alone.
     pub fn characters() -> Lexemes {
-        Lexemes {
-            alone: BTreeMap::new(),
-            text: None,
-        }
+        Lexemes { alone: BTreeMap::new(), text: None }
     }
 
     /// The longest lexemes that are cut in one way only; `None` where the rules have more than literals and characters.
@@ -66,10 +63,7 @@ impl Lexemes {
             _ => None,
         };
         let all: BTreeSet<String> = literals.union(&escapes).cloned().collect();
-        Some(Lexemes {
-            alone: cut(&all, in_text),
-            text,
-        })
+        Some(Lexemes { alone: cut(&all, in_text), text })
     }
 
     /// The lexemes of a literal.
@@ -142,14 +136,9 @@ mod tests {
     use super::*;
 
     fn lexemes(literals: &[&str], class: Option<Characters>) -> Lexemes {
-        let way = |piece: Piece, next| Alternative {
-            pieces: vec![piece],
-            next,
-        };
-        let mut rule: Vec<Alternative> = literals
-            .iter()
-            .map(|text| way(Piece::Literal((*text).into()), None))
-            .collect();
+        let way = |piece: Piece, next| Alternative { pieces: vec![piece], next };
+        let mut rule: Vec<Alternative> =
+            literals.iter().map(|text| way(Piece::Literal((*text).into()), None)).collect();
         rule.extend(class.map(|class| way(Piece::Class(class), Some(0))));
         Lexemes::of(&[rule]).unwrap()
     }

@@ -57,10 +57,7 @@ pub struct ExpandLimits {
 
 impl Default for ExpandLimits {
     fn default() -> Self {
-        ExpandLimits {
-            rules: 200_000,
-            counted: 64,
-        }
+        ExpandLimits { rules: 200_000, counted: 64 }
     }
 }
 
@@ -147,26 +144,12 @@ pub fn expand(program: &Arc<Program>, text: &Text, level: Level, limits: ExpandL
         return Err(ExpandError::NoLevel);
     }
     let directives = &program.format().grammar.directives;
-    let source = Source::new(text, &directives.escape, directives.boundaries).map_err(|(offset, character)| {
-        ExpandError::Character {
-            format: name(),
-            offset,
-            character,
-        }
-    })?;
+    let source = Source::new(text, &directives.escape, directives.boundaries)
+        .map_err(|(offset, character)| ExpandError::Character { format: name(), offset, character })?;
     let mut steps = steps::Steps::new(program, &source, text, level, limits.counted);
-    let table = table::Table::fill(&mut steps, limits.rules).ok_or_else(|| ExpandError::Rules {
-        format: name(),
-        limit: limits.rules,
-    })?;
-    let rules = table.rules(limits.rules).ok_or_else(|| ExpandError::Rules {
-        format: name(),
-        limit: limits.rules,
-    })?;
+    let table = table::Table::fill(&mut steps, limits.rules)
+        .ok_or_else(|| ExpandError::Rules { format: name(), limit: limits.rules })?;
+    let rules = table.rules(limits.rules).ok_or_else(|| ExpandError::Rules { format: name(), limit: limits.rules })?;
     let rules = tidy::tidy(rules).ok_or_else(|| ExpandError::NoOutput { format: name(), level })?;
-    Ok(Plain {
-        title: format!("format {}, level {level}", name()),
-        rules,
-        approximations: steps.approximations,
-    })
+    Ok(Plain { title: format!("format {}, level {level}", name()), rules, approximations: steps.approximations })
 }

@@ -127,22 +127,13 @@ impl Plain {
     /// Whether the language is regular: the format does not nest.
     pub fn is_regular(&self) -> bool {
         let calls = |piece: &Piece| matches!(piece, Piece::Rule(_));
-        !self
-            .rules
-            .iter()
-            .flatten()
-            .any(|alternative| alternative.pieces.iter().any(calls))
+        !self.rules.iter().flatten().any(|alternative| alternative.pieces.iter().any(calls))
     }
 
     /// The lines that a printed grammar opens with, without comment signs.
     pub(super) fn header(&self) -> Vec<String> {
-        let left_out = self
-            .approximations
-            .iter()
-            .map(|left_out| format!("Left out: {left_out}."));
-        std::iter::once(format!("Plain grammar of {}.", self.title))
-            .chain(left_out)
-            .collect()
+        let left_out = self.approximations.iter().map(|left_out| format!("Left out: {left_out}."));
+        std::iter::once(format!("Plain grammar of {}.", self.title)).chain(left_out).collect()
     }
 }
 

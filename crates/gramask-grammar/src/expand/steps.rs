@@ -157,31 +157,20 @@ impl<'a> Steps<'a> {
                 continue;
             }
             loops.push(place.clone());
-            let on = |place: &Place| Place {
-                pc: place.pc + 1,
-                ..place.clone()
-            };
+            let on = |place: &Place| Place { pc: place.pc + 1, ..place.clone() };
             if let Some(left) = place.free {
                 self.free(&place, left, &mut found);
                 let left_copied = match self.program.ops[place.pc as usize] {
                     Op::Terminal(Terminal::Text) => place.copied,
                     _ => left,
                 };
-                stack.push(Place {
-                    free: None,
-                    copied: left_copied,
-                    ..on(&place)
-                });
+                stack.push(Place { free: None, copied: left_copied, ..on(&place) });
                 continue;
             }
             match &self.program.ops[place.pc as usize] {
                 Op::Split(targets) => stack.extend(targets.iter().map(|&pc| Place { pc, ..place.clone() })),
                 Op::Jump(pc) => stack.push(Place { pc: *pc, ..place }),
-                Op::Label(label) => stack.push(Place {
-                    label: *label,
-                    past: Past::default(),
-                    ..on(&place)
-                }),
+                Op::Label(label) => stack.push(Place { label: *label, past: Past::default(), ..on(&place) }),
                 Op::Open => stack.extend(self.open(on(&place))),
                 Op::Close => stack.extend(self.close(on(&place))),
                 Op::Terminal(Terminal::Skip) => stack.extend(self.skip(on(&place))),
@@ -204,10 +193,7 @@ impl<'a> Steps<'a> {
                             false => self.source.next_word(place.cursor).is_none(),
                         };
                     if end {
-                        found.push(Step::End(Place {
-                            pc: place.pc,
-                            ..self.start()
-                        }));
+                        found.push(Step::End(Place { pc: place.pc, ..self.start() }));
                     }
                 }
                 _ => self.write(&place, &mut found),
@@ -217,11 +203,7 @@ impl<'a> Steps<'a> {
     }
 
     fn write(&self, place: &Place, found: &mut Vec<Step>) {
-        let on = Place {
-            pc: place.pc + 1,
-            tail: 0,
-            ..place.clone()
-        };
+        let on = Place { pc: place.pc + 1, tail: 0, ..place.clone() };
         let mut push = |bytes: &[u8], place: Place| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             found.push(Step::Write(Piece::Literal(text), place));
@@ -243,11 +225,7 @@ impl<'a> Steps<'a> {
             }
             Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if self.grounded => {
                 let next = match kind {
-                    Terminal::Copy => self
-                        .source
-                        .elements
-                        .get(place.cursor as usize)
-                        .map(|e| (*e, place.cursor + 1)),
+                    Terminal::Copy => self.source.elements.get(place.cursor as usize).map(|e| (*e, place.cursor + 1)),
                     _ => self.source.pass(place.cursor),
                 };
                 let Some((element, cursor)) = next else { return };
@@ -264,11 +242,7 @@ impl<'a> Steps<'a> {
                     }
                     return;
                 }
-                let left = if *kind == Terminal::Text {
-                    self.mention
-                } else {
-                    place.copied
-                };
+                let left = if *kind == Terminal::Text { self.mention } else { place.copied };
                 if *kind != Terminal::Text || self.characters > 0 {
                     self.free(place, left, found);
                 }
@@ -286,13 +260,7 @@ impl<'a> Steps<'a> {
                     else {
                         continue;
                     };
-                    push(
-                        &view,
-                        Place {
-                            tail,
-                            ..on.with_innermost(Open::Referred(entity))
-                        },
-                    );
+                    push(&view, Place { tail, ..on.with_innermost(Open::Referred(entity)) });
                 }
             }
             // A number without a leading zero.
@@ -333,15 +301,12 @@ impl<'a> Steps<'a> {
         match on.opens.last() {
             None if on.label == NO_LABEL => Vec::new(),
             None => vec![(label(on.label), on.clone())],
-            Some(Open::Loose(known)) => all(*known)
-                .map(|number| (label(number), on.with_innermost(Open::Loose(Some(number)))))
-                .collect(),
+            Some(Open::Loose(known)) => {
+                all(*known).map(|number| (label(number), on.with_innermost(Open::Loose(Some(number))))).collect()
+            }
             Some(Open::Passed(entity)) => all(entity.label)
                 .map(|number| {
-                    let entity = Passed {
-                        label: Some(number),
-                        ..*entity
-                    };
+                    let entity = Passed { label: Some(number), ..*entity };
                     (label(number), on.with_innermost(Open::Passed(entity)))
                 })
                 .collect(),
@@ -386,11 +351,7 @@ impl<'a> Steps<'a> {
             if self.program.copies && self.source.elements[on.cursor as usize].word.is_none() {
                 return None;
             }
-            Open::Passed(Passed {
-                label: context,
-                from,
-                child: None,
-            })
+            Open::Passed(Passed { label: context, from, child: None })
         } else {
             let labels = context.map_or(0..self.program.labels.len() as u16, |label| label..label + 1);
             let all = Referred::open(self.source, labels, context.is_some());

@@ -47,10 +47,7 @@ impl Table {
     /// Visits every place; `None` where there are more than `limit`.
     pub fn fill(steps: &mut Steps<'_>, limit: usize) -> Option<Table> {
         let mut filling = Filling {
-            table: Table {
-                nodes: Vec::new(),
-                sections: Vec::new(),
-            },
+            table: Table { nodes: Vec::new(), sections: Vec::new() },
             numbers: HashMap::new(),
             sections: HashMap::new(),
             open: Vec::new(),
@@ -102,10 +99,9 @@ impl Table {
             let mut alternatives = Vec::new();
             for edge in &self.nodes[node].edges {
                 match edge {
-                    Edge::End(found) if *found == ending => alternatives.push(Alternative {
-                        pieces: Vec::new(),
-                        next: None,
-                    }),
+                    Edge::End(found) if *found == ending => {
+                        alternatives.push(Alternative { pieces: Vec::new(), next: None })
+                    }
                     Edge::Write(piece, next) if endings[*next].contains(&ending) => alternatives.push(Alternative {
                         pieces: vec![piece.clone()],
                         next: Some(number(&mut wanted, *next, ending)),
@@ -163,10 +159,7 @@ impl Filling {
         let next = self.table.nodes.len();
         let number = *self.numbers.entry((section, place.clone())).or_insert(next);
         if number == next {
-            self.table.nodes.push(Node {
-                section,
-                edges: Vec::new(),
-            });
+            self.table.nodes.push(Node { section, edges: Vec::new() });
             self.open.push((number, place));
         }
         number

@@ -38,11 +38,7 @@ fn productive(mut rules: Rules) -> Option<Rules> {
     let mut good = vec![false; rules.len()];
     let mut open: Vec<usize> = (0..rules.len()).collect();
     while let Some(number) = open.pop() {
-        if !good[number]
-            && rules[number]
-                .iter()
-                .any(|alternative| needs(alternative).all(|rule| good[rule]))
-        {
+        if !good[number] && rules[number].iter().any(|alternative| needs(alternative).all(|rule| good[rule])) {
             good[number] = true;
             open.extend(&users[number]);
         }
@@ -67,10 +63,7 @@ fn reachable(rules: Rules) -> Rules {
         }
         at += 1;
     }
-    order
-        .iter()
-        .map(|&rule| renumber(&rules[rule], |rule| numbers[&rule]))
-        .collect()
+    order.iter().map(|&rule| renumber(&rules[rule], |rule| numbers[&rule])).collect()
 }
 
 fn renumber(alternatives: &[Alternative], number: impl Fn(usize) -> usize) -> Vec<Alternative> {
@@ -174,41 +167,28 @@ mod tests {
     use super::*;
 
     fn alternative(text: &str, next: Option<usize>) -> Alternative {
-        Alternative {
-            pieces: vec![Piece::Literal(text.into())],
-            next,
-        }
+        Alternative { pieces: vec![Piece::Literal(text.into())], next }
     }
 
     #[test]
     fn dead_ends_go_equal_rules_merge_and_chains_join() {
         // 0: a 1 | b 2 | c 3    1: x 4    2: x 5    3: d 3    4 and 5 end with y
         let rules = vec![
-            vec![
-                alternative("a", Some(1)),
-                alternative("b", Some(2)),
-                alternative("c", Some(3)),
-            ],
+            vec![alternative("a", Some(1)), alternative("b", Some(2)), alternative("c", Some(3))],
             vec![alternative("x", Some(4))],
             vec![alternative("x", Some(5))],
             vec![alternative("d", Some(3))],
             vec![alternative("y", None)],
             vec![alternative("y", None)],
         ];
-        assert_eq!(
-            tidy(rules),
-            Some(vec![vec![alternative("axy", None), alternative("bxy", None)]])
-        );
+        assert_eq!(tidy(rules), Some(vec![vec![alternative("axy", None), alternative("bxy", None)]]));
         assert_eq!(tidy(vec![vec![alternative("a", Some(0))]]), None);
     }
 
     #[test]
     fn loops_stay() {
         // 0: a 1    1: b 0 | c
-        let rules = vec![
-            vec![alternative("a", Some(1))],
-            vec![alternative("b", Some(0)), alternative("c", None)],
-        ];
+        let rules = vec![vec![alternative("a", Some(1))], vec![alternative("b", Some(0)), alternative("c", None)]];
         assert_eq!(tidy(rules.clone()), Some(rules));
     }
 }

@@ -36,16 +36,9 @@ impl Machine {
     pub fn pass(&self, thread: &mut Thread, bytes: u32) {
         thread.at = match self.program.ops[thread.pc as usize] {
             Op::Terminal(Terminal::Label) => {
-                let offset = if let At::Label { offset, .. } = thread.at {
-                    offset
-                } else {
-                    0
-                };
+                let offset = if let At::Label { offset, .. } = thread.at { offset } else { 0 };
                 let label = self.bound_label(thread).unwrap_or(NO_LABEL);
-                At::Label {
-                    offset: offset + bytes as u16,
-                    label,
-                }
+                At::Label { offset: offset + bytes as u16, label }
             }
             _ => At::Offset(thread.offset() as u32 + bytes),
         };
@@ -68,11 +61,7 @@ impl Machine {
         }
         match &self.program.ops[thread.pc as usize] {
             Op::Terminal(Terminal::Label) if !self.lenient => {
-                let offset = if let At::Label { offset, .. } = thread.at {
-                    usize::from(offset)
-                } else {
-                    0
-                };
+                let offset = if let At::Label { offset, .. } = thread.at { usize::from(offset) } else { 0 };
                 let bytes = self.program.labels.iter().filter_map(|label| label.get(offset));
                 bytes.for_each(|byte| next.insert(*byte));
             }
@@ -102,11 +91,8 @@ impl Machine {
             while high < starts.len() && byte_of(starts[high]) == Some(&byte) {
                 high += 1;
             }
-            let narrow = Prefix {
-                low: prefix.low + low as u32,
-                high: prefix.low + high as u32,
-                depth: prefix.depth + 1,
-            };
+            let narrow =
+                Prefix { low: prefix.low + low as u32, high: prefix.low + high as u32, depth: prefix.depth + 1 };
             let at = At::Surface(narrow);
             visit(byte, Thread { at, ..*thread });
             low = high;
@@ -136,9 +122,9 @@ impl Machine {
         let ops = &self.program.ops;
         match self.grounded() {
             true => !matches!(ops[thread.pc as usize], Op::Regex(_)),
-            false => !ops
-                .iter()
-                .any(|op| matches!(op, Op::Regex(_)) || matches!(op, Op::Terminal(kind) if is_free(*kind))),
+            false => {
+                !ops.iter().any(|op| matches!(op, Op::Regex(_)) || matches!(op, Op::Terminal(kind) if is_free(*kind)))
+            }
         }
     }
 

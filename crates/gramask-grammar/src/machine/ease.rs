@@ -172,11 +172,7 @@ impl Facts<'_> {
             for pc in (0..least.len()).rev() {
                 let value = match &self.0.ops[pc] {
                     Op::Close => 0,
-                    Op::Split(targets) => targets
-                        .iter()
-                        .map(|target| least[*target as usize])
-                        .min()
-                        .unwrap_or(NEVER),
+                    Op::Split(targets) => targets.iter().map(|target| least[*target as usize]).min().unwrap_or(NEVER),
                     Op::Jump(target) => least[*target as usize],
                     Op::Accept | Op::Return => NEVER,
                     Op::Terminal(kind) if kinds.contains(kind) => least[pc + 1].saturating_add(1),
@@ -207,11 +203,7 @@ impl Facts<'_> {
         let follow = |pc: usize| {
             let bytes = first.get(pc + 1).copied().unwrap_or_default();
             let listed: Vec<u8> = (0..=255).filter(|byte| bytes.contains(*byte)).collect();
-            if listed.len() < 8 {
-                Follow::Few(listed)
-            } else {
-                Follow::Any
-            }
+            if listed.len() < 8 { Follow::Few(listed) } else { Follow::Any }
         };
         (0..first.len()).map(follow).collect()
     }
@@ -219,11 +211,7 @@ impl Facts<'_> {
     /// Whether the views that every entity has are enough to tell it from all others.
     fn settles(&self) -> bool {
         use Terminal::{End, First, Last, Nth, Start, Text};
-        let (text, start, end) = (
-            self.least(&[Text]),
-            self.least(&[Start, First]),
-            self.least(&[End, Last]),
-        );
+        let (text, start, end) = (self.least(&[Text]), self.least(&[Start, First]), self.least(&[End, Last]));
         let nth = self.least(&[Nth]);
         let settled = |pc: usize| {
             let (text, start, end, nth) = (text[pc] > 0, start[pc] > 0, end[pc] > 0, nth[pc] > 0);

@@ -40,11 +40,7 @@ impl Machine {
             return Flow::Continue(());
         }
         let only = |word: u32, from: u32| {
-            if word == UNKNOWN {
-                from..words
-            } else {
-                word.max(from)..(word + 1).min(words)
-            }
+            if word == UNKNOWN { from..words } else { word.max(from)..(word + 1).min(words) }
         };
         for first in only(partial.first, from).rev() {
             for last in only(partial.last, first) {
@@ -66,10 +62,7 @@ impl Machine {
                 &several
             }
         };
-        let mut tuple = Tuple {
-            fragments: Vec::new(),
-            label: NO_LABEL,
-        };
+        let mut tuple = Tuple { fragments: Vec::new(), label: NO_LABEL };
         self.extend(open, after, partials, &mut tuple, visit)
     }
 
@@ -82,11 +75,8 @@ impl Machine {
         visit: &mut dyn FnMut(&Tuple) -> Flow,
     ) -> Flow {
         let Some((partial, rest)) = partials.split_first() else {
-            let labels = if open.label == NO_LABEL {
-                0..self.program.labels.len() as u16
-            } else {
-                open.label..open.label + 1
-            };
+            let labels =
+                if open.label == NO_LABEL { 0..self.program.labels.len() as u16 } else { open.label..open.label + 1 };
             for label in labels.rev() {
                 tuple.label = label;
                 if self.follows(tuple, after) {
@@ -95,10 +85,7 @@ impl Machine {
             }
             return Flow::Continue(());
         };
-        let from = tuple
-            .fragments
-            .last()
-            .map_or_else(|| self.earliest_start(after), |before| before.1 + 1);
+        let from = tuple.fragments.last().map_or_else(|| self.earliest_start(after), |before| before.1 + 1);
         self.stretches(partial, from, &mut |first, last| {
             tuple.fragments.push((first, last));
             let flow = self.extend(open, after, rest, tuple, visit);
@@ -115,11 +102,7 @@ impl Machine {
     /// The first word at which an entity can begin. They come by start: none that begins before the previous one may
     /// follow it.
     pub fn earliest_start(&self, after: u32) -> u32 {
-        let before = if self.program.ordered() {
-            self.pasts.get(after).last()
-        } else {
-            None
-        };
+        let before = if self.program.ordered() { self.pasts.get(after).last() } else { None };
         before.map_or(0, |before| before.fragments[0].0)
     }
 
@@ -174,11 +157,7 @@ impl Machine {
     pub fn normalise(&self, mut open: Open, after: u32) -> Option<Open> {
         let after = if self.grows() { NO_TUPLE } else { after };
         let several = !open.done.is_empty();
-        let all_settled = open
-            .done
-            .iter()
-            .chain([&open.current])
-            .all(|partial| partial.settled().is_some());
+        let all_settled = open.done.iter().chain([&open.current]).all(|partial| partial.settled().is_some());
         if all_settled || several && !self.program.positions {
             return self.possible(&open, after).then_some(open);
         }
@@ -193,11 +172,7 @@ impl Machine {
             }
             let partials = open.done.iter().chain([&open.current]);
             let unknown = |(partial, common): (&Partial, &Option<_>)| partial.settled().is_none() && common.is_some();
-            if partials.zip(&common).any(unknown) {
-                Flow::Continue(())
-            } else {
-                Flow::Break(())
-            }
+            if partials.zip(&common).any(unknown) { Flow::Continue(()) } else { Flow::Break(()) }
         });
         if common.is_empty() {
             return None;
@@ -205,13 +180,7 @@ impl Machine {
         if flow.is_continue() {
             for (partial, common) in open.done.iter_mut().chain([&mut open.current]).zip(common) {
                 if let Some((first, last)) = common {
-                    *partial = Partial {
-                        first,
-                        last,
-                        surface: None,
-                        nth: 0,
-                        written: partial.written,
-                    };
+                    *partial = Partial { first, last, surface: None, nth: 0, written: partial.written };
                 }
             }
         }
@@ -267,14 +236,12 @@ impl Machine {
         };
         let mut values: Vec<u32> = match kind {
             // One edge of an otherwise unknown stretch: one question a word, instead of all stretches.
-            Terminal::Start | Terminal::First if unknown && open.current.first == UNKNOWN => words
-                .filter(|&word| bound(Some(word), None))
-                .map(|word| self.source.view(kind, word, word))
-                .collect(),
-            Terminal::End | Terminal::Last if unknown && open.current.last == UNKNOWN => words
-                .filter(|&word| bound(None, Some(word)))
-                .map(|word| self.source.view(kind, word, word))
-                .collect(),
+            Terminal::Start | Terminal::First if unknown && open.current.first == UNKNOWN => {
+                words.filter(|&word| bound(Some(word), None)).map(|word| self.source.view(kind, word, word)).collect()
+            }
+            Terminal::End | Terminal::Last if unknown && open.current.last == UNKNOWN => {
+                words.filter(|&word| bound(None, Some(word))).map(|word| self.source.view(kind, word, word)).collect()
+            }
             _ => {
                 let mut values = Vec::new();
                 let _ = self.tuples(open, after, &mut |tuple| {
@@ -304,16 +271,11 @@ pub(crate) struct Seen {
 impl Seen {
     /// What it says of a fragment; `None` where the document has none such.
     fn partial(&self, source: &Source) -> Option<Partial> {
-        let mut partial = Partial {
-            written: self.text.is_some(),
-            ..Partial::NOTHING
-        };
+        let mut partial = Partial { written: self.text.is_some(), ..Partial::NOTHING };
         if let Some(text) = &self.text {
             partial.surface = Some(*source.find(text).first()?);
         }
-        self.positions
-            .iter()
-            .try_for_each(|&(kind, value)| partial.place(source, kind, value))?;
+        self.positions.iter().try_for_each(|&(kind, value)| partial.place(source, kind, value))?;
         Some(partial)
     }
 }
@@ -339,22 +301,13 @@ impl Machine {
         let partials: Option<Vec<Partial>> = seen.iter().map(|seen| seen.partial(&self.source)).collect();
         let mut partials = partials?;
         let current = partials.pop()?;
-        let open = Open {
-            label,
-            done: partials,
-            current,
-            from: 0,
-            child: None,
-        };
+        let open = Open { label, done: partials, current, from: 0, child: None };
         let (tuple, moved) = match self.earliest(&open, after) {
             Some(tuple) => (tuple, true),
             None => (self.earliest(&open, NO_TUPLE)?, false),
         };
         let characters = |&(first, last): &(u32, u32)| {
-            (
-                self.source.words[first as usize].0 as usize,
-                self.source.words[last as usize].1 as usize,
-            )
+            (self.source.words[first as usize].0 as usize, self.source.words[last as usize].1 as usize)
         };
         let fragments = tuple.fragments.iter().map(characters).collect();
         let last = if moved { self.behind(after, tuple) } else { after };

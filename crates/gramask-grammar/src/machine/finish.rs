@@ -79,11 +79,7 @@ impl Machine {
     /// The shortest way itself.
     pub fn way(&mut self, thread: Thread) -> Option<Vec<u8>> {
         let near = self.saturated(thread, ENOUGH);
-        let thread = if self.finish_exactly(near).is_some() {
-            near
-        } else {
-            thread
-        };
+        let thread = if self.finish_exactly(near).is_some() { near } else { thread };
         self.finish_exactly(thread)?;
         let (mut way, mut at) = (Vec::new(), Some(thread));
         while let Some(thread) = at.filter(|thread| !self.accepts(thread)) {
@@ -111,12 +107,7 @@ impl Machine {
     }
 
     fn search(&mut self, start: Thread, wide: bool) -> Option<u32> {
-        let mut nodes = vec![Node {
-            thread: start,
-            length: 0,
-            from: 0,
-            piece: Box::default(),
-        }];
+        let mut nodes = vec![Node { thread: start, length: 0, from: 0, piece: Box::default() }];
         let mut best: FxHashMap<Thread, u32> = [(start, 0)].into_iter().collect();
         // (length so far and what is left at least, the length, is it the whole length of a known way, node)
         // Among equal bounds the longer way comes first: it is nearer to the end.
@@ -145,12 +136,7 @@ impl Machine {
                 }
                 if best.get(&next).is_none_or(|known| reached < *known) {
                     best.insert(next, reached);
-                    nodes.push(Node {
-                        thread: next,
-                        length: reached,
-                        from: number,
-                        piece: piece.into(),
-                    });
+                    nodes.push(Node { thread: next, length: reached, from: number, piece: piece.into() });
                     heap.push((Reverse(reached + self.at_least(&next)), reached, true, nodes.len() - 1));
                 }
             }
@@ -169,11 +155,7 @@ impl Machine {
         while number != 0 {
             let node = &nodes[number];
             let from = &nodes[node.from];
-            let finish = Finish {
-                length: length - from.length,
-                piece: node.piece.clone(),
-                next: Some(node.thread),
-            };
+            let finish = Finish { length: length - from.length, piece: node.piece.clone(), next: Some(node.thread) };
             self.finishes.insert(from.thread, Some(finish));
             number = node.from;
         }
@@ -188,11 +170,7 @@ impl Machine {
             Op::Literal(bytes) => behind.push((rest(bytes), thread)),
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
-                let state = if let At::Regex(state) = thread.at {
-                    state
-                } else {
-                    regex.start
-                };
+                let state = if let At::Regex(state) = thread.at { state } else { regex.start };
                 // A match is not empty, and a thread that has one already has left the operation beside this one.
                 let way = match regex.finish(state) {
                     Some(way) if !way.is_empty() => Some(way.to_vec()),
@@ -231,11 +209,7 @@ impl Machine {
             }
             Op::Terminal(kind) if is_free(*kind) => {
                 for (way, free) in self.shortest_free(&thread, *kind) {
-                    let cursor = if *kind == Terminal::Text {
-                        thread.cursor
-                    } else {
-                        free.left
-                    };
+                    let cursor = if *kind == Terminal::Text { thread.cursor } else { free.left };
                     // Behind a beginning of a delimiter less may follow than behind more text.
                     if free.tail != 0 && free.left > 0 {
                         on.push((
@@ -248,14 +222,7 @@ impl Machine {
                             },
                         ));
                     }
-                    behind.push((
-                        way,
-                        Thread {
-                            cursor,
-                            tail: free.tail,
-                            ..thread
-                        },
-                    ));
+                    behind.push((way, Thread { cursor, tail: free.tail, ..thread }));
                 }
             }
             Op::Terminal(kind) if self.grounded() => {
@@ -273,14 +240,7 @@ impl Machine {
         }
         let (mut edges, mut settled) = (on, Vec::new());
         for (piece, thread) in behind {
-            self.settle(
-                Thread {
-                    pc: thread.pc + 1,
-                    at: At::Begin,
-                    ..thread
-                },
-                &mut settled,
-            );
+            self.settle(Thread { pc: thread.pc + 1, at: At::Begin, ..thread }, &mut settled);
             edges.extend(settled.drain(..).map(|next| (piece.clone(), next)));
         }
         edges
@@ -289,19 +249,12 @@ impl Machine {
     /// The surfaces that `@text` can write here, with the thread once they are bound: for each word start the nearest
     /// end, or (`wide`) every end.
     fn surfaces(&mut self, thread: &Thread, wide: bool) -> Vec<Edge> {
-        let prefix = if let At::Surface(prefix) = thread.at {
-            prefix
-        } else {
-            self.source.anywhere()
-        };
+        let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
         let Some(open) = self.innermost(thread.frame).cloned() else {
             return Vec::new();
         };
         let text = self.before_text(&open);
-        let from = text
-            .done
-            .last()
-            .map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
+        let from = text.done.last().map_or(0, |before| before.settled().or(before.surface).map_or(0, |f| f.0));
         let (mut found, mut seen): (Vec<Edge>, FxHashMap<&[u8], bool>) = Default::default();
         let (source, program) = (Arc::clone(&self.source), Arc::clone(&self.program));
         // An edge that is known names the stretch's.
@@ -323,20 +276,13 @@ impl Machine {
                     return ControlFlow::Break(());
                 };
                 if let Some(&can_follow) = seen.get(surface) {
-                    return if wide || !can_follow {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(())
-                    };
+                    return if wide || !can_follow { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
                 }
                 let bound = self.bind_surface(&open, thread.last, first, last);
                 seen.insert(surface, bound.is_some());
                 if let Some(bound) = bound {
                     let frame = self.with_innermost(thread.frame, bound);
-                    found.push((
-                        surface[prefix.depth as usize..].to_vec(),
-                        Thread { frame, tail, ..*thread },
-                    ));
+                    found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, tail, ..*thread }));
                     if !wide {
                         return ControlFlow::Break(());
                     }
@@ -366,15 +312,7 @@ impl Machine {
             }
         };
         let whole = |(way, tail): &(Vec<u8>, u16)| {
-            (
-                way.clone(),
-                Free {
-                    tail: *tail,
-                    pending: [0; LONGEST_UNIT],
-                    count: 0,
-                    left: free.left,
-                },
-            )
+            (way.clone(), Free { tail: *tail, pending: [0; LONGEST_UNIT], count: 0, left: free.left })
         };
         ways.iter().map(whole).collect()
     }

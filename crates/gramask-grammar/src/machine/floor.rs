@@ -38,11 +38,7 @@ impl Floor {
         let opens = bounds.count(|op| matches!(op, Op::Open));
         let finite = moves.iter().chain(&opens).filter(|needed| **needed < INFINITE);
         let most = finite.max().map_or(0, |needed| *needed as u32);
-        let gap = if grounded && program.cursor && !program.copies {
-            bounds.gap()
-        } else {
-            0
-        };
+        let gap = if grounded && program.cursor && !program.copies { bounds.gap() } else { 0 };
         // Inside an entity with a label that label is written; before, inside others and behind it any one may be.
         let any = bounds.bodies(None, bounds.shortest_label(), gap);
         let of_label = |label: &Vec<u8>| bounds.bodies(Some(&any), label.len() as i64, gap);
@@ -66,15 +62,7 @@ impl Floor {
             left[i] = left[i + 1] + if written { element.end - element.start } else { 0 };
             words[i] = words[i + 1] + u32::from(element.word.is_some());
         }
-        Floor {
-            body,
-            moves,
-            most,
-            views,
-            gap,
-            left,
-            words,
-        }
+        Floor { body, moves, most, views, gap, left, words }
     }
 }
 
@@ -102,11 +90,7 @@ impl<'a> Bounds<'a> {
             }
             label
         };
-        Bounds {
-            labels: program.ops.iter().map(context).collect(),
-            program,
-            grounded,
-        }
+        Bounds { labels: program.ops.iter().map(context).collect(), program, grounded }
     }
 
     fn shortest_label(&self) -> i64 {
@@ -156,19 +140,12 @@ impl<'a> Bounds<'a> {
             op if is_move(op) => 0,
             Op::Accept => INFINITE,
             Op::Return => calls.iter().map(|call| near[call + 1]).min().unwrap_or(INFINITE),
-            Op::Split(targets) => targets
-                .iter()
-                .map(|target| near[*target as usize])
-                .min()
-                .unwrap_or(INFINITE),
+            Op::Split(targets) => targets.iter().map(|target| near[*target as usize]).min().unwrap_or(INFINITE),
             Op::Jump(target) => near[*target as usize],
             Op::Call(target) => near[*target as usize].min(plain[*target as usize] + near[pc + 1]),
             _ => self.weight(pc, self.shortest_label()) + near[pc + 1],
         });
-        let gap = (0..ops.len())
-            .filter(|pc| is_move(&ops[*pc]))
-            .map(|pc| near[pc + 1])
-            .min();
+        let gap = (0..ops.len()).filter(|pc| is_move(&ops[*pc])).map(|pc| near[pc + 1]).min();
         gap.filter(|gap| *gap < INFINITE).unwrap_or(0)
     }
 
@@ -177,11 +154,7 @@ impl<'a> Bounds<'a> {
         let mut values = vec![INFINITE; self.program.ops.len()];
         relax(&mut values, |values, pc| match &self.program.ops[pc] {
             Op::Accept | Op::Return => 0,
-            Op::Split(targets) => targets
-                .iter()
-                .map(|target| values[*target as usize])
-                .min()
-                .unwrap_or(INFINITE),
+            Op::Split(targets) => targets.iter().map(|target| values[*target as usize]).min().unwrap_or(INFINITE),
             Op::Jump(target) => values[*target as usize],
             _ => at(values, pc),
         });
@@ -262,11 +235,7 @@ impl Machine {
             {
                 below_label = below_label.min(u32::from(label));
             }
-            let label = if open.label == NO_LABEL {
-                None
-            } else {
-                Some(u32::from(open.label))
-            };
+            let label = if open.label == NO_LABEL { None } else { Some(u32::from(open.label)) };
             match label {
                 None if below_label > 0 => below_label -= 1,
                 None => (later, below_label) = (later + 1, labels - 1),
@@ -380,19 +349,11 @@ impl Machine {
             () => 1,
         };
         let digits = |start: Terminal, number: Terminal, word: u32| {
-            let value = self
-                .source
-                .view(start, word, word)
-                .min(self.source.view(number, word, word));
+            let value = self.source.view(start, word, word).min(self.source.view(number, word, word));
             value.checked_ilog10().unwrap_or(0)
         };
         must(0) * (text as i64 - 1)
             + must(1) * i64::from(digits(Terminal::Start, Terminal::First, at))
-            + must(2)
-                * i64::from(digits(
-                    Terminal::End,
-                    Terminal::Last,
-                    if last == UNKNOWN { at } else { last },
-                ))
+            + must(2) * i64::from(digits(Terminal::End, Terminal::Last, if last == UNKNOWN { at } else { last }))
     }
 }

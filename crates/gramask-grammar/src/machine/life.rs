@@ -166,13 +166,7 @@ impl Machine {
 
     /// Whether another entity can follow, where one must.
     fn look_for_entity(&self, thread: &Thread) -> Option<bool> {
-        let open = Open {
-            label: thread.label,
-            done: Vec::new(),
-            current: Partial::NOTHING,
-            from: 0,
-            child: None,
-        };
+        let open = Open { label: thread.label, done: Vec::new(), current: Partial::NOTHING, from: 0, child: None };
         Some(self.possible(&open, thread.last))
     }
 
@@ -275,11 +269,7 @@ impl Machine {
         }
         let flow = self.stretches(current, from, &mut |first, last| {
             let found = goes_on(self.source.view(kind, first, last)) && self.stretch_follows(open, after, first, last);
-            if found {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         Some(flow.is_break())
     }
@@ -331,12 +321,7 @@ pub(super) fn is_clean(program: &Program, source: &Source, level: Level) -> bool
         Op::Terminal(Terminal::Word) => matches!(program.ease().follow[pc], Follow::Few(_)),
         op => !matches!(op, Op::Terminal(Terminal::Text)),
     };
-    let literals = || {
-        program
-            .ops
-            .iter()
-            .filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None })
-    };
+    let literals = || program.ops.iter().filter_map(|op| if let Op::Literal(bytes) = op { Some(bytes) } else { None });
     let mut tail = 0;
     let mut holds = |element: &Element| {
         let bytes = &source.bytes[element.start as usize..element.end as usize];

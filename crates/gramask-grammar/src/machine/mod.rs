@@ -69,10 +69,7 @@ pub struct UnknownLevel(pub String);
 impl std::str::FromStr for Level {
     type Err = UnknownLevel;
     fn from_str(word: &str) -> Result<Self, UnknownLevel> {
-        Level::ALL
-            .into_iter()
-            .find(|level| level.name() == word)
-            .ok_or_else(|| UnknownLevel(word.into()))
+        Level::ALL.into_iter().find(|level| level.name() == word).ok_or_else(|| UnknownLevel(word.into()))
     }
 }
 
@@ -88,11 +85,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// A reader takes what it gets.
-    pub const NONE: Limits = Limits {
-        characters: UNLIMITED,
-        units: UNLIMITED,
-        entities: UNLIMITED,
-    };
+    pub const NONE: Limits = Limits { characters: UNLIMITED, units: UNLIMITED, entities: UNLIMITED };
 }
 
 /// An allowance that nothing uses up.
@@ -100,11 +93,7 @@ pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 /// An allowance less one.
 fn less(allowance: u32) -> Option<u32> {
-    if allowance == UNLIMITED {
-        Some(UNLIMITED)
-    } else {
-        allowance.checked_sub(1)
-    }
+    if allowance == UNLIMITED { Some(UNLIMITED) } else { allowance.checked_sub(1) }
 }
 
 /// What the reader is told of a thread's way.
@@ -165,10 +154,7 @@ impl Machine {
             source,
             level,
             limits,
-            frames: Interner::new(Frame {
-                kind: FrameKind::Bottom,
-                below: BOTTOM,
-            }),
+            frames: Interner::new(Frame { kind: FrameKind::Bottom, below: BOTTOM }),
             calls: FxHashMap::default(),
             opens: FxHashMap::default(),
             pasts: Interner::new(Vec::new()),
@@ -198,11 +184,7 @@ impl Machine {
                 (false, false) => self.limits.characters,
             },
             label: NO_LABEL,
-            last: if self.grounded() {
-                NO_TUPLE
-            } else {
-                self.limits.entities
-            },
+            last: if self.grounded() { NO_TUPLE } else { self.limits.entities },
             tail: 0,
             trace: 0,
         };
@@ -219,24 +201,13 @@ impl Machine {
             return alike;
         }
         let mut named = [false; 256];
-        let literals = self.program.ops.iter().filter_map(|op| {
-            if let Op::Literal(bytes) = op {
-                Some(&**bytes)
-            } else {
-                None
-            }
-        });
+        let literals =
+            self.program.ops.iter().filter_map(|op| if let Op::Literal(bytes) = op { Some(&**bytes) } else { None });
         let labels = self.program.labels.iter().map(Vec::as_slice);
-        literals
-            .chain(labels)
-            .chain([&b"0123456789"[..]])
-            .flatten()
-            .for_each(|byte| named[usize::from(*byte)] = true);
+        literals.chain(labels).chain([&b"0123456789"[..]]).flatten().for_each(|byte| named[usize::from(*byte)] = true);
         let plain = |byte: &u8| !named[usize::from(*byte)] && self.program.escape().is_plain(*byte);
         if let Some(first) = (0..128).find(plain) {
-            (first..128)
-                .filter(plain)
-                .for_each(|byte| alike[usize::from(byte)] = first);
+            (first..128).filter(plain).for_each(|byte| alike[usize::from(byte)] = first);
         }
         // Of bytes in UTF-8 sequences only where they may stand matters.
         if !named[128..].contains(&true) {
@@ -263,18 +234,9 @@ impl Machine {
     fn innermost(&self, mut frame: u32) -> Option<&Open> {
         loop {
             match self.frames.get(frame) {
-                Frame {
-                    kind: FrameKind::Open(open),
-                    ..
-                } => return Some(open),
-                Frame {
-                    kind: FrameKind::Return(_),
-                    below,
-                } => frame = *below,
-                Frame {
-                    kind: FrameKind::Bottom,
-                    ..
-                } => return None,
+                Frame { kind: FrameKind::Open(open), .. } => return Some(open),
+                Frame { kind: FrameKind::Return(_), below } => frame = *below,
+                Frame { kind: FrameKind::Bottom, .. } => return None,
             }
         }
     }

@@ -78,13 +78,8 @@ fn distances(machine: &Machine, threads: &[Thread], next: &[Vec<usize>]) -> Vec<
     for (number, targets) in next.iter().enumerate() {
         targets.iter().for_each(|&target| before[target].push(number));
     }
-    let mut distance: Vec<Option<u32>> = threads
-        .iter()
-        .map(|thread| machine.accepts(thread).then_some(0))
-        .collect();
-    let mut queue: VecDeque<usize> = (0..threads.len())
-        .filter(|&number| distance[number].is_some())
-        .collect();
+    let mut distance: Vec<Option<u32>> = threads.iter().map(|thread| machine.accepts(thread).then_some(0)).collect();
+    let mut queue: VecDeque<usize> = (0..threads.len()).filter(|&number| distance[number].is_some()).collect();
     while let Some(number) = queue.pop_front() {
         for &earlier in &before[number] {
             if distance[earlier].is_none() {
@@ -110,11 +105,7 @@ fn compare(
     let mut machine = Machine::new(Arc::clone(program), Arc::new(source), level, limits);
     let (threads, next) = explore(&mut machine)?;
     let distances = distances(&machine, &threads, &next);
-    let order: Vec<usize> = if backwards {
-        (0..threads.len()).rev().collect()
-    } else {
-        (0..threads.len()).collect()
-    };
+    let order: Vec<usize> = if backwards { (0..threads.len()).rev().collect() } else { (0..threads.len()).collect() };
     for number in order {
         let (thread, distance) = (threads[number], distances[number]);
         let place = |machine: &Machine| {
@@ -144,10 +135,7 @@ fn compare(
         assert_eq!(found, distance, "{}", place(&machine));
         assert_eq!(way.map(|way| way.len() as u32), distance, "{}", place(&machine));
     }
-    Some((
-        threads.len(),
-        distances.iter().filter(|distance| distance.is_none()).count(),
-    ))
+    Some((threads.len(), distances.iter().filter(|distance| distance.is_none()).count()))
 }
 
 fn stack(machine: &Machine, thread: Thread) -> Vec<FrameKind> {
@@ -164,9 +152,7 @@ fn stack(machine: &Machine, thread: Thread) -> Vec<FrameKind> {
 const LABELS: [&str; 3] = ["Y", "XY", "X"];
 
 fn cases(check: impl Fn(&Arc<Program>, &Text, bool) -> Option<(usize, usize)>) -> Vec<(String, usize, usize, usize)> {
-    let names = Format::builtin()
-        .map(str::to_owned)
-        .chain(TEST_FORMATS.iter().map(|(name, _)| (*name).to_owned()));
+    let names = Format::builtin().map(str::to_owned).chain(TEST_FORMATS.iter().map(|(name, _)| (*name).to_owned()));
     let mut totals = Vec::new();
     for name in names {
         let format = match TEST_FORMATS.iter().find(|(known, _)| *known == name) {
@@ -179,9 +165,9 @@ fn cases(check: impl Fn(&Arc<Program>, &Text, bool) -> Option<(usize, usize)>) -
                 continue;
             }
             let program = Program::compile(&format, &Schema::new(LABELS[..labels].iter().copied())).unwrap();
-            for text in [
-                "", " ", "a", "/", "a b", " a a", "a<b", "a b a", "\"\\ [", "a a a", "b@ #a", "a b c d", "a a b b",
-            ] {
+            for text in
+                ["", " ", "a", "/", "a b", " a a", "a<b", "a b a", "\"\\ [", "a a a", "b@ #a", "a b c d", "a a b b"]
+            {
                 let text = Text::new(text);
                 let words = match format.grammar.directives.boundaries {
                     Boundaries::Words => text.words().len(),
@@ -212,19 +198,13 @@ fn report(totals: Vec<(String, usize, usize, usize)>) {
 
 #[test]
 fn grounded_liveness_is_exact() {
-    report(cases(|program, text, backwards| {
-        compare(program, text, Level::Grounded, Limits::NONE, backwards)
-    }));
+    report(cases(|program, text, backwards| compare(program, text, Level::Grounded, Limits::NONE, backwards)));
 }
 
 #[test]
 fn syntax_liveness_is_exact() {
     report(cases(|program, text, backwards| {
-        let limits = Limits {
-            characters: 2,
-            units: 3,
-            entities: 2,
-        };
+        let limits = Limits { characters: 2, units: 3, entities: 2 };
         compare(program, text, Level::Syntax, limits, backwards)
     }));
 }
@@ -234,21 +214,9 @@ fn syntax_liveness_is_exact() {
 fn cut_allowances_are_exact() {
     let twenty = "start: entity ~ 20\nentity: \"<\" @label @text \">\"\n";
     let long = "start: (\"[\" (@word \",\")~18 \"]\")*\n";
-    let limits = Limits {
-        characters: 20,
-        units: 20,
-        entities: 22,
-    };
-    for (name, source) in [
-        ("twenty", Some(twenty)),
-        ("long", Some(long)),
-        ("json-list", None),
-        ("bio-tags", None),
-    ] {
-        let format = source.map_or_else(
-            || Format::named(name).unwrap(),
-            |source| Format::parse(name, source).unwrap(),
-        );
+    let limits = Limits { characters: 20, units: 20, entities: 22 };
+    for (name, source) in [("twenty", Some(twenty)), ("long", Some(long)), ("json-list", None), ("bio-tags", None)] {
+        let format = source.map_or_else(|| Format::named(name).unwrap(), |source| Format::parse(name, source).unwrap());
         let program = Program::compile(&format, &Schema::new(["X"])).unwrap();
         let compared = compare(&program, &Text::new("a"), Level::Syntax, limits, false);
         let (threads, dead) = compared.unwrap_or_else(|| panic!("{name}: too many threads"));

@@ -22,11 +22,7 @@ impl Machine {
                     };
                     if let Some(cursor) = passed {
                         self.trace(&mut thread, Event::Skip);
-                        stack.push(Thread {
-                            cursor,
-                            pc: thread.pc + 1,
-                            ..thread
-                        });
+                        stack.push(Thread { cursor, pc: thread.pc + 1, ..thread });
                     }
                 }
                 Op::Literal(bytes) => {
@@ -40,34 +36,17 @@ impl Machine {
                 Op::Jump(pc) => stack.push(Thread { pc: *pc, ..thread }),
                 Op::Call(pc) => {
                     let frame = self.push_return(thread.pc + 1, thread.frame);
-                    stack.push(Thread {
-                        pc: *pc,
-                        frame,
-                        ..thread
-                    });
+                    stack.push(Thread { pc: *pc, frame, ..thread });
                 }
                 Op::Return => {
-                    if let Frame {
-                        kind: FrameKind::Return(pc),
-                        below,
-                    } = self.frames.get(thread.frame)
-                    {
-                        stack.push(Thread {
-                            pc: *pc,
-                            frame: *below,
-                            ..thread
-                        });
+                    if let Frame { kind: FrameKind::Return(pc), below } = self.frames.get(thread.frame) {
+                        stack.push(Thread { pc: *pc, frame: *below, ..thread });
                     }
                 }
                 Op::Label(label) => {
                     let last = if self.listed() { NO_TUPLE } else { thread.last };
                     self.trace(&mut thread, Event::Label(*label));
-                    stack.push(Thread {
-                        pc: thread.pc + 1,
-                        label: *label,
-                        last,
-                        ..thread
-                    });
+                    stack.push(Thread { pc: thread.pc + 1, label: *label, last, ..thread });
                 }
                 Op::Open => {
                     if let Some(mut opened) = self.open(thread) {
@@ -89,13 +68,7 @@ impl Machine {
                     };
                     if end {
                         // All complete outputs are alike.
-                        out.push(Thread {
-                            cursor: 0,
-                            last: 0,
-                            tail: 0,
-                            label: NO_LABEL,
-                            ..thread
-                        });
+                        out.push(Thread { cursor: 0, last: 0, tail: 0, label: NO_LABEL, ..thread });
                     }
                 }
             }
@@ -132,18 +105,8 @@ impl Machine {
     }
 
     pub(super) fn open(&mut self, thread: Thread) -> Option<Thread> {
-        let mut open = Open {
-            label: thread.label,
-            done: Vec::new(),
-            current: Partial::NOTHING,
-            from: 0,
-            child: None,
-        };
-        let last = if self.grounded() {
-            thread.last
-        } else {
-            less(thread.last)?
-        };
+        let mut open = Open { label: thread.label, done: Vec::new(), current: Partial::NOTHING, from: 0, child: None };
+        let last = if self.grounded() { thread.last } else { less(thread.last)? };
         if self.grounded() && self.program.cursor {
             open.from = self.source.next_word(thread.cursor)?;
             if self.program.copies && self.source.elements[thread.cursor as usize].word.is_none() {
@@ -153,27 +116,14 @@ impl Machine {
             return None;
         }
         let frame = self.push_open(open, thread.frame);
-        Some(Thread {
-            pc: thread.pc + 1,
-            frame,
-            last,
-            ..thread
-        })
+        Some(Thread { pc: thread.pc + 1, frame, last, ..thread })
     }
 
     pub(super) fn close(&mut self, thread: Thread) -> Option<Thread> {
-        let Frame {
-            kind: FrameKind::Open(open),
-            below,
-        } = self.frames.get(thread.frame).clone()
-        else {
+        let Frame { kind: FrameKind::Open(open), below } = self.frames.get(thread.frame).clone() else {
             return None;
         };
-        let closed = Thread {
-            pc: thread.pc + 1,
-            frame: below,
-            ..thread
-        };
+        let closed = Thread { pc: thread.pc + 1, frame: below, ..thread };
         if !self.grounded() {
             return Some(closed);
         }
@@ -216,13 +166,9 @@ impl Machine {
                 let below = self.adopt(below, from, child);
                 self.push(FrameKind::Return(pc), below)
             }
-            FrameKind::Open(open) if open.from == from => self.push(
-                FrameKind::Open(Open {
-                    child: Some(child),
-                    ..open
-                }),
-                below,
-            ),
+            FrameKind::Open(open) if open.from == from => {
+                self.push(FrameKind::Open(Open { child: Some(child), ..open }), below)
+            }
             FrameKind::Open(_) => frame,
         }
     }

@@ -29,16 +29,9 @@ impl Machine {
         match &program.ops[thread.pc as usize] {
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
-                let state = if let At::Regex(state) = thread.at {
-                    state
-                } else {
-                    regex.start
-                };
+                let state = if let At::Regex(state) = thread.at { state } else { regex.start };
                 if let Some(next) = regex.next(state, byte) {
-                    out.push(Thread {
-                        at: At::Regex(next),
-                        ..thread
-                    });
+                    out.push(Thread { at: At::Regex(next), ..thread });
                     if regex.matches(next) {
                         self.leave(thread, None, out);
                     }
@@ -58,10 +51,7 @@ impl Machine {
                     if bytes[offset] == byte {
                         match offset + 1 == length {
                             true => self.leave(Thread { cursor, tail, ..thread }, Some(*kind), out),
-                            false => out.push(Thread {
-                                at: At::Offset(offset as u32 + 1),
-                                ..thread
-                            }),
+                            false => out.push(Thread { at: At::Offset(offset as u32 + 1), ..thread }),
                         }
                     }
                 }
@@ -78,24 +68,14 @@ impl Machine {
         if let Some(kind) = kind {
             self.trace(&mut thread, Event::End(kind, self.position + 1));
         }
-        self.settle(
-            Thread {
-                pc: thread.pc + 1,
-                at: At::Begin,
-                ..thread
-            },
-            out,
-        );
+        self.settle(Thread { pc: thread.pc + 1, at: At::Begin, ..thread }, out);
     }
 
     /// One more byte of a literal of so many.
     fn passed_one(&mut self, thread: Thread, offset: usize, length: usize, out: &mut Vec<Thread>) {
         match offset + 1 == length {
             true => self.leave(thread, None, out),
-            false => out.push(Thread {
-                at: At::Offset(offset as u32 + 1),
-                ..thread
-            }),
+            false => out.push(Thread { at: At::Offset(offset as u32 + 1), ..thread }),
         }
     }
 
@@ -110,21 +90,14 @@ impl Machine {
     }
 
     fn surface(&mut self, thread: Thread, byte: u8, out: &mut Vec<Thread>) {
-        let prefix = if let At::Surface(prefix) = thread.at {
-            prefix
-        } else {
-            self.source.anywhere()
-        };
+        let prefix = if let At::Surface(prefix) = thread.at { prefix } else { self.source.anywhere() };
         let Some(prefix) = self.source.narrow(prefix, byte) else {
             return;
         };
         let Some(tail) = self.program.delimiters.run(thread.tail, self.source.shared(prefix)) else {
             return;
         };
-        out.push(Thread {
-            at: At::Surface(prefix),
-            ..thread
-        });
+        out.push(Thread { at: At::Surface(prefix), ..thread });
         let whole = |&first: &u32| Some((first, self.source.last(first, prefix.depth)?));
         let Some((first, last)) = self.source.starts(prefix).iter().find_map(whole) else {
             return;
@@ -151,17 +124,8 @@ impl Machine {
                 && like.is_none_or(|like| bytes[..offset] == program.labels[usize::from(like)][..offset])
         };
         let allowed: Vec<u16> = self.labels(&thread).into_iter().filter(begins).collect();
-        if let Some(&label) = allowed
-            .iter()
-            .find(|label| program.labels[usize::from(**label)].len() > offset + 1)
-        {
-            out.push(Thread {
-                at: At::Label {
-                    offset: offset as u16 + 1,
-                    label,
-                },
-                ..thread
-            });
+        if let Some(&label) = allowed.iter().find(|label| program.labels[usize::from(**label)].len() > offset + 1) {
+            out.push(Thread { at: At::Label { offset: offset as u16 + 1, label }, ..thread });
         }
         for label in allowed {
             if program.labels[usize::from(label)].len() == offset + 1
@@ -175,23 +139,14 @@ impl Machine {
     /// The labels that `@label` can write here.
     pub(super) fn labels(&self, thread: &Thread) -> Vec<u16> {
         let Some(open) = self.innermost(thread.frame) else {
-            return if thread.label == NO_LABEL {
-                Vec::new()
-            } else {
-                vec![thread.label]
-            };
+            return if thread.label == NO_LABEL { Vec::new() } else { vec![thread.label] };
         };
-        let all = if open.label == NO_LABEL {
-            0..self.program.labels.len() as u16
-        } else {
-            open.label..open.label + 1
-        };
+        let all = if open.label == NO_LABEL { 0..self.program.labels.len() as u16 } else { open.label..open.label + 1 };
         // In a cursor format the entity's end shows which labels it can have.
         if !self.grounded() || self.program.cursor {
             return all.collect();
         }
-        all.filter(|&label| self.possible(&Open { label, ..open.clone() }, thread.last))
-            .collect()
+        all.filter(|&label| self.possible(&Open { label, ..open.clone() }, thread.last)).collect()
     }
 
     pub(super) fn bind_label(&mut self, thread: &Thread, label: u16) -> Option<Thread> {
@@ -223,10 +178,7 @@ impl Machine {
             // Only whether it is zero matters.
             value = value.min(1);
         }
-        out.push(Thread {
-            at: At::Number { value, digits },
-            ..thread
-        });
+        out.push(Thread { at: At::Number { value, digits }, ..thread });
         match self.grounded() {
             false => self.leave(thread, Some(kind), out),
             true => {
@@ -254,10 +206,7 @@ impl Machine {
             return Vec::new();
         };
         let rest = |value: u32| Some((value, value.to_string().strip_prefix(&begun)?.as_bytes().to_vec()));
-        self.values(open, thread.last, kind)
-            .into_iter()
-            .filter_map(rest)
-            .collect()
+        self.values(open, thread.last, kind).into_iter().filter_map(rest).collect()
     }
 
     /// Free text at level `syntax`: written through the escape, without the delimiters, not longer than the document.
@@ -266,11 +215,8 @@ impl Machine {
             return;
         }
         let mut free = self.begin_free(&thread, kind);
-        let delimiters = if kind == Terminal::Label {
-            &self.program.label_delimiters
-        } else {
-            &self.program.delimiters
-        };
+        let delimiters =
+            if kind == Terminal::Label { &self.program.label_delimiters } else { &self.program.delimiters };
         let Some(tail) = delimiters.step(free.tail, byte) else {
             return;
         };
@@ -290,18 +236,12 @@ impl Machine {
             Unit::Invalid => {}
             Unit::Partial => {
                 self.program.escape().canonical(&mut free.pending, &mut free.count);
-                out.push(Thread {
-                    at: At::Free(free),
-                    ..thread
-                });
+                out.push(Thread { at: At::Free(free), ..thread });
             }
             Unit::Whole(_) => {
                 (free.count, free.pending) = (0, [0; LONGEST_UNIT]);
                 if free.left > 0 {
-                    out.push(Thread {
-                        at: At::Free(free),
-                        ..thread
-                    });
+                    out.push(Thread { at: At::Free(free), ..thread });
                 }
                 let cursor = if kind.is_cursor() { free.left } else { thread.cursor };
                 let tail = if kind == Terminal::Label { 0 } else { tail };
@@ -332,10 +272,7 @@ impl Machine {
             return false;
         };
         let text = self.output.get(*start as usize..=self.position as usize);
-        let labels = self
-            .labels(thread)
-            .into_iter()
-            .map(|label| &self.program.labels[usize::from(label)]);
+        let labels = self.labels(thread).into_iter().map(|label| &self.program.labels[usize::from(label)]);
         text.is_some_and(|text| labels.into_iter().any(|label| label[..] == *text))
     }
 
@@ -343,26 +280,13 @@ impl Machine {
         if let At::Free(free) = thread.at {
             return free;
         }
-        let left = if kind.is_cursor() {
-            thread.cursor
-        } else {
-            self.limits.characters
-        };
-        Free {
-            left,
-            tail: thread.tail,
-            pending: [0; LONGEST_UNIT],
-            count: 0,
-        }
+        let left = if kind.is_cursor() { thread.cursor } else { self.limits.characters };
+        Free { left, tail: thread.tail, pending: [0; LONGEST_UNIT], count: 0 }
     }
 }
 
 impl Thread {
     pub(super) fn offset(&self) -> usize {
-        if let At::Offset(offset) = self.at {
-            offset as usize
-        } else {
-            0
-        }
+        if let At::Offset(offset) = self.at { offset as usize } else { 0 }
     }
 }

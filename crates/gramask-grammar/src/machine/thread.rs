@@ -87,13 +87,7 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    pub const NOTHING: Partial = Partial {
-        first: UNKNOWN,
-        last: UNKNOWN,
-        surface: None,
-        nth: 0,
-        written: false,
-    };
+    pub const NOTHING: Partial = Partial { first: UNKNOWN, last: UNKNOWN, surface: None, nth: 0, written: false };
 
     pub fn settled(&self) -> Option<(u32, u32)> {
         (self.first != UNKNOWN && self.last != UNKNOWN).then_some((self.first, self.last))
@@ -154,10 +148,7 @@ pub(crate) struct Interner<T> {
 impl<T: Clone + Eq + Hash> Interner<T> {
     /// An interner in which `first` has the number 0.
     pub fn new(first: T) -> Self {
-        Interner {
-            values: vec![first.clone()],
-            numbers: [(first, 0)].into_iter().collect(),
-        }
+        Interner { values: vec![first.clone()], numbers: [(first, 0)].into_iter().collect() }
     }
 
     pub fn number(&mut self, value: T) -> u32 {

@@ -19,10 +19,7 @@ impl Span {
 
     /// The smallest stretch that holds both.
     pub fn to(self, other: Span) -> Self {
-        Span {
-            start: self.start.min(other.start),
-            end: self.end.max(other.end),
-        }
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 }
 
@@ -59,10 +56,7 @@ impl Grammar {
 
     /// The rule of this name.
     pub fn find(&self, name: &str) -> Option<RuleId> {
-        self.rules
-            .iter()
-            .position(|rule| rule.name == name)
-            .map(|index| RuleId(index as u32))
+        self.rules.iter().position(|rule| rule.name == name).map(|index| RuleId(index as u32))
     }
 }
 
@@ -213,10 +207,7 @@ impl Terminal {
 
     /// Whether it is a number that says where the fragment is: `@start`, `@end`, `@first`, `@last`, `@nth`.
     pub fn is_position(self) -> bool {
-        matches!(
-            self,
-            Terminal::Start | Terminal::End | Terminal::First | Terminal::Last | Terminal::Nth
-        )
+        matches!(self, Terminal::Start | Terminal::End | Terminal::First | Terminal::Last | Terminal::Nth)
     }
 }
 

@@ -11,12 +11,7 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
     let used = reachable(grammar, grammar.start, |_| true);
     for (rule, used) in grammar.rules.iter().zip(used) {
         if !used {
-            problems.push((
-                rule.name_span(),
-                Problem::UnusedRule {
-                    name: rule.name.clone(),
-                },
-            ));
+            problems.push((rule.name_span(), Problem::UnusedRule { name: rule.name.clone() }));
         }
     }
 
@@ -31,31 +26,20 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
         })
         .collect();
     for cycle in cycles(&first) {
-        problems.push((
-            cycle.span,
-            Problem::LeftRecursion {
-                cycle: names(grammar, &cycle.rules),
-            },
-        ));
+        problems.push((cycle.span, Problem::LeftRecursion { cycle: names(grammar, &cycle.rules) }));
     }
 
     let ends = fixpoint(grammar, |expr, ends| can_avoid(expr, ends, &|_| false));
     let endless: Vec<Vec<(RuleId, Span)>> = (0..grammar.rules.len())
         .map(|index| {
             // What keeps an endless rule from ending is a cycle of endless rules; the rules that lead to it are fine.
-            let mut uses = if ends[index] {
-                Vec::new()
-            } else {
-                uses(&grammar.rules[index].expr)
-            };
+            let mut uses = if ends[index] { Vec::new() } else { uses(&grammar.rules[index].expr) };
             uses.retain(|(rule, _)| !ends[rule.index()]);
             uses
         })
         .collect();
     for cycle in cycles(&endless) {
-        let problem = Problem::DerivesNothing {
-            cycle: names(grammar, &cycle.rules),
-        };
+        let problem = Problem::DerivesNothing { cycle: names(grammar, &cycle.rules) };
         // A rule that begins with itself is reported as that.
         let reported = problems.iter().any(|(_, problem)| {
             let Problem::LeftRecursion { cycle: left } = problem else {
@@ -77,10 +61,7 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
             }
         });
     }
-    grammar
-        .rules
-        .iter()
-        .for_each(|rule| expansion(&rule.expr, 1, &mut problems));
+    grammar.rules.iter().for_each(|rule| expansion(&rule.expr, 1, &mut problems));
     problems
 }
 
@@ -94,12 +75,7 @@ fn expansion(expr: &Expr, around: u64, problems: &mut Vec<Located>) {
         ExprKind::Repeat { body, min, max } => {
             let times = around * u64::from(max.unwrap_or(*min).max(1));
             if times > u64::from(MAX_REPEAT) {
-                problems.push((
-                    expr.span,
-                    Problem::RepeatTooLarge {
-                        given: times.to_string(),
-                    },
-                ));
+                problems.push((expr.span, Problem::RepeatTooLarge { given: times.to_string() }));
             } else {
                 expansion(body, times, problems);
             }

@@ -48,14 +48,7 @@ pub(super) fn read(
         Some(token) => (token.span, Some(describe(source, token))),
         None => (values.last().map_or(span, |token| token.span), None),
     };
-    problems.push((
-        at,
-        Problem::DirectiveValue {
-            directive,
-            found,
-            expected,
-        },
-    ));
+    problems.push((at, Problem::DirectiveValue { directive, found, expected }));
 }
 
 #[derive(Clone, Copy)]

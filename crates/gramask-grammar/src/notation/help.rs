@@ -6,27 +6,18 @@ use super::report::nearest;
 
 /// The directives and what may follow each of them.
 pub(super) const DIRECTIVES: [(&str, &str); 5] = [
-    (
-        "escape",
-        "`none`, `json`, `xml`, `csv`, `yaml`, `markdown` or `backslash \"CHARACTERS\"`",
-    ),
+    ("escape", "`none`, `json`, `xml`, `csv`, `yaml`, `markdown` or `backslash \"CHARACTERS\"`"),
     ("order", "`document` or `any`"),
     ("pass", "`label`"),
     ("boundaries", "`words` or `characters`"),
-    (
-        "syntax",
-        "`json`, `jsonl`, `xml`, `python`, `csv`, `yaml` or `markdown`",
-    ),
+    ("syntax", "`json`, `jsonl`, `xml`, `python`, `csv`, `yaml` or `markdown`"),
 ];
 
 /// `rest`, behind "did you mean `x`?" where there is a near name.
 fn did_you_mean(sign: &str, near: Option<&str>, rest: &str) -> String {
     let Some(near) = near else { return rest.to_owned() };
     let first: String = rest.chars().take(1).flat_map(char::to_uppercase).collect();
-    format!(
-        "did you mean `{sign}{near}`? {first}{}",
-        rest.chars().skip(1).collect::<String>()
-    )
+    format!("did you mean `{sign}{near}`? {first}{}", rest.chars().skip(1).collect::<String>())
 }
 
 impl Problem {
@@ -145,15 +136,10 @@ impl Problem {
             Problem::EachInside { .. } => {
                 "use `@each` once, outside all entities, in a format without `%pass label`".to_owned()
             }
-            Problem::OutsideEntity {
-                terminal: Terminal::Label,
-                ..
-            } => "only `entity`, rules under `@each`, and formats with `%pass label` have a label".to_owned(),
-            Problem::OutsideEntity {
-                also_inside: true,
-                rule,
-                ..
-            } => {
+            Problem::OutsideEntity { terminal: Terminal::Label, .. } => {
+                "only `entity`, rules under `@each`, and formats with `%pass label` have a label".to_owned()
+            }
+            Problem::OutsideEntity { also_inside: true, rule, .. } => {
                 format!("`{rule}` is used inside and outside `entity`; it may be used inside only")
             }
             Problem::OutsideEntity { .. } => {
@@ -185,16 +171,9 @@ impl Problem {
 
 fn terminals() -> String {
     let names = Terminal::ALL.iter().map(|terminal| terminal.to_string());
-    names
-        .chain(["@each(rule, \",\")".to_owned()])
-        .collect::<Vec<_>>()
-        .join(" ")
+    names.chain(["@each(rule, \",\")".to_owned()]).collect::<Vec<_>>().join(" ")
 }
 
 fn directives() -> String {
-    DIRECTIVES
-        .iter()
-        .map(|(name, _)| format!("%{name}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    DIRECTIVES.iter().map(|(name, _)| format!("%{name}")).collect::<Vec<_>>().join(" ")
 }

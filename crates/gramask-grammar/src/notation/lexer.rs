@@ -39,12 +39,7 @@ pub(super) struct Token {
 
 /// The tokens of `source`, and what could not be read.
 pub(super) fn tokens(source: &str) -> (Vec<Token>, Vec<(Span, Problem)>) {
-    let mut lexer = Lexer {
-        source,
-        at: 0,
-        tokens: Vec::new(),
-        problems: Vec::new(),
-    };
+    let mut lexer = Lexer { source, at: 0, tokens: Vec::new(), problems: Vec::new() };
     // A byte order mark is no text.
     if source.starts_with('\u{feff}') {
         lexer.at = '\u{feff}'.len_utf8();
@@ -100,12 +95,7 @@ impl<'a> Lexer<'a> {
             } else {
                 let kind = self.token(c);
                 let span = Span::new(start, self.at);
-                self.tokens.push(Token {
-                    kind,
-                    span,
-                    first_in_line,
-                    flush_left: start == line_start,
-                });
+                self.tokens.push(Token { kind, span, first_in_line, flush_left: start == line_start });
                 first_in_line = false;
             }
         }
@@ -133,11 +123,7 @@ impl<'a> Lexer<'a> {
             '@' | '%' => {
                 let name = self.take_while(is_name).to_owned();
                 if name.is_empty() {
-                    let problem = if c == '@' {
-                        Problem::LoneAt
-                    } else {
-                        Problem::LonePercent
-                    };
+                    let problem = if c == '@' { Problem::LoneAt } else { Problem::LonePercent };
                     self.bad(start, problem)
                 } else if c == '@' {
                     TokenKind::Terminal(name)
@@ -149,12 +135,9 @@ impl<'a> Lexer<'a> {
                 let digits = (c, self.take_while(|c| c.is_ascii_digit()));
                 match format!("{}{}", digits.0, digits.1).parse() {
                     Ok(number) => TokenKind::Number(number),
-                    Err(_) => self.bad(
-                        start,
-                        Problem::RepeatTooLarge {
-                            given: self.source[start..self.at].to_owned(),
-                        },
-                    ),
+                    Err(_) => {
+                        self.bad(start, Problem::RepeatTooLarge { given: self.source[start..self.at].to_owned() })
+                    }
                 }
             }
             c if is_name_start(c) => {
@@ -165,25 +148,19 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 self.take_while(|c| c == ' ');
                 self.take_while(is_name);
-                let (what, instead) = (
-                    "an alias `-> name`",
-                    "leave it out: a format has no tree whose nodes bear names",
-                );
+                let (what, instead) =
+                    ("an alias `-> name`", "leave it out: a format has no tree whose nodes bear names");
                 self.bad(start, Problem::NotSupported { what, instead })
             }
             '{' => {
                 self.skip_behind('}');
-                let (what, instead) = (
-                    "`{`",
-                    "write a repeat as `~2` or `~2..5`, and a brace of the output in quotes: \"{\"",
-                );
+                let (what, instead) =
+                    ("`{`", "write a repeat as `~2` or `~2..5`, and a brace of the output in quotes: \"{\"");
                 self.bad(start, Problem::NotSupported { what, instead })
             }
             '.' => {
-                let (what, instead) = (
-                    "`.`",
-                    "leave it out: rules have no priority; a dot of the output stands in quotes: \".\"",
-                );
+                let (what, instead) =
+                    ("`.`", "leave it out: rules have no priority; a dot of the output stands in quotes: \".\"");
                 self.bad(start, Problem::NotSupported { what, instead })
             }
             '!' => {
@@ -276,10 +253,7 @@ impl<'a> Lexer<'a> {
                 let digits = self.take_while(|c| c.is_ascii_hexdigit());
                 let closed = self.peek() == Some('}');
                 self.at += usize::from(closed);
-                u32::from_str_radix(digits, 16)
-                    .ok()
-                    .filter(|_| closed)
-                    .and_then(char::from_u32)
+                u32::from_str_radix(digits, 16).ok().filter(|_| closed).and_then(char::from_u32)
             }
             Some('u') => self.hex(4).and_then(char::from_u32),
             _ => None,
@@ -291,12 +265,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn hex(&mut self, digits: usize) -> Option<u32> {
-        let found = self
-            .rest()
-            .chars()
-            .take(digits)
-            .take_while(char::is_ascii_hexdigit)
-            .count();
+        let found = self.rest().chars().take(digits).take_while(char::is_ascii_hexdigit).count();
         let text = &self.rest()[..found];
         self.at += found;
         u32::from_str_radix(text, 16).ok().filter(|_| found == digits)
@@ -329,12 +298,7 @@ impl<'a> Lexer<'a> {
             return TokenKind::Regex(pattern);
         }
         if flags.chars().all(|c| "imslux".contains(c)) {
-            return self.bad(
-                flag,
-                Problem::Flags {
-                    flags: flags.to_owned(),
-                },
-            );
+            return self.bad(flag, Problem::Flags { flags: flags.to_owned() });
         }
         self.at = flag;
         TokenKind::Regex(pattern)

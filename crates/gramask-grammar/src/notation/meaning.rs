@@ -49,14 +49,7 @@ impl<'a> Checks<'a> {
             Some(entity) => reachable(grammar, entity, |_| true),
             None => vec![false; grammar.rules.len()],
         };
-        Checks {
-            source,
-            grammar,
-            used,
-            outside,
-            unlabelled,
-            inside,
-        }
+        Checks { source, grammar, used, outside, unlabelled, inside }
     }
 
     /// The terminals of the rules that are used, in the order of the file, with the rule that holds them.
@@ -77,11 +70,7 @@ impl<'a> Checks<'a> {
             };
             if wrong {
                 let rule = self.grammar.rules[index].name.clone();
-                let problem = Problem::OutsideEntity {
-                    terminal,
-                    rule,
-                    also_inside: self.inside[index],
-                };
+                let problem = Problem::OutsideEntity { terminal, rule, also_inside: self.inside[index] };
                 problems.push((span, problem));
             }
         });
@@ -121,12 +110,7 @@ impl<'a> Checks<'a> {
             let mut labels = grammar.entity.is_some_and(|entity| below[entity.index()]);
             self.each_terminal(|index, terminal, _| labels |= below[index] && terminal == Terminal::Label);
             if !labels {
-                problems.push((
-                    span,
-                    Problem::EachWithoutLabel {
-                        rule: grammar.rule(rule).name.clone(),
-                    },
-                ));
+                problems.push((span, Problem::EachWithoutLabel { rule: grammar.rule(rule).name.clone() }));
             }
         }
         if let Some((_, _, span, _)) = uses_of_each.last().filter(|_| again && !nested) {
@@ -145,14 +129,7 @@ impl<'a> Checks<'a> {
             match first {
                 None => first = Some((terminal, line_number(self.source, span.start))),
                 Some((earlier, first_line)) if earlier.is_cursor() != terminal.is_cursor() => {
-                    problems.push((
-                        span,
-                        Problem::Mixed {
-                            earlier,
-                            first_line,
-                            later: terminal,
-                        },
-                    ));
+                    problems.push((span, Problem::Mixed { earlier, first_line, later: terminal }));
                     reported = true;
                 }
                 Some(_) => {}
@@ -170,8 +147,7 @@ impl<'a> Checks<'a> {
         // An entity without `@each` around it has only its own label; that of an entity inside it is not its own.
         let bare = self.unlabelled.iter().zip(&grammar.rules).any(|(&unlabelled, rule)| {
             let mut uses_entity = false;
-            rule.expr
-                .walk(&mut |expr| uses_entity |= expr.kind == ExprKind::Rule(entity));
+            rule.expr.walk(&mut |expr| uses_entity |= expr.kind == ExprKind::Rule(entity));
             unlabelled && uses_entity
         });
         if bare && !grammar.directives.pass_label {
@@ -193,11 +169,7 @@ impl<'a> Checks<'a> {
         };
         let starts = |terminal| matches!(terminal, Terminal::Text | Terminal::Start | Terminal::First);
         let ends = |terminal| matches!(terminal, Terminal::Text | Terminal::End | Terminal::Last);
-        let unplaced = if cursor {
-            avoidable(&Terminal::is_cursor)
-        } else {
-            avoidable(&starts) || avoidable(&ends)
-        };
+        let unplaced = if cursor { avoidable(&Terminal::is_cursor) } else { avoidable(&starts) || avoidable(&ends) };
         if unplaced && !mixed {
             problems.push((span, Problem::EntityWithoutFragment { cursor }));
         }
@@ -205,12 +177,7 @@ impl<'a> Checks<'a> {
         if !cursor {
             let edges: Vec<_> = grammar.rules.iter().map(|rule| uses(&rule.expr)).collect();
             if let Some(cycle) = cycle(&edges, entity) {
-                problems.push((
-                    cycle.span,
-                    Problem::NestedReference {
-                        cycle: names(grammar, &cycle.rules),
-                    },
-                ));
+                problems.push((cycle.span, Problem::NestedReference { cycle: names(grammar, &cycle.rules) }));
             }
         }
     }

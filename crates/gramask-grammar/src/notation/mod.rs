@@ -58,9 +58,7 @@ pub fn parse(file: &str, source: &str) -> Result<Grammar, FormatErrors> {
             place: Some(Place::new(source, span)),
             problem,
         });
-        FormatErrors {
-            errors: errors.collect(),
-        }
+        FormatErrors { errors: errors.collect() }
     })
 }
 
@@ -74,28 +72,16 @@ fn grammar(source: &str) -> Result<Grammar, Vec<report::Located>> {
         return Err(problems);
     };
     let id = |index: usize| ast::RuleId(index as u32);
-    let grammar = Grammar {
-        directives: parsed.directives,
-        rules: parsed.rules,
-        start: id(start),
-        entity: entity.map(id),
-    };
+    let grammar =
+        Grammar { directives: parsed.directives, rules: parsed.rules, start: id(start), entity: entity.map(id) };
     problems.extend(check::problems(&grammar));
     problems.extend(meaning::problems(source, &grammar));
-    if problems.is_empty() {
-        Ok(grammar)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(grammar) } else { Err(problems) }
 }
 
 /// The text of the comments at the top of a format file.
 pub(crate) fn head_comment(source: &str) -> String {
-    let lines = source
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| line.is_empty());
+    let lines = source.trim_start_matches('\u{feff}').lines().map(str::trim).skip_while(|line| line.is_empty());
     let comments = lines.map_while(|line| line.strip_prefix("//"));
     let text: Vec<&str> = comments.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     text.join("\n").trim().to_owned()

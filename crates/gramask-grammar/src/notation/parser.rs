@@ -38,14 +38,7 @@ impl<'a> Parser<'a> {
         (ids, indented): (&'a HashMap<&'a str, RuleId>, &'a [&'a str]),
         problems: &'a mut Vec<Located>,
     ) -> Self {
-        Parser {
-            source,
-            tokens,
-            at: 1,
-            ids,
-            indented,
-            problems,
-        }
+        Parser { source, tokens, at: 1, ids, indented, problems }
     }
 
     fn peek(&self) -> Option<&'a Token> {
@@ -72,13 +65,7 @@ impl<'a> Parser<'a> {
         let expected = expected.to_owned();
         match self.peek() {
             Some(token) if token.kind == TokenKind::Bad => Err(None),
-            Some(token) => Err(Some((
-                token.span,
-                Problem::Expected {
-                    expected,
-                    found: describe(self.source, token),
-                },
-            ))),
+            Some(token) => Err(Some((token.span, Problem::Expected { expected, found: describe(self.source, token) }))),
             None => {
                 let found = "the end of the line".to_owned();
                 Err(Some((self.behind(), Problem::Expected { expected, found })))
@@ -93,19 +80,14 @@ impl<'a> Parser<'a> {
             _ => return self.expected(&format!("`:` behind the rule's name `{name}`")),
         }
         if self.peek().is_none() {
-            return Err(Some((
-                self.tokens[0].span,
-                Problem::EmptyRule { name: name.to_owned() },
-            )));
+            return Err(Some((self.tokens[0].span, Problem::EmptyRule { name: name.to_owned() })));
         }
         let expr = self.choice(0)?;
         match self.peek() {
             None => Ok(expr),
-            Some(Token {
-                kind: TokenKind::Close(close),
-                span,
-                ..
-            }) => Err(Some((*span, Problem::Unopened { close: *close }))),
+            Some(Token { kind: TokenKind::Close(close), span, .. }) => {
+                Err(Some((*span, Problem::Unopened { close: *close })))
+            }
             Some(_) => self.expected("an expression"),
         }
     }
@@ -126,10 +108,7 @@ impl<'a> Parser<'a> {
             match &token.kind {
                 TokenKind::Bar | TokenKind::Close(_) => break,
                 TokenKind::Name(name)
-                    if self
-                        .tokens
-                        .get(self.at + 1)
-                        .is_some_and(|next| next.kind == TokenKind::Colon) =>
+                    if self.tokens.get(self.at + 1).is_some_and(|next| next.kind == TokenKind::Colon) =>
                 {
                     return Err(Some((token.span, Problem::IndentedRule { name: name.clone() })));
                 }
@@ -137,10 +116,7 @@ impl<'a> Parser<'a> {
             }
         }
         if parts.is_empty() {
-            return Ok(Expr {
-                kind: ExprKind::Empty,
-                span: here,
-            });
+            return Ok(Expr { kind: ExprKind::Empty, span: here });
         }
         Ok(joined(parts, ExprKind::Sequence))
     }
@@ -156,14 +132,7 @@ impl<'a> Parser<'a> {
             let span = self.peek().map_or(span, |token| token.span);
             return Err(Some((span, Problem::DoubleRepeat { operator: second })));
         }
-        Ok(Expr {
-            kind: ExprKind::Repeat {
-                body: Box::new(body),
-                min,
-                max,
-            },
-            span,
-        })
+        Ok(Expr { kind: ExprKind::Repeat { body: Box::new(body), min, max }, span })
     }
 
     fn repeat(&mut self) -> Parse<Option<(u32, Option<u32>, Span)>> {
@@ -231,8 +200,7 @@ impl<'a> Parser<'a> {
             TokenKind::Terminal(name) => match Terminal::from_name(name) {
                 Some(terminal) => ExprKind::Terminal(terminal),
                 None => {
-                    self.problems
-                        .push((span, Problem::UnknownTerminal { name: name.clone() }));
+                    self.problems.push((span, Problem::UnknownTerminal { name: name.clone() }));
                     ExprKind::Empty
                 }
             },
@@ -268,14 +236,7 @@ impl<'a> Parser<'a> {
                 let span = start.to(token.span);
                 if open == '[' {
                     let body = Box::new(expr);
-                    return Ok(Expr {
-                        kind: ExprKind::Repeat {
-                            body,
-                            min: 0,
-                            max: Some(1),
-                        },
-                        span,
-                    });
+                    return Ok(Expr { kind: ExprKind::Repeat { body, min: 0, max: Some(1) }, span });
                 }
                 expr.span = span;
                 Ok(expr)
@@ -291,13 +252,7 @@ impl<'a> Parser<'a> {
             None => {
                 if !self.indented.contains(&name) {
                     let near = nearest(name, self.ids.keys().copied()).map(str::to_owned);
-                    self.problems.push((
-                        span,
-                        Problem::UndefinedRule {
-                            name: name.to_owned(),
-                            near,
-                        },
-                    ));
+                    self.problems.push((span, Problem::UndefinedRule { name: name.to_owned(), near }));
                 }
                 ExprKind::Empty
             }
@@ -312,12 +267,7 @@ impl<'a> Parser<'a> {
             return self.expected(shape);
         };
         self.at += 1;
-        let Some(Token {
-            kind: TokenKind::Name(name),
-            span,
-            ..
-        }) = self.peek()
-        else {
+        let Some(Token { kind: TokenKind::Name(name), span, .. }) = self.peek() else {
             return self.expected(shape);
         };
         self.at += 1;
@@ -335,16 +285,10 @@ impl<'a> Parser<'a> {
         };
         self.at += 1;
         let kind = match rule.kind {
-            ExprKind::Rule(rule) => ExprKind::Each {
-                rule,
-                separator: separator.clone().into_bytes(),
-            },
+            ExprKind::Rule(rule) => ExprKind::Each { rule, separator: separator.clone().into_bytes() },
             _ => ExprKind::Empty,
         };
-        Ok(Expr {
-            kind,
-            span: start.to(self.behind()),
-        })
+        Ok(Expr { kind, span: start.to(self.behind()) })
     }
 }
 
@@ -362,10 +306,7 @@ fn operator_name(kind: &TokenKind) -> Option<&'static str> {
 fn joined(mut parts: Vec<Expr>, kind: impl Fn(Vec<Expr>) -> ExprKind) -> Expr {
     if parts.len() > 1 {
         let span = parts.iter().fold(parts[0].span, |span, part| span.to(part.span));
-        return Expr {
-            kind: kind(parts),
-            span,
-        };
+        return Expr { kind: kind(parts), span };
     }
     parts.remove(0)
 }

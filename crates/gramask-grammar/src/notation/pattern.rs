@@ -36,9 +36,7 @@ pub(super) fn check(regex: &str, span: Span, problems: &mut Vec<Located>) {
         if let Err(error) = thompson::Compiler::new().configure(config).build_from_hir(&hir) {
             let problem = match error.size_limit() {
                 Some(limit) => Problem::RegexTooLarge { limit },
-                None => Problem::BadRegex {
-                    reason: error.to_string(),
-                },
+                None => Problem::BadRegex { reason: error.to_string() },
             };
             problems.push((span, problem));
         }

@@ -306,9 +306,7 @@ pub enum Problem {
 }
 
 fn value(found: &Option<String>) -> String {
-    found
-        .as_ref()
-        .map_or("lacks a value".to_owned(), |found| format!("does not take {found}"))
+    found.as_ref().map_or("lacks a value".to_owned(), |found| format!("does not take {found}"))
 }
 
 fn arrows(cycle: &[String]) -> String {

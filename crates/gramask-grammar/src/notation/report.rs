@@ -38,10 +38,7 @@ impl Place {
         Place {
             line: line_number(source, start),
             column: source[line_start..start].chars().filter(|&c| c != '\u{feff}').count() + 1,
-            text: source[line_start..line_end]
-                .trim_end_matches('\r')
-                .trim_start_matches('\u{feff}')
-                .to_owned(),
+            text: source[line_start..line_end].trim_end_matches('\r').trim_start_matches('\u{feff}').to_owned(),
             width: source[start..end].chars().count().max(1),
         }
     }
@@ -49,18 +46,11 @@ impl Place {
 
 /// The number, from 1, of the line that holds this byte.
 pub(super) fn line_number(source: &str, at: usize) -> usize {
-    source.as_bytes()[..at.min(source.len())]
-        .iter()
-        .filter(|&&byte| byte == b'\n')
-        .count()
-        + 1
+    source.as_bytes()[..at.min(source.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
 }
 
 fn floor(source: &str, at: usize) -> usize {
-    (0..=at.min(source.len()))
-        .rev()
-        .find(|&at| source.is_char_boundary(at))
-        .unwrap_or(0)
+    (0..=at.min(source.len())).rev().find(|&at| source.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// One thing that is wrong with a format file.
@@ -88,20 +78,12 @@ impl fmt::Display for FormatError {
             // The name that was asked for is in the message.
             None if matches!(self.problem, Problem::UnknownFormat { .. }) => write!(f, "{}", self.problem)?,
             None => write!(f, "{}: {}", self.file, self.problem)?,
-            Some(Place {
-                line,
-                column,
-                text,
-                width,
-            }) => {
+            Some(Place { line, column, text, width }) => {
                 writeln!(f, "{}:{line}:{column}: {}", self.file, self.problem)?;
                 let margin = " ".repeat(line.to_string().len());
                 // Tabs are kept, so that the caret stands under its place however wide they are shown.
-                let before: String = text
-                    .chars()
-                    .take(column - 1)
-                    .map(|c| if c == '\t' { '\t' } else { ' ' })
-                    .collect();
+                let before: String =
+                    text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
                 writeln!(f, "{}", format!("  {line} | {text}").trim_end())?;
                 write!(f, "  {margin} | {before}{}", "^".repeat(*width))?;
             }
@@ -146,13 +128,8 @@ impl From<FormatError> for FormatErrors {
 /// The candidate that is fewest edits from `name`, if that is at most a third of its length (but one edit always).
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(1);
-    let distances = candidates
-        .into_iter()
-        .map(|candidate| (edits(name, candidate), candidate));
-    distances
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, near)| near)
+    let distances = candidates.into_iter().map(|candidate| (edits(name, candidate), candidate));
+    distances.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, near)| near)
 }
 
 /// Levenshtein's distance in characters, whatever their case, where a swap of neighbours counts as one edit.

@@ -31,40 +31,13 @@ pub(super) fn parse(source: &str, tokens: &[Token]) -> Parsed {
     let mut bodies: Vec<(&str, &[Token])> = Vec::new();
     for &statement in &statements {
         match statement {
-            [
-                Token {
-                    kind: TokenKind::Directive(name),
-                    span,
-                    ..
-                },
-                values @ ..,
-            ] => {
-                directives::read(
-                    source,
-                    (name, *span),
-                    values,
-                    &mut given,
-                    &mut directives,
-                    &mut problems,
-                );
+            [Token { kind: TokenKind::Directive(name), span, .. }, values @ ..] => {
+                directives::read(source, (name, *span), values, &mut given, &mut directives, &mut problems);
             }
-            [
-                Token {
-                    kind: TokenKind::Name(name),
-                    span,
-                    ..
-                },
-                ..,
-            ] => {
+            [Token { kind: TokenKind::Name(name), span, .. }, ..] => {
                 let line = line_number(source, span.start);
                 if let Some(&first_line) = first_line.get(name.as_str()) {
-                    problems.push((
-                        *span,
-                        Problem::RuleTwice {
-                            name: name.clone(),
-                            first_line,
-                        },
-                    ));
+                    problems.push((*span, Problem::RuleTwice { name: name.clone(), first_line }));
                 } else {
                     first_line.insert(name, line);
                     ids.insert(name, RuleId(bodies.len() as u32));
@@ -73,13 +46,7 @@ pub(super) fn parse(source: &str, tokens: &[Token]) -> Parsed {
             }
             [token, ..] if token.kind != TokenKind::Bad => {
                 let expected = "a rule (`name: ...`) or a directive (`%name ...`)".to_owned();
-                problems.push((
-                    token.span,
-                    Problem::Expected {
-                        expected,
-                        found: describe(source, token),
-                    },
-                ));
+                problems.push((token.span, Problem::Expected { expected, found: describe(source, token) }));
             }
             _ => {}
         }
@@ -87,11 +54,7 @@ pub(super) fn parse(source: &str, tokens: &[Token]) -> Parsed {
     if bodies.len() > MAX_RULES {
         let (_, statement) = bodies[MAX_RULES];
         problems.push((statement[0].span, Problem::TooManyRules { given: bodies.len() }));
-        return Parsed {
-            directives,
-            rules: Vec::new(),
-            problems,
-        };
+        return Parsed { directives, rules: Vec::new(), problems };
     }
     // A rule that was written in the wrong column is reported as that, not as missing wherever it is used.
     let indented: Vec<&str> = tokens
@@ -109,11 +72,7 @@ pub(super) fn parse(source: &str, tokens: &[Token]) -> Parsed {
         match parser.rule(name) {
             Ok(expr) => {
                 let span = statement[0].span.to(expr.span);
-                rules.push(Rule {
-                    name: name.to_owned(),
-                    expr,
-                    span,
-                });
+                rules.push(Rule { name: name.to_owned(), expr, span });
             }
             Err(problem) => problems.extend(problem),
         }
@@ -121,18 +80,11 @@ pub(super) fn parse(source: &str, tokens: &[Token]) -> Parsed {
     if !ids.contains_key("start") && !indented.contains(&"start") {
         let near = nearest("start", ids.keys().copied()).map(str::to_owned);
         // Shown at the rule of the near name, else at the first rule, else at the file's end.
-        let at = rules
-            .iter()
-            .find(|rule| near.as_ref() == Some(&rule.name))
-            .or(rules.first());
+        let at = rules.iter().find(|rule| near.as_ref() == Some(&rule.name)).or(rules.first());
         let span = at.map_or(Span::new(source.len(), source.len()), Rule::name_span);
         problems.push((span, Problem::MissingStart { near }));
     }
-    Parsed {
-        directives,
-        rules,
-        problems,
-    }
+    Parsed { directives, rules, problems }
 }
 
 /// Cuts the tokens at each line that begins a rule or a directive.

@@ -132,11 +132,7 @@ pub(super) fn collect(program: &Program, output: &[u8], events: &[Event], edits:
         match *event {
             Event::Begin(at) => begin = at as usize,
             Event::Outside(at) => {
-                let end = if before {
-                    output.len() - at as usize
-                } else {
-                    at as usize
-                };
+                let end = if before { output.len() - at as usize } else { at as usize };
                 collector.edits.dropped += end;
             }
             _ => {}
@@ -269,10 +265,7 @@ impl Collector<'_> {
                     pending.mention.lost |= self.last;
                     match pending.mention.parts.last_mut() {
                         Some(part) if part.text.is_none() => part.text = Some(text),
-                        _ => pending.mention.parts.push(Part {
-                            text: Some(text),
-                            positions: Vec::new(),
-                        }),
+                        _ => pending.mention.parts.push(Part { text: Some(text), positions: Vec::new() }),
                     }
                 }
             }
@@ -284,12 +277,7 @@ impl Collector<'_> {
     fn label(&mut self, label: u16, from: usize, to: usize) {
         self.awaiting = None;
         let written = &self.output[from..to];
-        let name = |label: u16| {
-            self.program
-                .labels
-                .get(usize::from(label))
-                .map_or(&[][..], Vec::as_slice)
-        };
+        let name = |label: u16| self.program.labels.get(usize::from(label)).map_or(&[][..], Vec::as_slice);
         self.edits.relabelled += usize::from(name(label) != written);
         // Another label goes on where the output ends.
         let longer = |other: &&Vec<u8>| other.len() > written.len() && other.starts_with(written);
@@ -389,9 +377,6 @@ impl Part {
             Some(text) => Some(program.escape().escape(text).ok()?),
             None => None,
         };
-        Some(Seen {
-            text,
-            positions: self.positions.clone(),
-        })
+        Some(Seen { text, positions: self.positions.clone() })
     }
 }

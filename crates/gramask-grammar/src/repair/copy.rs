@@ -24,12 +24,7 @@ fn align(copy: &[Vec<char>], document: &[Vec<char>]) -> Vec<Option<usize>> {
     let mut aligned = vec![None; copy.len()];
     let head = copy.iter().zip(document).take_while(|(a, b)| a == b).count();
     let (rest, words) = (&copy[head..], &document[head..]);
-    let tail = rest
-        .iter()
-        .rev()
-        .zip(words.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let tail = rest.iter().rev().zip(words.iter().rev()).take_while(|(a, b)| a == b).count();
     let (rest, words) = (&rest[..rest.len() - tail], &words[..words.len() - tail]);
     (0..head).for_each(|at| aligned[at] = Some(at));
     (1..=tail).for_each(|back| aligned[copy.len() - back] = Some(document.len() - back));
@@ -105,10 +100,8 @@ pub(super) fn carry(
 ) -> Lenient {
     let document: Vec<&str> = words.iter().filter_map(|word| text.slice(*word)).collect();
     let folded = |word: &str| word.chars().map(fold).collect::<Vec<char>>();
-    let (there, copy): (Vec<_>, Vec<_>) = (
-        document.iter().map(|word| folded(word)).collect(),
-        collected.words.iter().map(|word| folded(word)).collect(),
-    );
+    let (there, copy): (Vec<_>, Vec<_>) =
+        (document.iter().map(|word| folded(word)).collect(), collected.words.iter().map(|word| folded(word)).collect());
     let held = match (leniency, program.skips) {
         (Leniency::Count, _) | (Leniency::Copy, false) => true,
         // A tag for each word, no more and no fewer.
@@ -156,17 +149,11 @@ pub(super) fn carry(
 fn stretch(aligned: &[Option<usize>], (from, to): (usize, usize), words: usize) -> Option<(usize, usize)> {
     let (from, to) = (from.min(aligned.len()), to.min(aligned.len()));
     let inside = aligned.get(from..to).filter(|inside| !inside.is_empty())?;
-    let before = from
-        .checked_sub(1)
-        .map_or(Some(0), |before| aligned[before].map(|word| word + 1));
+    let before = from.checked_sub(1).map_or(Some(0), |before| aligned[before].map(|word| word + 1));
     let behind = if to == aligned.len() { Some(words) } else { aligned[to] };
     let matched = inside.iter().flatten().count();
-    let Some((mut first, mut last)) = inside
-        .iter()
-        .flatten()
-        .next()
-        .copied()
-        .zip(inside.iter().flatten().next_back().copied())
+    let Some((mut first, mut last)) =
+        inside.iter().flatten().next().copied().zip(inside.iter().flatten().next_back().copied())
     else {
         // All of it is other words, as many as the document has between the same neighbours.
         let (before, behind) = (before?, behind?);
@@ -201,9 +188,7 @@ fn look(
     let near = near.map_or(0, |word| words[*word].end);
     let places = haystack.places(&text);
     let place = places.iter().min_by_key(|place| place.fragment.start.abs_diff(near))?;
-    let first = words
-        .binary_search_by_key(&place.fragment.start, |word| word.start)
-        .ok()?;
+    let first = words.binary_search_by_key(&place.fragment.start, |word| word.start).ok()?;
     let last = words.binary_search_by_key(&place.fragment.end, |word| word.end).ok()?;
     Some((first, last))
 }
@@ -213,10 +198,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<Vec<char>> {
-        text.split(' ')
-            .filter(|word| !word.is_empty())
-            .map(|word| word.chars().collect())
-            .collect()
+        text.split(' ').filter(|word| !word.is_empty()).map(|word| word.chars().collect()).collect()
     }
 
     #[test]

@@ -63,10 +63,7 @@ pub(super) struct Place {
 
 impl Haystack {
     pub fn new(text: &Text, units: &[Fragment]) -> Haystack {
-        Haystack {
-            text: text.as_str().chars().map(fold).collect(),
-            units: units.to_vec(),
-        }
+        Haystack { text: text.as_str().chars().map(fold).collect(), units: units.to_vec() }
     }
 
     /// The places that are nearest to the mention, left to right: where it stands but for case, else where least is
@@ -84,11 +81,8 @@ impl Haystack {
             let (mut corner, mut corner_begin) = (row[0], begins[0]);
             (row[0], begins[0]) = (i as u32 + 1, 0);
             for (j, &y) in self.text.iter().enumerate() {
-                let ways = [
-                    (corner + differ(x, y), corner_begin),
-                    (row[j + 1] + 1, begins[j + 1]),
-                    (row[j] + 1, begins[j]),
-                ];
+                let ways =
+                    [(corner + differ(x, y), corner_begin), (row[j + 1] + 1, begins[j + 1]), (row[j] + 1, begins[j])];
                 let best = ways.into_iter().min_by_key(|way| way.0).unwrap_or(ways[0]);
                 (corner, corner_begin) = (row[j + 1], begins[j + 1]);
                 (row[j + 1], begins[j + 1]) = best;
@@ -127,18 +121,12 @@ mod tests {
     fn places(text: &str, mention: &str) -> Vec<(usize, usize)> {
         let text = Text::new(text);
         let places = Haystack::new(&text, text.words()).places(mention);
-        places
-            .iter()
-            .map(|place| (place.fragment.start, place.fragment.end))
-            .collect()
+        places.iter().map(|place| (place.fragment.start, place.fragment.end)).collect()
     }
 
     #[test]
     fn near_mentions_are_found_on_word_boundaries() {
-        assert_eq!(
-            places("Breast cancer, breast cancer", "breast cancer"),
-            [(0, 13), (15, 28)]
-        );
+        assert_eq!(places("Breast cancer, breast cancer", "breast cancer"), [(0, 13), (15, 28)]);
         assert_eq!(places("of brest cancers here", "breast cancer"), [(3, 16)]);
         assert_eq!(places("IL-2 receptor", "IL 2 receptor"), [(0, 13)]);
         assert_eq!(places("the BRCA1 gene", "BRCA2"), []);

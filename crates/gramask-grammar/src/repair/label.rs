@@ -19,11 +19,7 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
     let inside = |at: usize| at > 0 && at < output.len() && is_wordlike(output[at - 1]) && is_wordlike(output[at]);
     for (label, name) in (0..).zip(labels) {
         if output[begin..].starts_with(name) {
-            found.push(Candidate {
-                label,
-                end: begin + name.len(),
-                cost: 0,
-            });
+            found.push(Candidate { label, end: begin + name.len(), cost: 0 });
         }
         let rest = &output[begin..];
         if !rest.is_empty() && rest.len() < name.len() && name[..rest.len()].eq_ignore_ascii_case(rest) {
@@ -33,11 +29,7 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
                 .filter(|other| other.len() > rest.len())
                 .filter(|other| other[..rest.len()].eq_ignore_ascii_case(rest));
             let label = if others.count() == 1 { label } else { NO_LABEL };
-            found.push(Candidate {
-                label,
-                end: output.len(),
-                cost: 5,
-            });
+            found.push(Candidate { label, end: output.len(), cost: 5 });
         }
         if inside(begin) {
             continue;
@@ -49,9 +41,8 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
             let mut corner = row[0];
             row[0] = length + 1;
             for (at, known) in name.iter().enumerate() {
-                let here = (corner + usize::from(!byte.eq_ignore_ascii_case(known)))
-                    .min(row[at] + 1)
-                    .min(row[at + 1] + 1);
+                let here =
+                    (corner + usize::from(!byte.eq_ignore_ascii_case(known))).min(row[at] + 1).min(row[at + 1] + 1);
                 corner = row[at + 1];
                 row[at + 1] = here;
             }
@@ -64,18 +55,10 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
     }
     if !inside(begin) {
         let word = output[begin..].iter().take_while(|byte| is_wordlike(**byte)).count();
-        let words = output[begin..]
-            .iter()
-            .take(40)
-            .take_while(|byte| is_wordlike(**byte) || **byte == b' ')
-            .count();
+        let words = output[begin..].iter().take(40).take_while(|byte| is_wordlike(**byte) || **byte == b' ').count();
         for length in [word, words] {
             if length > 0 && !inside(begin + length) {
-                found.push(Candidate {
-                    label: NO_LABEL,
-                    end: begin + length,
-                    cost: costs::UNKNOWN_LABEL,
-                });
+                found.push(Candidate { label: NO_LABEL, end: begin + length, cost: costs::UNKNOWN_LABEL });
             }
         }
     }
@@ -93,10 +76,7 @@ mod tests {
     fn best(output: &str) -> Option<(u16, usize)> {
         let labels = [b"Chemical".to_vec(), b"Disease".to_vec()];
         let found = candidates(&labels, output.as_bytes(), 0);
-        found
-            .into_iter()
-            .min_by_key(|found| found.cost)
-            .map(|found| (found.label, found.end))
+        found.into_iter().min_by_key(|found| found.cost).map(|found| (found.label, found.end))
     }
 
     #[test]

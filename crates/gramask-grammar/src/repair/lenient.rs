@@ -67,11 +67,7 @@ impl Program {
     pub fn read_leniently(self: &Arc<Self>, text: &Text, output: &[u8]) -> LenientReadings {
         let same = |entities: Vec<Entity>| {
             let lenient = Lenient { entities, strays: 0 };
-            LenientReadings {
-                parse: lenient.clone(),
-                copy: lenient.clone(),
-                count: lenient,
-            }
+            LenientReadings { parse: lenient.clone(), copy: lenient.clone(), count: lenient }
         };
         let strict = self.read_strictly(text, output);
         if let Some((entities, true)) = strict.as_ref().map(|(lenient, clean)| (&lenient.entities, *clean)) {

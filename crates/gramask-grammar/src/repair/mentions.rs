@@ -79,10 +79,7 @@ impl<'a> Placer<'a> {
                 }
             }
         }
-        Lenient {
-            entities: self.entities,
-            strays,
-        }
+        Lenient { entities: self.entities, strays }
     }
 
     fn one(&mut self, mention: &Mention, edits: &mut Edits) -> Placed {
@@ -133,10 +130,7 @@ impl<'a> Placer<'a> {
     fn nearest(&mut self, mention: &Mention) -> Vec<Vec<Part>> {
         let mut choices: Vec<Vec<Part>> = Vec::new();
         for part in &mention.parts {
-            let with = |text: Option<String>| Part {
-                text,
-                positions: part.positions.clone(),
-            };
+            let with = |text: Option<String>| Part { text, positions: part.positions.clone() };
             let Some(text) = part.text.as_deref() else {
                 choices.push(vec![with(None)]);
                 continue;
@@ -173,10 +167,7 @@ impl<'a> Placer<'a> {
             let seen: Option<Vec<Seen>> = mention.parts.iter().map(|part| part.seen(self.program)).collect();
             let located = seen.and_then(|seen| self.machine.locate(mention.label, &seen, self.last));
             if let Some((fragments, last)) = located {
-                let fragments = fragments
-                    .into_iter()
-                    .map(|(start, end)| Fragment::new(start, end))
-                    .collect();
+                let fragments = fragments.into_iter().map(|(start, end)| Fragment::new(start, end)).collect();
                 let entity = Entity::discontinuous(label, fragments);
                 if !self.entities.contains(&entity) {
                     self.last = last;
@@ -185,9 +176,7 @@ impl<'a> Placer<'a> {
             }
         }
         let entity = match &mention.parts[..] {
-            [part] => self
-                .near(part, label)
-                .map(|found| Entity::discontinuous(label, vec![found])),
+            [part] => self.near(part, label).map(|found| Entity::discontinuous(label, vec![found])),
             parts => self.parts(parts).map(|found| Entity::discontinuous(label, found)),
         };
         match entity.filter(|entity| !self.entities.contains(entity)) {
@@ -242,12 +231,7 @@ impl<'a> Placer<'a> {
 
     /// One fragment: the text's place that is nearest to the numbers, or what the numbers alone say.
     fn near(&mut self, part: &Part, label: &str) -> Option<Fragment> {
-        let number = |kind| {
-            part.positions
-                .iter()
-                .find(|(known, _)| *known == kind)
-                .map(|(_, value)| *value as usize)
-        };
+        let number = |kind| part.positions.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value as usize);
         let Some(text) = &part.text else {
             return self.snapped(
                 number(Terminal::Start).or_else(|| Some(self.units.get(number(Terminal::First)?)?.start)),
@@ -264,11 +248,7 @@ impl<'a> Placer<'a> {
             .or_else(|| number(Terminal::End)?.checked_sub(text.chars().count()))
             .or_else(|| Some(self.units.get(number(Terminal::Last)?)?.start));
         if let Some(stated) = stated {
-            return candidates
-                .iter()
-                .filter(new)
-                .min_by_key(|place| place.start.abs_diff(stated))
-                .copied();
+            return candidates.iter().filter(new).min_by_key(|place| place.start.abs_diff(stated)).copied();
         }
         if let Some(nth) = number(Terminal::Nth) {
             let wanted = nth.saturating_sub(1).min(candidates.len().saturating_sub(1));

@@ -127,28 +127,16 @@ impl Program {
         if let Ok(output) = std::str::from_utf8(output)
             && let Some(entities) = self.unchanged(text, output)
         {
-            return Repaired {
-                text: output.to_owned(),
-                entities,
-                edits: Edits::default(),
-            };
+            return Repaired { text: output.to_owned(), entities, edits: Edits::default() };
         }
-        let mut edits = Edits {
-            rewritten: true,
-            dropped: output.len().saturating_sub(LONGEST),
-            ..Edits::default()
-        };
+        let mut edits = Edits { rewritten: true, dropped: output.len().saturating_sub(LONGEST), ..Edits::default() };
         let whole = String::from_utf8_lossy(&output[..output.len().min(LONGEST)]);
         let answer = self.answer(text, &whole);
         edits.dropped += whole.len() - answer.len();
         if answer.len() < whole.len()
             && let Some(entities) = self.unchanged(text, answer)
         {
-            return Repaired {
-                text: answer.to_owned(),
-                entities,
-                edits,
-            };
+            return Repaired { text: answer.to_owned(), entities, edits };
         }
         let entities = self.mend(text, answer.as_bytes(), &mut edits);
         self.anew(text, &entities, edits)
@@ -231,22 +219,12 @@ impl Program {
     fn anew(self: &Arc<Self>, text: &Text, entities: &[Entity], mut edits: Edits) -> Repaired {
         let written = self.write(text, entities).or_else(|_| self.write(text, &[]));
         let text_of = written.map(|written| written.text).unwrap_or_default();
-        let read = self
-            .read(text, text_of.as_bytes())
-            .ok()
-            .filter(|read| read.problems.is_empty());
+        let read = self.read(text, text_of.as_bytes()).ok().filter(|read| read.problems.is_empty());
         let Some(read) = read else {
             edits.lost += entities.len();
-            return Repaired {
-                edits,
-                ..Repaired::default()
-            };
+            return Repaired { edits, ..Repaired::default() };
         };
         edits.lost += entities.len().saturating_sub(read.entities.len());
-        Repaired {
-            text: text_of,
-            entities: read.entities,
-            edits,
-        }
+        Repaired { text: text_of, entities: read.entities, edits }
     }
 }

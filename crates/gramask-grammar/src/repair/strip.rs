@@ -36,19 +36,11 @@ fn inside_fence(text: &str) -> &str {
     let line = behind.find('\n').unwrap_or(behind.len());
     let name = behind[..line].trim();
     let named = name.len() < 16 && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-_.".contains(c));
-    let inside = if named {
-        behind[line..].strip_prefix('\n').unwrap_or("")
-    } else {
-        behind
-    };
+    let inside = if named { behind[line..].strip_prefix('\n').unwrap_or("") } else { behind };
     let inside = inside.find("```").map_or(inside, |end| &inside[..end]);
     let alone = text[..fence].trim().len() > inside.trim().len() && inside.trim().is_empty();
     // A fence behind the answer opens nothing.
-    if alone {
-        text[..fence].trim_end()
-    } else {
-        inside.trim_end_matches('\n')
-    }
+    if alone { text[..fence].trim_end() } else { inside.trim_end_matches('\n') }
 }
 
 #[cfg(test)]

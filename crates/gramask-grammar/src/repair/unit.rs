@@ -30,12 +30,7 @@ pub(super) fn character(escape: &Escape, rest: &[u8]) -> Character {
     let cost = match meant {
         '\n' | '"' => 80,
         // What looks like a tag is one.
-        '<' if rest
-            .get(1)
-            .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') =>
-        {
-            150
-        }
+        '<' if rest.get(1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') => 150,
         '<' => 60,
         '>' | '&' | '\\' => 30,
         _ => 60,
@@ -111,24 +106,14 @@ mod tests {
     #[test]
     fn other_ways_to_escape_are_undone() {
         assert_eq!(meant(&Escape::Json, br#"\u00e9\'\/ "x" \q"#), "é'/ \"x\" \\q");
-        assert_eq!(
-            meant(&Escape::Xml, b"&quot;a&#x41;&nbsp;<b> AT&T &amp;"),
-            "\"aA\u{a0}<b> AT&T &"
-        );
+        assert_eq!(meant(&Escape::Xml, b"&quot;a&#x41;&nbsp;<b> AT&T &amp;"), "\"aA\u{a0}<b> AT&T &");
         assert_eq!(meant(&Escape::Backslash(vec!['|']), br"a\|b|\_c"), "a|b|_c");
         assert_eq!(meant(&Escape::None, b"\xff\xc3\xa9"), "\u{fffd}é");
     }
 
     #[test]
     fn what_the_format_writes_costs_nothing() {
-        assert_eq!(
-            character(&Escape::Json, b"\\\"x"),
-            Character {
-                meant: '"',
-                length: 2,
-                cost: 0
-            }
-        );
+        assert_eq!(character(&Escape::Json, b"\\\"x"), Character { meant: '"', length: 2, cost: 0 });
         assert!(character(&Escape::Json, b"\"x").cost > 0);
     }
 }

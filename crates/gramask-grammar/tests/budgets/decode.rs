@@ -83,9 +83,7 @@ fn decode(
 /// Reads an output strictly.
 fn read(program: &Arc<Program>, text: &Text, level: Level, output: &[u8]) -> Result<usize, String> {
     let shown = output.escape_ascii();
-    let reading = program
-        .read(text, output)
-        .map_err(|error| format!("`{shown}`: {error}"))?;
+    let reading = program.read(text, output).map_err(|error| format!("`{shown}`: {error}"))?;
     match level == Level::Grounded && !reading.problems.is_empty() {
         true => Err(format!("`{shown}`: {:?}", reading.problems)),
         false => Ok(reading.entities.len()),
@@ -124,10 +122,7 @@ fn every_budget(level: Level, model: Model) {
     assert_eq!(outputs, programs.len() * DOCUMENTS.len() * (MORE + 1));
     // The models are what they say: there was something to cut off.
     assert!(entities > outputs / 10, "{entities} entities in {outputs} outputs");
-    assert!(
-        used_up > outputs / 50,
-        "{used_up} of {outputs} outputs were as long as they could be"
-    );
+    assert!(used_up > outputs / 50, "{used_up} of {outputs} outputs were as long as they could be");
 }
 
 #[test]

@@ -46,22 +46,15 @@ fn graph(constraint: &mut Constraint) -> Option<HashMap<State, Vec<State>>> {
 fn fewest(graph: &HashMap<State, Vec<State>>) -> HashMap<State, usize> {
     let mut before: HashMap<State, Vec<State>> = HashMap::new();
     for (state, next) in graph {
-        next.iter()
-            .for_each(|next| before.entry(*next).or_default().push(*state));
+        next.iter().for_each(|next| before.entry(*next).or_default().push(*state));
     }
     let mut fewest = HashMap::from([(Constraint::ENDED, 0)]);
     let (mut last, mut tokens) = (vec![Constraint::ENDED], 0);
     while !last.is_empty() {
         tokens += 1;
-        let reached: Vec<State> = last
-            .iter()
-            .flat_map(|state| before.get(state).into_iter().flatten())
-            .copied()
-            .collect();
-        last = reached
-            .into_iter()
-            .filter(|state| fewest.insert_new(*state, tokens))
-            .collect();
+        let reached: Vec<State> =
+            last.iter().flat_map(|state| before.get(state).into_iter().flatten()).copied().collect();
+        last = reached.into_iter().filter(|state| fewest.insert_new(*state, tokens)).collect();
     }
     fewest
 }
@@ -120,26 +113,17 @@ impl Count {
         };
         self.graphs += 1;
         let fewest = fewest(&graph);
-        let first: HashMap<State, usize> = graph
-            .keys()
-            .map(|state| (*state, constraint.tokens_to_finish(*state)))
-            .collect();
+        let first: HashMap<State, usize> =
+            graph.keys().map(|state| (*state, constraint.tokens_to_finish(*state))).collect();
         let start = constraint.start();
         for (&state, next) in graph.iter().filter(|(state, _)| **state != Constraint::ENDED) {
             let bound = constraint.tokens_to_finish(state);
-            assert!(
-                bound <= first[&state],
-                "{place}: a state's bound rose from {} to {bound}",
-                first[&state]
-            );
+            assert!(bound <= first[&state], "{place}: a state's bound rose from {} to {bound}", first[&state]);
             let Some(&fewest) = fewest.get(&state) else {
                 assert_eq!(bound, usize::MAX, "{place}: a state without an end claims one");
                 continue;
             };
-            assert!(
-                fewest <= bound,
-                "{place}: {bound} tokens are not enough, {fewest} are needed"
-            );
+            assert!(fewest <= bound, "{place}: {bound} tokens are not enough, {fewest} are needed");
             if bound == usize::MAX {
                 continue;
             }
@@ -156,10 +140,7 @@ impl Count {
                 Constraint::ENDED => 0,
                 next => constraint.tokens_to_finish(next),
             };
-            assert!(
-                next.iter().any(|next| left(next) < bound),
-                "{place}: {bound} tokens, and none leads nearer"
-            );
+            assert!(next.iter().any(|next| left(next) < bound), "{place}: {bound} tokens, and none leads nearer");
             // The mask for a budget: exactly the tokens behind which it is enough.
             let mask = allowed(constraint.mask(state));
             for budget in [1, fewest, bound - 1, bound, bound + 1, bound + 4] {
@@ -170,10 +151,7 @@ impl Count {
                     expected,
                     "{place}: budget {budget} of {bound}"
                 );
-                assert!(
-                    budget < bound || !expected.is_empty(),
-                    "{place}: nothing may follow with {budget} tokens"
-                );
+                assert!(budget < bound || !expected.is_empty(), "{place}: nothing may follow with {budget} tokens");
             }
         }
     }
@@ -185,22 +163,13 @@ fn the_bound_is_safe() {
     for level in [Level::Grounded, Level::Syntax] {
         for program in programs(&["X", "XY"]) {
             // At `syntax` texts are free, and long: most formats have more states than can be visited.
-            let documents = if level == Level::Grounded {
-                &["", "a", "a b", "b [b"][..]
-            } else {
-                &["a"]
-            };
+            let documents = if level == Level::Grounded { &["", "a", "a b", "b [b"][..] } else { &["a"] };
             for (number, document) in documents.iter().copied().enumerate() {
                 let text = Text::new(document);
                 let source = sample(&program, &text);
                 let mut dice = Dice(number as u64 + 7);
                 // The bytes of one output and of the smallest, so that some states can't be left.
-                let mut bytes = [
-                    source.as_bytes(),
-                    document.as_bytes(),
-                    program.format().source.as_bytes(),
-                ]
-                .concat();
+                let mut bytes = [source.as_bytes(), document.as_bytes(), program.format().source.as_bytes()].concat();
                 bytes.extend(b"0123456789");
                 bytes.sort_unstable();
                 bytes.dedup();
@@ -225,9 +194,5 @@ fn the_bound_is_safe() {
         count.best_starts_above,
         count.too_large
     );
-    assert!(
-        count.graphs > count.too_large && count.states > 1000,
-        "{} states",
-        count.states
-    );
+    assert!(count.graphs > count.too_large && count.states > 1000, "{} states", count.states);
 }

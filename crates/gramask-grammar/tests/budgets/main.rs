@@ -16,11 +16,7 @@ use gramask_ner::{Entity, Schema, Text};
 fn programs(labels: &[&str]) -> Vec<Arc<Program>> {
     let compile = |name| {
         let format = Format::named(name).unwrap();
-        let labels = if format.grammar.directives.pass_label {
-            &labels[..1]
-        } else {
-            labels
-        };
+        let labels = if format.grammar.directives.pass_label { &labels[..1] } else { labels };
         Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap()
     };
     Format::builtin().map(compile).collect()
@@ -31,16 +27,12 @@ fn programs(labels: &[&str]) -> Vec<Arc<Program>> {
 fn sample(program: &Arc<Program>, text: &Text) -> String {
     let labels = program.schema().labels();
     let words = text.words().iter().enumerate();
-    let mut entities: Vec<Entity> = words
-        .map(|(number, word)| Entity::new(labels[number % labels.len()].as_str(), word.start, word.end))
-        .collect();
+    let mut entities: Vec<Entity> =
+        words.map(|(number, word)| Entity::new(labels[number % labels.len()].as_str(), word.start, word.end)).collect();
     if let (Some(first), Some(last)) = (text.words().first(), text.words().last()) {
         entities.push(Entity::new(labels[0].as_str(), first.start, last.end));
     }
-    program
-        .write(text, &entities)
-        .map(|written| written.text)
-        .unwrap_or_default()
+    program.write(text, &entities).map(|written| written.text).unwrap_or_default()
 }
 
 /// Numbers that look random (SplitMix64; Steele, Lea and Flood 2014).

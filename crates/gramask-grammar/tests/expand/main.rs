@@ -25,17 +25,10 @@ use third_party::Peer;
 use walk::{Dice, allowed, draw};
 
 /// What can be expanded and compared in seconds.
-const LIMITS: ExpandLimits = ExpandLimits {
-    rules: 100_000,
-    counted: 64,
-};
+const LIMITS: ExpandLimits = ExpandLimits { rules: 100_000, counted: 64 };
 
 /// A document, the labels, and entities as label, first and last character.
-type Document = (
-    &'static str,
-    &'static [&'static str],
-    &'static [(&'static str, usize, usize)],
-);
+type Document = (&'static str, &'static [&'static str], &'static [(&'static str, usize, usize)]);
 
 /// Short, since the plain grammar of a list has a rule for each entity before and each mention that may follow.
 #[rustfmt::skip]
@@ -97,14 +90,9 @@ impl Case {
         let (text, labels, entities) = *document;
         let program = program(name, labels);
         let text = Text::new(text);
-        let entities: Vec<Entity> = entities
-            .iter()
-            .map(|&(label, start, end)| Entity::new(label, start, end))
-            .collect();
-        let gold = program
-            .write(&text, &entities)
-            .map(|written| written.text.into_bytes())
-            .unwrap_or_default();
+        let entities: Vec<Entity> =
+            entities.iter().map(|&(label, start, end)| Entity::new(label, start, end)).collect();
+        let gold = program.write(&text, &entities).map(|written| written.text.into_bytes()).unwrap_or_default();
         let plain = match expand(&program, &text, level, LIMITS) {
             Ok(plain) => plain,
             // Several fragments have as many tuples as the document has sets of words, and without an order each set of
@@ -119,21 +107,9 @@ impl Case {
                 return None;
             }
         };
-        let sources = [
-            gold.as_slice(),
-            text.as_str().as_bytes(),
-            program.format().source.as_bytes(),
-        ];
+        let sources = [gold.as_slice(), text.as_str().as_bytes(), program.format().source.as_bytes()];
         let vocabulary = third_party::vocabulary(dice, &sources, 600);
-        Some(Case {
-            name: name.to_owned(),
-            program,
-            text,
-            level,
-            plain,
-            vocabulary,
-            gold,
-        })
+        Some(Case { name: name.to_owned(), program, text, level, plain, vocabulary, gold })
     }
 
     /// As many bytes must be left of an allowance that the plain grammar leaves out for the masks to be the same.
@@ -172,12 +148,7 @@ impl Case {
 
     /// Compares along the gold output and along random walks; gives the number of masks.
     fn run(&self, lark: &str, dice: &mut Dice, walks: usize) -> usize {
-        let new = Constraint::new(
-            Arc::clone(&self.program),
-            &self.text,
-            self.level,
-            Arc::clone(&self.vocabulary),
-        );
+        let new = Constraint::new(Arc::clone(&self.program), &self.text, self.level, Arc::clone(&self.vocabulary));
         let mut constraint = new.expect("what has a plain grammar has a constraint");
         let mut peers = third_party::Peers::new(&self.vocabulary);
         let mut masks = 0;
@@ -249,11 +220,7 @@ fn masks_are_llguidances_at_level_syntax() {
 /// words in nested entities, no escape.
 #[test]
 fn masks_are_llguidances_for_the_formats_of_tests() {
-    let names = || {
-        formats::names()
-            .into_iter()
-            .filter(|name| Format::builtin().all(|builtin| builtin != *name))
-    };
+    let names = || formats::names().into_iter().filter(|name| Format::builtin().all(|builtin| builtin != *name));
     compare_all(Level::Syntax, names().chain(["any-parts"]));
     compare_all(Level::Grounded, names());
 }
@@ -261,21 +228,14 @@ fn masks_are_llguidances_for_the_formats_of_tests() {
 /// Where the allowances of level `syntax` end: behind the longest mention, and behind the last digit.
 #[test]
 fn allowances_end_where_the_plain_grammars_do() {
-    let far = [
-        ("json-list", "a", "[{\"text\":\"", "x", 519),
-        ("offsets", "a", "[0:", "1", 0),
-    ];
+    let far = [("json-list", "a", "[{\"text\":\"", "x", 519), ("offsets", "a", "[0:", "1", 0)];
     for (name, text, begin, more, times) in far {
         let (program, text) = (program(name, &["X"]), Text::new(text));
         let limits = ExpandLimits { counted: 515, ..LIMITS };
         let plain = expand(&program, &text, Level::Syntax, limits).unwrap();
         let entities = |left_out: &Approximation| matches!(left_out, Approximation::Entities(_));
         assert!(plain.approximations().iter().all(entities), "{name}");
-        let sources = [
-            begin.as_bytes(),
-            more.as_bytes(),
-            b"x x\"xxx\", \"label\" O O B-X B-X O",
-        ];
+        let sources = [begin.as_bytes(), more.as_bytes(), b"x x\"xxx\", \"label\" O O B-X B-X O"];
         let vocabulary = third_party::vocabulary(&mut Dice(1), &sources, 200);
         let mut constraint = Constraint::new(program, &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
         let mut peer = third_party::Peers::new(&vocabulary).start(&plain.to_lark());

@@ -35,9 +35,8 @@ pub struct Peers {
 impl Peers {
     pub fn new(vocabulary: &Vocabulary) -> Peers {
         let size = vocabulary.len() as u32;
-        let words: Vec<Vec<u8>> = (0..size)
-            .map(|id| vocabulary.text(id).map_or(b"\xff<end>".to_vec(), <[u8]>::to_vec))
-            .collect();
+        let words: Vec<Vec<u8>> =
+            (0..size).map(|id| vocabulary.text(id).map_or(b"\xff<end>".to_vec(), <[u8]>::to_vec)).collect();
         let info = TokRxInfo {
             vocab_size: size,
             tok_eos: size - 1,

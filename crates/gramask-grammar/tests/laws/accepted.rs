@@ -13,26 +13,14 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
     let mut dice = Dice(case.seed);
     for name in formats::some(case.seed, 3) {
         let program = formats::program(name, case.labels);
-        let written = program
-            .write(&case.text, &case.entities)
-            .map(|written| written.text)
-            .unwrap_or_default();
+        let written = program.write(&case.text, &case.entities).map(|written| written.text).unwrap_or_default();
         for level in [Level::Syntax, Level::Grounded] {
-            let sources = [
-                written.as_bytes(),
-                case.text.as_str().as_bytes(),
-                program.format().source.as_bytes(),
-            ];
+            let sources = [written.as_bytes(), case.text.as_str().as_bytes(), program.format().source.as_bytes()];
             let vocabulary = vocabulary(&mut dice, &sources, 60);
             let mut constraint = match Constraint::new(Arc::clone(&program), &case.text, level, vocabulary) {
                 Ok(constraint) => constraint,
                 Err(ConstraintError::NoOutput { .. }) => {
-                    prop_assert!(
-                        name == "exactly-two" || formats::is_raw(name),
-                        "{} {}: no output",
-                        name,
-                        level
-                    );
+                    prop_assert!(name == "exactly-two" || formats::is_raw(name), "{} {}: no output", name, level);
                     continue;
                 }
                 Err(ConstraintError::Character { .. }) => {
@@ -52,13 +40,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
                 let string =
                     string.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
                 if level == Level::Grounded {
-                    prop_assert!(
-                        reading.problems.is_empty(),
-                        "{}: {}: {:?}",
-                        name,
-                        shown,
-                        reading.problems
-                    );
+                    prop_assert!(reading.problems.is_empty(), "{}: {}: {:?}", name, shown, reading.problems);
                 }
                 if independent::knows(name, level == Level::Grounded) {
                     let claims = independent::claims(name, program.schema(), string);
@@ -73,13 +55,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
                 if level == Level::Grounded {
                     let again = program.write(&case.text, &reading.entities);
                     let again = again.map_err(|error| TestCaseError::fail(format!("{name}: {shown}: {error}")))?;
-                    prop_assert!(
-                        again.unexpressed.is_empty(),
-                        "{}: {}: {:?}",
-                        name,
-                        shown,
-                        again.unexpressed
-                    );
+                    prop_assert!(again.unexpressed.is_empty(), "{}: {}: {:?}", name, shown, again.unexpressed);
                 }
             }
         }

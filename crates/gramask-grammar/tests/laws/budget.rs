@@ -13,10 +13,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
     let mut dice = Dice(case.seed);
     for name in formats::names() {
         let program = formats::program(name, case.labels);
-        let written = program
-            .write(&case.text, &case.entities)
-            .map(|written| written.text)
-            .unwrap_or_default();
+        let written = program.write(&case.text, &case.entities).map(|written| written.text).unwrap_or_default();
         for level in [Level::Syntax, Level::Grounded] {
             let vocabulary = vocabulary(&mut dice, &[written.as_bytes(), case.text.as_str().as_bytes()], 30);
             let new = Constraint::new(Arc::clone(&program), &case.text, level, Arc::clone(&vocabulary));
@@ -35,22 +32,9 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
             while state != Constraint::ENDED {
                 prop_assert!(remaining > 0, "{} {}: {} tokens were not enough", name, level, budget);
                 let left = constraint.tokens_to_finish(state);
-                prop_assert!(
-                    left <= remaining,
-                    "{} {}: {} are needed and {} are left",
-                    name,
-                    level,
-                    left,
-                    remaining
-                );
+                prop_assert!(left <= remaining, "{} {}: {} are needed and {} are left", name, level, left, remaining);
                 let tokens = allowed(constraint.mask_within(state, remaining));
-                prop_assert!(
-                    !tokens.is_empty(),
-                    "{} {}: nothing may follow with {} left",
-                    name,
-                    level,
-                    remaining
-                );
+                prop_assert!(!tokens.is_empty(), "{} {}: nothing may follow with {} left", name, level, remaining);
                 let mask = constraint.mask(state).to_vec();
                 prop_assert!(tokens.iter().all(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1));
                 let mut token = *dice.pick(&tokens);
@@ -59,11 +43,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
                         let other = *dice.pick(&tokens);
                         let mut left = |id| {
                             constraint.advance(state, id).map_or(0, |next| {
-                                if next == Constraint::ENDED {
-                                    0
-                                } else {
-                                    constraint.tokens_to_finish(next)
-                                }
+                                if next == Constraint::ENDED { 0 } else { constraint.tokens_to_finish(next) }
                             })
                         };
                         if left(other) > left(token) {

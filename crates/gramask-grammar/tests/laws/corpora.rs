@@ -85,10 +85,7 @@ fn the_mini_corpora_keep_the_laws() {
 #[test]
 #[ignore = "takes long, and needs corpora that are not part of the project"]
 fn the_real_corpora_keep_the_laws() {
-    let each = std::env::var("EACH")
-        .ok()
-        .and_then(|each| each.parse().ok())
-        .unwrap_or(1);
+    let each = std::env::var("EACH").ok().and_then(|each| each.parse().ok()).unwrap_or(1);
     let only = std::env::var("CORPUS").ok();
     for name in ["ncbi-disease", "bc5cdr", "pgxcorpus", "bc2gm"] {
         if only.as_deref().is_some_and(|only| only != name) {

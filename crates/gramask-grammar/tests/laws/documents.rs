@@ -14,12 +14,8 @@ const PIECES: [&str; 94] = [
 ];
 
 /// The schemas: one label, several, labels that begin alike, and one per `@each`.
-pub const SCHEMAS: [&[&str]; 4] = [
-    &["X"],
-    &["X", "Y"],
-    &["A", "AB", "B"],
-    &["Gene", "Gene_or_protein", "X", "Disease"],
-];
+pub const SCHEMAS: [&[&str]; 4] =
+    [&["X"], &["X", "Y"], &["A", "AB", "B"], &["Gene", "Gene_or_protein", "X", "Disease"]];
 
 /// How many cases a test tries; `LAWS=20` tries twenty times as many.
 pub fn cases(number: u32) -> u32 {
@@ -57,12 +53,7 @@ pub fn case(pieces: usize, entities: usize) -> impl Strategy<Value = Case> {
         if seed % 8 == 0 {
             entities.extend(entities.first().cloned());
         }
-        Case {
-            text,
-            labels,
-            entities,
-            seed,
-        }
+        Case { text, labels, entities, seed }
     })
 }
 

@@ -9,9 +9,7 @@ include!("sources.rs");
 
 /// All names, the built-in formats first.
 pub fn names() -> Vec<&'static str> {
-    Format::builtin()
-        .chain(TEST_FORMATS.iter().map(|(name, _)| *name))
-        .collect()
+    Format::builtin().chain(TEST_FORMATS.iter().map(|(name, _)| *name)).collect()
 }
 
 /// The format of this name.
@@ -30,11 +28,7 @@ pub fn program(name: &str, labels: &[&str]) -> Arc<Program> {
 /// The format compiled for a schema; where it takes one label a pass, for each of them.
 pub fn passes(name: &str, labels: &[&str]) -> Vec<Arc<Program>> {
     let format = format(name);
-    let each = if format.grammar.directives.pass_label {
-        1
-    } else {
-        labels.len()
-    };
+    let each = if format.grammar.directives.pass_label { 1 } else { labels.len() };
     let compile = |labels: &[&str]| Program::compile(&format, &Schema::new(labels.iter().copied())).unwrap();
     labels.chunks(each).map(compile).collect()
 }

@@ -92,12 +92,7 @@ fn ask(questions: &Value) -> Option<Vec<Value>> {
         .stdout(Stdio::piped())
         .spawn();
     let mut python = python.ok()?;
-    python
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(questions.to_string().as_bytes())
-        .unwrap();
+    python.stdin.take().unwrap().write_all(questions.to_string().as_bytes()).unwrap();
     let answer = python.wait_with_output().unwrap();
     assert!(answer.status.success(), "the script failed");
     Some(serde_json::from_slice(&answer.stdout).unwrap())
@@ -105,12 +100,7 @@ fn ask(questions: &Value) -> Option<Vec<Value>> {
 
 /// The surfaces and labels of entities, in a fixed order.
 fn pairs(text: &Text, entities: &[Entity]) -> Vec<(String, String)> {
-    let pair = |entity: &Entity| {
-        (
-            text.slice(entity.fragments[0]).unwrap().to_owned(),
-            entity.label.clone(),
-        )
-    };
+    let pair = |entity: &Entity| (text.slice(entity.fragments[0]).unwrap().to_owned(), entity.label.clone());
     let mut pairs: Vec<_> = entities.iter().map(pair).collect();
     pairs.sort();
     pairs

@@ -33,22 +33,11 @@ fn compare(
     for id in 0..vocabulary.len() as u32 {
         if vocabulary.text(id).is_none() {
             let set = mask[id as usize / 32] >> (id % 32) & 1 == 1;
-            prop_assert_eq!(
-                set,
-                vocabulary.is_end(id) && constraint.accepts(state),
-                "{}: token {}",
-                place(),
-                id
-            );
+            prop_assert_eq!(set, vocabulary.is_end(id) && constraint.accepts(state), "{}: token {}", place(), id);
         }
     }
     prop_assert_eq!(constraint.accepts(state), oracle.accepts());
-    prop_assert_eq!(
-        constraint.shortest_rest(state).len(),
-        oracle.shortest_rest().len(),
-        "{}",
-        place()
-    );
+    prop_assert_eq!(constraint.shortest_rest(state).len(), oracle.shortest_rest().len(), "{}", place());
     Ok(allowed(&mask))
 }
 
@@ -58,18 +47,11 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
     // A third of the formats each time: the oracle is slow.
     for name in names.iter().skip(case.seed as usize % 3).step_by(3) {
         let program = formats::program(name, case.labels);
-        let written = program
-            .write(&case.text, &case.entities)
-            .map(|written| written.text)
-            .unwrap_or_default();
+        let written = program.write(&case.text, &case.entities).map(|written| written.text).unwrap_or_default();
         for level in [Level::Syntax, Level::Grounded] {
             let vocabulary = vocabulary(
                 &mut dice,
-                &[
-                    written.as_bytes(),
-                    case.text.as_str().as_bytes(),
-                    program.format().source.as_bytes(),
-                ],
+                &[written.as_bytes(), case.text.as_str().as_bytes(), program.format().source.as_bytes()],
                 40,
             );
             // Without slack the allowances end within the walk, and masks are the document's own.
@@ -87,10 +69,7 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
             for (at, byte) in written.bytes().enumerate() {
                 if dice.below(6) == 0 {
                     compare(&mut constraint, &mut oracle, state, &vocabulary, || {
-                        format!(
-                            "{name} {level} behind {:?}",
-                            &written.as_bytes()[..at].escape_ascii().to_string()
-                        )
+                        format!("{name} {level} behind {:?}", &written.as_bytes()[..at].escape_ascii().to_string())
                     })?;
                 }
                 let Some(next) = constraint.advance_bytes(state, &[byte]) else {

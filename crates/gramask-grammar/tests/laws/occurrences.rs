@@ -17,11 +17,7 @@ fn entities(text: &Text, labels: &[&str]) -> Vec<Entity> {
     let mut all = Vec::new();
     for first in 0..words.len() {
         for last in first..words.len() {
-            all.extend(
-                labels
-                    .iter()
-                    .map(|label| Entity::new(*label, words[first].start, words[last].end)),
-            );
+            all.extend(labels.iter().map(|label| Entity::new(*label, words[first].start, words[last].end)));
         }
     }
     all
@@ -35,11 +31,7 @@ fn possible(mentions: &[(String, &str)], all: &[Entity], text: &Text, taken: &mu
     };
     (0..all.len()).any(|number| {
         let entity = &all[number];
-        let follows = if any {
-            !taken.contains(&number)
-        } else {
-            taken.last().is_none_or(|last| number > *last)
-        };
+        let follows = if any { !taken.contains(&number) } else { taken.last().is_none_or(|last| number > *last) };
         if !follows || entity.label != *label || text.slice(entity.fragments[0]) != Some(surface) {
             return false;
         }
@@ -55,10 +47,8 @@ fn law(words: &[&str], labels: &[&str], seed: u64) -> Result<(), TestCaseError> 
     let mut dice = Dice(seed);
     let mut all = entities(&text, labels);
     gramask_ner::Schema::new(labels.iter().copied()).sort(&mut all);
-    let mut surfaces: Vec<String> = all
-        .iter()
-        .map(|entity| text.slice(entity.fragments[0]).unwrap().to_owned())
-        .collect();
+    let mut surfaces: Vec<String> =
+        all.iter().map(|entity| text.slice(entity.fragments[0]).unwrap().to_owned()).collect();
     surfaces.extend(["c".to_owned(), "a ".to_owned()]);
     surfaces.sort();
     surfaces.dedup();
@@ -69,9 +59,8 @@ fn law(words: &[&str], labels: &[&str], seed: u64) -> Result<(), TestCaseError> 
         let (mut accepted, mut refused) = (0, 0);
         for _ in 0..400 {
             let length = dice.below(5);
-            let mentions: Vec<(String, &str)> = (0..length)
-                .map(|_| (dice.pick(&surfaces).clone(), *dice.pick(labels)))
-                .collect();
+            let mentions: Vec<(String, &str)> =
+                (0..length).map(|_| (dice.pick(&surfaces).clone(), *dice.pick(labels))).collect();
             let items = mentions.iter().map(|(surface, label)| match name {
                 "tuples" => format!("(\"{surface}\", \"{label}\")"),
                 _ => format!("{{\"text\":\"{surface}\",\"label\":\"{label}\"}}"),
@@ -81,14 +70,7 @@ fn law(words: &[&str], labels: &[&str], seed: u64) -> Result<(), TestCaseError> 
             let state = constraint.advance_bytes(constraint.start(), output.as_bytes());
             let is_accepted = state.is_some_and(|state| constraint.accepts(state));
             let is_possible = possible(&mentions, &all, &text, &mut Vec::new(), any);
-            prop_assert_eq!(
-                is_accepted,
-                is_possible,
-                "{}: {} over {:?}",
-                name,
-                output,
-                text.as_str()
-            );
+            prop_assert_eq!(is_accepted, is_possible, "{}: {} over {:?}", name, output, text.as_str());
             *if is_accepted { &mut accepted } else { &mut refused } += 1;
         }
         prop_assert!(accepted > 0 && refused > 0);

@@ -27,10 +27,7 @@ fn justified(program: &Program, name: &str, entity: &Entity, reason: Reason) -> 
 /// The labels and surfaces of entities, in a fixed order.
 fn surfaces(text: &Text, entities: &[Entity]) -> Vec<(String, Vec<String>)> {
     let surface = |entity: &Entity| {
-        let parts = entity
-            .fragments
-            .iter()
-            .map(|fragment| text.slice(*fragment).unwrap_or_default().to_owned());
+        let parts = entity.fragments.iter().map(|fragment| text.slice(*fragment).unwrap_or_default().to_owned());
         (entity.label.clone(), parts.collect())
     };
     let mut all: Vec<_> = entities.iter().map(surface).collect();
@@ -57,13 +54,7 @@ pub fn roundtrip(program: &Arc<Program>, text: &Text, entities: &[Entity]) -> Re
     };
     let mut expected: Vec<Entity> = entities.to_vec();
     for (entity, reason) in &written.unexpressed {
-        prop_assert!(
-            justified(program, name, entity, *reason),
-            "{}: {} is left out: {}",
-            name,
-            entity,
-            reason
-        );
+        prop_assert!(justified(program, name, entity, *reason), "{}: {} is left out: {}", name, entity, reason);
         if *reason != Reason::Position {
             expected.retain(|kept| kept != entity);
         }
@@ -73,28 +64,13 @@ pub fn roundtrip(program: &Arc<Program>, text: &Text, entities: &[Entity]) -> Re
     let reading = match program.read(text, written.text.as_bytes()) {
         Ok(reading) => reading,
         Err(error) => {
-            return Err(TestCaseError::fail(format!(
-                "{name}: {:?} is not read: {error}",
-                written.text
-            )));
+            return Err(TestCaseError::fail(format!("{name}: {:?} is not read: {error}", written.text)));
         }
     };
-    prop_assert!(
-        reading.problems.is_empty(),
-        "{}: {:?}: {:?}",
-        name,
-        written.text,
-        reading.problems
-    );
+    prop_assert!(reading.problems.is_empty(), "{}: {:?}: {:?}", name, written.text, reading.problems);
     let mut read = reading.entities;
     schema.sort(&mut read);
-    prop_assert_eq!(
-        surfaces(text, &read),
-        surfaces(text, &expected),
-        "{}: {:?}",
-        name,
-        written.text
-    );
+    prop_assert_eq!(surfaces(text, &read), surfaces(text, &expected), "{}: {:?}", name, written.text);
     let lost = |entity: &&Entity| !written.unexpressed.contains(&((*entity).clone(), Reason::Position));
     let kept: Vec<&Entity> = expected.iter().filter(lost).collect();
     for entity in &kept {
@@ -116,11 +92,7 @@ pub fn accepted(program: &Arc<Program>, text: &Text, output: &str, dice: &mut Di
         let mut constraint = constraint.map_err(|error| TestCaseError::fail(error.to_string()))?;
         let (mut state, mut at) = (constraint.start(), 0);
         while at < output.len() {
-            let fits = |id: &u32| {
-                vocabulary
-                    .text(*id)
-                    .is_some_and(|token| output[at..].starts_with(token))
-            };
+            let fits = |id: &u32| vocabulary.text(*id).is_some_and(|token| output[at..].starts_with(token));
             let choices: Vec<u32> = (0..vocabulary.len() as u32).filter(fits).collect();
             let mask = constraint.mask(state).to_vec();
             for id in &choices {
@@ -133,13 +105,7 @@ pub fn accepted(program: &Arc<Program>, text: &Text, output: &str, dice: &mut Di
             state = constraint.advance(state, token).expect("the mask allows it");
             at += vocabulary.text(token).unwrap_or_default().len();
         }
-        prop_assert!(
-            constraint.accepts(state),
-            "{} {}: {:?}",
-            name,
-            level,
-            String::from_utf8_lossy(output)
-        );
+        prop_assert!(constraint.accepts(state), "{} {}: {:?}", name, level, String::from_utf8_lossy(output));
         for end in vocabulary.ends() {
             prop_assert!(constraint.mask(state)[*end as usize / 32] >> (end % 32) & 1 == 1);
         }

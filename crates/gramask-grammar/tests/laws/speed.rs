@@ -44,10 +44,8 @@ fn vocabulary() -> Arc<Vocabulary> {
             tokens.push([b" ", &word.as_bytes()[..end]].concat());
         }
     }
-    let syllables: Vec<String> = "bcdfghklmnprst"
-        .chars()
-        .flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}")))
-        .collect();
+    let syllables: Vec<String> =
+        "bcdfghklmnprst".chars().flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}"))).collect();
     let mut dice = Dice(1);
     tokens.extend((0..1000).map(|number| number.to_string().into_bytes()));
     while tokens.len() < 50_000 {
@@ -88,12 +86,7 @@ impl Times {
 impl std::fmt::Display for Times {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mean = self.sum / self.number.max(1);
-        write!(
-            f,
-            "{:>8.1} {:>9.1}",
-            mean.as_secs_f64() * 1e6,
-            self.worst.as_secs_f64() * 1e6
-        )
+        write!(f, "{:>8.1} {:>9.1}", mean.as_secs_f64() * 1e6, self.worst.as_secs_f64() * 1e6)
     }
 }
 
@@ -101,15 +94,8 @@ impl std::fmt::Display for Times {
 fn speed_of_masks() {
     let vocabulary = vocabulary();
     let text = Text::new(SENTENCE);
-    println!(
-        "{} tokens, {} words; microseconds, mean and worst",
-        vocabulary.len(),
-        text.words().len()
-    );
-    println!(
-        "{:<32} {:>8} {:>18} {:>18} {:>18}  states masks",
-        "", "new", "first mask", "step", "finish"
-    );
+    println!("{} tokens, {} words; microseconds, mean and worst", vocabulary.len(), text.words().len());
+    println!("{:<32} {:>8} {:>18} {:>18} {:>18}  states masks", "", "new", "first mask", "step", "finish");
     for name in formats::names() {
         if std::env::var("FORMAT").is_ok_and(|only| only != name) {
             continue;
@@ -118,9 +104,7 @@ fn speed_of_masks() {
             let program = formats::program(name, &LABELS);
             let (mut new, mut mask, mut step, mut finish) =
                 (Times::default(), Times::default(), Times::default(), Times::default());
-            let mut constraint = new
-                .time(|| Constraint::new(program, &text, level, Arc::clone(&vocabulary)))
-                .unwrap();
+            let mut constraint = new.time(|| Constraint::new(program, &text, level, Arc::clone(&vocabulary))).unwrap();
             let mut dice = Dice(7);
             let mut left = 150;
             while left > 0 {
@@ -135,9 +119,7 @@ fn speed_of_masks() {
                         println!("slow mask behind {output:?}: {mask}");
                         mask = Times::default();
                     }
-                    state = step
-                        .time(|| constraint.advance(state, token))
-                        .expect("an allowed token leads on");
+                    state = step.time(|| constraint.advance(state, token)).expect("an allowed token leads on");
                     if state != Constraint::ENDED {
                         finish.time(|| constraint.tokens_to_finish(state));
                     }
@@ -145,10 +127,7 @@ fn speed_of_masks() {
             }
             let (states, masks) = constraint.visited();
             let new = new.worst.as_secs_f64() * 1e6;
-            println!(
-                "{:<32} {new:>8.0} {mask} {step} {finish}  {states} {masks}",
-                format!("{name} {level}")
-            );
+            println!("{:<32} {new:>8.0} {mask} {step} {finish}  {states} {masks}", format!("{name} {level}"));
         }
     }
 }

@@ -39,12 +39,7 @@ pub fn vocabulary(dice: &mut Dice, sources: &[&[u8]], pieces: usize) -> Arc<Voca
         tokens.push(Token::new(&source[begin..source.len().min(begin + length)]));
     }
     // A special token that spells what an output may hold, one that writes nothing, and two ways to end.
-    tokens.extend([
-        Token::special("["),
-        Token::new(""),
-        Token::special("<end>"),
-        Token::special("<stop>"),
-    ]);
+    tokens.extend([Token::special("["), Token::new(""), Token::special("<end>"), Token::special("<stop>")]);
     let size = tokens.len() as u32;
     Vocabulary::new(tokens, vec![size - 2, size - 1]).unwrap()
 }
@@ -53,9 +48,7 @@ pub fn vocabulary(dice: &mut Dice, sources: &[&[u8]], pieces: usize) -> Arc<Voca
 pub fn allowed(mask: &[u32]) -> Vec<u32> {
     let bits = |(word, bits): (usize, &u32)| {
         let bits = *bits;
-        (0..32)
-            .filter(move |bit| bits >> bit & 1 == 1)
-            .map(move |bit| word as u32 * 32 + bit)
+        (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word as u32 * 32 + bit)
     };
     mask.iter().enumerate().flat_map(bits).collect()
 }
@@ -80,11 +73,7 @@ pub fn output(constraint: &mut Constraint, dice: &mut Dice, steps: usize) -> Vec
     let (mut state, mut output): (State, Vec<u8>) = (constraint.start(), Vec::new());
     for _ in 0..steps {
         let tokens = allowed(constraint.mask(state));
-        assert!(
-            !tokens.is_empty(),
-            "an empty mask behind {:?}",
-            String::from_utf8_lossy(&output)
-        );
+        assert!(!tokens.is_empty(), "an empty mask behind {:?}", String::from_utf8_lossy(&output));
         let token = draw(dice, &vocabulary, &tokens);
         let next = constraint.advance(state, token).expect("an allowed token leads on");
         if next == Constraint::ENDED {

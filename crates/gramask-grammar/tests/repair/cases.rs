@@ -10,11 +10,7 @@ const TEXT: &str = "Naloxone reverses the antihypertensive effect of clonidine i
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const BOTH: &[(&str, &str)] = &[("Naloxone", "Chemical"), ("clonidine", "Chemical")];
-const ALL: &[(&str, &str)] = &[
-    ("Naloxone", "Chemical"),
-    ("clonidine", "Chemical"),
-    ("Alzheimer's disease", "Disease"),
-];
+const ALL: &[(&str, &str)] = &[("Naloxone", "Chemical"), ("clonidine", "Chemical"), ("Alzheimer's disease", "Disease")];
 const LAST: &[(&str, &str)] = &[("Alzheimer's disease", "Disease")];
 const FIRST: &[(&str, &str)] = &[("Naloxone", "Chemical")];
 
@@ -114,28 +110,16 @@ fn the_usual_damages_are_mended() {
     for (name, output, expected) in CASES {
         let program = formats::program(name, &["Chemical", "Disease"]);
         let repaired = check(&program, &text, output.as_bytes());
-        let surface = |entity: &Entity| {
-            (
-                text.slice(entity.extent()).unwrap_or_default().to_owned(),
-                entity.label.clone(),
-            )
-        };
+        let surface =
+            |entity: &Entity| (text.slice(entity.extent()).unwrap_or_default().to_owned(), entity.label.clone());
         let mut found: Vec<(String, String)> = repaired.entities.iter().map(surface).collect();
-        let mut expected: Vec<(String, String)> = expected
-            .iter()
-            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-            .collect();
+        let mut expected: Vec<(String, String)> =
+            expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
         found.sort();
         expected.sort();
         if found != expected {
             failed.push(format!("{name}: {output}\n  gave {found:?}\n  {:?}", repaired.edits));
         }
     }
-    assert!(
-        failed.is_empty(),
-        "{} of {}\n{}",
-        failed.len(),
-        CASES.len(),
-        failed.join("\n")
-    );
+    assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), CASES.len(), failed.join("\n"));
 }

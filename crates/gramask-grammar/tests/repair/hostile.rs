@@ -115,11 +115,7 @@ fn speed() {
                 break;
             }
             for entity in &document.entities {
-                entities.push(gramask_ner::Entity::new(
-                    &entity.label,
-                    offset + entity.start(),
-                    offset + entity.end(),
-                ));
+                entities.push(gramask_ner::Entity::new(&entity.label, offset + entity.start(), offset + entity.end()));
             }
             text.push_str(document.text.as_str());
             text.push(' ');
@@ -128,21 +124,12 @@ fn speed() {
         let Ok(written) = program.write(&text, &entities) else {
             continue;
         };
-        let damaged = written
-            .text
-            .replace('"', "'")
-            .replace("Dis", "dis")
-            .replace("Chemical", "Chemicals");
+        let damaged = written.text.replace('"', "'").replace("Dis", "dis").replace("Chemical", "Chemicals");
         let mut output = damaged.clone();
         while output.len() < 1000 {
             output += &damaged;
         }
-        output.truncate(
-            (0..=1024.min(output.len()))
-                .rev()
-                .find(|at| output.is_char_boundary(*at))
-                .unwrap_or(0),
-        );
+        output.truncate((0..=1024.min(output.len())).rev().find(|at| output.is_char_boundary(*at)).unwrap_or(0));
         let mut best = f64::MAX;
         for _ in 0..5 {
             let start = Instant::now();

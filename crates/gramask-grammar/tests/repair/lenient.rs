@@ -61,11 +61,7 @@ fn gold_outputs_are_the_same_at_each_leniency() {
                     let strict = program.read(&document.text, written.text.as_bytes()).unwrap();
                     let read = program.read_leniently(&document.text, written.text.as_bytes());
                     for lenient in [read.parse, read.copy, read.count] {
-                        assert_eq!(
-                            (lenient.entities, lenient.strays),
-                            (strict.entities.clone(), 0),
-                            "{name}"
-                        );
+                        assert_eq!((lenient.entities, lenient.strays), (strict.entities.clone(), 0), "{name}");
                     }
                 }
             }

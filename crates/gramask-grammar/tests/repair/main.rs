@@ -55,12 +55,7 @@ pub fn check(program: &Arc<Program>, text: &Text, output: &[u8]) -> Repaired {
     }
     let reading = program.read(text, repaired.text.as_bytes());
     let reading = reading.unwrap_or_else(|error| panic!("{shown:?} became {:?}: {error}", repaired.text));
-    assert!(
-        reading.problems.is_empty(),
-        "{shown:?} became {:?}: {:?}",
-        repaired.text,
-        reading.problems
-    );
+    assert!(reading.problems.is_empty(), "{shown:?} became {:?}: {:?}", repaired.text, reading.problems);
     assert_eq!(reading.entities, repaired.entities, "{shown:?}");
     repaired
 }

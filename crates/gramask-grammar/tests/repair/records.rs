@@ -39,20 +39,14 @@ fn records() {
     let Ok(path) = std::env::var("RECORDS") else { return };
     let shown = std::env::var("SHOW").ok();
     let corpus = corpus::find("ncbi-disease", "test").unwrap().0.into_sentences();
-    let documents: BTreeMap<&str, &Document> = corpus
-        .documents
-        .iter()
-        .map(|document| (document.id.as_str(), document))
-        .collect();
+    let documents: BTreeMap<&str, &Document> =
+        corpus.documents.iter().map(|document| (document.id.as_str(), document)).collect();
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     for line in std::fs::read_to_string(path).unwrap().lines() {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
         let (name, output) = (text("format"), text("output"));
-        let Some(document) = documents
-            .get(text("document").as_str())
-            .filter(|_| text("level") == "none")
-        else {
+        let Some(document) = documents.get(text("document").as_str()).filter(|_| text("level") == "none") else {
             continue;
         };
         let programs = passes(&name, &corpus);
@@ -88,15 +82,7 @@ fn records() {
         }
     }
     for (name, row) in rows {
-        let Row {
-            documents,
-            read,
-            clean,
-            before,
-            after,
-            edits,
-            slowest,
-        } = row;
+        let Row { documents, read, clean, before, after, edits, slowest } = row;
         println!(
             "{name}: {documents} outputs, {read} read, {clean} without a problem; F1 {:.2} ({before:?}) becomes {:.2} ({after:?}); at most {:.1} ms; {edits:?}",
             f1(before),

@@ -20,12 +20,8 @@ fn common_end(a: &str, b: &str) -> usize {
 fn written_by(program: &Arc<Program>, document: &Document, output: &str, gold: &[Entity]) -> Vec<usize> {
     let write = |entities: &[Entity]| program.write(&document.text, entities).map(|written| written.text);
     let by = |number: usize| {
-        let without: Vec<Entity> = gold
-            .iter()
-            .enumerate()
-            .filter(|(n, _)| *n != number)
-            .map(|(_, e)| e.clone())
-            .collect();
+        let without: Vec<Entity> =
+            gold.iter().enumerate().filter(|(n, _)| *n != number).map(|(_, e)| e.clone()).collect();
         let (Ok(so_far), Ok(without)) = (write(&gold[..=number]), write(&without)) else {
             return output.len();
         };
@@ -54,10 +50,7 @@ fn cut(program: &Arc<Program>, document: &Document) {
         let shown = String::from_utf8_lossy(cut);
         let repaired = check(program, &document.text, cut);
         for (entity, by) in gold.iter().zip(&by) {
-            assert!(
-                end < *by || repaired.entities.contains(entity),
-                "{name}: {shown:?} loses {entity}"
-            );
+            assert!(end < *by || repaired.entities.contains(entity), "{name}: {shown:?} loses {entity}");
         }
         // What reads without a problem may be wrong all the same: nothing shows that it was cut.
         if repaired.edits.rewritten {
@@ -72,10 +65,7 @@ fn cut(program: &Arc<Program>, document: &Document) {
 #[test]
 fn what_is_cut_off_is_lost_and_nothing_else() {
     for corpus in corpora() {
-        let times: usize = std::env::var("LAWS")
-            .ok()
-            .and_then(|times| times.parse().ok())
-            .unwrap_or(1);
+        let times: usize = std::env::var("LAWS").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
         let each = (corpus.documents.len() / (2 * times)).max(1);
         for (number, name) in formats::names()
             .into_iter()

@@ -54,11 +54,7 @@ impl Cache {
         let Range { start, end } = positions;
         let held = self.len(slot)?;
         if end > held {
-            return Err(CacheError::TooShort {
-                slot,
-                held,
-                wanted: end,
-            });
+            return Err(CacheError::TooShort { slot, held, wanted: end });
         }
         if start > end {
             return Err(CacheError::Backwards { start, end });
@@ -66,21 +62,14 @@ impl Cache {
         let [_, heads, _, width] = self.shape;
         // The product has memory of its own; a slice alone would be a second handle on the cache, and the next write
         // would then copy all of it.
-        let part = |all: &Tensor<4>| {
-            all.clone()
-                .slice([slot..slot + 1, 0..heads, start..end, 0..width])
-                .mul_scalar(1.0)
-        };
+        let part =
+            |all: &Tensor<4>| all.clone().slice([slot..slot + 1, 0..heads, start..end, 0..width]).mul_scalar(1.0);
         let layers = if start == end { &[][..] } else { &self.layers };
         let layers = layers
             .iter()
             .filter_map(|layer| Some([part(layer.keys.as_ref()?), part(layer.values.as_ref()?)]))
             .collect();
-        Ok(Segment {
-            positions: start..end,
-            layers,
-            heads: [heads, width],
-        })
+        Ok(Segment { positions: start..end, layers, heads: [heads, width] })
     }
 
     /// Puts a segment into a slot, which then holds the segment's last position and all before it. What it holds before the
@@ -93,18 +82,10 @@ impl Cache {
         let Range { start, end } = segment.positions;
         let held = self.len(slot)?;
         if held < start {
-            return Err(CacheError::TooShort {
-                slot,
-                held,
-                wanted: start,
-            });
+            return Err(CacheError::TooShort { slot, held, wanted: start });
         }
         if end > self.capacity {
-            return Err(CacheError::NoRoom {
-                slot,
-                wanted: end,
-                capacity: self.capacity,
-            });
+            return Err(CacheError::NoRoom { slot, wanted: end, capacity: self.capacity });
         }
         let [_, heads, _, width] = self.shape;
         if segment.heads != [heads, width] || start < end && segment.layers.len() != self.layers.len() {
@@ -161,10 +142,7 @@ mod tests {
             } else {
                 before[i]
             };
-            assert_eq!(
-                value, expected,
-                "layer {layer}, slot {slot}, head {head}, position {position}"
-            );
+            assert_eq!(value, expected, "layer {layer}, slot {slot}, head {head}, position {position}");
         }
     }
 
@@ -187,29 +165,16 @@ mod tests {
         let (from, mut to) = (filled(1, 12, 10), filled(1, 8, 3));
         let short = |held, wanted| CacheError::TooShort { slot: 0, held, wanted };
         assert_eq!(from.save(0, 0..11).unwrap_err(), short(10, 11));
-        assert_eq!(
-            from.save(1, 0..1).unwrap_err(),
-            CacheError::NoSuchSlot { slot: 1, slots: 1 }
-        );
+        assert_eq!(from.save(1, 0..1).unwrap_err(), CacheError::NoSuchSlot { slot: 1, slots: 1 });
         let (start, end) = (3, 2);
-        assert_eq!(
-            from.save(0, start..end).unwrap_err(),
-            CacheError::Backwards { start, end }
-        );
+        assert_eq!(from.save(0, start..end).unwrap_err(), CacheError::Backwards { start, end });
         assert_eq!(to.restore(0, &from.save(0, 4..6).unwrap()), Err(short(3, 4)));
-        let far = CacheError::NoRoom {
-            slot: 0,
-            wanted: 9,
-            capacity: 8,
-        };
+        let far = CacheError::NoRoom { slot: 0, wanted: 9, capacity: 8 };
         assert_eq!(to.restore(0, &from.save(0, 3..9).unwrap()), Err(far));
         let mut other = config();
         other.layers = 3;
         let mut other = Cache::new(&other, 1, 8, &Device::flex()).unwrap();
-        let expected = CacheError::OtherShape {
-            found: [2, 2, 4],
-            expected: [3, 2, 4],
-        };
+        let expected = CacheError::OtherShape { found: [2, 2, 4], expected: [3, 2, 4] };
         assert_eq!(other.restore(0, &from.save(0, 0..2).unwrap()), Err(expected));
         assert_eq!(to.len(0), Ok(3));
         // Nothing is something that can be put back anywhere.

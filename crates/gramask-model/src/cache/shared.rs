@@ -43,14 +43,8 @@ impl Origins {
         }
         let origin = self.of(from);
         self.0[to] = match origin.length {
-            0 => Prefix {
-                slot: from,
-                length: range.end,
-            },
-            shared => Prefix {
-                slot: origin.slot,
-                length: shared.min(range.end),
-            },
+            0 => Prefix { slot: from, length: range.end },
+            shared => Prefix { slot: origin.slot, length: shared.min(range.end) },
         };
     }
 }

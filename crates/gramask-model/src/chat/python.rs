@@ -13,20 +13,14 @@ pub(super) fn method(_: &mut State, value: &Value, name: &str, arguments: &[Valu
 }
 
 fn unknown(value: &Value, name: &str) -> Error {
-    Error::new(
-        ErrorKind::UnknownMethod,
-        format!("{} has no method `{name}`", value.kind()),
-    )
+    Error::new(ErrorKind::UnknownMethod, format!("{} has no method `{name}`", value.kind()))
 }
 
 fn string_method(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     let text_at = |index: usize| arguments.get(index).and_then(Value::as_str);
     let wanted = |index: usize| {
         text_at(index).ok_or_else(|| {
-            Error::new(
-                ErrorKind::MissingArgument,
-                format!("`{name}` wants a string as argument {}", index + 1),
-            )
+            Error::new(ErrorKind::MissingArgument, format!("`{name}` wants a string as argument {}", index + 1))
         })
     };
     // `strip("ab")` removes any of these characters, `strip()` white space.
@@ -67,10 +61,7 @@ fn string_method(text: &str, name: &str, arguments: &[Value]) -> Result<Value, E
         "removesuffix" => Value::from(text.strip_suffix(wanted(0)?).unwrap_or(text)),
         "splitlines" => text.lines().map(Value::from).collect(),
         "split" => {
-            let limit = arguments
-                .get(1)
-                .and_then(Value::as_i64)
-                .and_then(|limit| usize::try_from(limit).ok());
+            let limit = arguments.get(1).and_then(Value::as_i64).and_then(|limit| usize::try_from(limit).ok());
             match (text_at(0), limit) {
                 (None, _) => text.split_whitespace().map(Value::from).collect(),
                 (Some(separator), None) => text.split(separator).map(Value::from).collect(),
@@ -83,12 +74,7 @@ fn string_method(text: &str, name: &str, arguments: &[Value]) -> Result<Value, E
 
 /// `startswith` and `endswith` take one string or a tuple of them.
 fn any_of(arguments: &[Value], name: &str, test: impl Fn(&str) -> bool) -> Result<bool, Error> {
-    let wrong = || {
-        Error::new(
-            ErrorKind::MissingArgument,
-            format!("`{name}` wants a string or a list of strings"),
-        )
-    };
+    let wrong = || Error::new(ErrorKind::MissingArgument, format!("`{name}` wants a string or a list of strings"));
     let argument = arguments.first().ok_or_else(wrong)?;
     match argument.as_str() {
         Some(text) => Ok(test(text)),
@@ -117,11 +103,7 @@ fn map_method(value: &Value, name: &str, arguments: &[Value]) -> Result<Value, E
                 .first()
                 .ok_or_else(|| Error::new(ErrorKind::MissingArgument, "`get` wants a key as its first argument"))?;
             let found = item(key)?;
-            if found.is_undefined() {
-                arguments.get(1).cloned().unwrap_or(Value::from(()))
-            } else {
-                found
-            }
+            if found.is_undefined() { arguments.get(1).cloned().unwrap_or(Value::from(())) } else { found }
         }
         _ => return Err(unknown(value, name)),
     })
@@ -158,15 +140,7 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = [
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-];
+const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
 /// A moment, in seconds since 1970 (UTC), as the C function `strftime` writes it in the English locale.
 pub(super) fn strftime(format: &str, seconds: u64) -> Result<String, Error> {

@@ -117,16 +117,10 @@ impl ModelConfig {
         match &self.rope_scaling {
             None => plain.collect(),
             Some(RopeScaling::Linear { factor }) => plain.map(|frequency| frequency / factor).collect(),
-            Some(RopeScaling::Divisors(divisors)) => plain
-                .zip(divisors)
-                .map(|(frequency, &divisor)| frequency / f64::from(divisor))
-                .collect(),
-            Some(RopeScaling::Llama3 {
-                factor,
-                low_frequency_factor,
-                high_frequency_factor,
-                original_context,
-            }) => {
+            Some(RopeScaling::Divisors(divisors)) => {
+                plain.zip(divisors).map(|(frequency, &divisor)| frequency / f64::from(divisor)).collect()
+            }
+            Some(RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context }) => {
                 let (low, high) = (*low_frequency_factor, *high_frequency_factor);
                 plain
                     .map(|frequency| {
@@ -142,10 +136,7 @@ impl ModelConfig {
 
     /// Number of weights that the model has, the tied head counted once.
     pub fn parameters(&self) -> usize {
-        super::expected_tensors(self)
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+        super::expected_tensors(self).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 }
 

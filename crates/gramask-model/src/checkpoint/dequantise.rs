@@ -194,10 +194,7 @@ fn k_scale(scales: &[u8], group: usize) -> (f32, f32) {
     let (scale, minimum) = if group < 4 {
         (scales[group] & 63, scales[group + 4] & 63)
     } else {
-        (
-            scales[group + 4] & 15 | scales[group - 4] >> 6 << 4,
-            scales[group + 4] >> 4 | scales[group] >> 6 << 4,
-        )
+        (scales[group + 4] & 15 | scales[group - 4] >> 6 << 4, scales[group + 4] >> 4 | scales[group] >> 6 << 4)
     };
     (f32::from(scale), f32::from(minimum))
 }

@@ -30,37 +30,20 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let beside = Beside::read(path, &raw)?;
     let tokenizer_json = read_required(path, "tokenizer.json")?;
     let (bos, end_texts) = (beside.bos.as_deref(), beside.eos.as_slice());
-    let tokenizer =
-        Tokenizer::from_json(&tokenizer_json, config.vocabulary, bos, &beside.end, end_texts).map_err(|source| {
-            CheckpointError::Tokenizer {
-                path: path.join("tokenizer.json"),
-                source,
-            }
-        })?;
+    let tokenizer = Tokenizer::from_json(&tokenizer_json, config.vocabulary, bos, &beside.end, end_texts)
+        .map_err(|source| CheckpointError::Tokenizer { path: path.join("tokenizer.json"), source })?;
     let chat = match beside.template {
         None => None,
         Some((file, source)) => {
-            let template = ChatTemplate::new(&source).map_err(|source| CheckpointError::Chat {
-                path: path.join(file),
-                source,
-            })?;
+            let template =
+                ChatTemplate::new(&source).map_err(|source| CheckpointError::Chat { path: path.join(file), source })?;
             Some(template.with_tokens(bos, end_texts.first().map(String::as_str)))
         }
     };
-    let texts = [
-        (config_path.as_path(), json.as_slice()),
-        (Path::new("tokenizer.json"), tokenizer_json.as_slice()),
-    ];
+    let texts = [(config_path.as_path(), json.as_slice()), (Path::new("tokenizer.json"), tokenizer_json.as_slice())];
     let shards = tensors.files.iter().map(|file| (file.path(), file.bytes()));
     let digest = identity::identity(texts.into_iter().chain(shards));
-    Ok(Checkpoint {
-        config,
-        tensors: Box::new(tensors),
-        tokenizer,
-        chat,
-        digest,
-        path: path.to_owned(),
-    })
+    Ok(Checkpoint { config, tensors: Box::new(tensors), tokenizer, chat, digest, path: path.to_owned() })
 }
 
 /// A file of the folder, or `None` if there is none.
@@ -74,10 +57,8 @@ fn read_optional(folder: &Path, file: &str) -> Result<Option<Vec<u8>>, Checkpoin
 }
 
 fn read_required(folder: &Path, file: &str) -> Result<Vec<u8>, CheckpointError> {
-    read_optional(folder, file)?.ok_or_else(|| CheckpointError::MissingFile {
-        folder: folder.to_owned(),
-        file: file.to_owned(),
-    })
+    read_optional(folder, file)?
+        .ok_or_else(|| CheckpointError::MissingFile { folder: folder.to_owned(), file: file.to_owned() })
 }
 
 fn parse(path: &Path, json: &[u8]) -> Result<Value, CheckpointError> {
@@ -114,12 +95,7 @@ impl Beside {
         let mut end = Vec::new();
         for ids in [&generation, config].map(|file| file.get("eos_token_id").unwrap_or(&Value::Null)) {
             let several = ids.as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(ids));
-            end.extend(
-                several
-                    .iter()
-                    .filter_map(Value::as_u64)
-                    .filter_map(|id| u32::try_from(id).ok()),
-            );
+            end.extend(several.iter().filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()));
         }
         Ok(Beside {
             bos: text("bos_token"),
@@ -145,10 +121,7 @@ fn template(folder: &Path, tokenizer: &Value) -> Result<Option<(&'static str, St
     let setting = tokenizer.get("chat_template").unwrap_or(&Value::Null);
     let by_name = |name: &str| {
         let templates = setting.as_array()?;
-        templates
-            .iter()
-            .find(|template| template.get("name").and_then(Value::as_str) == Some(name))?
-            .get("template")
+        templates.iter().find(|template| template.get("name").and_then(Value::as_str) == Some(name))?.get("template")
     };
     let source = by_name("default").unwrap_or(setting).as_str();
     Ok(source.map(|source| ("tokenizer_config.json", source.to_owned())))
@@ -171,11 +144,7 @@ impl FolderSource {
         if folder.join(SINGLE).exists() {
             let file = SafetensorsFile::open(&folder.join(SINGLE))?;
             let places = file.names().map(|name| (name.to_owned(), 0)).collect();
-            return Ok(FolderSource {
-                folder,
-                files: vec![file],
-                places,
-            });
+            return Ok(FolderSource { folder, files: vec![file], places });
         }
         let Some(json) = read_optional(&folder, INDEX)? else {
             let file = format!("{SINGLE} and no {INDEX}; other formats of weights are not read");
@@ -185,23 +154,16 @@ impl FolderSource {
         let index = parse(&index_path, &json)?;
         let map = index.get("weight_map").and_then(Value::as_object).ok_or_else(|| {
             let (path, key) = (index_path.clone(), "weight_map".to_owned());
-            CheckpointError::MissingSetting {
-                path,
-                key,
-                expected: "an object of tensor names and files".to_owned(),
-            }
+            CheckpointError::MissingSetting { path, key, expected: "an object of tensor names and files".to_owned() }
         })?;
         let mut shards: BTreeSet<&str> = BTreeSet::new();
         for (tensor, file) in map {
-            let name = file
-                .as_str()
-                .filter(|name| is_plain_name(name))
-                .ok_or_else(|| CheckpointError::BadSetting {
-                    path: index_path.clone(),
-                    key: format!("weight_map.{tensor}"),
-                    found: file.to_string(),
-                    expected: "the name of a file in the same folder".to_owned(),
-                })?;
+            let name = file.as_str().filter(|name| is_plain_name(name)).ok_or_else(|| CheckpointError::BadSetting {
+                path: index_path.clone(),
+                key: format!("weight_map.{tensor}"),
+                found: file.to_string(),
+                expected: "the name of a file in the same folder".to_owned(),
+            })?;
             shards.insert(name);
         }
         let mut files = Vec::new();
@@ -243,10 +205,7 @@ impl FolderSource {
     fn read<T: Element>(&self, name: &str) -> Result<Vec<T>, CheckpointError> {
         self.file_of(name)
             .and_then(|file| file.read(name))
-            .ok_or_else(|| CheckpointError::NoSuchTensor {
-                path: self.folder.clone(),
-                tensor: name.to_owned(),
-            })
+            .ok_or_else(|| CheckpointError::NoSuchTensor { path: self.folder.clone(), tensor: name.to_owned() })
     }
 }
 

@@ -47,10 +47,7 @@ pub struct GgufFile {
 
 impl std::fmt::Debug for GgufFile {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("GgufFile")
-            .field("path", &self.path)
-            .field("tensors", &self.tensors.len())
-            .finish()
+        out.debug_struct("GgufFile").field("path", &self.path).field("tensors", &self.tensors.len()).finish()
     }
 }
 
@@ -71,12 +68,7 @@ impl GgufFile {
         let metadata = read_metadata(&mut cursor, metadata_count)?;
         let alignment = alignment(path, &metadata)?;
         let tensors = read_tensors(&mut cursor, tensor_count, alignment)?;
-        Ok(GgufFile {
-            path: path.to_owned(),
-            metadata,
-            tensors,
-            map,
-        })
+        Ok(GgufFile { path: path.to_owned(), metadata, tensors, map })
     }
 
     /// The path that the file was opened by.
@@ -184,14 +176,7 @@ fn read_tensors(cursor: &mut Cursor<'_>, count: u64, alignment: u64) -> Result<V
     let size = cursor.size();
     let data = u128::from(cursor.position()).next_multiple_of(u128::from(alignment));
     let mut tensors = Vec::with_capacity(described.len());
-    for Described {
-        name,
-        shape,
-        kind,
-        offset,
-        bytes,
-    } in described
-    {
+    for Described { name, shape, kind, offset, bytes } in described {
         let start = data + u128::from(offset);
         let end = start + u128::from(bytes);
         if end > u128::from(size) {
@@ -205,13 +190,7 @@ fn read_tensors(cursor: &mut Cursor<'_>, count: u64, alignment: u64) -> Result<V
             });
         }
         // Both fit: they are no larger than the file, which is mapped into memory.
-        tensors.push(GgufTensor {
-            name,
-            shape,
-            kind,
-            start: start as usize,
-            end: end as usize,
-        });
+        tensors.push(GgufTensor { name, shape, kind, start: start as usize, end: end as usize });
     }
     Ok(tensors)
 }
@@ -234,16 +213,9 @@ fn read_description(cursor: &mut Cursor<'_>, index: u64, alignment: u64) -> Resu
     for _ in 0..dimensions {
         let at = cursor.position();
         let dimension = cursor.u64(&of_tensor("shape"))?;
-        let product = weights
-            .checked_mul(dimension)
-            .filter(|&product| product <= 1 << 48 && product > 0);
+        let product = weights.checked_mul(dimension).filter(|&product| product <= 1 << 48 && product > 0);
         weights = product.ok_or_else(|| {
-            cursor.bad(
-                at,
-                &of_tensor("shape"),
-                format!("the dimension {dimension}"),
-                "1 to 2^48 elements in all",
-            )
+            cursor.bad(at, &of_tensor("shape"), format!("the dimension {dimension}"), "1 to 2^48 elements in all")
         })?;
         shape.push(dimension as usize);
     }
@@ -268,13 +240,7 @@ fn read_description(cursor: &mut Cursor<'_>, index: u64, alignment: u64) -> Resu
     shape.reverse();
     // No overflow: at most 2^48 weights of at most 4 bytes.
     let bytes = weights / kind.block_weights() as u64 * kind.block_bytes() as u64;
-    Ok(Described {
-        name,
-        shape,
-        kind,
-        offset,
-        bytes,
-    })
+    Ok(Described { name, shape, kind, offset, bytes })
 }
 
 /// The name of a tensor type that is not implemented.

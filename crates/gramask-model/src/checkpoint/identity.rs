@@ -29,12 +29,7 @@ impl Fnv {
 pub(super) fn identity<'a>(files: impl IntoIterator<Item = (&'a Path, &'a [u8])>) -> String {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     for (path, bytes) in files {
-        hash.write(
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default()
-                .as_bytes(),
-        );
+        hash.write(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default().as_bytes());
         hash.write(&(bytes.len() as u64).to_le_bytes());
         let (head, rest) = bytes.split_at(bytes.len().min(HEAD));
         hash.write(head);

@@ -74,22 +74,14 @@ impl Checkpoint {
     /// architecture or tensor type, a truncated file, tensors that don't fit the configuration, a tokenizer that can't
     /// be built, a chat template that doesn't compile.
     pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
-        let metadata = std::fs::metadata(path).map_err(|source| CheckpointError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let metadata =
+            std::fs::metadata(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
         if metadata.is_dir() {
             folder::open(path)
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
-        {
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
             gguf::open(path)
         } else {
-            Err(CheckpointError::NotACheckpoint {
-                path: path.to_owned(),
-                found: "a file of another kind".to_owned(),
-            })
+            Err(CheckpointError::NotACheckpoint { path: path.to_owned(), found: "a file of another kind".to_owned() })
         }
     }
 }

@@ -109,11 +109,7 @@ impl std::fmt::Display for TensorProblem {
         match self {
             TensorProblem::Missing { tensor, expected } => write!(out, "`{tensor}` {expected:?} is missing"),
             TensorProblem::Extra { tensor, found } => write!(out, "`{tensor}` {found:?} has no place in the model"),
-            TensorProblem::WrongShape {
-                tensor,
-                found,
-                expected,
-            } => {
+            TensorProblem::WrongShape { tensor, found, expected } => {
                 write!(out, "`{tensor}` has the shape {found:?}, expected {expected:?}")
             }
         }
@@ -123,12 +119,7 @@ impl std::fmt::Display for TensorProblem {
 /// Problems as one line; beyond the eighth they are only counted.
 pub(super) fn list_problems(problems: &[TensorProblem]) -> String {
     const SHOWN: usize = 8;
-    let mut line = problems
-        .iter()
-        .take(SHOWN)
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ");
+    let mut line = problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if problems.len() > SHOWN {
         line.push_str(&format!("; and {} more", problems.len() - SHOWN));
     }
@@ -141,36 +132,19 @@ pub(super) fn list_problems(problems: &[TensorProblem]) -> String {
 /// [`CheckpointError::Tensors`] with all that is missing, superfluous or of a wrong shape.
 pub fn check_tensors(path: &Path, config: &ModelConfig, source: &dyn TensorSource) -> Result<(), CheckpointError> {
     let mut problems = Vec::new();
-    let mut unseen: BTreeMap<String, Option<Vec<usize>>> = source
-        .names()
-        .into_iter()
-        .map(|name| (name.clone(), source.shape(&name)))
-        .collect();
+    let mut unseen: BTreeMap<String, Option<Vec<usize>>> =
+        source.names().into_iter().map(|name| (name.clone(), source.shape(&name))).collect();
     for (tensor, expected) in expected_tensors(config) {
         match unseen.remove(&tensor).flatten() {
             None => problems.push(TensorProblem::Missing { tensor, expected }),
-            Some(found) if found != expected => problems.push(TensorProblem::WrongShape {
-                tensor,
-                found,
-                expected,
-            }),
+            Some(found) if found != expected => problems.push(TensorProblem::WrongShape { tensor, found, expected }),
             Some(_) => {}
         }
     }
     for (tensor, found) in unseen {
-        problems.push(TensorProblem::Extra {
-            tensor,
-            found: found.unwrap_or_default(),
-        });
+        problems.push(TensorProblem::Extra { tensor, found: found.unwrap_or_default() });
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(CheckpointError::Tensors {
-            path: path.to_owned(),
-            problems,
-        })
-    }
+    if problems.is_empty() { Ok(()) } else { Err(CheckpointError::Tensors { path: path.to_owned(), problems }) }
 }
 
 #[cfg(test)]
@@ -180,24 +154,15 @@ mod tests {
     #[test]
     fn gguf_names_become_hugging_face_names() {
         assert_eq!(from_gguf("token_embd.weight"), "model.embed_tokens.weight");
-        assert_eq!(
-            from_gguf("blk.12.ffn_down.weight"),
-            "model.layers.12.mlp.down_proj.weight"
-        );
-        assert_eq!(
-            from_gguf("blk.0.attn_q_norm.weight"),
-            "model.layers.0.self_attn.q_norm.weight"
-        );
+        assert_eq!(from_gguf("blk.12.ffn_down.weight"), "model.layers.12.mlp.down_proj.weight");
+        assert_eq!(from_gguf("blk.0.attn_q_norm.weight"), "model.layers.0.self_attn.q_norm.weight");
         assert_eq!(from_gguf("blk.x.ffn_down.weight"), "blk.x.ffn_down.weight");
         assert_eq!(from_gguf("blk.0.ffn_gate_exps.weight"), "blk.0.ffn_gate_exps.weight");
     }
 
     #[test]
     fn long_lists_are_cut() {
-        let problem = |n: usize| TensorProblem::Missing {
-            tensor: format!("t{n}"),
-            expected: vec![n],
-        };
+        let problem = |n: usize| TensorProblem::Missing { tensor: format!("t{n}"), expected: vec![n] };
         let line = list_problems(&(0..10).map(problem).collect::<Vec<_>>());
         assert!(line.starts_with("`t0` [0] is missing; `t1`"), "{line}");
         assert!(line.ends_with("; and 2 more"), "{line}");

@@ -67,25 +67,13 @@ impl SafetensorsFile {
         let mut tensors = BTreeMap::new();
         for (name, info) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
             let info: TensorInfo = serde_json::from_value(info).map_err(|error| {
-                bad(
-                    8,
-                    &format!("tensor `{name}` in the header"),
-                    error.to_string(),
-                    "dtype, shape, data_offsets",
-                )
+                bad(8, &format!("tensor `{name}` in the header"), error.to_string(), "dtype, shape, data_offsets")
             })?;
             let (start, end) = info.data_offsets;
             let (start, end) = (data.saturating_add(start as u64), data.saturating_add(end as u64));
             if end > size {
                 let (path, missing) = (path.to_owned(), end - size.max(start.min(end)));
-                return Err(CheckpointError::TruncatedTensor {
-                    path,
-                    tensor: name,
-                    start,
-                    end,
-                    size,
-                    missing,
-                });
+                return Err(CheckpointError::TruncatedTensor { path, tensor: name, start, end, size, missing });
             }
             if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
                 return Err(CheckpointError::UnknownTensorType {
@@ -95,27 +83,13 @@ impl SafetensorsFile {
                     known: "F32, F16, BF16".to_owned(),
                 });
             }
-            let tensor = Tensor {
-                kind: info.dtype,
-                shape: info.shape,
-                start: start as usize,
-                end: end as usize,
-            };
+            let tensor = Tensor { kind: info.dtype, shape: info.shape, start: start as usize, end: end as usize };
             tensors.insert(name, tensor);
         }
         SafeTensors::read_metadata(&map).map_err(|error| {
-            bad(
-                8,
-                "the header",
-                error.to_string(),
-                "tensors that cover the data without gap or overlap",
-            )
+            bad(8, "the header", error.to_string(), "tensors that cover the data without gap or overlap")
         })?;
-        Ok(SafetensorsFile {
-            path: path.to_owned(),
-            map,
-            tensors,
-        })
+        Ok(SafetensorsFile { path: path.to_owned(), map, tensors })
     }
 
     pub fn path(&self) -> &Path {
@@ -158,15 +132,11 @@ impl SafetensorsFile {
                     out.iter_mut().zip(pairs).for_each(|(out, value)| *out = value);
                 }
                 Dtype::BF16 => {
-                    let pairs = bytes
-                        .chunks_exact(2)
-                        .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32());
+                    let pairs = bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32());
                     out.iter_mut().zip(pairs).for_each(|(out, value)| *out = value);
                 }
                 _ => {
-                    let fours = bytes
-                        .chunks_exact(4)
-                        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+                    let fours = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
                     out.iter_mut().zip(fours).for_each(|(out, value)| *out = value);
                 }
             }

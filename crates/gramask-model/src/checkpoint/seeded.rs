@@ -34,10 +34,7 @@ pub struct SeededTensors {
 impl SeededTensors {
     /// The tensors of a shape.
     pub fn new(config: &ModelConfig, seed: u64) -> SeededTensors {
-        SeededTensors {
-            tensors: expected_tensors(config),
-            seed,
-        }
+        SeededTensors { tensors: expected_tensors(config), seed }
     }
 
     /// A shape of two small layers with all that is peculiar to a family, for tests of devices.
@@ -62,10 +59,7 @@ impl SeededTensors {
     }
 
     fn find(&self, name: &str) -> Option<&[usize]> {
-        self.tensors
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, shape)| shape.as_slice())
+        self.tensors.iter().find(|(known, _)| known == name).map(|(_, shape)| shape.as_slice())
     }
 }
 

@@ -40,10 +40,7 @@ pub trait TensorSource {
 
 /// Maps a file into memory.
 pub(super) fn map_file(path: &Path) -> Result<Mmap, CheckpointError> {
-    let io = |source| CheckpointError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| CheckpointError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     // SAFETY: the map is read-only and private to this process. Another process that changes or cuts the file while
     // it is mapped could change the bytes under us; the module's documentation says not to. All reads are of plain
@@ -78,9 +75,7 @@ pub(super) fn by_rows<T: Element>(rows: usize, columns: usize, row: impl Fn(usiz
         elements
             .par_chunks_mut(columns)
             .enumerate()
-            .for_each_init(Vec::new, |scratch, (index, target)| {
-                T::fill(target, scratch, |out| row(index, out))
-            });
+            .for_each_init(Vec::new, |scratch, (index, target)| T::fill(target, scratch, |out| row(index, out)));
     }
     elements
 }

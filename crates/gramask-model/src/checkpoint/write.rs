@@ -16,10 +16,7 @@ impl Checkpoint {
     /// # Errors
     /// When a file cannot be written; [`CheckpointError::Unwritable`] for what such a folder cannot say.
     pub fn write(&self, folder: &Path, half: bool) -> Result<usize, CheckpointError> {
-        let io = |path: &Path, source| CheckpointError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |path: &Path, source| CheckpointError::Io { path: path.to_owned(), source };
         let text = |name: &str, value: &Value| -> Result<(), CheckpointError> {
             let path = folder.join(name);
             std::fs::write(&path, format!("{value:#}\n")).map_err(|source| io(&path, source))
@@ -39,10 +36,7 @@ impl Checkpoint {
     /// The tokenizer's file, which has been read back: it must be the same tokenizer.
     fn tokenizer_json(&self) -> Result<String, CheckpointError> {
         let ours = &self.tokenizer;
-        let unwritable = |what: String| CheckpointError::Unwritable {
-            path: self.path.clone(),
-            what,
-        };
+        let unwritable = |what: String| CheckpointError::Unwritable { path: self.path.clone(), what };
         let json = ours.to_json().map_err(|error| unwritable(error.to_string()))?;
         let bos = ours.bos().and_then(|id| ours.token_text(id));
         let theirs = Tokenizer::from_json(json.as_bytes(), ours.size(), bos.as_deref(), ours.end_tokens(), &[])
@@ -53,9 +47,7 @@ impl Checkpoint {
             .all(|id| ours.is_special(id) == theirs.is_special(id) && ours.token_bytes(id) == theirs.token_bytes(id));
         match same && ours.end_tokens() == theirs.end_tokens() && ours.adds_bos() == theirs.adds_bos() {
             true => Ok(json),
-            false => Err(unwritable(
-                "the tokenizer means something else once it is a tokenizer.json".into(),
-            )),
+            false => Err(unwritable("the tokenizer means something else once it is a tokenizer.json".into())),
         }
     }
 
@@ -76,18 +68,8 @@ impl Checkpoint {
         let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, shape) in expected_tensors(&self.config) {
             let bytes: Vec<u8> = match half {
-                false => self
-                    .tensors
-                    .read_f32(&name)?
-                    .iter()
-                    .flat_map(|x| x.to_le_bytes())
-                    .collect(),
-                true => self
-                    .tensors
-                    .read_f16(&name)?
-                    .iter()
-                    .flat_map(|x| x.to_le_bytes())
-                    .collect(),
+                false => self.tensors.read_f32(&name)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                true => self.tensors.read_f16(&name)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
             };
             tensors.push((name, shape, bytes));
         }
@@ -104,10 +86,7 @@ impl Checkpoint {
             .map_err(failed)?;
         let metadata = [("format".to_owned(), "pt".to_owned())];
         serialize_to_file(views, Some(metadata.into()), &beside).map_err(failed)?;
-        std::fs::rename(&beside, target).map_err(|source| CheckpointError::Io {
-            path: target.to_owned(),
-            source,
-        })?;
+        std::fs::rename(&beside, target).map_err(|source| CheckpointError::Io { path: target.to_owned(), source })?;
         Ok(tensors.iter().map(|(_, _, bytes)| bytes.len()).sum())
     }
 }
@@ -137,12 +116,7 @@ fn config_json(checkpoint: &Checkpoint, half: bool) -> Result<Value, CheckpointE
     json["rope_scaling"] = match &config.rope_scaling {
         None => Value::Null,
         Some(RopeScaling::Linear { factor }) => json!({ "rope_type": "linear", "factor": factor }),
-        Some(RopeScaling::Llama3 {
-            factor,
-            low_frequency_factor,
-            high_frequency_factor,
-            original_context,
-        }) => json!({
+        Some(RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context }) => json!({
             "rope_type": "llama3",
             "factor": factor,
             "low_freq_factor": low_frequency_factor,

@@ -53,9 +53,7 @@ mod back_end {
         result::init().map_err(failed)?;
         let count = result::device::get_count().map_err(failed)?;
         if count == 0 {
-            return Err(Absence::NoAdapter {
-                what: "NVIDIA's driver is installed and finds no GPU".into(),
-            });
+            return Err(Absence::NoAdapter { what: "NVIDIA's driver is installed and finds no GPU".into() });
         }
         (0..count).map(|number| describe(number).map_err(failed)).collect()
     }
@@ -71,9 +69,7 @@ mod back_end {
             api: format!("CUDA {}.{}", version / 1000, version % 1000 / 10),
             driver: driver(),
             // SAFETY: the device is one of those that the driver has just numbered.
-            memory: unsafe { result::device::total_mem(device) }
-                .ok()
-                .map(|bytes| bytes as u64),
+            memory: unsafe { result::device::total_mem(device) }.ok().map(|bytes| bytes as u64),
             number: usize::try_from(number).unwrap_or(0),
         })
     }

@@ -124,9 +124,6 @@ mod tests {
             assert_eq!(float_type.to_string().parse(), Ok(float_type));
         }
         let error = "fp16".parse::<Dtype>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown float type `fp16`: write `f32`, `f16` or `bf16`"
-        );
+        assert_eq!(error.to_string(), "unknown float type `fp16`: write `f32`, `f16` or `bf16`");
     }
 }

@@ -47,14 +47,8 @@ pub enum DeviceFault {
 }
 
 /// What drivers and Burn say when memory runs out.
-const OUT_OF_MEMORY: [&str; 6] = [
-    "out of memory",
-    "out-of-memory",
-    "out of device memory",
-    "out_of_memory",
-    "not enough memory",
-    "buffer too big",
-];
+const OUT_OF_MEMORY: [&str; 6] =
+    ["out of memory", "out-of-memory", "out of device memory", "out_of_memory", "not enough memory", "buffer too big"];
 
 /// What they say when a device is gone. The last two are Burn's, whose thread for the device has ended.
 const LOST: [&str; 9] = [
@@ -76,12 +70,7 @@ impl DeviceFault {
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
         let (reason, name) = (first_part(message), name_of(device));
         if says(&OUT_OF_MEMORY) {
-            return DeviceFault::OutOfMemory {
-                device: name,
-                demand: None,
-                memory: memory_of(device),
-                reason,
-            };
+            return DeviceFault::OutOfMemory { device: name, demand: None, memory: memory_of(device), reason };
         }
         match says(&LOST) {
             true => DeviceFault::Lost { device: name, reason },
@@ -92,10 +81,9 @@ impl DeviceFault {
     /// The fault that an error of Burn's tells of.
     pub fn of_execution(device: &Device, error: &ExecutionError) -> DeviceFault {
         match error {
-            ExecutionError::DevicePoisoned { reason } => DeviceFault::Lost {
-                device: name_of(device),
-                reason: first_part(reason),
-            },
+            ExecutionError::DevicePoisoned { reason } => {
+                DeviceFault::Lost { device: name_of(device), reason: first_part(reason) }
+            }
             ExecutionError::WithContext { reason } | ExecutionError::Generic { reason, .. } => {
                 DeviceFault::of(device, reason)
             }
@@ -105,14 +93,9 @@ impl DeviceFault {
     /// The same, where it is known what was to be held in memory.
     pub fn asking(self, asked: Demand) -> DeviceFault {
         match self {
-            DeviceFault::OutOfMemory {
-                device, memory, reason, ..
-            } => DeviceFault::OutOfMemory {
-                device,
-                demand: Some(asked),
-                memory,
-                reason,
-            },
+            DeviceFault::OutOfMemory { device, memory, reason, .. } => {
+                DeviceFault::OutOfMemory { device, demand: Some(asked), memory, reason }
+            }
             other => other,
         }
     }
@@ -155,8 +138,7 @@ pub fn guard<T>(device: &Device, work: impl FnOnce() -> T) -> Result<T, DeviceFa
 
 fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
 }
 
 #[cfg(test)]
@@ -178,10 +160,7 @@ mod tests {
             "Not enough memory left.",
         ] {
             let fault = of(message);
-            assert!(
-                matches!(&fault, DeviceFault::OutOfMemory { .. }),
-                "{message}: {fault:?}"
-            );
+            assert!(matches!(&fault, DeviceFault::OutOfMemory { .. }), "{message}: {fault:?}");
             assert!(!fault.to_string().contains("0: a"), "no backtrace: {fault}");
         }
         for message in [
@@ -195,9 +174,7 @@ mod tests {
         let fault = of("A compilation error happened during launch\nCaused by:\n  naga");
         assert!(matches!(fault, DeviceFault::Failed { .. }));
         assert!(
-            fault
-                .to_string()
-                .ends_with("failed: A compilation error happened during launch Caused by: naga"),
+            fault.to_string().ends_with("failed: A compilation error happened during launch Caused by: naga"),
             "{fault}"
         );
     }
@@ -205,26 +182,15 @@ mod tests {
     #[test]
     fn errors_of_reading_keep_their_meaning() {
         let device = Device::flex();
-        let poisoned = ExecutionError::DevicePoisoned {
-            reason: "a trap".into(),
-        };
+        let poisoned = ExecutionError::DevicePoisoned { reason: "a trap".into() };
         assert!(DeviceFault::of_execution(&device, &poisoned).is_lost());
         let memory = ExecutionError::generic("out of device memory allocating 8 bytes");
-        assert!(matches!(
-            DeviceFault::of_execution(&device, &memory),
-            DeviceFault::OutOfMemory { .. }
-        ));
+        assert!(matches!(DeviceFault::of_execution(&device, &memory), DeviceFault::OutOfMemory { .. }));
     }
 
     #[test]
     fn out_of_memory_says_what_was_asked_and_what_would_fit() {
-        let demand = Demand {
-            weights: 100 << 20,
-            position: 1 << 20,
-            slots: 64,
-            length: 256,
-            pass: 64 << 20,
-        };
+        let demand = Demand { weights: 100 << 20, position: 1 << 20, slots: 64, length: 256, pass: 64 << 20 };
         let fault = DeviceFault::OutOfMemory {
             device: "wgpu:0".into(),
             demand: None,
@@ -232,14 +198,8 @@ mod tests {
             reason: String::new(),
         };
         let message = fault.asking(demand).to_string();
-        assert!(
-            message.contains("64 sequences of 256 positions") && message.contains("4.0 GiB"),
-            "{message}"
-        );
+        assert!(message.contains("64 sequences of 256 positions") && message.contains("4.0 GiB"), "{message}");
         // (4096 - 100 - 64) / 256 slots at this length; 3932 / 64 positions at this number.
-        assert!(
-            message.contains("15 sequences of 256 positions") && message.contains("64 of 61"),
-            "{message}"
-        );
+        assert!(message.contains("15 sequences of 256 positions") && message.contains("64 of 61"), "{message}");
     }
 }

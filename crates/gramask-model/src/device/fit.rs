@@ -43,9 +43,7 @@ impl Demand {
 
     /// The cache alone, in bytes.
     pub fn cache(&self) -> u64 {
-        (self.slots as u64)
-            .saturating_mul(self.length as u64)
-            .saturating_mul(self.position)
+        (self.slots as u64).saturating_mul(self.length as u64).saturating_mul(self.position)
     }
 
     /// All of it, in bytes.
@@ -80,19 +78,15 @@ impl Demand {
         let fits = self.fits(memory);
         text += &match fits {
             Fits { slots: 0, length: 0 } => "; not even one short sequence fits beside these weights".into(),
-            Fits { slots, length: 0 } => format!(
-                "; {slots} sequences of {length} positions would fit",
-                length = self.length
-            ),
+            Fits { slots, length: 0 } => {
+                format!("; {slots} sequences of {length} positions would fit", length = self.length)
+            }
             Fits { slots: 0, length } => format!("; {} sequences of {length} positions would fit", self.slots),
             // It fits by this arithmetic, and yet it did not: others use the device, or its pages are torn.
             Fits { slots, .. } if slots >= self.slots => {
                 "; other programs, or pages that are held, use the rest: take fewer sequences (--batch)".into()
             }
-            Fits {
-                slots: fewer,
-                length: shorter,
-            } => {
+            Fits { slots: fewer, length: shorter } => {
                 format!("; {fewer} sequences of {length} positions would fit, or {slots} of {shorter}")
             }
         };
@@ -129,13 +123,7 @@ mod tests {
 
     #[test]
     fn what_fits_fits_and_one_more_does_not() {
-        let asked = Demand {
-            weights: 1000,
-            position: 48,
-            slots: 100,
-            length: 64,
-            pass: 500,
-        };
+        let asked = Demand { weights: 1000, position: 48, slots: 100, length: 64, pass: 500 };
         let memory = 200_000;
         assert!(asked.total() > memory);
         let Fits { slots, length } = asked.fits(memory);

@@ -8,13 +8,7 @@ use super::info::{Absence, Adapter, AdapterKind};
 use super::name::DeviceName;
 use super::options::MemoryPool;
 
-pub(super) const BACK_END: BackEnd = BackEnd {
-    name: "flex",
-    device: |_| DeviceName::Flex,
-    adapters,
-    pools: &[],
-    open,
-};
+pub(super) const BACK_END: BackEnd = BackEnd { name: "flex", device: |_| DeviceName::Flex, adapters, pools: &[], open };
 
 fn adapters() -> Result<Vec<Adapter>, Absence> {
     Ok(vec![Adapter {

@@ -129,10 +129,7 @@ pub fn list() -> Listing {
                 let numbered = adapters.into_iter().enumerate();
                 present.extend(numbered.map(|(number, adapter)| describe((back_end.device)(number), adapter)));
             }
-            Err(reason) => absent.push(AbsentBackEnd {
-                back_end: back_end.name,
-                reason,
-            }),
+            Err(reason) => absent.push(AbsentBackEnd { back_end: back_end.name, reason }),
         }
     }
     Listing { present, absent }
@@ -145,12 +142,7 @@ fn describe(name: DeviceName, adapter: Adapter) -> DeviceInfo {
         Ok(types) => (types, None),
         Err(fault) => (Vec::new(), Some(fault)),
     };
-    DeviceInfo {
-        device: name,
-        adapter,
-        float_types,
-        fault,
-    }
+    DeviceInfo { device: name, adapter, float_types, fault }
 }
 
 #[cfg(test)]
@@ -167,11 +159,7 @@ mod tests {
         back_ends.dedup();
         back_ends.extend(listing.absent.iter().map(|absent| absent.back_end));
         back_ends.sort_unstable();
-        assert_eq!(
-            back_ends,
-            ["cuda", "flex", "wgpu"],
-            "each back end is in one of the lists"
-        );
+        assert_eq!(back_ends, ["cuda", "flex", "wgpu"], "each back end is in one of the lists");
         for absent in &listing.absent {
             let reason = absent.reason.to_string();
             assert!(!reason.is_empty());

@@ -118,10 +118,7 @@ impl FromStr for DeviceName {
     type Err = DeviceError;
 
     fn from_str(given: &str) -> Result<Self, DeviceError> {
-        let unknown = || DeviceError::Unknown {
-            given: given.to_owned(),
-            available: available(),
-        };
+        let unknown = || DeviceError::Unknown { given: given.to_owned(), available: available() };
         let (kind, number) = match given.split_once(':') {
             // `parse` alone would also take "+1".
             Some((kind, n)) if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => {
@@ -157,23 +154,14 @@ impl DeviceName {
     pub fn open_with(self, options: OpenOptions) -> Result<Device, DeviceError> {
         let back_end = back_end(self);
         match (back_end.adapters)() {
-            Err(reason) => Err(DeviceError::Absent {
-                name: self,
-                reason,
-                available: available(),
-            }),
-            Ok(adapters) if self.number() >= adapters.len() => Err(DeviceError::NotPresent {
-                name: self,
-                available: available(),
-            }),
+            Err(reason) => Err(DeviceError::Absent { name: self, reason, available: available() }),
+            Ok(adapters) if self.number() >= adapters.len() => {
+                Err(DeviceError::NotPresent { name: self, available: available() })
+            }
             Ok(adapters) => {
                 let known = back_end.pools;
                 if let Some(pool) = options.memory_pool.filter(|pool| !known.contains(pool)) {
-                    return Err(DeviceError::MemoryPool {
-                        name: self,
-                        pool,
-                        known,
-                    });
+                    return Err(DeviceError::MemoryPool { name: self, pool, known });
                 }
                 let device = (back_end.open)(self.number(), &adapters[self.number()], options.memory_pool)
                     .map_err(|reason| DeviceError::Broken { name: self, reason })?;
@@ -218,14 +206,9 @@ mod tests {
 
     #[test]
     fn wrong_names_say_what_would_be_right() {
-        for given in [
-            "", "cpu", "flex:0", "cuda:", "cuda:-1", "cuda:+1", "wgpu:a", "CUDA", "cuda:1:2",
-        ] {
+        for given in ["", "cpu", "flex:0", "cuda:", "cuda:-1", "cuda:+1", "wgpu:a", "CUDA", "cuda:1:2"] {
             let message = given.parse::<DeviceName>().unwrap_err().to_string();
-            assert!(
-                message.contains(&format!("`{given}`")) && message.contains("available here: flex"),
-                "{message}"
-            );
+            assert!(message.contains(&format!("`{given}`")) && message.contains("available here: flex"), "{message}");
         }
     }
 
@@ -233,10 +216,7 @@ mod tests {
     fn a_device_that_is_not_there_is_an_error_that_lists_those_that_are() {
         for name in [DeviceName::Wgpu(999), DeviceName::Cuda(999)] {
             let message = name.open().unwrap_err().to_string();
-            assert!(
-                message.contains(&name.to_string()) && message.contains("available here: flex"),
-                "{message}"
-            );
+            assert!(message.contains(&name.to_string()) && message.contains("available here: flex"), "{message}");
         }
         assert!(super::super::is_flex(&DeviceName::Flex.open().unwrap()));
         assert_eq!(available()[0], DeviceName::Flex);

@@ -21,11 +21,7 @@ struct Opened {
 pub(super) fn note(device: &Device, name: DeviceName, memory: Option<u64>) {
     let mut opened = OPENED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if !opened.iter().any(|known| known.device == *device) {
-        opened.push(Opened {
-            device: device.clone(),
-            name,
-            memory,
-        });
+        opened.push(Opened { device: device.clone(), name, memory });
     }
 }
 

@@ -21,11 +21,9 @@ impl OpenOptions {
     /// Checks an open device.
     pub(super) fn check(self, name: DeviceName, device: &Device) -> Result<(), DeviceError> {
         match self.float_type {
-            Some(wanted) if !wanted.is_supported(device) => Err(DeviceError::Dtype {
-                name,
-                wanted,
-                supported: Dtype::of(device),
-            }),
+            Some(wanted) if !wanted.is_supported(device) => {
+                Err(DeviceError::Dtype { name, wanted, supported: Dtype::of(device) })
+            }
             _ => Ok(()),
         }
     }
@@ -95,10 +93,7 @@ mod tests {
     #[test]
     fn the_cpu_has_no_pool_and_says_so() {
         for memory_pool in MemoryPool::ALL {
-            let options = OpenOptions {
-                memory_pool: Some(memory_pool),
-                float_type: None,
-            };
+            let options = OpenOptions { memory_pool: Some(memory_pool), float_type: None };
             let error = DeviceName::Flex.open_with(options).unwrap_err().to_string();
             assert_eq!(
                 error,
@@ -116,18 +111,12 @@ mod tests {
             let supported = Dtype::of(&device);
             assert!(supported.contains(&Dtype::F32), "{name}");
             for float_type in Dtype::ALL {
-                let options = OpenOptions {
-                    memory_pool: None,
-                    float_type: Some(float_type),
-                };
+                let options = OpenOptions { memory_pool: None, float_type: Some(float_type) };
                 let opened = name.open_with(options);
                 assert_eq!(opened.is_ok(), supported.contains(&float_type), "{name} {float_type}");
                 if let Err(error) = opened {
                     let message = error.to_string();
-                    assert!(
-                        message.contains(&format!("does not compute in {float_type}: it has f32")),
-                        "{message}"
-                    );
+                    assert!(message.contains(&format!("does not compute in {float_type}: it has f32")), "{message}");
                 }
             }
         }

@@ -130,14 +130,8 @@ mod back_end {
         let instance = vulkan.shared_instance().raw_instance();
         // SAFETY: the physical device is one of this instance, which outlives the call.
         let properties = unsafe { instance.get_physical_device_memory_properties(vulkan.raw_physical_device()) };
-        let heaps = properties
-            .memory_heaps
-            .iter()
-            .take(properties.memory_heap_count as usize);
-        heaps
-            .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0)
-            .map(|heap| heap.size)
-            .max()
+        let heaps = properties.memory_heaps.iter().take(properties.memory_heap_count as usize);
+        heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).max()
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "freebsd", windows)))]
@@ -148,10 +142,7 @@ mod back_end {
     pub fn open(position: usize, adapter: &Adapter, pool: Option<MemoryPool>) -> Result<Device, String> {
         let Some(pool) = pool else {
             let all = Device::enumerate(DeviceType::Wgpu).into_vec();
-            return all
-                .into_iter()
-                .nth(position)
-                .ok_or_else(|| "the driver does not find it any more".to_owned());
+            return all.into_iter().nth(position).ok_or_else(|| "the driver does not find it any more".to_owned());
         };
         let kind = match adapter.kind {
             AdapterKind::Discrete => DeviceKind::DiscreteGpu(adapter.number),
@@ -173,11 +164,8 @@ mod back_end {
             MemoryPool::Sliced => MemoryConfiguration::Adaptive,
             MemoryPool::Exclusive => MemoryConfiguration::ExclusivePages,
         };
-        let device = Device::wgpu_options()
-            .device_kind(kind)
-            .memory_config(memory)
-            .init()
-            .map_err(|error| error.to_string())?;
+        let device =
+            Device::wgpu_options().device_kind(kind).memory_config(memory).init().map_err(|error| error.to_string())?;
         opened.push((device.clone(), pool));
         Ok(device)
     }

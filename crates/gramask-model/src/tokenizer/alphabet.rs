@@ -14,11 +14,9 @@ impl Alphabet {
     pub fn bytes(self, token: &str) -> Vec<u8> {
         match self {
             // A token with a character from outside the alphabet stands for its own text.
-            Alphabet::ByteLevel => token
-                .chars()
-                .map(byte_of)
-                .collect::<Option<Vec<u8>>>()
-                .unwrap_or_else(|| token.as_bytes().to_vec()),
+            Alphabet::ByteLevel => {
+                token.chars().map(byte_of).collect::<Option<Vec<u8>>>().unwrap_or_else(|| token.as_bytes().to_vec())
+            }
             Alphabet::SentencePiece => match byte_fallback(token) {
                 Some(byte) => vec![byte],
                 None => token.replace('▁', " ").into_bytes(),
@@ -38,9 +36,7 @@ fn is_printed(byte: u8) -> bool {
 fn byte_of(c: char) -> Option<u8> {
     match u32::from(c) {
         code @ 0..=0xff => u8::try_from(code).ok().filter(|&byte| is_printed(byte)),
-        code => (0..=u8::MAX)
-            .filter(|&byte| !is_printed(byte))
-            .nth((code - 0x100) as usize),
+        code => (0..=u8::MAX).filter(|&byte| !is_printed(byte)).nth((code - 0x100) as usize),
     }
 }
 
@@ -60,15 +56,9 @@ mod tests {
 
     #[test]
     fn the_alphabet_is_gpt_2s() {
-        for (character, byte) in [
-            ('Ġ', b' '),
-            ('Ċ', b'\n'),
-            ('ĉ', b'\t'),
-            ('Ā', 0),
-            ('!', b'!'),
-            ('ÿ', 0xff),
-            ('Ń', 0xad),
-        ] {
+        for (character, byte) in
+            [('Ġ', b' '), ('Ċ', b'\n'), ('ĉ', b'\t'), ('Ā', 0), ('!', b'!'), ('ÿ', 0xff), ('Ń', 0xad)]
+        {
             assert_eq!(byte_of(character), Some(byte), "{character}");
         }
         assert_eq!(byte_of(' '), None);

@@ -39,39 +39,19 @@ impl Tokenizer {
     /// A [`TokenizerError`]: an unknown pre-tokenizer, merges of tokens that don't exist, more tokens than `size`,
     /// another number of types than of tokens.
     pub fn from_gguf(file: &GgufVocabulary<'_>) -> Result<Tokenizer, TokenizerError> {
-        let GgufVocabulary {
-            tokens, kinds, size, ..
-        } = *file;
+        let GgufVocabulary { tokens, kinds, size, .. } = *file;
         if tokens.len() > size {
             let (token, id) = (tokens[size].clone(), size as u32);
-            return Err(TokenizerError::IdBeyondVocabulary {
-                token: format!("`{token}`"),
-                id,
-                size,
-            });
+            return Err(TokenizerError::IdBeyondVocabulary { token: format!("`{token}`"), id, size });
         }
         if !kinds.is_empty() && kinds.len() != tokens.len() {
-            return Err(TokenizerError::WrongCount {
-                what: "token types",
-                found: kinds.len(),
-                expected: tokens.len(),
-            });
+            return Err(TokenizerError::WrongCount { what: "token types", found: kinds.len(), expected: tokens.len() });
         }
         let kind = |id: usize| kinds.get(id).copied().unwrap_or(1);
-        let Splitting {
-            pre_tokenizer,
-            ignore_merges,
-            nfc,
-        } = by_name(file.pre, file.add_prefix_space)?;
-        let refused = |error: tokenizers::Error| TokenizerError::Refused {
-            message: error.to_string(),
-        };
+        let Splitting { pre_tokenizer, ignore_merges, nfc } = by_name(file.pre, file.add_prefix_space)?;
+        let refused = |error: tokenizers::Error| TokenizerError::Refused { message: error.to_string() };
 
-        let ids: HashMap<&str, u32> = tokens
-            .iter()
-            .enumerate()
-            .map(|(id, text)| (text.as_str(), id as u32))
-            .collect();
+        let ids: HashMap<&str, u32> = tokens.iter().enumerate().map(|(id, text)| (text.as_str(), id as u32)).collect();
         let merges = file.merges.iter().enumerate();
         let merges = merges.map(|(index, merge)| split_merge(index, merge, |text| ids.contains_key(text)));
         let merges = merges.collect::<Result<Vec<_>, _>>()?;
@@ -85,9 +65,7 @@ impl Tokenizer {
         if nfc {
             inner.with_normalizer(Some(NFC)).map_err(refused)?;
         }
-        inner
-            .with_pre_tokenizer(Some(pre_tokenizer))
-            .with_decoder(Some(ByteLevel::default()));
+        inner.with_pre_tokenizer(Some(pre_tokenizer)).with_decoder(Some(ByteLevel::default()));
         let added = (0..tokens.len()).filter(|&id| matches!(kind(id), 3 | 4) && !tokens[id].is_empty());
         let added = added.map(|id| AddedToken::from(tokens[id].as_str(), kind(id) == 3).normalized(false));
         inner.add_tokens(added.collect::<Vec<_>>()).map_err(refused)?;
@@ -102,24 +80,14 @@ impl Tokenizer {
             };
         }
         let adds_bos = file.adds_bos.unwrap_or(ignore_merges) && file.bos.is_some();
-        Tokenizer::from_parts(Parts {
-            inner,
-            writes,
-            end: file.end.clone(),
-            bos: file.bos,
-            adds_bos,
-        })
+        Tokenizer::from_parts(Parts { inner, writes, end: file.end.clone(), bos: file.bos, adds_bos })
     }
 }
 
 /// Takes a merge apart, and checks that both sides and their concatenation are tokens: the `tokenizers` crate relies on
 /// that.
 fn split_merge(index: usize, merge: &str, is_token: impl Fn(&str) -> bool) -> Result<(String, String), TokenizerError> {
-    let bad = |problem: String| TokenizerError::BadMerge {
-        index,
-        merge: merge.to_owned(),
-        problem,
-    };
+    let bad = |problem: String| TokenizerError::BadMerge { index, merge: merge.to_owned(), problem };
     // The first character may itself be a space, in vocabularies that are not quite byte-level.
     let space = merge.char_indices().skip(1).find(|&(_, c)| c == ' ');
     let (left, right) = space

@@ -71,21 +71,17 @@ impl Tokenizer {
         })?;
         check_model(&description.model)?;
         let alphabet = alphabet(&description)?;
-        let inner = Inner::from_bytes(json).map_err(|error| TokenizerError::Refused {
-            message: error.to_string(),
-        })?;
+        let inner = Inner::from_bytes(json).map_err(|error| TokenizerError::Refused { message: error.to_string() })?;
 
         let added: HashMap<u32, &Added> = description.added_tokens.iter().map(|token| (token.id, token)).collect();
         let unknown = description.model.unk_token.as_deref();
         let mut writes = vec![None; size];
         for (text, id) in inner.get_vocab(true) {
-            let place = writes
-                .get_mut(id as usize)
-                .ok_or_else(|| TokenizerError::IdBeyondVocabulary {
-                    token: format!("`{text}`"),
-                    id,
-                    size,
-                })?;
+            let place = writes.get_mut(id as usize).ok_or_else(|| TokenizerError::IdBeyondVocabulary {
+                token: format!("`{text}`"),
+                id,
+                size,
+            })?;
             *place = match added.get(&id) {
                 Some(token) if token.special => None,
                 // Added tokens are matched in the text itself.
@@ -97,19 +93,10 @@ impl Tokenizer {
         let mut end = end.to_vec();
         end.extend(end_texts.iter().filter_map(|text| inner.token_to_id(text)));
         // What the post-processor puts before nothing at all.
-        let prefix = inner
-            .encode_fast("", true)
-            .ok()
-            .and_then(|encoding| encoding.get_ids().first().copied());
+        let prefix = inner.encode_fast("", true).ok().and_then(|encoding| encoding.get_ids().first().copied());
         let bos = bos.and_then(|text| inner.token_to_id(text));
         let adds_bos = bos.is_some() && prefix == bos;
-        Tokenizer::from_parts(Parts {
-            inner,
-            writes,
-            end,
-            bos,
-            adds_bos,
-        })
+        Tokenizer::from_parts(Parts { inner, writes, end, bos, adds_bos })
     }
 }
 
@@ -133,11 +120,7 @@ fn check_model(model: &Model) -> Result<(), TokenizerError> {
             check_merge(index, left, right, is_token)?;
         } else if !right.starts_with(prefix) {
             let problem = format!("the second token does not start with `{prefix}`");
-            return Err(TokenizerError::BadMerge {
-                index,
-                merge: format!("{left} {right}"),
-                problem,
-            });
+            return Err(TokenizerError::BadMerge { index, merge: format!("{left} {right}"), problem });
         }
     }
     Ok(())
@@ -155,22 +138,15 @@ fn alphabet(description: &Description) -> Result<Alphabet, TokenizerError> {
     } else if kinds.iter().any(|kind| matches!(*kind, "ByteFallback" | "Metaspace")) {
         Ok(Alphabet::SentencePiece)
     } else {
-        let found = if kinds.is_empty() {
-            "no decoder".to_owned()
-        } else {
-            format!("the decoder {}", kinds.join(", "))
-        };
+        let found =
+            if kinds.is_empty() { "no decoder".to_owned() } else { format!("the decoder {}", kinds.join(", ")) };
         Err(TokenizerError::UnknownAlphabet { found })
     }
 }
 
 /// The types of a decoder or pre-tokenizer and of its parts.
 fn collect_kinds<'a>(value: &'a Value, kinds: &mut Vec<&'a str>) {
-    if let Some(kind) = value
-        .get("type")
-        .and_then(Value::as_str)
-        .filter(|&kind| kind != "Sequence")
-    {
+    if let Some(kind) = value.get("type").and_then(Value::as_str).filter(|&kind| kind != "Sequence") {
         kinds.push(kind);
     }
     for parts in ["decoders", "pretokenizers"] {

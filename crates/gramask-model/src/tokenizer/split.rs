@@ -53,16 +53,10 @@ pub(super) fn by_name(name: &str, add_prefix_space: bool) -> Result<Splitting, T
         Ok(plain(vec![Digits::new(true).into(), bytes(true)]))
     } else if LLAMA3.contains(&name) {
         let steps = vec![isolated(llama3!(r"\p{N}{1,3}"))?, bytes(false)];
-        Ok(Splitting {
-            ignore_merges: true,
-            ..plain(steps)
-        })
+        Ok(Splitting { ignore_merges: true, ..plain(steps) })
     } else if QWEN2.contains(&name) {
         let steps = vec![isolated(llama3!(r"\p{N}"))?, bytes(false)];
-        Ok(Splitting {
-            nfc: true,
-            ..plain(steps)
-        })
+        Ok(Splitting { nfc: true, ..plain(steps) })
     } else if name == DEFAULT {
         let steps = [
             r"[\p{P}\$\+<=>\^~\|]+",
@@ -74,12 +68,7 @@ pub(super) fn by_name(name: &str, add_prefix_space: bool) -> Result<Splitting, T
         steps.push(bytes(false));
         Ok(plain(steps))
     } else {
-        let known = GPT2
-            .iter()
-            .chain(&DIGITS)
-            .chain(&LLAMA3)
-            .chain(&QWEN2)
-            .chain(&[DEFAULT]);
+        let known = GPT2.iter().chain(&DIGITS).chain(&LLAMA3).chain(&QWEN2).chain(&[DEFAULT]);
         Err(TokenizerError::UnknownPreTokenizer {
             found: name.to_owned(),
             known: known.copied().collect::<Vec<_>>().join(", "),
@@ -89,13 +78,7 @@ pub(super) fn by_name(name: &str, add_prefix_space: bool) -> Result<Splitting, T
 
 /// Cuts before and behind each match.
 fn isolated(pattern: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
-    Split::new(
-        SplitPattern::Regex(pattern.to_owned()),
-        SplitDelimiterBehavior::Isolated,
-        false,
-    )
-    .map(PreTokenizerWrapper::from)
-    .map_err(|error| TokenizerError::Refused {
-        message: error.to_string(),
-    })
+    Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Isolated, false)
+        .map(PreTokenizerWrapper::from)
+        .map_err(|error| TokenizerError::Refused { message: error.to_string() })
 }

@@ -60,10 +60,7 @@ impl Attention {
     fn native(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
         let step = &plan.step;
         cache.update(|keys, values| {
-            (
-                native::store(keys, k, true, step.clone()),
-                native::store(values, v, false, step.clone()),
-            )
+            (native::store(keys, k, true, step.clone()), native::store(values, v, false, step.clone()))
         });
         let Some((keys, values)) = cache.read() else { return q };
         let [tokens, width] = q.dims();
@@ -113,11 +110,7 @@ impl Attention {
     /// Writes each row's new keys or values, `new` `[tokens, kv_heads, head_width]`, behind what its slot holds.
     fn write(&self, mut cache: Tensor<4>, new: Tensor<3>, plan: &Plan) -> Tensor<4> {
         for span in &plan.step.spans {
-            let rows = new
-                .clone()
-                .narrow(0, span.first, span.tokens)
-                .swap_dims(0, 1)
-                .unsqueeze_dim(0);
+            let rows = new.clone().narrow(0, span.first, span.tokens).swap_dims(0, 1).unsqueeze_dim(0);
             let place = s![span.slot, .., span.start..span.start + span.tokens, ..];
             cache = cache.slice_assign(place, rows); // [1, kv_heads, tokens, head_width]
         }
@@ -126,12 +119,7 @@ impl Attention {
 
     /// `q` `[tokens, heads, head_width]` -> `[rows * tokens of the group, heads * head_width]`
     fn attend(&self, q: Tensor<3>, keys: &Tensor<4>, values: &Tensor<4>, group: &Group) -> Tensor<2> {
-        let Group {
-            rows,
-            tokens,
-            keys: seen,
-            ..
-        } = *group;
+        let Group { rows, tokens, keys: seen, .. } = *group;
         let (heads, kv, head) = (self.heads, self.kv_heads, self.head_width);
         let cached = |all: &Tensor<4>| match &group.slots {
             Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., 0..seen, ..]),
@@ -154,9 +142,6 @@ impl Attention {
         }
         let weights = softmax(scores, 3).cast(cached_as);
         let mixed = weights.matmul(cached(values)).cast(dtype); // [rows, kv, heads / kv * tokens, head]
-        mixed
-            .reshape([rows, heads, tokens, head])
-            .swap_dims(1, 2)
-            .reshape([rows * tokens, heads * head])
+        mixed.reshape([rows, heads, tokens, head]).swap_dims(1, 2).reshape([rows * tokens, heads * head])
     }
 }

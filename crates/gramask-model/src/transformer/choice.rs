@@ -74,9 +74,6 @@ impl FromStr for WeightChoice {
         if given == "file" {
             return Ok(WeightChoice::Stored);
         }
-        given
-            .parse()
-            .map(WeightChoice::As)
-            .map_err(|_: KernelError| UnknownWeights { given: given.into() })
+        given.parse().map(WeightChoice::As).map_err(|_: KernelError| UnknownWeights { given: given.into() })
     }
 }

@@ -32,10 +32,7 @@ impl Precision {
 impl<W: Into<WeightChoice>> From<W> for Precision {
     fn from(weights: W) -> Self {
         let dtype = Dtype::F32;
-        Precision {
-            weights: weights.into(),
-            dtype,
-        }
+        Precision { weights: weights.into(), dtype }
     }
 }
 

@@ -61,21 +61,9 @@ pub struct Kernels {
 
 impl Kernels {
     /// All of them.
-    pub const ALL: Kernels = Kernels {
-        norm: true,
-        rotary: true,
-        attention: true,
-        swiglu: true,
-        product: true,
-    };
+    pub const ALL: Kernels = Kernels { norm: true, rotary: true, attention: true, swiglu: true, product: true };
     /// None: the same order of work in tensor operations.
-    pub const NONE: Kernels = Kernels {
-        norm: false,
-        rotary: false,
-        attention: false,
-        swiglu: false,
-        product: false,
-    };
+    pub const NONE: Kernels = Kernels { norm: false, rotary: false, attention: false, swiglu: false, product: false };
 }
 
 impl Default for Kernels {
@@ -184,17 +172,9 @@ impl Block {
         };
         let mut query = None;
         cache.update(|keys, values| {
-            let rotate = if pass.kernels.rotary {
-                ops::rotate_store
-            } else {
-                ops::rotate_store_reference
-            };
+            let rotate = if pass.kernels.rotary { ops::rotate_store } else { ops::rotate_store_reference };
             let rotated = rotate(qkv, &heads, places, keys, values);
-            let Rotated {
-                query: turned,
-                keys,
-                values,
-            } = rotated;
+            let Rotated { query: turned, keys, values } = rotated;
             query = Some(turned);
             (keys, values)
         });
@@ -207,11 +187,7 @@ impl Block {
             .iter()
             .map(|part| match part {
                 Part::Few(tokens) => {
-                    let attend = if pass.kernels.attention {
-                        ops::attend
-                    } else {
-                        ops::attend_reference
-                    };
+                    let attend = if pass.kernels.attention { ops::attend } else { ops::attend_reference };
                     attend(query.clone(), keys.clone(), values.clone(), places, tokens.clone())
                 }
                 Part::Many(groups) => attention.attend_groups(query.clone(), &keys, &values, groups),
@@ -234,11 +210,7 @@ impl Block {
 
 impl Pass {
     fn add_norm(&self, stream: Tensor<2>, delta: Option<Tensor<2>>, norm: &RmsNorm) -> (Tensor<2>, Tensor<2>) {
-        let norm = Norm {
-            weight: &norm.weight,
-            epsilon: norm.epsilon,
-            dtype: self.dtype,
-        };
+        let norm = Norm { weight: &norm.weight, epsilon: norm.epsilon, dtype: self.dtype };
         match self.kernels.norm {
             true => ops::add_norm(stream, delta, &norm),
             false => ops::add_norm_reference(stream, delta, &norm),

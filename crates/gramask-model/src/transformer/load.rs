@@ -63,28 +63,12 @@ impl Transformer {
         check(config, tensors)?;
         let Precision { weights, dtype } = precision.into();
         if !dtype.is_supported(device) {
-            return Err(LoadError::Dtype {
-                dtype,
-                device: format!("{device:?}"),
-                available: Dtype::supported(device),
-            });
+            return Err(LoadError::Dtype { dtype, device: format!("{device:?}"), available: Dtype::supported(device) });
         }
-        let now = Progress {
-            loaded: 0,
-            total: config.parameters(),
-        };
-        let mut loader = Loader {
-            config,
-            tensors,
-            device,
-            weights,
-            progress,
-            now,
-        };
+        let now = Progress { loaded: 0, total: config.parameters() };
+        let mut loader = Loader { config, tensors, device, weights, progress, now };
         let embedding = loader.linear(&["model.embed_tokens"], config.width, false)?;
-        let blocks = (0..config.layers)
-            .map(|layer| loader.block(layer))
-            .collect::<Result<_, _>>()?;
+        let blocks = (0..config.layers).map(|layer| loader.block(layer)).collect::<Result<_, _>>()?;
         let norm = loader.norm("model.norm.weight")?;
         let head = match config.tied_head {
             true => None,
@@ -112,15 +96,10 @@ fn check(config: &ModelConfig, tensors: &dyn TensorSource) -> Result<(), LoadErr
     let wrong = |what: String| Err(LoadError::Configuration { what });
     if config.kv_heads == 0 || !config.heads.is_multiple_of(config.kv_heads) {
         let (heads, kv_heads) = (config.heads, config.kv_heads);
-        return wrong(format!(
-            "{heads} query heads over {kv_heads} key/value heads: the first must be a multiple"
-        ));
+        return wrong(format!("{heads} query heads over {kv_heads} key/value heads: the first must be a multiple"));
     }
     if config.head_width == 0 || !config.head_width.is_multiple_of(2) {
-        return wrong(format!(
-            "heads of width {}: it must be even, rotation works on pairs",
-            config.head_width
-        ));
+        return wrong(format!("heads of width {}: it must be even, rotation works on pairs", config.head_width));
     }
     for (name, expected) in expected_tensors(config) {
         match tensors.shape(&name) {
@@ -210,32 +189,17 @@ impl Loader<'_> {
         let data = self.read(name)?;
         let shape = [data.len()];
         let weight = Tensor::from_data(TensorData::new(data, shape), (self.device, DType::F32));
-        Ok(RmsNorm {
-            weight,
-            epsilon: self.config.norm_epsilon,
-        })
+        Ok(RmsNorm { weight, epsilon: self.config.norm_epsilon })
     }
 
     fn block(&mut self, layer: usize) -> Result<Block, LoadError> {
-        let &ModelConfig {
-            width,
-            hidden,
-            heads,
-            kv_heads,
-            head_width,
-            qkv_bias,
-            qk_norm,
-            ..
-        } = self.config;
+        let &ModelConfig { width, hidden, heads, kv_heads, head_width, qkv_bias, qk_norm, .. } = self.config;
         let name = |part: &str| format!("model.layers.{layer}.{part}");
         let attention_norm = self.norm(&name("input_layernorm.weight"))?;
         let [q, k, v] = ["q", "k", "v"].map(|x| name(&format!("self_attn.{x}_proj")));
         let qkv = self.linear(&[&q, &k, &v], width, qkv_bias)?;
         let norms = match qk_norm {
-            true => Some((
-                self.norm(&name("self_attn.q_norm.weight"))?,
-                self.norm(&name("self_attn.k_norm.weight"))?,
-            )),
+            true => Some((self.norm(&name("self_attn.q_norm.weight"))?, self.norm(&name("self_attn.k_norm.weight"))?)),
             false => None,
         };
         let output = self.linear(&[&name("self_attn.o_proj")], heads * head_width, false)?;
@@ -244,14 +208,7 @@ impl Loader<'_> {
         let down = self.linear(&[&name("mlp.down_proj")], hidden, false)?;
         Ok(Block {
             attention_norm,
-            attention: Attention {
-                qkv,
-                norms,
-                output,
-                heads,
-                kv_heads,
-                head_width,
-            },
+            attention: Attention { qkv, norms, output, heads, kv_heads, head_width },
             feed_forward_norm,
             feed_forward: FeedForward { gate_up, down, hidden },
         })

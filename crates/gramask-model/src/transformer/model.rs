@@ -105,18 +105,10 @@ impl Transformer {
     pub fn weight_bytes(&self) -> usize {
         let blocks = self.blocks.iter().flat_map(|block| {
             let (attention, feed_forward) = (&block.attention, &block.feed_forward);
-            [
-                &attention.qkv,
-                &attention.output,
-                &feed_forward.gate_up,
-                &feed_forward.down,
-            ]
+            [&attention.qkv, &attention.output, &feed_forward.gate_up, &feed_forward.down]
         });
         let around = [Some(&self.embedding), self.head.as_ref()];
-        blocks
-            .chain(around.into_iter().flatten())
-            .map(|linear| linear.bytes())
-            .sum()
+        blocks.chain(around.into_iter().flatten()).map(|linear| linear.bytes()).sum()
     }
 
     /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default, and on GPUs,
@@ -197,11 +189,7 @@ impl Transformer {
         if let Some(wanted) = wanted {
             x = x.select(0, self.upload(wanted)); // [wanted, width]
         }
-        Ok(self
-            .head
-            .as_ref()
-            .unwrap_or(&self.embedding)
-            .forward(self.norm.forward(x, &plan.way)))
+        Ok(self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(x, &plan.way)))
     }
 
     fn plan(&self, step: Step, capacity: usize) -> Plan {
@@ -211,10 +199,7 @@ impl Transformer {
                 Way::Portable(Box::new(Portable::new(&step, capacity, &self.device)))
             }
         };
-        Plan {
-            step: Arc::new(step),
-            way,
-        }
+        Plan { step: Arc::new(step), way }
     }
 
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {
@@ -264,9 +249,7 @@ mod tests {
             let mut cache = Cache::new(model.config(), 3, 64, &device).unwrap();
             let before = addresses(&cache);
             for tokens in [&[1; 40][..], &[2]] {
-                model
-                    .forward(&mut cache, &[Row { slot: 1, tokens }], Select::Last)
-                    .unwrap();
+                model.forward(&mut cache, &[Row { slot: 1, tokens }], Select::Last).unwrap();
                 assert_eq!(addresses(&cache), before);
             }
             cache.copy(1, 2, 30).unwrap();

@@ -84,28 +84,16 @@ impl Rows<'_> {
 /// `x` itself, or a copy where its rows are not contiguous.
 fn with_rows(x: FlexTensor) -> FlexTensor {
     let strides = x.layout().strides();
-    if strides[1] == 1 && strides[0] >= 0 {
-        x
-    } else {
-        x.to_contiguous()
-    }
+    if strides[1] == 1 && strides[0] >= 0 { x } else { x.to_contiguous() }
 }
 
 fn rows(x: &FlexTensor) -> Rows<'_> {
     let (layout, data) = (x.layout(), x.storage::<f32>());
-    Rows {
-        data: &data[layout.start_offset()..],
-        stride: layout.strides()[0] as usize,
-        width: layout.shape()[1],
-    }
+    Rows { data: &data[layout.start_offset()..], stride: layout.strides()[0] as usize, width: layout.shape()[1] }
 }
 
 fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.is_contiguous() && x.layout().start_offset() == 0 {
-        x
-    } else {
-        x.to_contiguous()
-    }
+    if x.is_contiguous() && x.layout().start_offset() == 0 { x } else { x.to_contiguous() }
 }
 
 /// Rotate-half: element `i` of the first half and element `i` of the second are one pair.
@@ -146,9 +134,7 @@ impl NativeOps for Flex {
         let mut out = FlexTensor::empty(x.layout().shape().clone(), DType::F32);
         let (x, weight) = (rows(&x), weight.storage::<f32>());
         let work = 4 * out.storage::<f32>().len();
-        each_chunk(out.storage_mut(), x.width, work, |r, out| {
-            norm_row(x.row(r), weight, epsilon, out)
-        });
+        each_chunk(out.storage_mut(), x.width, work, |r, out| norm_row(x.row(r), weight, epsilon, out));
         out
     }
 

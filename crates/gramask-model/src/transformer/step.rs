@@ -157,19 +157,10 @@ impl Step {
             .flat_map(|p| frequencies.iter().map(|f| p.position as f64 * f))
             .map(|angle| (angle.sin() as f32, angle.cos() as f32))
             .unzip();
-        let seen = places.iter().map(|p| cpu::Span {
-            slot: p.slot,
-            length: p.position + 1,
-            prefix: cache.origin(p.slot),
-        });
+        let seen =
+            places.iter().map(|p| cpu::Span { slot: p.slot, length: p.position + 1, prefix: cache.origin(p.slot) });
         let seen = seen.collect();
-        Ok(Self {
-            spans,
-            places,
-            seen,
-            cos,
-            sin,
-        })
+        Ok(Self { spans, places, seen, cos, sin })
     }
 
     /// The slot and the position of each token.
@@ -201,46 +192,21 @@ fn check(config: &ModelConfig, cache: &Cache, rows: &[Row<'_>]) -> Result<Vec<Sp
     let mut first = 0;
     for (number, row) in rows.iter().enumerate() {
         let (slot, added) = (row.slot, row.tokens.len());
-        let held = cache
-            .len(slot)
-            .map_err(|error| ModelError::Slot { row: number, error })?;
+        let held = cache.len(slot).map_err(|error| ModelError::Slot { row: number, error })?;
         if let Some(earlier) = written_by[slot].replace(number) {
-            return Err(ModelError::SlotTwice {
-                first: earlier,
-                second: number,
-                slot,
-            });
+            return Err(ModelError::SlotTwice { first: earlier, second: number, slot });
         }
         if added == 0 {
             return Err(ModelError::EmptyRow { row: number, slot });
         }
         if added > cache.capacity() - held {
-            return Err(ModelError::ContextOverflow {
-                slot,
-                held,
-                added,
-                capacity: cache.capacity(),
-            });
+            return Err(ModelError::ContextOverflow { slot, held, added, capacity: cache.capacity() });
         }
-        if let Some((position, &id)) = row
-            .tokens
-            .iter()
-            .enumerate()
-            .find(|&(_, &id)| id as usize >= config.vocabulary)
+        if let Some((position, &id)) = row.tokens.iter().enumerate().find(|&(_, &id)| id as usize >= config.vocabulary)
         {
-            return Err(ModelError::NoSuchToken {
-                row: number,
-                position,
-                id,
-                vocabulary: config.vocabulary,
-            });
+            return Err(ModelError::NoSuchToken { row: number, position, id, vocabulary: config.vocabulary });
         }
-        spans.push(Span {
-            slot,
-            start: held,
-            first,
-            tokens: added,
-        });
+        spans.push(Span { slot, start: held, first, tokens: added });
         first += added;
     }
     Ok(spans)
@@ -251,11 +217,7 @@ impl Portable {
     pub fn new(step: &Step, capacity: usize, device: &Device) -> Self {
         let shape = [step.tokens(), 1, step.cos.len() / step.tokens()];
         let upload = |data: &Vec<f32>| Tensor::from_data(TensorData::new(data.clone(), shape), device);
-        Self {
-            cos: upload(&step.cos),
-            sin: upload(&step.sin),
-            groups: groups(&step.spans, capacity, device),
-        }
+        Self { cos: upload(&step.cos), sin: upload(&step.sin), groups: groups(&step.spans, capacity, device) }
     }
 }
 
@@ -274,9 +236,7 @@ pub(crate) fn groups(spans: &[Span], capacity: usize, device: &Device) -> Vec<Gr
             ..*s
         })
     });
-    blocks
-        .map(|b| group(&[b], round_up(b.start + b.tokens), device))
-        .collect()
+    blocks.map(|b| group(&[b], round_up(b.start + b.tokens), device)).collect()
 }
 
 /// Spans of equally many tokens, as one batched product.
@@ -291,18 +251,7 @@ fn group(spans: &[Span], keys: usize, device: &Device) -> Group {
     };
     // The query at position p sees positions 0..=p.
     let positions = spans.iter().flat_map(|s| s.start..s.start + tokens);
-    let mask: Vec<bool> = positions
-        .flat_map(|position| (0..keys).map(move |key| key > position))
-        .collect();
-    let mask = mask
-        .contains(&true)
-        .then(|| Tensor::from_data(TensorData::new(mask, [rows, 1, tokens, keys]), device));
-    Group {
-        first: spans[0].first,
-        rows,
-        tokens,
-        keys,
-        slots,
-        mask,
-    }
+    let mask: Vec<bool> = positions.flat_map(|position| (0..keys).map(move |key| key > position)).collect();
+    let mask = mask.contains(&true).then(|| Tensor::from_data(TensorData::new(mask, [rows, 1, tokens, keys]), device));
+    Group { first: spans[0].first, rows, tokens, keys, slots, mask }
 }

@@ -24,13 +24,7 @@ pub struct AdamWSettings {
 
 impl Default for AdamWSettings {
     fn default() -> Self {
-        AdamWSettings {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            clip: 1.0,
-        }
+        AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip: 1.0 }
     }
 }
 
@@ -48,11 +42,7 @@ impl AdamW {
     /// An optimiser that has seen no gradient yet.
     pub fn new(settings: AdamWSettings, model: &Tunable) -> AdamW {
         let zeros = |value: &Tensor<2>| (value.zeros_like(), value.zeros_like());
-        AdamW {
-            settings,
-            steps: 0,
-            means: model.parameters().iter().map(|p| zeros(&p.value)).collect(),
-        }
+        AdamW { settings, steps: 0, means: model.parameters().iter().map(|p| zeros(&p.value)).collect() }
     }
 
     /// How many steps were made.
@@ -65,19 +55,11 @@ impl AdamW {
     /// # Errors
     /// [`TuningError::NotFinite`]; then nothing has changed.
     pub fn step(&mut self, model: &mut Tunable, gradients: Vec<Tensor<2>>, rate: f64) -> Result<f64, TuningError> {
-        let AdamWSettings {
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-            clip,
-        } = self.settings;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay, clip } = self.settings;
         let squares: Vec<_> = gradients.iter().map(|g| g.clone().square().sum()).collect();
         let norm = number(Tensor::cat(squares, 0).sum())?.sqrt();
         if !norm.is_finite() {
-            return Err(TuningError::NotFinite {
-                what: "the gradients' norm",
-            });
+            return Err(TuningError::NotFinite { what: "the gradients' norm" });
         }
         let scale = if norm > clip { clip / norm } else { 1.0 };
         self.steps += 1;

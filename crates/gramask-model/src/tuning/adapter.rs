@@ -67,24 +67,16 @@ impl Adapter {
         refuse_unknown(&config_path, &config)?;
         let number = |key: &str, default: f64| config.get(key).and_then(Value::as_f64).unwrap_or(default);
         let bytes = std::fs::read(&path).map_err(|source| io("read", &path, source))?;
-        let wrong = |message: String| TuningError::File {
-            path: path.clone(),
-            message,
-        };
+        let wrong = |message: String| TuningError::File { path: path.clone(), message };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("{error}: no safetensors file")))?;
         let mut pairs: BTreeMap<(usize, Target), Pair> = BTreeMap::new();
         for (name, view) in file.tensors() {
             let (layer, target, which) = place(&name).ok_or_else(|| {
                 let known = "`base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight` and the like";
-                wrong(format!(
-                    "tensor `{name}` is none that this program knows: those are called {known}"
-                ))
+                wrong(format!("tensor `{name}` is none that this program knows: those are called {known}"))
             })?;
             let values = floats(&view).ok_or_else(|| {
-                wrong(format!(
-                    "tensor `{name}` has the type {:?}; known are F32, F16, BF16",
-                    view.dtype()
-                ))
+                wrong(format!("tensor `{name}` has the type {:?}; known are F32, F16, BF16", view.dtype()))
             })?;
             let pair = pairs.entry((layer, target)).or_default();
             match which {
@@ -110,16 +102,8 @@ impl Adapter {
                 target.module(*layer)
             )));
         }
-        let base = config
-            .get("base_model_name_or_path")
-            .and_then(Value::as_str)
-            .map(str::to_string);
-        Ok(Adapter {
-            lora,
-            base,
-            path,
-            pairs,
-        })
+        let base = config.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_string);
+        Ok(Adapter { lora, base, path, pairs })
     }
 
     /// Takes the adapter out of a model in training.
@@ -177,10 +161,7 @@ impl Adapter {
             Precision::F32 => Dtype::F32,
         };
         let path = folder.join(WEIGHTS);
-        let wrong = |message: String| TuningError::File {
-            path: path.clone(),
-            message,
-        };
+        let wrong = |message: String| TuningError::File { path: path.clone(), message };
         let views = tensors
             .iter()
             .map(|(name, bytes, shape)| Ok((name, TensorView::new(kind, shape.clone(), bytes)?)))
@@ -190,10 +171,8 @@ impl Adapter {
         let bytes = safetensors::serialize(views, Some(about)).map_err(|error| wrong(error.to_string()))?;
         replace(&path, &bytes)?;
         let path = folder.join(CONFIG);
-        let config = serde_json::to_string_pretty(&self.config()).map_err(|error| TuningError::File {
-            path: path.clone(),
-            message: error.to_string(),
-        })?;
+        let config = serde_json::to_string_pretty(&self.config())
+            .map_err(|error| TuningError::File { path: path.clone(), message: error.to_string() })?;
         replace(&path, (config + "\n").as_bytes())
     }
 
@@ -267,9 +246,8 @@ fn place(name: &str) -> Option<(usize, Target, char)> {
         Some(module) => (module, 'A'),
         None => (rest.strip_suffix(".lora_B.weight")?, 'B'),
     };
-    let target = Target::ALL
-        .into_iter()
-        .find(|target| target.module(layer) == format!("model.layers.{layer}.{module}"))?;
+    let target =
+        Target::ALL.into_iter().find(|target| target.module(layer) == format!("model.layers.{layer}.{module}"))?;
     Some((layer, target, which))
 }
 
@@ -320,10 +298,7 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let bytes = view.data();
     let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
     Some(match view.dtype() {
-        Dtype::F32 => bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
+        Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         Dtype::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
         Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
         _ => return None,
@@ -331,11 +306,7 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
 }
 
 pub(super) fn io(action: &'static str, path: &Path, source: std::io::Error) -> TuningError {
-    TuningError::Io {
-        action,
-        path: path.into(),
-        source,
-    }
+    TuningError::Io { action, path: path.into(), source }
 }
 
 /// Writes a file beside its place and moves it there: a stop leaves the old one or the new one.

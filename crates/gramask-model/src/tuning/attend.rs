@@ -50,28 +50,16 @@ pub(super) struct Back {
 impl Scene {
     pub fn new(pack: &Pack, config: &ModelConfig) -> Scene {
         let frequencies = config.inverse_frequencies();
-        let angles = pack
-            .positions
-            .iter()
-            .flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
+        let angles = pack.positions.iter().flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
         let (sin, cos) = angles.map(|a| (a.sin() as f32, a.cos() as f32)).unzip();
-        let common = Block {
-            rows: 0..pack.prefix,
-            before: 0,
-        };
-        let own = pack.spans.iter().map(|span| Block {
-            rows: span.clone(),
-            before: pack.prefix,
-        });
+        let common = Block { rows: 0..pack.prefix, before: 0 };
+        let own = pack.spans.iter().map(|span| Block { rows: span.clone(), before: pack.prefix });
         Scene {
             heads: config.heads,
             kv_heads: config.kv_heads,
             head: config.head_width,
             tokens: pack.len(),
-            blocks: std::iter::once(common)
-                .chain(own)
-                .filter(|b| !b.rows.is_empty())
-                .collect(),
+            blocks: std::iter::once(common).chain(own).filter(|b| !b.rows.is_empty()).collect(),
             cos,
             sin,
         }
@@ -98,11 +86,7 @@ impl Scene {
                 let mut add = false;
                 for (columns, values) in self.parts(block) {
                     let weights = Matrix::new(&scores[columns.start..], rows, columns.len(), seen);
-                    let target = Target {
-                        data: &mut mixed,
-                        stride: self.head,
-                        add,
-                    };
+                    let target = Target { data: &mut mixed, stride: self.head, add };
                     multiply(target, 1.0, weights, self.slice(v, values, g), false);
                     add = true;
                 }
@@ -129,11 +113,7 @@ impl Scene {
             .zip(kept.par_iter())
             .map(|((block, g), weights)| self.task_back(q, &keys, v, mixed, &self.blocks[block], g, weights))
             .collect();
-        let mut back = Back {
-            q: vec![0.0; q.len()],
-            k: vec![0.0; k.len()],
-            v: vec![0.0; v.len()],
-        };
+        let mut back = Back { q: vec![0.0; q.len()], k: vec![0.0; k.len()], v: vec![0.0; v.len()] };
         let (head, half) = (self.head, self.head / 2);
         let scale = self.scale();
         for ((block, g), [dq, dk, dv]) in self.tasks().into_iter().zip(results) {
@@ -175,11 +155,7 @@ impl Scene {
         g: usize,
         weights: &[f32],
     ) -> [Vec<f32>; 3] {
-        let (rows, seen, head) = (
-            self.group() * block.rows.len(),
-            block.before + block.rows.len(),
-            self.head,
-        );
+        let (rows, seen, head) = (self.group() * block.rows.len(), block.before + block.rows.len(), self.head);
         let queries = self.queries(q, block, g);
         let mut given = vec![0.0; rows * head];
         self.each_query(block, g, |place, row| {
@@ -189,11 +165,7 @@ impl Scene {
         let (mut dq, mut dk) = (vec![0.0; rows * head], vec![0.0; seen * head]);
         let (mut dv, mut scores) = (vec![0.0; seen * head], vec![0.0; rows * seen]);
         for (columns, tokens) in self.parts(block) {
-            let target = Target {
-                data: &mut scores[columns.start..],
-                stride: seen,
-                add: false,
-            };
+            let target = Target { data: &mut scores[columns.start..], stride: seen, add: false };
             multiply(target, 1.0, given, self.slice(v, tokens, g).turned(), false);
         }
         for (scores, weights) in scores.chunks_exact_mut(seen).zip(weights.chunks_exact(seen)) {
@@ -202,21 +174,11 @@ impl Scene {
         let weights = Matrix::dense(weights, rows, seen);
         multiply(Target::new(&mut dv, head), 1.0, weights.turned(), given, false);
         let turned = Matrix::dense(&scores, rows, seen).turned();
-        multiply(
-            Target::new(&mut dk, head),
-            1.0,
-            turned,
-            Matrix::dense(&queries, rows, head),
-            false,
-        );
+        multiply(Target::new(&mut dk, head), 1.0, turned, Matrix::dense(&queries, rows, head), false);
         let mut add = false;
         for (columns, tokens) in self.parts(block) {
             let part = Matrix::new(&scores[columns.start..], rows, columns.len(), seen);
-            let target = Target {
-                data: &mut dq,
-                stride: head,
-                add,
-            };
+            let target = Target { data: &mut dq, stride: head, add };
             multiply(target, 1.0, part, self.turned(keys, tokens, g), false);
             add = true;
         }
@@ -227,11 +189,7 @@ impl Scene {
         let (rows, seen) = (self.group() * block.rows.len(), block.before + block.rows.len());
         let queries = Matrix::dense(queries, rows, self.head);
         for (columns, tokens) in self.parts(block) {
-            let target = Target {
-                data: &mut scores[columns.start..],
-                stride: seen,
-                add: false,
-            };
+            let target = Target { data: &mut scores[columns.start..], stride: seen, add: false };
             multiply(target, 1.0, queries, self.turned(keys, tokens, g).turned(), false);
         }
     }
@@ -239,18 +197,13 @@ impl Scene {
     /// The two parts of what a block sees: their columns in its scores, and their tokens.
     fn parts(&self, block: &Block) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let seen = block.before + block.rows.len();
-        let parts = [
-            (0..block.before, 0..block.before),
-            (block.before..seen, block.rows.clone()),
-        ];
+        let parts = [(0..block.before, 0..block.before), (block.before..seen, block.rows.clone())];
         parts.into_iter().filter(|(columns, _)| !columns.is_empty())
     }
 
     fn tasks(&self) -> Vec<(usize, usize)> {
         let blocks = 0..self.blocks.len();
-        blocks
-            .flat_map(|block| (0..self.kv_heads).map(move |g| (block, g)))
-            .collect()
+        blocks.flat_map(|block| (0..self.kv_heads).map(move |g| (block, g))).collect()
     }
 
     /// Query heads to a key head.
@@ -317,12 +270,7 @@ impl Scene {
     /// Some tokens' values of one head: `[tokens, head]`.
     fn slice<'a>(&self, v: &'a [f32], tokens: Range<usize>, g: usize) -> Matrix<'a> {
         let width = self.kv_heads * self.head;
-        Matrix::new(
-            &v[tokens.start * width + g * self.head..],
-            tokens.len(),
-            self.head,
-            width,
-        )
+        Matrix::new(&v[tokens.start * width + g * self.head..], tokens.len(), self.head, width)
     }
 }
 

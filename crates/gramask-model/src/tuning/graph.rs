@@ -51,10 +51,7 @@ impl Plan {
 
     pub fn portable(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
         let frequencies = config.inverse_frequencies();
-        let angles = pack
-            .positions
-            .iter()
-            .flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
+        let angles = pack.positions.iter().flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
         let angles: Vec<f64> = angles.collect();
         let shape = [pack.len(), 1, frequencies.len()];
         let upload = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), (device, DType::F32));
@@ -147,18 +144,8 @@ impl Graph<'_> {
         let bias = self.config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj);
         if let (Plan::Native(_), Some(lora), false) = (&self.plan, lora, self.drops()) {
             let [weight, a, b] = ["weight", "lora_A.weight", "lora_B.weight"].map(|part| format!("{module}.{part}"));
-            let y = native::adapted(
-                x,
-                self.tensor(&weight)?,
-                self.tensor(&a)?,
-                self.tensor(&b)?,
-                lora.scale(),
-            );
-            return Ok(if bias {
-                y + self.tensor(&format!("{module}.bias"))?
-            } else {
-                y
-            });
+            let y = native::adapted(x, self.tensor(&weight)?, self.tensor(&a)?, self.tensor(&b)?, lora.scale());
+            return Ok(if bias { y + self.tensor(&format!("{module}.bias"))? } else { y });
         }
         let mut y = x.clone().matmul(self.tensor(&format!("{module}.weight"))?.transpose());
         if bias {
@@ -181,19 +168,12 @@ impl Graph<'_> {
         if !self.drops() {
             return x;
         }
-        let address: Vec<u64> = self
-            .draw
-            .0
-            .iter()
-            .copied()
-            .chain([layer as u64, target as u64])
-            .collect();
+        let address: Vec<u64> = self.draw.0.iter().copied().chain([layer as u64, target as u64]).collect();
         let mut random = Random::new(&address);
         let kept = (1.0 / (1.0 - probability)) as f32;
         let [rows, columns] = x.dims();
-        let factors: Vec<f32> = (0..rows * columns)
-            .map(|_| if random.unit() < probability { 0.0 } else { kept })
-            .collect();
+        let factors: Vec<f32> =
+            (0..rows * columns).map(|_| if random.unit() < probability { 0.0 } else { kept }).collect();
         x * Tensor::from_data(TensorData::new(factors, [rows, columns]), (self.device, DType::F32))
     }
 
@@ -215,12 +195,7 @@ impl Graph<'_> {
 
     /// `q` `[tokens, heads * head_width]`, `k` and `v` `[tokens, kv_heads * head_width]` -> as `q`
     fn attend(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
-        let ModelConfig {
-            heads,
-            kv_heads: kv,
-            head_width: head,
-            ..
-        } = *self.config;
+        let ModelConfig { heads, kv_heads: kv, head_width: head, .. } = *self.config;
         let [tokens, width] = q.dims();
         let Portable { cos, sin, mask } = match &self.plan {
             Plan::Native(scene) => return native::attended(q, k, v, scene.clone()),
@@ -234,20 +209,12 @@ impl Graph<'_> {
         let scores = scores.reshape([heads, tokens, tokens]) + mask.clone();
         let weights = softmax(scores, 2).reshape([kv, heads / kv * tokens, tokens]);
         let mixed = weights.matmul(v.reshape([tokens, kv, head]).swap_dims(0, 1)); // [kv, heads / kv * tokens, head]
-        mixed
-            .reshape([heads, tokens, head])
-            .swap_dims(0, 1)
-            .reshape([tokens, width])
+        mixed.reshape([heads, tokens, head]).swap_dims(0, 1).reshape([tokens, width])
     }
 
     fn tensor(&self, name: &str) -> Result<Tensor<2>, TuningError> {
         let found = self.learnt.get(name).or_else(|| self.frozen.get(name)).cloned();
-        found.ok_or_else(|| {
-            TuningError::Load(LoadError::MissingTensor {
-                name: name.into(),
-                expected: Vec::new(),
-            })
-        })
+        found.ok_or_else(|| TuningError::Load(LoadError::MissingTensor { name: name.into(), expected: Vec::new() }))
     }
 
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {

@@ -110,13 +110,7 @@ pub struct Lora {
 impl Default for Lora {
     /// Rank 8 on all matrices, with a scale of 2.
     fn default() -> Self {
-        Lora {
-            rank: 8,
-            alpha: 16.0,
-            dropout: 0.0,
-            rank_stabilised: false,
-            targets: Target::ALL.to_vec(),
-        }
+        Lora { rank: 8, alpha: 16.0, dropout: 0.0, rank_stabilised: false, targets: Target::ALL.to_vec() }
     }
 }
 
@@ -140,11 +134,7 @@ impl Lora {
             return Err(wrong("rank", self.rank.to_string(), "1 to 1024"));
         }
         if !(self.alpha.is_finite() && self.alpha > 0.0) {
-            return Err(wrong(
-                "alpha",
-                self.alpha.to_string(),
-                "above 0; twice the rank is usual",
-            ));
+            return Err(wrong("alpha", self.alpha.to_string(), "above 0; twice the rank is usual"));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(wrong("dropout", self.dropout.to_string(), "at least 0 and below 1"));
@@ -173,16 +163,9 @@ mod tests {
 
     #[test]
     fn scales_are_those_of_the_papers() {
-        let lora = Lora {
-            rank: 16,
-            alpha: 32.0,
-            ..Lora::default()
-        };
+        let lora = Lora { rank: 16, alpha: 32.0, ..Lora::default() };
         assert_eq!(lora.scale(), 2.0);
-        let stabilised = Lora {
-            rank_stabilised: true,
-            ..lora
-        };
+        let stabilised = Lora { rank_stabilised: true, ..lora };
         assert_eq!(stabilised.scale(), 8.0);
     }
 
@@ -192,13 +175,7 @@ mod tests {
         let of = Lora::default;
         assert!(error(Lora { rank: 0, ..of() }).contains("1 to 1024"));
         assert!(error(Lora { dropout: 1.0, ..of() }).contains("below 1"));
-        assert!(
-            error(Lora {
-                alpha: f64::NAN,
-                ..of()
-            })
-            .contains("above 0")
-        );
+        assert!(error(Lora { alpha: f64::NAN, ..of() }).contains("above 0"));
         let twice = vec![Target::QProj, Target::QProj];
         assert!(error(Lora { targets: twice, ..of() }).contains("each once"));
         assert!("lm_head".parse::<Target>().unwrap_err().to_string().contains("q_proj"));

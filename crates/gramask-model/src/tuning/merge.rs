@@ -23,14 +23,8 @@ impl Adapter {
     /// As [`Adapter::check`].
     pub fn merge(self, checkpoint: Checkpoint) -> Result<Checkpoint, TuningError> {
         self.check(&checkpoint.config)?;
-        let merged = Merged {
-            base: checkpoint.tensors,
-            adapter: self,
-        };
-        Ok(Checkpoint {
-            tensors: Box::new(merged),
-            ..checkpoint
-        })
+        let merged = Merged { base: checkpoint.tensors, adapter: self };
+        Ok(Checkpoint { tensors: Box::new(merged), ..checkpoint })
     }
 }
 
@@ -79,15 +73,11 @@ impl TensorSource for Merged {
 /// Adds `scale * B * A` to a matrix `[out, in]`.
 fn add(weight: &mut [f32], pair: &Pair, rank: usize, scale: f64) {
     let inputs = pair.a.len() / rank.max(1);
-    let rows = weight
-        .par_chunks_exact_mut(inputs.max(1))
-        .zip(pair.b.par_chunks_exact(rank.max(1)));
+    let rows = weight.par_chunks_exact_mut(inputs.max(1)).zip(pair.b.par_chunks_exact(rank.max(1)));
     rows.for_each(|(row, b)| {
         let mut sum = vec![0.0f64; row.len()];
         for (&b, a) in b.iter().zip(pair.a.chunks_exact(inputs)) {
-            sum.iter_mut()
-                .zip(a)
-                .for_each(|(sum, &a)| *sum += f64::from(b) * f64::from(a));
+            sum.iter_mut().zip(a).for_each(|(sum, &a)| *sum += f64::from(b) * f64::from(a));
         }
         row.iter_mut().zip(&sum).for_each(|(w, sum)| *w += (scale * sum) as f32);
     });

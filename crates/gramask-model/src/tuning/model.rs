@@ -59,10 +59,7 @@ impl TensorSource for Snapshot {
 
     fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
         let found = self.0.get(name).map(|(_, values)| values.clone());
-        found.ok_or_else(|| CheckpointError::NoSuchTensor {
-            path: "the model in training".into(),
-            tensor: name.into(),
-        })
+        found.ok_or_else(|| CheckpointError::NoSuchTensor { path: "the model in training".into(), tensor: name.into() })
     }
 
     fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError> {
@@ -82,20 +79,14 @@ pub struct Gradients {
 impl Gradients {
     /// No loss, and gradients of zero.
     pub fn none(model: &Tunable) -> Gradients {
-        Gradients {
-            loss: 0.0,
-            gradients: model.parameters.iter().map(|p| p.value.zeros_like()).collect(),
-        }
+        Gradients { loss: 0.0, gradients: model.parameters.iter().map(|p| p.value.zeros_like()).collect() }
     }
 
     /// The sums of both.
     #[must_use]
     pub fn plus(self, other: Gradients) -> Gradients {
         let pairs = self.gradients.into_iter().zip(other.gradients);
-        Gradients {
-            loss: self.loss + other.loss,
-            gradients: pairs.map(|(a, b)| a + b).collect(),
-        }
+        Gradients { loss: self.loss + other.loss, gradients: pairs.map(|(a, b)| a + b).collect() }
     }
 }
 
@@ -119,15 +110,9 @@ impl Tunable {
                 let ([out, inputs], module) = (target.shape(config), target.module(layer));
                 let mut random = Random::new(&[seed, layer as u64, target as u64]);
                 let bound = 1.0 / (inputs as f64).sqrt();
-                let a = (0..lora.rank * inputs)
-                    .map(|_| ((2.0 * random.unit() - 1.0) * bound) as f32)
-                    .collect();
+                let a = (0..lora.rank * inputs).map(|_| ((2.0 * random.unit() - 1.0) * bound) as f32).collect();
                 model.learn(format!("{module}.lora_A.weight"), a, [lora.rank, inputs]);
-                model.learn(
-                    format!("{module}.lora_B.weight"),
-                    vec![0.0; out * lora.rank],
-                    [out, lora.rank],
-                );
+                model.learn(format!("{module}.lora_B.weight"), vec![0.0; out * lora.rank], [out, lora.rank]);
             }
         }
         model.lora = Some(lora);
@@ -183,10 +168,7 @@ impl Tunable {
         let frozen = std::mem::take(&mut model.frozen);
         let mut named: Vec<_> = frozen.into_iter().collect();
         named.sort_by(|(a, _), (b, _)| a.cmp(b));
-        model.parameters = named
-            .into_iter()
-            .map(|(name, value)| Parameter { name, value })
-            .collect();
+        model.parameters = named.into_iter().map(|(name, value)| Parameter { name, value }).collect();
         Ok(model)
     }
 
@@ -254,10 +236,7 @@ impl Tunable {
     /// # Errors
     /// When the device fails, or the loss is no number.
     pub fn gradients(&self, pack: &Pack, weight: f64, draw: &Draw) -> Result<Gradients, TuningError> {
-        let lifted = self
-            .parameters
-            .iter()
-            .map(|p| (p.name.clone(), p.value.clone().autodiff().require_grad()));
+        let lifted = self.parameters.iter().map(|p| (p.name.clone(), p.value.clone().autodiff().require_grad()));
         let learnt: Tensors = lifted.collect();
         let loss = self.graph(pack, &learnt, draw).loss(pack)?;
         let value = number(loss.clone().inner())?;
@@ -332,10 +311,7 @@ impl Tunable {
     }
 
     fn as_they_are(&self) -> Tensors {
-        self.parameters
-            .iter()
-            .map(|p| (p.name.clone(), p.value.clone()))
-            .collect()
+        self.parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect()
     }
 
     fn graph<'a>(&'a self, pack: &Pack, learnt: &'a Tensors, draw: &'a Draw) -> Graph<'a> {
@@ -364,6 +340,5 @@ pub(super) fn number(tensor: Tensor<1>) -> Result<f64, TuningError> {
 pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TuningError> {
     let failed = |what: String| TuningError::Device { what };
     let data = tensor.try_into_data().map_err(|error| failed(error.to_string()))?;
-    data.try_into_vec::<f32>()
-        .map_err(|error| failed(format!("numbers are not f32: {error:?}")))
+    data.try_into_vec::<f32>().map_err(|error| failed(format!("numbers are not f32: {error:?}")))
 }

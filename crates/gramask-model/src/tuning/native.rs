@@ -71,11 +71,7 @@ pub(super) fn surprise(logits: Tensor<2>, next: Arc<Vec<u32>>) -> Tensor<1> {
 }
 
 fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.is_contiguous() && x.layout().start_offset() == 0 {
-        x
-    } else {
-        x.to_contiguous()
-    }
+    if x.is_contiguous() && x.layout().start_offset() == 0 { x } else { x.to_contiguous() }
 }
 
 fn dims(x: &FlexTensor) -> [usize; 2] {
@@ -194,14 +190,8 @@ fn adapted_forward(
     scale: f64,
 ) -> (FlexTensor, Vec<f32>) {
     let ([tokens, inputs], [out, _], [rank, _]) = (dims(x), dims(weight), dims(a));
-    let (x, weight) = (
-        Matrix::dense(numbers(x), tokens, inputs),
-        Matrix::dense(numbers(weight), out, inputs),
-    );
-    let (a, b) = (
-        Matrix::dense(numbers(a), rank, inputs),
-        Matrix::dense(numbers(b), out, rank),
-    );
+    let (x, weight) = (Matrix::dense(numbers(x), tokens, inputs), Matrix::dense(numbers(weight), out, inputs));
+    let (a, b) = (Matrix::dense(numbers(a), rank, inputs), Matrix::dense(numbers(b), out, rank));
     let (mut y, mut narrow) = (vec![0.0; tokens * out], vec![0.0; tokens * rank]);
     multiply(Target::new(&mut y, out), 1.0, x, weight.turned(), true);
     multiply(Target::new(&mut narrow, rank), 1.0, x, a.turned(), true);
@@ -339,14 +329,8 @@ impl Backward<Flex, 3> for Adapted {
         let ([x, weight, a, b], narrow, scale) = ops.state;
         let ([tokens, inputs], [out, _], [rank, _]) = (dims(&x), dims(&weight), dims(&a));
         let given = Matrix::dense(numbers(&given), tokens, out);
-        let (x, weight) = (
-            Matrix::dense(numbers(&x), tokens, inputs),
-            Matrix::dense(numbers(&weight), out, inputs),
-        );
-        let (a, b) = (
-            Matrix::dense(numbers(&a), rank, inputs),
-            Matrix::dense(numbers(&b), out, rank),
-        );
+        let (x, weight) = (Matrix::dense(numbers(&x), tokens, inputs), Matrix::dense(numbers(&weight), out, inputs));
+        let (a, b) = (Matrix::dense(numbers(&a), rank, inputs), Matrix::dense(numbers(&b), out, rank));
         let scale = scale as f32;
         let [to_x, to_a, to_b] = ops.parents;
         if let Some(node) = to_b {

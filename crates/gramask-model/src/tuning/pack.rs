@@ -52,14 +52,9 @@ impl Pack {
     /// [`TuningError::Sequence`] for an empty prompt or output.
     pub fn new(sequences: &[Sequence<'_>]) -> Result<Pack, TuningError> {
         for (number, sequence) in sequences.iter().enumerate() {
-            let wrong = |what: &str| TuningError::Sequence {
-                number,
-                what: what.into(),
-            };
+            let wrong = |what: &str| TuningError::Sequence { number, what: what.into() };
             if sequence.prompt.is_empty() {
-                return Err(wrong(
-                    "the prompt is empty: an output token is predicted from the token before it",
-                ));
+                return Err(wrong("the prompt is empty: an output token is predicted from the token before it"));
             }
             if sequence.output.is_empty() {
                 return Err(wrong("the output is empty: it has an end token at least"));
@@ -78,8 +73,7 @@ impl Pack {
             let start = pack.tokens.len();
             pack.tokens.extend(&prompt[prefix..]);
             let last = pack.tokens.len() - 1;
-            pack.predictions
-                .extend(output.iter().enumerate().map(|(i, &token)| (last + i, token)));
+            pack.predictions.extend(output.iter().enumerate().map(|(i, &token)| (last + i, token)));
             pack.tokens.extend(&output[..output.len() - 1]);
             let end = pack.tokens.len();
             pack.positions.extend((0..end - start).map(|i| prefix + i));
@@ -127,16 +121,7 @@ mod tests {
 
     #[test]
     fn a_prompt_within_another_keeps_its_last_token() {
-        let sequences = [
-            Sequence {
-                prompt: &[1, 2],
-                output: &[9],
-            },
-            Sequence {
-                prompt: &[1, 2, 3],
-                output: &[8, 9],
-            },
-        ];
+        let sequences = [Sequence { prompt: &[1, 2], output: &[9] }, Sequence { prompt: &[1, 2, 3], output: &[8, 9] }];
         let pack = Pack::new(&sequences).unwrap();
         assert_eq!(pack.prefix, 1);
         assert_eq!(pack.tokens, [1, 2, 2, 3, 8]);

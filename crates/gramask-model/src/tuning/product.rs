@@ -15,13 +15,7 @@ pub(super) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix whose rows are `stride` apart.
     pub fn new(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
-        Matrix {
-            data,
-            rows,
-            columns,
-            row_stride: stride,
-            column_stride: 1,
-        }
+        Matrix { data, rows, columns, row_stride: stride, column_stride: 1 }
     }
 
     /// A row-major matrix without gaps.
@@ -83,10 +77,7 @@ pub(super) fn multiply(target: Target<'_>, factor: f32, a: Matrix<'_>, b: Matrix
         a.columns == b.rows && target.data.len() >= reach && target.stride >= columns,
         "shapes of a product disagree"
     );
-    assert!(
-        a.data.len() >= a.reach() && b.data.len() >= b.reach(),
-        "a factor is cut off"
-    );
+    assert!(a.data.len() >= a.reach() && b.data.len() >= b.reach(), "a factor is cut off");
     let parallelism = match cores {
         true => Parallelism::Rayon(0),
         false => Parallelism::None,

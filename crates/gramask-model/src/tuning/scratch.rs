@@ -86,10 +86,6 @@ impl Scratch {
             let values = values.collect();
             weights.insert(name, shape, values);
         }
-        Ok(Checkpoint {
-            config,
-            tensors: Box::new(weights),
-            ..tokens_of
-        })
+        Ok(Checkpoint { config, tensors: Box::new(weights), ..tokens_of })
     }
 }

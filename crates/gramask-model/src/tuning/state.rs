@@ -29,10 +29,8 @@ pub fn write_state(
             tensors.push((format!("{kind}.{}", parameter.name), bytes, tensor.dims().to_vec()));
         }
     }
-    let wrong = |error: safetensors::SafeTensorError| TuningError::File {
-        path: path.into(),
-        message: error.to_string(),
-    };
+    let wrong =
+        |error: safetensors::SafeTensorError| TuningError::File { path: path.into(), message: error.to_string() };
     let views = tensors
         .iter()
         .map(|(name, bytes, shape)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
@@ -66,21 +64,10 @@ pub fn read_state(
         let name = format!("{kind}.{name}");
         let view = file.tensor(&name).map_err(|error| wrong(error.to_string()))?;
         if view.shape() != like.dims() || view.dtype() != Dtype::F32 {
-            return Err(wrong(format!(
-                "`{name}` is {:?} {:?}, not F32 {:?}",
-                view.dtype(),
-                view.shape(),
-                like.dims()
-            )));
+            return Err(wrong(format!("`{name}` is {:?} {:?}, not F32 {:?}", view.dtype(), view.shape(), like.dims())));
         }
-        let values = view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        Ok(Tensor::from_data(
-            TensorData::new(values.collect(), like.dims()),
-            (&like.device(), like.dtype()),
-        ))
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok(Tensor::from_data(TensorData::new(values.collect(), like.dims()), (&like.device(), like.dtype())))
     };
     let mut found = Vec::new();
     for parameter in model.parameters() {
@@ -88,11 +75,7 @@ pub fn read_state(
         found.push((all("value")?, (all("first")?, all("second")?)));
     }
     let (values, means): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    model
-        .parameters_mut()
-        .iter_mut()
-        .zip(values)
-        .for_each(|(p, value)| p.value = value);
+    model.parameters_mut().iter_mut().zip(values).for_each(|(p, value)| p.value = value);
     optimiser.means = means;
     optimiser.steps = steps;
     Ok(notes)

@@ -22,16 +22,11 @@ pub fn real_model() -> Option<PathBuf> {
     let named = std::env::var_os("GRAMASK_MODEL").map(PathBuf::from);
     let cache = std::env::var_os("GRAMASK_CACHE").map(PathBuf::from).or_else(|| {
         let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        Some(
-            base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?
-                .join("gramask"),
-        )
+        Some(base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?.join("gramask"))
     });
     let pulled = || {
         let files = std::fs::read_dir(cache?.join("smollm2-135m-instruct")).ok()?;
-        files
-            .filter_map(|file| Some(file.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|e| e == "gguf"))
+        files.filter_map(|file| Some(file.ok()?.path())).find(|path| path.extension().is_some_and(|e| e == "gguf"))
     };
     let found = named.filter(|path| path.exists()).or_else(pulled);
     if found.is_none() {
@@ -42,9 +37,7 @@ pub fn real_model() -> Option<PathBuf> {
 
 /// GPT-2's 256 characters, sorted, behind three special tokens; two merges; `size` is 3 + 256 + 2.
 pub fn tokenizer_json() -> Value {
-    let mut characters: Vec<char> = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet()
-        .into_iter()
-        .collect();
+    let mut characters: Vec<char> = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
     characters.sort_unstable();
     let mut vocabulary = serde_json::Map::new();
     for text in ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] {
@@ -56,13 +49,10 @@ pub fn tokenizer_json() -> Value {
     for text in ["ab", "Ġab"] {
         vocabulary.insert(text.to_owned(), json!(vocabulary.len()));
     }
-    let added = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-        .iter()
-        .enumerate()
-        .map(|(id, text)| {
-            json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
+    let added = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].iter().enumerate().map(|(id, text)| {
+        json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
                "normalized": false, "special": true})
-        });
+    });
     let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added.collect::<Vec<_>>(),

@@ -19,17 +19,11 @@ use crate::{Document, Fragment, Text};
 
 /// The `.ann` and `.txt` stems of a folder, sorted: file systems list in no particular order.
 fn stems(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let io = |source| ReadError::Io {
-        file: folder.to_owned(),
-        source,
-    };
+    let io = |source| ReadError::Io { file: folder.to_owned(), source };
     let mut stems = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "ann" || extension == "txt")
-        {
+        if path.extension().is_some_and(|extension| extension == "ann" || extension == "txt") {
             stems.push(path.with_extension(""));
         }
     }
@@ -40,11 +34,8 @@ fn stems(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
 
 /// Whether a folder holds an `.ann` file.
 pub(super) fn sniff(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|e| e.path().extension().is_some_and(|x| x == "ann"))
-    })
+    std::fs::read_dir(folder)
+        .is_ok_and(|entries| entries.flatten().any(|e| e.path().extension().is_some_and(|x| x == "ann")))
 }
 
 /// Adds an extension to a stem that may itself hold dots.
@@ -58,21 +49,10 @@ fn with(stem: &Path, extension: &str) -> PathBuf {
 pub(super) fn read(folder: &Path, out: &mut Collector<'_>) -> Result<(), ReadError> {
     for stem in stems(folder)? {
         let (ann, txt) = (with(&stem, ".ann"), with(&stem, ".txt"));
-        let id = stem
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let id = stem.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let missing = |file, partner: &Path| {
-            let place = Place {
-                file,
-                line: 1,
-                document: None,
-            };
-            (
-                place,
-                ProblemKind::MissingPartner {
-                    partner: partner.to_owned(),
-                },
-            )
+            let place = Place { file, line: 1, document: None };
+            (place, ProblemKind::MissingPartner { partner: partner.to_owned() })
         };
         match (ann.is_file(), txt.is_file()) {
             (true, true) => pair(&id, &ann, &read_text(&ann)?, Text::new(read_text(&txt)?), out)?,
@@ -93,21 +73,14 @@ pub(super) fn read(folder: &Path, out: &mut Collector<'_>) -> Result<(), ReadErr
 fn pair(id: &str, ann: &Path, content: &str, text: Text, out: &mut Collector<'_>) -> Result<(), ReadError> {
     let mut entities = Vec::new();
     for (number, line) in content.lines().enumerate() {
-        let place = Place {
-            file: ann,
-            line: number + 1,
-            document: Some(id),
-        };
+        let place = Place { file: ann, line: number + 1, document: Some(id) };
         match line.chars().next() {
             None | Some('R' | 'E' | 'A' | 'M' | 'N' | '#' | '*') => {}
             Some('T') => match t_line(line.trim_end()) {
                 Ok(mention) => {
                     // A mention that really ends in white space is annotated with it, and the trimmed line lacks it.
                     let spaced = spaced(&text, &mention);
-                    let mention = Mention {
-                        annotated: spaced.as_deref().or(mention.annotated),
-                        ..mention
-                    };
+                    let mention = Mention { annotated: spaced.as_deref().or(mention.annotated), ..mention };
                     out.mention(place, &text, mention, &mut entities)?;
                 }
                 Err((found, expected)) => out.corrupt(place, found, expected)?,
@@ -119,20 +92,8 @@ fn pair(id: &str, ann: &Path, content: &str, text: Text, out: &mut Collector<'_>
             )?,
         }
     }
-    let place = Place {
-        file: ann,
-        line: 1,
-        document: Some(id),
-    };
-    out.document(
-        place,
-        Document {
-            id: id.to_owned(),
-            text,
-            entities,
-            offset: 0,
-        },
-    )
+    let place = Place { file: ann, line: 1, document: Some(id) };
+    out.document(place, Document { id: id.to_owned(), text, entities, offset: 0 })
 }
 
 /// The annotated string with the white space that its last fragment ends with, where it has been trimmed away.
@@ -157,11 +118,7 @@ fn t_line(line: &str) -> Result<Mention<'_>, (String, String)> {
         Some(Fragment::new(start.parse().ok()?, end.trim().parse().ok()?))
     };
     match offsets.split(';').map(fragment).collect() {
-        Some(fragments) if !label.is_empty() => Ok(Mention {
-            label,
-            fragments,
-            annotated: Some(annotated),
-        }),
+        Some(fragments) if !label.is_empty() => Ok(Mention { label, fragments, annotated: Some(annotated) }),
         _ => Err((format!("the offsets {offsets:?}"), shape())),
     }
 }
@@ -175,14 +132,7 @@ mod tests {
         let mention = t_line("T10\tPhenotype 116 125;73 82\testradiol levels of").unwrap();
         assert_eq!(mention.fragments, [Fragment::new(116, 125), Fragment::new(73, 82)]);
         assert_eq!(mention.annotated, Some("estradiol levels of"));
-        for bad in [
-            "T1",
-            "T1\tX\tabc",
-            "T1\tX 1\tabc",
-            "T1\tX 1 b\tabc",
-            "T1\tX 1 2;\tabc",
-            "T1\t 1 2\tabc",
-        ] {
+        for bad in ["T1", "T1\tX\tabc", "T1\tX 1\tabc", "T1\tX 1 b\tabc", "T1\tX 1 2;\tabc", "T1\t 1 2\tabc"] {
             assert!(t_line(bad).is_err(), "{bad}");
         }
     }
@@ -195,11 +145,7 @@ mod tests {
         };
         let (mut mentions, mut discontinuous, mut unordered) = (0, 0, 0);
         for stem in stems(&folder).unwrap() {
-            for line in read_text(&with(&stem, ".ann"))
-                .unwrap()
-                .lines()
-                .filter(|line| line.starts_with('T'))
-            {
+            for line in read_text(&with(&stem, ".ann")).unwrap().lines().filter(|line| line.starts_with('T')) {
                 let fragments = t_line(line.trim_end()).unwrap().fragments;
                 mentions += 1;
                 discontinuous += usize::from(fragments.len() > 1);

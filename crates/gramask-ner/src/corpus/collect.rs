@@ -17,12 +17,7 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     fn problem(&self, kind: ProblemKind) -> Problem {
-        Problem {
-            file: self.file.to_owned(),
-            line: self.line,
-            document: self.document.map(str::to_owned),
-            kind,
-        }
+        Problem { file: self.file.to_owned(), line: self.line, document: self.document.map(str::to_owned), kind }
     }
 }
 
@@ -75,13 +70,7 @@ impl<'o> Collector<'o> {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Result<(), ReadError> {
-        self.problem(
-            place,
-            ProblemKind::Corrupt {
-                found: found.into(),
-                expected: expected.into(),
-            },
-        )
+        self.problem(place, ProblemKind::Corrupt { found: found.into(), expected: expected.into() })
     }
 
     /// Holds a mention against the text and adds its entity to `entities` where it stands.
@@ -92,11 +81,7 @@ impl<'o> Collector<'o> {
         mention: Mention<'_>,
         entities: &mut Vec<Entity>,
     ) -> Result<(), ReadError> {
-        let Mention {
-            label,
-            fragments,
-            annotated,
-        } = mention;
+        let Mention { label, fragments, annotated } = mention;
         let surfaces: Option<Vec<&str>> = fragments.iter().map(|&fragment| text.slice(fragment)).collect();
         let mut sorted = fragments.clone();
         sorted.sort();
@@ -104,13 +89,7 @@ impl<'o> Collector<'o> {
         let surfaces = match surfaces {
             Some(surfaces) if !surfaces.is_empty() && !overlapping => surfaces,
             _ => {
-                return self.problem(
-                    place,
-                    ProblemKind::BadFragments {
-                        fragments,
-                        length: text.len(),
-                    },
-                );
+                return self.problem(place, ProblemKind::BadFragments { fragments, length: text.len() });
             }
         };
         if let Some(annotated) = annotated {
@@ -118,46 +97,22 @@ impl<'o> Collector<'o> {
             if !same(annotated, &found) {
                 let kept = same(annotated.trim(), found.trim());
                 let annotated = annotated.to_owned();
-                self.problem(
-                    place,
-                    ProblemKind::Mismatch {
-                        fragments,
-                        annotated,
-                        found,
-                        kept,
-                    },
-                )?;
+                self.problem(place, ProblemKind::Mismatch { fragments, annotated, found, kept })?;
                 if !kept {
                     return Ok(());
                 }
             }
         }
-        let label = self
-            .options
-            .labels
-            .as_ref()
-            .and_then(|map| map.get(label))
-            .map_or(label, String::as_str);
+        let label = self.options.labels.as_ref().and_then(|map| map.get(label)).map_or(label, String::as_str);
         if let Some(schema) = &self.options.schema
             && schema.index(label).is_none()
         {
-            let kind = ProblemKind::UnknownLabel {
-                label: label.to_owned(),
-                known: schema.labels().to_vec(),
-            };
+            let kind = ProblemKind::UnknownLabel { label: label.to_owned(), known: schema.labels().to_vec() };
             return self.problem(place, kind);
         }
-        let entity = Entity {
-            label: label.to_owned(),
-            fragments: sorted,
-        };
+        let entity = Entity { label: label.to_owned(), fragments: sorted };
         if entities.contains(&entity) {
-            return self.problem(
-                place,
-                ProblemKind::DuplicateEntity {
-                    entity: entity.to_string(),
-                },
-            );
+            return self.problem(place, ProblemKind::DuplicateEntity { entity: entity.to_string() });
         }
         entities.push(entity);
         Ok(())
@@ -175,20 +130,13 @@ impl<'o> Collector<'o> {
                 format!("{}#{number}", document.id)
             });
             let entities = document.entities.len();
-            self.problem(
-                place,
-                ProblemKind::DuplicateDocument {
-                    entities,
-                    kept_as: kept_as.clone(),
-                },
-            )?;
+            self.problem(place, ProblemKind::DuplicateDocument { entities, kept_as: kept_as.clone() })?;
             match kept_as {
                 Some(id) => document.id = id,
                 None => return Ok(()),
             }
         }
-        self.labels
-            .extend(document.entities.iter().map(|entity| entity.label.clone()));
+        self.labels.extend(document.entities.iter().map(|entity| entity.label.clone()));
         self.seen.insert(document.id.clone(), self.documents.len());
         self.documents.push(document);
         Ok(())
@@ -206,14 +154,7 @@ impl<'o> Collector<'o> {
         for document in &mut documents {
             schema.sort(&mut document.entities);
         }
-        (
-            Corpus {
-                name,
-                schema,
-                documents,
-            },
-            self.problems,
-        )
+        (Corpus { name, schema, documents }, self.problems)
     }
 }
 

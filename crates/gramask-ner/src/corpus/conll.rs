@@ -13,9 +13,7 @@ use crate::{Document, Fragment, Text};
 
 /// Reads `content`, the text of `file`, into `out`.
 pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Result<(), ReadError> {
-    let stem = file
-        .file_stem()
-        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let stem = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let mut sentence = Sentence::default();
     let mut count = 0;
     for (number, line) in content.lines().enumerate() {
@@ -25,17 +23,10 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
             sentence.close(file, &stem, &mut count, out)?;
             continue;
         }
-        let mut columns = if line.contains('\t') {
-            line.split('\t').collect::<Vec<_>>()
-        } else {
-            line.split_whitespace().collect()
-        };
+        let mut columns =
+            if line.contains('\t') { line.split('\t').collect::<Vec<_>>() } else { line.split_whitespace().collect() };
         let tag = columns.pop().unwrap_or_default();
-        let place = Place {
-            file,
-            line: line_number,
-            document: None,
-        };
+        let place = Place { file, line: line_number, document: None };
         match (columns.first(), Tag::parse(tag)) {
             (Some(word), Some(tag)) if !word.trim().is_empty() => {
                 sentence.push(place, word.trim(), tag, out)?;
@@ -103,12 +94,7 @@ impl<'a> Sentence<'a> {
             Tag::Inside(label) => match self.mentions.last_mut() {
                 Some(mention) if self.inside && mention.0 == label => mention.2 = next + 1,
                 _ => {
-                    out.problem(
-                        place,
-                        ProblemKind::StrayInside {
-                            tag: format!("I-{label}"),
-                        },
-                    )?;
+                    out.problem(place, ProblemKind::StrayInside { tag: format!("I-{label}") })?;
                     self.begin(label, next);
                 }
             },
@@ -128,9 +114,7 @@ impl<'a> Sentence<'a> {
     }
 
     fn close(&mut self, file: &Path, stem: &str, count: &mut usize, out: &mut Collector<'_>) -> Result<(), ReadError> {
-        let Sentence {
-            line, words, mentions, ..
-        } = std::mem::take(self);
+        let Sentence { line, words, mentions, .. } = std::mem::take(self);
         if words.is_empty() {
             return Ok(());
         }
@@ -138,30 +122,14 @@ impl<'a> Sentence<'a> {
         let id = format!("{stem}:{count}");
         let (string, spans) = detokenise(&words);
         let text = Text::new(string);
-        let place = Place {
-            file,
-            line,
-            document: Some(&id),
-        };
+        let place = Place { file, line, document: Some(&id) };
         let mut entities = Vec::new();
         for (label, first, end) in mentions {
             let fragment = Fragment::new(spans[first].start, spans[end - 1].end);
-            let mention = Mention {
-                label,
-                fragments: vec![fragment],
-                annotated: None,
-            };
+            let mention = Mention { label, fragments: vec![fragment], annotated: None };
             out.mention(place, &text, mention, &mut entities)?;
         }
-        out.document(
-            place,
-            Document {
-                id: id.clone(),
-                text,
-                entities,
-                offset: 0,
-            },
-        )
+        out.document(place, Document { id: id.clone(), text, entities, offset: 0 })
     }
 }
 
@@ -209,10 +177,8 @@ fn space_before(words: &[&str], i: usize) -> bool {
     }
     let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let decimal = left == "." && i >= 2 && digit(words[i - 2].chars().next_back()) && digit(right.chars().next());
-    let tight = matches!(
-        right,
-        "," | "." | ";" | ":" | "!" | "?" | "%" | ")" | "]" | "}" | "'" | "-" | "/"
-    ) || matches!(left, "(" | "[" | "{" | "-" | "/")
+    let tight = matches!(right, "," | "." | ";" | ":" | "!" | "?" | "%" | ")" | "]" | "}" | "'" | "-" | "/")
+        || matches!(left, "(" | "[" | "{" | "-" | "/")
         || (left == "'" && right == "s")
         || decimal;
     !tight
@@ -224,24 +190,8 @@ mod tests {
 
     #[test]
     fn punctuation_is_attached_and_offsets_are_right() {
-        let words = [
-            "5",
-            "'",
-            "-",
-            "nucleotidase",
-            "vs",
-            ".",
-            "α",
-            "[",
-            "HCO3",
-            "-",
-            "]",
-            ",",
-            "the",
-            "cell",
-            "'",
-            "s",
-        ];
+        let words =
+            ["5", "'", "-", "nucleotidase", "vs", ".", "α", "[", "HCO3", "-", "]", ",", "the", "cell", "'", "s"];
         let (text, spans) = detokenise(&words);
         assert_eq!(text, "5'-nucleotidase vs. α [HCO3-], the cell's");
         let text = Text::new(text);

@@ -60,17 +60,8 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
         if line.trim().is_empty() {
             continue;
         }
-        let place = Place {
-            file,
-            line: number + 1,
-            document: None,
-        };
-        let Line {
-            id,
-            text,
-            offset,
-            entities: annotations,
-        } = match serde_json::from_str(line) {
+        let place = Place { file, line: number + 1, document: None };
+        let Line { id, text, offset, entities: annotations } = match serde_json::from_str(line) {
             Ok(line) => line,
             Err(error) => {
                 let found = format!("invalid JSON or a field amiss at column {} ({error})", error.column());
@@ -82,10 +73,7 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
                 continue;
             }
         };
-        let place = Place {
-            document: Some(&id),
-            ..place
-        };
+        let place = Place { document: Some(&id), ..place };
         let text = Text::new(text);
         let mut entities = Vec::new();
         for annotation in &annotations {
@@ -94,22 +82,10 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
                 out.corrupt(place, found, r#"either "fragments" or "start" and "end""#)?;
                 continue;
             };
-            let mention = Mention {
-                label: &annotation.label,
-                fragments,
-                annotated: annotation.text.as_deref(),
-            };
+            let mention = Mention { label: &annotation.label, fragments, annotated: annotation.text.as_deref() };
             out.mention(place, &text, mention, &mut entities)?;
         }
-        out.document(
-            place,
-            Document {
-                id: id.clone(),
-                text,
-                entities,
-                offset,
-            },
-        )?;
+        out.document(place, Document { id: id.clone(), text, entities, offset })?;
     }
     Ok(())
 }
@@ -134,14 +110,9 @@ pub fn write_jsonl<'a>(mut out: impl Write, documents: impl IntoIterator<Item = 
         for entity in &document.entities {
             let surfaces: Option<Vec<&str>> = entity.fragments.iter().map(|&f| document.text.slice(f)).collect();
             let Some(surfaces) = surfaces else {
-                let kind = ProblemKind::BadFragments {
-                    fragments: entity.fragments.clone(),
-                    length: document.text.len(),
-                };
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("document {}: {kind}", document.id),
-                ));
+                let kind =
+                    ProblemKind::BadFragments { fragments: entity.fragments.clone(), length: document.text.len() };
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("document {}: {kind}", document.id)));
             };
             entities.push(Annotation {
                 label: entity.label.clone(),

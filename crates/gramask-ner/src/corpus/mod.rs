@@ -94,18 +94,12 @@ impl Corpus {
     pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
         let path = path.as_ref();
         let folder = path.is_dir();
-        let content = if folder {
-            String::new()
-        } else {
-            problem::read_text(path)?
-        };
+        let content = if folder { String::new() } else { problem::read_text(path)? };
         let form = match options.form {
             Some(form) => form,
             None => detect(path, folder, &content)?,
         };
-        let stem = path
-            .file_stem()
-            .map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let stem = path.file_stem().map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
         read(path, form, &content, options, options.name.clone().unwrap_or(stem))
     }
 
@@ -123,9 +117,7 @@ impl Corpus {
             Some(form) => form,
             None => detect(file, false, content)?,
         };
-        let stem = file
-            .file_stem()
-            .map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let stem = file.file_stem().map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
         read(file, form, content, options, options.name.clone().unwrap_or(stem))
     }
 
@@ -156,19 +148,14 @@ fn read(
         Form::Jsonl => jsonl::read(path, content, &mut out)?,
     }
     if out.len() == 0 {
-        return Err(ReadError::Empty {
-            file: path.to_owned(),
-            form,
-        });
+        return Err(ReadError::Empty { file: path.to_owned(), form });
     }
     Ok(out.finish(name))
 }
 
 /// Tells the form from the path's extension, else from what is there.
 fn detect(path: &Path, folder: bool, content: &str) -> Result<Form, ReadError> {
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     let form = match extension.as_deref() {
         _ if folder => brat::sniff(path).then_some(Form::Brat),
         Some("pubtator") => Some(Form::PubTator),

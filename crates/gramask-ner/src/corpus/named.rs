@@ -62,16 +62,8 @@ pub const NAMED: &[Named] = &[
         labels: &["Chemical", "Disease", "Gene"],
         renamed: &[],
         files: Files::Embedded(&[
-            (
-                "train",
-                "mini/train.pubtator",
-                include_str!("../../data/mini/train.pubtator"),
-            ),
-            (
-                "test",
-                "mini/test.pubtator",
-                include_str!("../../data/mini/test.pubtator"),
-            ),
+            ("train", "mini/train.pubtator", include_str!("../../data/mini/train.pubtator")),
+            ("test", "mini/test.pubtator", include_str!("../../data/mini/test.pubtator")),
         ]),
     },
     Named {
@@ -81,10 +73,7 @@ pub const NAMED: &[Named] = &[
         splits: &["all", "test"],
         labels: &["Chemical", "Disease", "Gene"],
         renamed: &[],
-        files: Files::Embedded(&[
-            ("all", MINI_NESTED.0, MINI_NESTED.1),
-            ("test", MINI_NESTED.0, MINI_NESTED.1),
-        ]),
+        files: Files::Embedded(&[("all", MINI_NESTED.0, MINI_NESTED.1), ("test", MINI_NESTED.0, MINI_NESTED.1)]),
     },
     Named {
         name: "ncbi-disease",
@@ -148,11 +137,7 @@ impl Named {
 
     /// The options that its files are read with: its label convention, and going on at a problem.
     pub fn options(&self) -> Options {
-        let map: BTreeMap<_, _> = self
-            .renamed
-            .iter()
-            .map(|&(a, b)| (a.to_owned(), b.to_owned()))
-            .collect();
+        let map: BTreeMap<_, _> = self.renamed.iter().map(|&(a, b)| (a.to_owned(), b.to_owned())).collect();
         Options {
             name: Some(self.name.to_owned()),
             labels: (!map.is_empty()).then_some(map),
@@ -168,13 +153,10 @@ impl Named {
 /// # Errors
 /// An unknown name; the error lists the known ones.
 pub fn named(name: &str) -> Result<&'static Named, ReadError> {
-    NAMED
-        .iter()
-        .find(|named| named.name == name)
-        .ok_or_else(|| ReadError::UnknownCorpus {
-            name: name.to_owned(),
-            known: NAMED.iter().map(|named| named.name.to_owned()).collect(),
-        })
+    NAMED.iter().find(|named| named.name == name).ok_or_else(|| ReadError::UnknownCorpus {
+        name: name.to_owned(),
+        known: NAMED.iter().map(|named| named.name.to_owned()).collect(),
+    })
 }
 
 /// Reads a split of a corpus by name, by the corpus's label convention.
@@ -203,8 +185,7 @@ pub fn find(name: &str, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError
         Files::PerSplit(extension) => Corpus::read(locate(corpus, &format!("{name}/{split}.{extension}"))?, &options)?,
         Files::BratFolder => {
             let (mut read, problems) = Corpus::read(locate(corpus, name)?, &options)?;
-            read.documents
-                .retain(|document| split == "all" || tenth(&document.id) == split);
+            read.documents.retain(|document| split == "all" || tenth(&document.id) == split);
             (read, problems)
         }
         Files::Embedded(parts) => match parts.iter().find(|part| part.0 == split) {
@@ -212,10 +193,7 @@ pub fn find(name: &str, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError
             None => return Err(unknown_split()),
         },
     };
-    match problems
-        .iter()
-        .find(|problem| matches!(problem.kind, ProblemKind::Corrupt { .. }))
-    {
+    match problems.iter().find(|problem| matches!(problem.kind, ProblemKind::Corrupt { .. })) {
         Some(corrupt) => Err(ReadError::Problem(Box::new(corrupt.clone()))),
         None => Ok((read, problems)),
     }
@@ -224,9 +202,9 @@ pub fn find(name: &str, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError
 /// The split of a sentence, drawn by the abstract's part of its identifier `ABSTRACT_NUMBER`.
 fn tenth(id: &str) -> &'static str {
     let abstract_ = id.split('_').next().unwrap_or(id);
-    let hash = abstract_.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = abstract_
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     match hash % 10 {
         0 => "test",
         1 => "dev",
@@ -252,15 +230,11 @@ fn candidates(relative: &str) -> Vec<PathBuf> {
 
 fn locate(corpus: &Named, relative: &str) -> Result<PathBuf, ReadError> {
     let looked = candidates(relative);
-    looked
-        .iter()
-        .find(|path| path.exists())
-        .cloned()
-        .ok_or_else(|| ReadError::NotFound {
-            name: corpus.name.to_owned(),
-            source_hint: corpus.source.to_owned(),
-            looked,
-        })
+    looked.iter().find(|path| path.exists()).cloned().ok_or_else(|| ReadError::NotFound {
+        name: corpus.name.to_owned(),
+        source_hint: corpus.source.to_owned(),
+        looked,
+    })
 }
 
 /// The folder of a corpus, where it is there: `GRAMASK_DATA/NAME`, else as [`find`] looks.

@@ -92,23 +92,10 @@ impl fmt::Display for ProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProblemKind::Corrupt { found, expected } => write!(f, "found {found}; expected {expected}"),
-            ProblemKind::Mismatch {
-                fragments,
-                annotated,
-                found,
-                kept,
-            } => {
-                write!(
-                    f,
-                    "the annotation says that {} is {annotated:?}, but ",
-                    Offsets(fragments)
-                )?;
+            ProblemKind::Mismatch { fragments, annotated, found, kept } => {
+                write!(f, "the annotation says that {} is {annotated:?}, but ", Offsets(fragments))?;
                 write!(f, "the text there is {found:?}; ")?;
-                f.write_str(if *kept {
-                    "kept, as only outer white space differs"
-                } else {
-                    "expected the same text"
-                })
+                f.write_str(if *kept { "kept, as only outer white space differs" } else { "expected the same text" })
             }
             ProblemKind::BadFragments { fragments, length } => write!(
                 f,
@@ -117,28 +104,16 @@ impl fmt::Display for ProblemKind {
                 Offsets(fragments)
             ),
             ProblemKind::DuplicateEntity { entity } => {
-                write!(
-                    f,
-                    "the entity {entity} is annotated twice; expected once, the second is left out"
-                )
+                write!(f, "the entity {entity} is annotated twice; expected once, the second is left out")
             }
-            ProblemKind::DuplicateDocument {
-                entities,
-                kept_as: Some(id),
-            } => {
+            ProblemKind::DuplicateDocument { entities, kept_as: Some(id) } => {
                 write!(
                     f,
                     "this identifier stands twice with different content; the second ({entities} entities) is kept as {id}"
                 )
             }
-            ProblemKind::DuplicateDocument {
-                entities,
-                kept_as: None,
-            } => {
-                write!(
-                    f,
-                    "this document stands twice; the second ({entities} entities) is left out"
-                )
+            ProblemKind::DuplicateDocument { entities, kept_as: None } => {
+                write!(f, "this document stands twice; the second ({entities} entities) is left out")
             }
             ProblemKind::UnknownLabel { label, known } => {
                 write!(f, "unknown label {label:?}; expected one of {}", known.join(", "))
@@ -151,11 +126,7 @@ impl fmt::Display for ProblemKind {
                 )
             }
             ProblemKind::MissingPartner { partner } => {
-                write!(
-                    f,
-                    "there is no {} beside it; expected a pair of .txt and .ann",
-                    partner.display()
-                )
+                write!(f, "there is no {} beside it; expected a pair of .txt and .ann", partner.display())
             }
         }
     }
@@ -249,27 +220,16 @@ pub enum ReadError {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// A whole file as text, without a byte order mark.
 pub(super) fn read_text(file: &Path) -> Result<String, ReadError> {
-    let bytes = std::fs::read(file).map_err(|source| ReadError::Io {
-        file: file.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(file).map_err(|source| ReadError::Io { file: file.to_owned(), source })?;
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let byte = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..byte].iter().filter(|&&b| b == b'\n').count();
-        ReadError::Encoding {
-            file: file.to_owned(),
-            line,
-            byte,
-        }
+        ReadError::Encoding { file: file.to_owned(), line, byte }
     })?;
     if text.starts_with('\u{FEFF}') {
         text.drain(..'\u{FEFF}'.len_utf8());

@@ -46,11 +46,7 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
     for (number, line) in content.lines().enumerate() {
         let line = line.trim_end_matches('\r');
         let document = open.as_ref().map(|open| open.id);
-        let place = Place {
-            file,
-            line: number + 1,
-            document,
-        };
+        let place = Place { file, line: number + 1, document };
         if line.is_empty() {
             close(file, &mut open, out)?;
         } else if let Some((id, part, text)) = text_line(line) {
@@ -86,20 +82,8 @@ fn close(file: &Path, open: &mut Option<Open<'_>>, out: &mut Collector<'_>) -> R
     let Some(mut doc) = open.take() else { return Ok(()) };
     doc.text();
     let text = doc.text.take().unwrap_or_default();
-    let place = Place {
-        file,
-        line: doc.line,
-        document: Some(doc.id),
-    };
-    out.document(
-        place,
-        Document {
-            id: doc.id.to_owned(),
-            text,
-            entities: doc.entities,
-            offset: 0,
-        },
-    )
+    let place = Place { file, line: doc.line, document: Some(doc.id) };
+    out.document(place, Document { id: doc.id.to_owned(), text, entities: doc.entities, offset: 0 })
 }
 
 /// `ID|t|...` or `ID|a|...`, split.
@@ -117,19 +101,11 @@ fn annotation<'a>(
 ) -> Result<(), ReadError> {
     let fields: Vec<&str> = line.split('\t').collect();
     let Some(doc) = open else {
-        return out.corrupt(
-            place,
-            format!("{} before any title line", quote(line)),
-            "ID|t|TITLE first",
-        );
+        return out.corrupt(place, format!("{} before any title line", quote(line)), "ID|t|TITLE first");
     };
     if fields.len() >= 3 && fields[0] != doc.id {
         let found = format!("an annotation of document {:?}", fields[0]);
-        return out.corrupt(
-            place,
-            found,
-            format!("one of document {:?}, whose block this is", doc.id),
-        );
+        return out.corrupt(place, found, format!("one of document {:?}, whose block this is", doc.id));
     }
     let relation = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphabetic() || c == '_' || c == '-');
     if fields.len() >= 4 && relation(fields[1]) && fields[2].parse::<usize>().is_err() {
@@ -146,11 +122,7 @@ fn annotation<'a>(
     if fields[4].is_empty() {
         return out.corrupt(place, "an empty label", EXPECTED);
     }
-    let mention = Mention {
-        label: fields[4],
-        fragments: vec![Fragment::new(start, end)],
-        annotated: Some(fields[3]),
-    };
+    let mention = Mention { label: fields[4], fragments: vec![Fragment::new(start, end)], annotated: Some(fields[3]) };
     doc.text();
     let Open { text, entities, .. } = doc;
     out.mention(place, text.get_or_insert_default(), mention, entities)
@@ -159,17 +131,10 @@ fn annotation<'a>(
 /// A line for an error message, not too long.
 fn quote(line: &str) -> String {
     let short: String = line.chars().take(60).collect();
-    if short.len() < line.len() {
-        format!("{short:?}...")
-    } else {
-        format!("{short:?}")
-    }
+    if short.len() < line.len() { format!("{short:?}...") } else { format!("{short:?}") }
 }
 
 /// Whether the first non-empty line looks like PubTator.
 pub(super) fn sniff(content: &str) -> bool {
-    content
-        .lines()
-        .find(|line| !line.is_empty())
-        .is_some_and(|line| text_line(line).is_some())
+    content.lines().find(|line| !line.is_empty()).is_some_and(|line| text_line(line).is_some())
 }

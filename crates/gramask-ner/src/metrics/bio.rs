@@ -119,11 +119,7 @@ pub fn chunks<S: AsRef<str>>(tags: &[S], reading: Reading) -> Result<Vec<Chunk>,
 fn chunks_of<S: AsRef<str>>(sequence: usize, tags: &[S], reading: Reading) -> Result<Vec<Chunk>, BioError> {
     chunks_at(tags, reading).map_err(|position| {
         let tag = tags[position].as_ref().to_owned();
-        BioError::Tag {
-            sequence,
-            position,
-            tag,
-        }
+        BioError::Tag { sequence, position, tag }
     })
 }
 
@@ -137,20 +133,13 @@ pub fn score<S: AsRef<str>, T: AsRef<str>>(
     reading: Reading,
 ) -> Result<BioScores, BioError> {
     if gold.len() != predicted.len() {
-        return Err(BioError::Sequences {
-            gold: gold.len(),
-            predicted: predicted.len(),
-        });
+        return Err(BioError::Sequences { gold: gold.len(), predicted: predicted.len() });
     }
     // Label -> (correct, predicted, gold).
     let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     for (sequence, (gold, predicted)) in gold.iter().zip(predicted).enumerate() {
         if gold.len() != predicted.len() {
-            return Err(BioError::Length {
-                sequence,
-                gold: gold.len(),
-                predicted: predicted.len(),
-            });
+            return Err(BioError::Length { sequence, gold: gold.len(), predicted: predicted.len() });
         }
         let gold: BTreeSet<Chunk> = chunks_of(sequence, gold, reading)?.into_iter().collect();
         let predicted = chunks_of(sequence, predicted, reading)?;
@@ -167,12 +156,7 @@ pub fn score<S: AsRef<str>, T: AsRef<str>>(
     let score = |[correct, predicted, gold]: [usize; 3]| {
         let ratio = |whole: usize| if whole == 0 { 0.0 } else { correct as f64 / whole as f64 };
         let (precision, recall) = (ratio(predicted), ratio(gold));
-        BioScore {
-            precision,
-            recall,
-            f1: f1(precision, recall),
-            support: gold,
-        }
+        BioScore { precision, recall, f1: f1(precision, recall), support: gold }
     };
     let mut total = [0; 3];
     for counts in counts.values() {
@@ -180,8 +164,5 @@ pub fn score<S: AsRef<str>, T: AsRef<str>>(
             *sum += count;
         }
     }
-    Ok(BioScores {
-        micro: score(total),
-        labels: counts.into_iter().map(|(label, c)| (label, score(c))).collect(),
-    })
+    Ok(BioScores { micro: score(total), labels: counts.into_iter().map(|(label, c)| (label, score(c))).collect() })
 }

@@ -130,10 +130,6 @@ pub fn verdicts<'a>(
         gold: pairing.partner(p),
         predicted: Some(pairing.predicted[p]),
     });
-    let missing = pairing.left().map(|gold| Verdict {
-        kind: VerdictKind::Missing,
-        gold: Some(gold),
-        predicted: None,
-    });
+    let missing = pairing.left().map(|gold| Verdict { kind: VerdictKind::Missing, gold: Some(gold), predicted: None });
     predictions.chain(missing).collect()
 }

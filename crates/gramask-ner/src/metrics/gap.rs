@@ -56,12 +56,7 @@ pub struct Gap {
 pub fn losses(seeds: &[&[Leniencies]]) -> Parts<f64> {
     let split = Split::of(seeds);
     let [parse, copy, count, recognition] = split.losses(0..split.documents);
-    Parts {
-        parse,
-        copy,
-        count,
-        recognition,
-    }
+    Parts { parse, copy, count, recognition }
 }
 
 /// What the gap between two systems on the same documents, given in the same order, is made of. The intervals are those of a
@@ -78,16 +73,10 @@ pub fn gap(
 ) -> Result<Gap, Unpaired> {
     let (first, second) = (Split::of(first), Split::of(second));
     if first.documents != second.documents {
-        return Err(Unpaired {
-            first: first.documents,
-            second: second.documents,
-        });
+        return Err(Unpaired { first: first.documents, second: second.documents });
     }
     let figures = |places: &[usize]| {
-        let (ours, theirs) = (
-            first.losses(places.iter().copied()),
-            second.losses(places.iter().copied()),
-        );
+        let (ours, theirs) = (first.losses(places.iter().copied()), second.losses(places.iter().copied()));
         let parts = [0, 1, 2, 3].map(|part| theirs[part] - ours[part]);
         let difference = first.strict(places.iter().copied()) - second.strict(places.iter().copied());
         [difference, parts[0], parts[1], parts[2], parts[3]]
@@ -96,15 +85,7 @@ pub fn gap(
     let values = figures(&all);
     let drawn = bootstrap(first.documents, samples, seed, figures);
     let of = |at: usize| Interval::of(values[at], drawn.iter().map(|drawn| drawn[at]).collect(), confidence);
-    Ok(Gap {
-        difference: of(0),
-        parts: Parts {
-            parse: of(1),
-            copy: of(2),
-            count: of(3),
-            recognition: of(4),
-        },
-    })
+    Ok(Gap { difference: of(0), parts: Parts { parse: of(1), copy: of(2), count: of(3), recognition: of(4) } })
 }
 
 /// A system's matches, leniency by leniency.
@@ -122,12 +103,7 @@ impl Split {
         };
         Split {
             documents: shortest(seeds),
-            matches: [
-                pick(|all| all.strict),
-                pick(|all| all.parse),
-                pick(|all| all.copy),
-                pick(|all| all.count),
-            ],
+            matches: [pick(|all| all.strict), pick(|all| all.parse), pick(|all| all.copy), pick(|all| all.count)],
         }
     }
 
@@ -151,12 +127,7 @@ mod tests {
     use super::*;
 
     fn matches(gold: usize, predicted: usize, hits: usize) -> Matches {
-        Matches {
-            gold,
-            predicted,
-            found: hits,
-            right: hits,
-        }
+        Matches { gold, predicted, found: hits, right: hits }
     }
 
     /// Documents with losses of every kind, in another mixture for each `kind`.
@@ -185,35 +156,20 @@ mod tests {
         let strict =
             |system: &[Leniencies]| mean_f1(&[&system.iter().map(|all| all.strict).collect::<Vec<_>>()[..]], 0..60);
         assert!((sum - (1.0 - (strict(&one) + strict(&two)) / 2.0)).abs() < 1e-12);
-        assert!(
-            [lost.parse, lost.copy, lost.count, lost.recognition]
-                .iter()
-                .all(|&part| part > 0.0),
-            "{lost:?}"
-        );
+        assert!([lost.parse, lost.copy, lost.count, lost.recognition].iter().all(|&part| part > 0.0), "{lost:?}");
 
         let found = gap(&[&one, &two], &[&three], 0.95, 500, 1).unwrap();
         let parts = found.parts;
         let sum = parts.parse.value + parts.copy.value + parts.count.value + parts.recognition.value;
         assert!((sum - found.difference.value).abs() < 1e-12);
         assert!((found.difference.value - ((strict(&one) + strict(&two)) / 2.0 - strict(&three))).abs() < 1e-12);
-        for part in [
-            found.difference,
-            parts.parse,
-            parts.copy,
-            parts.count,
-            parts.recognition,
-        ] {
+        for part in [found.difference, parts.parse, parts.copy, parts.count, parts.recognition] {
             assert!(part.low <= part.value && part.value <= part.high, "{part:?}");
         }
         let back = gap(&[&three], &[&one, &two], 0.95, 500, 1).unwrap();
         assert!((back.parts.copy.value + parts.copy.value).abs() < 1e-12);
         let none = gap(&[&one], &[&one], 0.95, 500, 1).unwrap();
-        assert_eq!(
-            (none.parts.parse.low, none.parts.recognition.high),
-            (0.0, 0.0),
-            "paired: nothing varies"
-        );
+        assert_eq!((none.parts.parse.low, none.parts.recognition.high), (0.0, 0.0), "paired: nothing varies");
         assert!(gap(&[&one], &[&three[1..]], 0.95, 5, 1).is_err());
     }
 
@@ -234,36 +190,10 @@ mod tests {
             [parts.parse, parts.copy, parts.count, parts.recognition].map(|part| part.value)
         };
         let (none, half) = (matches(2, 0, 0), matches(2, 2, 1));
-        assert_eq!(
-            part(Leniencies {
-                strict: none,
-                ..good[0]
-            }),
-            [1.0, 0.0, 0.0, 0.0]
-        );
-        assert_eq!(
-            part(Leniencies {
-                strict: half,
-                parse: half,
-                ..good[0]
-            }),
-            [0.0, 0.5, 0.0, 0.0]
-        );
-        assert_eq!(
-            part(Leniencies {
-                strict: half,
-                parse: half,
-                copy: half,
-                ..good[0]
-            }),
-            [0.0, 0.0, 0.5, 0.0]
-        );
-        let all = Leniencies {
-            strict: half,
-            parse: half,
-            copy: half,
-            count: half,
-        };
+        assert_eq!(part(Leniencies { strict: none, ..good[0] }), [1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(part(Leniencies { strict: half, parse: half, ..good[0] }), [0.0, 0.5, 0.0, 0.0]);
+        assert_eq!(part(Leniencies { strict: half, parse: half, copy: half, ..good[0] }), [0.0, 0.0, 0.5, 0.0]);
+        let all = Leniencies { strict: half, parse: half, copy: half, count: half };
         assert_eq!(part(all), [0.0, 0.0, 0.0, 0.5]);
         // Reading more leniently can cost: here the repaired outputs' predictions are all wrong.
         let worse = Leniencies {

@@ -38,12 +38,7 @@ impl Matches {
     /// label of the schema, so that they are wrong.
     pub fn exact(gold: &[Entity], predicted: &[Entity], strays: usize) -> Matches {
         let hits = Pairing::new(gold, predicted).pair(|p, g| p == g);
-        Matches {
-            gold: gold.len(),
-            predicted: predicted.len() + strays,
-            found: hits,
-            right: hits,
-        }
+        Matches { gold: gold.len(), predicted: predicted.len() + strays, found: hits, right: hits }
     }
 
     /// Entities of the same label and surface match, wherever and however often they stand: each gold entity is found whose
@@ -120,11 +115,7 @@ mod tests {
         // Precision 2/4, recall 2/3.
         assert!((free.f1() - 2.0 * (0.5 * 2.0 / 3.0) / (0.5 + 2.0 / 3.0)).abs() < 1e-12);
         let once = Matches::surfaces(&text, &gold, &predicted[..1], 0);
-        assert_eq!(
-            (once.found, once.right),
-            (2, 1),
-            "one prediction finds a surface that is gold twice"
-        );
+        assert_eq!((once.found, once.right), (2, 1), "one prediction finds a surface that is gold twice");
         assert_eq!(Matches::default().f1(), 0.0);
     }
 
@@ -136,10 +127,7 @@ mod tests {
         scorer.add(&gold, predicted.to_vec());
         let strict = scorer.summary().overall.strict;
         let matches = Matches::exact(&gold, &predicted, 0);
-        assert_eq!(
-            (matches.found, matches.predicted),
-            (strict.counts.correct, strict.counts.actual())
-        );
+        assert_eq!((matches.found, matches.predicted), (strict.counts.correct, strict.counts.actual()));
         assert_eq!(matches.f1(), strict.f1);
     }
 }

@@ -19,12 +19,7 @@ impl<'a> Pairing<'a> {
     pub fn new(gold: impl IntoIterator<Item = &'a Entity>, predicted: impl IntoIterator<Item = &'a Entity>) -> Self {
         let (gold, predicted) = (in_order(gold), in_order(predicted));
         let (gold_taken, partners) = (vec![false; gold.len()], vec![None; predicted.len()]);
-        Pairing {
-            gold,
-            predicted,
-            gold_taken,
-            partners,
-        }
+        Pairing { gold, predicted, gold_taken, partners }
     }
 
     /// Pairs each free prediction with the first free gold entity that `fits`; how many pairs were made.
@@ -89,32 +84,19 @@ impl<'a> Pairing<'a> {
 
 fn in_order<'a>(entities: impl IntoIterator<Item = &'a Entity>) -> Vec<&'a Entity> {
     let mut entities: Vec<&Entity> = entities.into_iter().collect();
-    entities.sort_by_key(|entity| {
-        (
-            entity.start(),
-            std::cmp::Reverse(entity.end()),
-            &entity.label,
-            &entity.fragments,
-        )
-    });
+    entities.sort_by_key(|entity| (entity.start(), std::cmp::Reverse(entity.end()), &entity.label, &entity.fragments));
     entities
 }
 
 /// Characters of an entity.
 fn length(entity: &Entity) -> usize {
-    entity
-        .fragments
-        .iter()
-        .map(|fragment| fragment.end.saturating_sub(fragment.start))
-        .sum()
+    entity.fragments.iter().map(|fragment| fragment.end.saturating_sub(fragment.start)).sum()
 }
 
 /// Characters that two entities share.
 fn shared(a: &Entity, b: &Entity) -> usize {
     let pairs = a.fragments.iter().flat_map(|x| b.fragments.iter().map(move |y| (x, y)));
-    pairs
-        .map(|(x, y)| x.end.min(y.end).saturating_sub(x.start.max(y.start)))
-        .sum()
+    pairs.map(|(x, y)| x.end.min(y.end).saturating_sub(x.start.max(y.start))).sum()
 }
 
 /// Whether a prediction overlaps a gold entity: they share a character, and at least one in a hundred of the gold

@@ -45,22 +45,13 @@ impl Counts {
         let hits = self.correct as f64 + 0.5 * self.partial as f64;
         let ratio = |whole: usize| if whole == 0 { 0.0 } else { hits / whole as f64 };
         let (precision, recall) = (ratio(self.actual()), ratio(self.possible()));
-        Score {
-            counts: *self,
-            precision,
-            recall,
-            f1: f1(precision, recall),
-        }
+        Score { counts: *self, precision, recall, f1: f1(precision, recall) }
     }
 }
 
 /// The harmonic mean; 0 where both are 0.
 pub(super) fn f1(precision: f64, recall: f64) -> f64 {
-    if precision + recall > 0.0 {
-        2.0 * (precision * recall) / (precision + recall)
-    } else {
-        0.0
-    }
+    if precision + recall > 0.0 { 2.0 * (precision * recall) / (precision + recall) } else { 0.0 }
 }
 
 /// Counts and what follows from them, from 0 to 1; 0 where nothing was predicted or nothing was to find.
@@ -99,14 +90,7 @@ impl Schemes<Counts> {
         let aligned = |p: &Entity, g: &Entity| p.fragments == g.fragments;
         let incorrect = |mut pairing: Pairing<'_>, correct| {
             let incorrect = pairing.pair(overlaps);
-            rest(
-                pairing,
-                Counts {
-                    correct,
-                    incorrect,
-                    ..Counts::default()
-                },
-            )
+            rest(pairing, Counts { correct, incorrect, ..Counts::default() })
         };
         let mut strict = pairing();
         let strict_hits = strict.pair(equal);
@@ -118,14 +102,7 @@ impl Schemes<Counts> {
         Schemes {
             strict: incorrect(strict, strict_hits),
             exact: incorrect(exact, exact_hits),
-            partial: rest(
-                partial,
-                Counts {
-                    correct,
-                    partial: halves,
-                    ..Counts::default()
-                },
-            ),
+            partial: rest(partial, Counts { correct, partial: halves, ..Counts::default() }),
             type_: type_counts(pairing()),
         }
     }
@@ -158,10 +135,7 @@ impl Schemes<Counts> {
 
 /// Prediction by prediction: the closest overlapping gold entity of its label, else the first of another label.
 fn type_counts(mut pairing: Pairing<'_>) -> Counts {
-    let mut counts = Counts {
-        correct: pairing.pair(|p, g| p == g),
-        ..Counts::default()
-    };
+    let mut counts = Counts { correct: pairing.pair(|p, g| p == g), ..Counts::default() };
     for p in 0..pairing.predicted.len() {
         if pairing.pair_one(p, |p, g| p.label == g.label && overlaps(p, g), distance) {
             counts.correct += 1;
@@ -174,9 +148,5 @@ fn type_counts(mut pairing: Pairing<'_>) -> Counts {
 
 /// Completes counts with what is not paired.
 fn rest(pairing: Pairing<'_>, counts: Counts) -> Counts {
-    Counts {
-        missed: pairing.free_gold(),
-        spurious: pairing.free_predicted(),
-        ..counts
-    }
+    Counts { missed: pairing.free_gold(), spurious: pairing.free_predicted(), ..counts }
 }

@@ -54,29 +54,20 @@ pub struct Prediction {
 impl Prediction {
     /// The same prediction with one more entity that could not be grounded.
     pub fn with_fault(mut self, kind: FaultKind, label: Option<&str>) -> Self {
-        self.faults.push(Fault {
-            kind,
-            label: label.map(str::to_owned),
-        });
+        self.faults.push(Fault { kind, label: label.map(str::to_owned) });
         self
     }
 }
 
 impl From<Vec<Entity>> for Prediction {
     fn from(entities: Vec<Entity>) -> Self {
-        Prediction {
-            entities,
-            ..Prediction::default()
-        }
+        Prediction { entities, ..Prediction::default() }
     }
 }
 
 impl From<Outcome> for Prediction {
     fn from(outcome: Outcome) -> Self {
-        Prediction {
-            outcome,
-            ..Prediction::default()
-        }
+        Prediction { outcome, ..Prediction::default() }
     }
 }
 
@@ -124,10 +115,8 @@ impl Scorer {
     pub fn add(&mut self, gold: &[Entity], prediction: impl Into<Prediction>) {
         let prediction = prediction.into();
         let gold: Vec<&Entity> = gold.iter().collect();
-        let (predicted, strangers): (Vec<&Entity>, Vec<&Entity>) = prediction
-            .entities
-            .iter()
-            .partition(|entity| self.schema.index(&entity.label).is_some());
+        let (predicted, strangers): (Vec<&Entity>, Vec<&Entity>) =
+            prediction.entities.iter().partition(|entity| self.schema.index(&entity.label).is_some());
         self.documents += 1;
         match prediction.outcome {
             Outcome::Read => {}
@@ -140,11 +129,7 @@ impl Scorer {
         self.overall.add_spurious(strangers.len() + prediction.faults.len());
         for (label, counts) in self.schema.labels().iter().zip(&mut self.labels) {
             let gold: Vec<&Entity> = gold.iter().copied().filter(|entity| entity.label == *label).collect();
-            let predicted: Vec<&Entity> = predicted
-                .iter()
-                .copied()
-                .filter(|entity| entity.label == *label)
-                .collect();
+            let predicted: Vec<&Entity> = predicted.iter().copied().filter(|entity| entity.label == *label).collect();
             counts.add(&Schemes::of(&gold, &predicted));
         }
         for fault in &prediction.faults {
@@ -174,12 +159,7 @@ impl Scorer {
             truncation_rate: rate(self.errors.truncated, self.documents),
             not_in_document_rate: rate(self.errors.not_in_document, predicted),
             overall,
-            labels: labels
-                .map(|(label, s)| LabelScores {
-                    label: label.clone(),
-                    scores: s.scores(),
-                })
-                .collect(),
+            labels: labels.map(|(label, s)| LabelScores { label: label.clone(), scores: s.scores() }).collect(),
             errors: self.errors,
         }
     }

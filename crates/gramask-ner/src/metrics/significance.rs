@@ -91,9 +91,7 @@ pub fn interval<T: Tally>(documents: &[T], confidence: f64, samples: usize, seed
 /// So the interval is that of the mean over these seeds; how far the seeds are apart is another figure.
 pub fn mean_interval<T: Tally>(seeds: &[&[T]], confidence: f64, samples: usize, seed: u64) -> Interval {
     let documents = shortest(seeds);
-    let drawn = bootstrap(documents, samples, seed, |places| {
-        [mean_f1(seeds, places.iter().copied())]
-    });
+    let drawn = bootstrap(documents, samples, seed, |places| [mean_f1(seeds, places.iter().copied())]);
     let value = mean_f1(seeds, 0..documents);
     Interval::of(value, drawn.into_iter().map(|[value]| value).collect(), confidence)
 }
@@ -125,10 +123,7 @@ pub fn mean_difference<T: Tally>(
     let documents = shortest(first);
     let unpaired = |of: &[&[T]]| of.iter().map(|of| of.len()).find(|&length| length != documents);
     if let Some(other) = unpaired(first).or(unpaired(second)) {
-        return Err(Unpaired {
-            first: documents,
-            second: other,
-        });
+        return Err(Unpaired { first: documents, second: other });
     }
     let observed = mean_f1(first, 0..documents) - mean_f1(second, 0..documents);
     let count = match first.is_empty() || second.is_empty() {
@@ -141,16 +136,10 @@ pub fn mean_difference<T: Tally>(
     // A document that both treat alike is the same exchanged or not.
     let (same, differing): (Vec<usize>, Vec<usize>) =
         (0..documents).partition(|&document| pairs_of(document).all(|(a, b)| a == b));
-    let differing: Vec<Vec<(T, T)>> = differing
-        .into_iter()
-        .map(|document| pairs_of(document).collect())
-        .collect();
+    let differing: Vec<Vec<(T, T)>> = differing.into_iter().map(|document| pairs_of(document).collect()).collect();
     let mut common = vec![T::default(); count];
     for document in same {
-        common
-            .iter_mut()
-            .zip(pairs_of(document))
-            .for_each(|(sum, (a, _))| sum.add(&a));
+        common.iter_mut().zip(pairs_of(document)).for_each(|(sum, (a, _))| sum.add(&a));
     }
     let mean = |of: &[T]| of.iter().map(T::f1).sum::<f64>() / of.len().max(1) as f64;
     let mut numbers = Numbers(seed);
@@ -172,10 +161,7 @@ pub fn mean_difference<T: Tally>(
         // The margin is for sums of the same numbers in another order.
         hits += usize::from((mean(&left) - mean(&right)).abs() >= observed.abs() - 1e-12);
     }
-    Ok(Difference {
-        difference: observed,
-        p: (hits + 1) as f64 / (shuffles + 1) as f64,
-    })
+    Ok(Difference { difference: observed, p: (hits + 1) as f64 / (shuffles + 1) as f64 })
 }
 
 /// The p-values of several tests, adjusted so that rejecting those below a level makes any false rejection at most as likely
@@ -197,19 +183,11 @@ impl Interval {
     /// A figure and the interval that holds a share of what was drawn; the figure alone where nothing was.
     pub(super) fn of(value: f64, mut drawn: Vec<f64>, confidence: f64) -> Interval {
         if drawn.is_empty() {
-            return Interval {
-                value,
-                low: value,
-                high: value,
-            };
+            return Interval { value, low: value, high: value };
         }
         drawn.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - confidence.clamp(0.0, 1.0)) / 2.0;
-        Interval {
-            value,
-            low: quantile(&drawn, tail),
-            high: quantile(&drawn, 1.0 - tail),
-        }
+        Interval { value, low: quantile(&drawn, tail), high: quantile(&drawn, 1.0 - tail) }
     }
 }
 
@@ -283,46 +261,21 @@ mod tests {
     }
 
     fn counts(correct: usize, missed: usize, spurious: usize) -> Counts {
-        Counts {
-            correct,
-            missed,
-            spurious,
-            ..Counts::default()
-        }
+        Counts { correct, missed, spurious, ..Counts::default() }
     }
 
     /// Of six documents that differ, all 64 exchanges can be tried.
     #[test]
     fn shuffles_come_near_the_exact_test() {
-        let first = [
-            (3, 0, 0),
-            (1, 1, 0),
-            (2, 0, 1),
-            (0, 1, 0),
-            (2, 1, 0),
-            (1, 0, 0),
-            (1, 1, 1),
-        ];
-        let second = [
-            (1, 2, 1),
-            (1, 1, 2),
-            (0, 2, 0),
-            (1, 0, 0),
-            (1, 2, 1),
-            (0, 1, 0),
-            (1, 1, 1),
-        ];
+        let first = [(3, 0, 0), (1, 1, 0), (2, 0, 1), (0, 1, 0), (2, 1, 0), (1, 0, 0), (1, 1, 1)];
+        let second = [(1, 2, 1), (1, 1, 2), (0, 2, 0), (1, 0, 0), (1, 2, 1), (0, 1, 0), (1, 1, 1)];
         let [first, second] = [first, second].map(|all| all.map(|(c, m, s)| counts(c, m, s)));
         let observed = f1(first.iter()) - f1(second.iter());
         let mut hits = 0;
         for exchanged in 0..64 {
             let of = |side: bool| {
                 let pick = |i: usize| {
-                    if (exchanged >> i & 1 == 1) == side {
-                        second[i]
-                    } else {
-                        first[i]
-                    }
+                    if (exchanged >> i & 1 == 1) == side { second[i] } else { first[i] }
                 };
                 f1((0..7).map(pick).collect::<Vec<_>>().iter())
             };
@@ -332,11 +285,7 @@ mod tests {
         let test = difference(&first, &second, 100_000, 7).unwrap();
         assert!((test.difference - observed).abs() < 1e-12);
         // Five standard errors.
-        assert!(
-            (test.p - exact).abs() < 5.0 * (exact * (1.0 - exact) / 1e5).sqrt() + 2e-5,
-            "{} {exact}",
-            test.p
-        );
+        assert!((test.p - exact).abs() < 5.0 * (exact * (1.0 - exact) / 1e5).sqrt() + 2e-5, "{} {exact}", test.p);
         assert!(exact > 0.01 && exact < 0.5, "{exact}");
     }
 
@@ -344,10 +293,8 @@ mod tests {
     fn the_order_of_two_systems_turns_the_sign_alone() {
         let first: Vec<Counts> = (0..30).map(|i| counts(i % 3, i % 2, 1)).collect();
         let second: Vec<Counts> = (0..30).map(|i| counts(i % 3, 1, i % 2)).collect();
-        let (there, back) = (
-            difference(&first, &second, 999, 1).unwrap(),
-            difference(&second, &first, 999, 1).unwrap(),
-        );
+        let (there, back) =
+            (difference(&first, &second, 999, 1).unwrap(), difference(&second, &first, 999, 1).unwrap());
         assert_eq!((there.p, there.difference), (back.p, -back.difference));
         let same = difference(&first, &first, 999, 1).unwrap();
         assert_eq!((same.p, same.difference), (1.0, 0.0));
@@ -362,15 +309,8 @@ mod tests {
         let [a, b] = [&one, &other].map(|seed| interval(seed, 0.95, 500, 1));
         let both = mean_interval(&[&one, &other], 0.95, 500, 1);
         assert!((both.value - (a.value + b.value) / 2.0).abs() < 1e-12);
-        assert_eq!(
-            mean_interval(&[&one, &one], 0.95, 500, 1),
-            a,
-            "the same output twice is no more sure"
-        );
-        assert!(
-            both.low > a.low.min(b.low) && both.high < a.high.max(b.high),
-            "{a:?} {b:?} {both:?}"
-        );
+        assert_eq!(mean_interval(&[&one, &one], 0.95, 500, 1), a, "the same output twice is no more sure");
+        assert!(both.low > a.low.min(b.low) && both.high < a.high.max(b.high), "{a:?} {b:?} {both:?}");
 
         let single = difference(&one, &other, 999, 1).unwrap();
         assert_eq!(mean_difference(&[&one, &one, &one], &[&other], 999, 1).unwrap(), single);

@@ -7,9 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// A bar for bytes that arrive; how many is told later.
 pub fn bytes() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    bar.set_style(style(
-        "{msg:40!} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-    ));
+    bar.set_style(style("{msg:40!} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left"));
     bar
 }
 
@@ -18,9 +16,7 @@ pub fn documents(cell: &str, total: usize, done: usize) -> ProgressBar {
     let bar = ProgressBar::new(total as u64).with_position(done as u64);
     // Documents of an earlier session are no work of this one: rate and time left count from here.
     bar.reset_eta();
-    bar.set_style(style(
-        "{msg:50!} [{bar:20}] {pos}/{len} documents, {per_sec}, {eta} left",
-    ));
+    bar.set_style(style("{msg:50!} [{bar:20}] {pos}/{len} documents, {per_sec}, {eta} left"));
     bar.set_message(cell.to_string());
     bar.enable_steady_tick(Duration::from_millis(250));
     bar

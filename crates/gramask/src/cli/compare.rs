@@ -24,11 +24,7 @@ pub(super) struct CompareArgs {
 pub(super) fn compare(args: CompareArgs) -> Result<u8, CliError> {
     let mut scored: Vec<Scored> = Vec::new();
     for run in &args.runs {
-        let file = if run.is_dir() {
-            run.join("scores.csv")
-        } else {
-            run.clone()
-        };
+        let file = if run.is_dir() { run.join("scores.csv") } else { run.clone() };
         scored.extend(read_scores(&file)?);
     }
     let found = comparisons(&scored, &Against::parse(&args.against, &scored)?)?;

@@ -51,14 +51,8 @@ pub(super) fn conform(args: ConformArgs) -> Result<u8, CliError> {
         None => None,
     };
     let (device, reference): (DeviceName, DeviceName) = (args.device.parse()?, args.reference.parse()?);
-    let settings = Settings {
-        device,
-        options: args.compute.options(),
-        reference,
-        quick: args.quick,
-        strict: args.strict,
-        model,
-    };
+    let settings =
+        Settings { device, options: args.compute.options(), reference, quick: args.quick, strict: args.strict, model };
     let mut bar = Bar(bars::waiting("opening the device"));
     let report = test(&settings, &mut bar);
     bar.0.finish_and_clear();
@@ -66,10 +60,7 @@ pub(super) fn conform(args: ConformArgs) -> Result<u8, CliError> {
     anstream::println!("{}", report.table());
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(path, json).map_err(|source| CliError::Output {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::write(path, json).map_err(|source| CliError::Output { path: path.clone(), source })?;
     }
     tell(&report);
     Ok(if report.passes() { DONE } else { FAILED })
@@ -83,11 +74,7 @@ fn tell(report: &Report) {
     let line = |color: AnsiColor, what: &str, checked: &Checked| {
         let style = style(color);
         let note = checked.note.as_deref().unwrap_or_default();
-        anstream::eprintln!(
-            "{style}{what}{style:#}: {} {}: {note}",
-            checked.group.name(),
-            checked.name
-        );
+        anstream::eprintln!("{style}{what}{style:#}: {} {}: {note}", checked.group.name(), checked.name);
     };
     for checked in &report.checks {
         match checked.verdict {
@@ -99,18 +86,11 @@ fn tell(report: &Report) {
     }
     if report.left_out > 0 {
         let style = style(red);
-        anstream::eprintln!(
-            "{style}the device was lost{style:#}: {} check(s) were not run",
-            report.left_out
-        );
+        anstream::eprintln!("{style}the device was lost{style:#}: {} check(s) were not run", report.left_out);
     }
     let near: usize = report.checks.iter().map(|checked| checked.near_ties).sum();
     let name = report.adapter.as_ref().map_or("", |adapter| adapter.name.as_str());
-    let (color, word) = if report.passes() {
-        (green, "conforms")
-    } else {
-        (red, "does not conform")
-    };
+    let (color, word) = if report.passes() { (green, "conforms") } else { (red, "does not conform") };
     let style = style(color);
     anstream::eprintln!(
         "{style}{} {word}{style:#}: {name}, {}; {} passed, {} failed, {} fault(s) of the device, {} skipped, {near} near tie(s)",

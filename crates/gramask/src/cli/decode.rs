@@ -29,20 +29,8 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
         (None, LevelName::None) => StrategyChoice::Unconstrained,
         (None, _) => StrategyChoice::Masked,
     };
-    let sampling = Sampling {
-        temperature: args.temperature,
-        seed: args.seed,
-        ..Sampling::greedy()
-    };
-    let one = OneText {
-        format,
-        schema,
-        examples,
-        level,
-        strategy,
-        sampling,
-        budget: args.budget,
-    };
+    let sampling = Sampling { temperature: args.temperature, seed: args.seed, ..Sampling::greedy() };
+    let one = OneText { format, schema, examples, level, strategy, sampling, budget: args.budget };
     one.check()?;
 
     let mut model = resolve(&args.model, &Cache::from_env()?)?;
@@ -110,33 +98,16 @@ fn show(text: &Text, passes: &[Pass], judged: &Judged, schema: &Schema) {
         anstream::println!("{head}output{of}{head:#}\n{}\n", output.text);
     }
     if let Some(repaired) = judged.repaired.as_ref().filter(|repaired| repaired.rewritten) {
-        let edits: Vec<String> = repaired
-            .edits
-            .iter()
-            .map(|(kind, count)| format!("{count} {kind}"))
-            .collect();
-        let edits = if edits.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", edits.join(", "))
-        };
+        let edits: Vec<String> = repaired.edits.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let edits = if edits.is_empty() { String::new() } else { format!(" ({})", edits.join(", ")) };
         anstream::println!("{head}repaired{edits}{head:#}\n{}\n", repaired.text);
     }
     anstream::println!("{head}entities{head:#}");
     for entity in &judged.entities {
-        let fragments: Vec<&str> = entity
-            .fragments
-            .iter()
-            .filter_map(|&fragment| text.slice(fragment))
-            .collect();
+        let fragments: Vec<&str> = entity.fragments.iter().filter_map(|&fragment| text.slice(fragment)).collect();
         let style = mark::style(schema, &entity.label);
         let places: Vec<String> = entity.fragments.iter().map(|fragment| fragment.to_string()).collect();
-        anstream::println!(
-            "{style}{}{style:#}  {}  {}",
-            entity.label,
-            places.join(";"),
-            fragments.join(" ... ")
-        );
+        anstream::println!("{style}{}{style:#}  {}  {}", entity.label, places.join(";"), fragments.join(" ... "));
     }
     if judged.entities.is_empty() {
         anstream::println!("none");

@@ -31,20 +31,13 @@ fn memory_pool(text: &str) -> Result<MemoryPool, UnknownMemoryPool> {
 impl ComputeArgs {
     /// What a device is opened with.
     pub fn options(&self) -> OpenOptions {
-        OpenOptions {
-            memory_pool: self.memory_pool,
-            float_type: self.dtype,
-        }
+        OpenOptions { memory_pool: self.memory_pool, float_type: self.dtype }
     }
 
     /// On this device, which is opened to see whether it has all that is asked.
     pub fn placement(&self, device: DeviceName) -> Result<Placement, DeviceError> {
         device.open_with(self.options())?;
-        Ok(Placement {
-            float_type: self.dtype,
-            memory_pool: self.memory_pool,
-            ..Placement::on(device)
-        })
+        Ok(Placement { float_type: self.dtype, memory_pool: self.memory_pool, ..Placement::on(device) })
     }
 }
 

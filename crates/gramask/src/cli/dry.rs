@@ -23,23 +23,10 @@ fn cells(found: &Estimate) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     let aligned = |(column, text): (usize, String)| {
-        let side = if matches!(column, 0 | 1 | 7) {
-            CellAlignment::Left
-        } else {
-            CellAlignment::Right
-        };
+        let side = if matches!(column, 0 | 1 | 7) { CellAlignment::Left } else { CellAlignment::Right };
         TableCell::new(text).set_alignment(side)
     };
-    let heads = [
-        "model",
-        "cell",
-        "documents",
-        "done",
-        "left",
-        "s/document",
-        "time left",
-        "as measured with",
-    ];
+    let heads = ["model", "cell", "documents", "done", "left", "s/document", "time left", "as measured with"];
     table.set_header(heads.iter().map(|head| (*head).to_string()).enumerate().map(aligned));
     for cell in &found.cells {
         let left = cell.documents - cell.done;
@@ -64,20 +51,13 @@ fn cells(found: &Estimate) -> String {
 fn words(found: &Estimate) -> String {
     let left: usize = found.cells.iter().map(|cell| cell.documents - cell.done).sum();
     let outputs = format!("{} cells, {left} outputs left", found.cells.len());
-    let folders: Vec<String> = found
-        .measured
-        .iter()
-        .map(|folder| folder.display().to_string())
-        .collect();
+    let folders: Vec<String> = found.measured.iter().map(|folder| folder.display().to_string()).collect();
     let rests = format!("by runs on the same device, machine and batch: {}", folders.join(", "));
     match found.seconds() {
         Some(_) if left == 0 => format!("{outputs}: nothing to do"),
         Some(seconds) => format!("{outputs}: about {}, {rests}", duration(seconds)),
         None => {
-            let unknown = found
-                .cells
-                .iter()
-                .filter(|cell| cell.done < cell.documents && cell.rate.is_none());
+            let unknown = found.cells.iter().filter(|cell| cell.done < cell.documents && cell.rate.is_none());
             format!(
                 "{outputs}; {} cell(s) have no measured time on this device: the same command with --limit 4 --out DIR in place of \
                  --dry-run measures them, where DIR lies beside the run's folder",

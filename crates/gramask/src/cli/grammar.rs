@@ -32,13 +32,7 @@ struct ExpandArgs {
     #[arg(long, value_name = "FORMAT", default_value = "json-list")]
     format: String,
     /// The labels, with commas between
-    #[arg(
-        long,
-        value_name = "A,B",
-        value_delimiter = ',',
-        alias = "schema",
-        default_value = "Chemical,Disease"
-    )]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', alias = "schema", default_value = "Chemical,Disease")]
     labels: Vec<String>,
     /// The document
     #[arg(long, value_name = "TEXT", required_unless_present = "document_file")]
@@ -84,10 +78,7 @@ pub(super) fn grammar(args: GrammarArgs) -> Result<u8, CliError> {
         (None, Some(path)) => std::fs::read_to_string(&path).map_err(|source| CliError::Document { path, source })?,
         (None, None) => String::new(),
     };
-    let limits = ExpandLimits {
-        rules: args.rules,
-        ..ExpandLimits::default()
-    };
+    let limits = ExpandLimits { rules: args.rules, ..ExpandLimits::default() };
     let plain = expand(&program, &Text::new(document), args.level, limits)?;
     let text = match args.to {
         Notation::Lark => plain.to_lark(),

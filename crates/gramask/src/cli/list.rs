@@ -23,10 +23,7 @@ pub(super) fn formats(args: &FormatsArgs) -> Result<u8, CliError> {
     let example = Example::plain();
     let (bold, faint) = (Style::new().bold(), Style::new().dimmed());
     let count = example.entities.len();
-    anstream::println!(
-        "{faint}The sentence `{}` with {count} entities:{faint:#}",
-        example.text.as_str()
-    );
+    anstream::println!("{faint}The sentence `{}` with {count} entities:{faint:#}", example.text.as_str());
     for name in Format::builtin() {
         let format = Format::named(name)?;
         let (what, _) = format.summary();
@@ -49,14 +46,11 @@ fn abilities(format: &Format) -> String {
         Nested::OtherLabels => Some("nested (of different labels)"),
         Nested::Yes => Some("nested"),
     };
-    let can: Vec<&str> = [
-        nested,
-        expresses.discontinuous.then_some("discontinuous"),
-        expresses.positions.then_some("positions"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let can: Vec<&str> =
+        [nested, expresses.discontinuous.then_some("discontinuous"), expresses.positions.then_some("positions")]
+            .into_iter()
+            .flatten()
+            .collect();
     let mut line = format!("expresses {}; escape {}", can.join(", "), directives.escape);
     if let Some(syntax) = directives.syntax {
         line += &format!("; is {}", syntax.name());

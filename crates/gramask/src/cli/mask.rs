@@ -61,21 +61,13 @@ pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
     let (head, faint) = (Style::new().bold(), Style::new().dimmed());
     let words = shown(args.after.as_bytes());
     anstream::println!("{head}{} {}, behind `{words}`{head:#}", format.name, args.level);
-    anstream::println!(
-        "{} of {} tokens of {} may follow",
-        tokens.len(),
-        vocabulary.len(),
-        named.name
-    );
+    anstream::println!("{} of {} tokens of {} may follow", tokens.len(), vocabulary.len(), named.name);
     let number = if args.all { tokens.len() } else { SHOWN };
     for &token in tokens.iter().take(number) {
         anstream::println!("{token:>8}  {}", name(vocabulary, token));
     }
     if tokens.len() > number {
-        anstream::println!(
-            "{faint}          and {} more: --all shows them{faint:#}",
-            tokens.len() - number
-        );
+        anstream::println!("{faint}          and {} more: --all shows them{faint:#}", tokens.len() - number);
     }
     let (forced, _) = constraint.forced(state);
     let forced = match forced.is_empty() {
@@ -83,11 +75,7 @@ pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
         false => format!("`{}`", shown(&forced)),
     };
     anstream::println!("forced bytes       {forced}");
-    let complete = if constraint.accepts(state) {
-        "yes: it may end here"
-    } else {
-        "no"
-    };
+    let complete = if constraint.accepts(state) { "yes: it may end here" } else { "no" };
     anstream::println!("complete           {complete}");
     let rest = constraint.shortest_rest(state);
     let more = match constraint.tokens_to_finish(state) {
@@ -96,10 +84,7 @@ pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
     };
     anstream::println!("tokens to finish   {more}");
     let (states, masks) = constraint.visited();
-    anstream::println!(
-        "memo               {}",
-        memo(&args.after, &named, &mut constraint, states, masks)
-    );
+    anstream::println!("memo               {}", memo(&args.after, &named, &mut constraint, states, masks));
     Ok(DONE)
 }
 
@@ -142,24 +127,11 @@ fn follow(constraint: &mut Constraint, after: &[u8]) -> Result<State, CliError> 
             None => {
                 let fits: Vec<u8> = constraint.next_bytes(state).iter().map(|&(byte, _)| byte).collect();
                 let (forced, _) = constraint.forced(state);
-                let mut could = if forced.is_empty() {
-                    ranges(&fits)
-                } else {
-                    format!("`{}`", shown(&forced))
-                };
+                let mut could = if forced.is_empty() { ranges(&fits) } else { format!("`{}`", shown(&forced)) };
                 if constraint.accepts(state) {
-                    could = if fits.is_empty() {
-                        "nothing: it is complete".into()
-                    } else {
-                        could + ", or the end"
-                    };
+                    could = if fits.is_empty() { "nothing: it is complete".into() } else { could + ", or the end" };
                 }
-                return Err(CliError::After {
-                    offset,
-                    byte: shown(&[byte]),
-                    good: shown(&after[..offset]),
-                    could,
-                });
+                return Err(CliError::After { offset, byte: shown(&[byte]), good: shown(&after[..offset]), could });
             }
         };
     }
@@ -171,10 +143,7 @@ fn ranges(bytes: &[u8]) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut rest = bytes;
     while let Some(&first) = rest.first() {
-        let run = (0..)
-            .zip(rest)
-            .take_while(|(i, byte)| u32::from(first) + i == u32::from(**byte))
-            .count();
+        let run = (0..).zip(rest).take_while(|(i, byte)| u32::from(first) + i == u32::from(**byte)).count();
         let last = rest[run - 1];
         match run {
             1 => out.push(format!("`{}`", shown(&[first]))),

@@ -21,12 +21,7 @@ pub(super) struct MergeArgs {
 pub(super) fn merge(args: MergeArgs) -> Result<u8, CliError> {
     let merged = merge_runs(&args.out, &args.parts)?;
     anstream::println!("{}", table(&merged.rows));
-    anstream::eprintln!(
-        "{} has {} record(s), {} of them new",
-        args.out.display(),
-        merged.records.len(),
-        merged.new
-    );
+    anstream::eprintln!("{} has {} record(s), {} of them new", args.out.display(), merged.records.len(), merged.new);
     if let Some(wanted) = merged.wanted.filter(|&wanted| wanted > merged.scored) {
         anstream::eprintln!(
             "{} of {wanted} outputs are missing: finish the parts and merge again, or run the experiment in {}",
@@ -34,9 +29,5 @@ pub(super) fn merge(args: MergeArgs) -> Result<u8, CliError> {
             args.out.display()
         );
     }
-    Ok(if tell(&merged.rows, &merged.records) {
-        BROKEN
-    } else {
-        DONE
-    })
+    Ok(if tell(&merged.rows, &merged.records) { BROKEN } else { DONE })
 }

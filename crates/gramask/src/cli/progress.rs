@@ -28,16 +28,7 @@ pub(super) struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Of a run of these cells, which ends at `stop`, also where scores cannot be written.
     pub fn new(cells: Vec<Cell>, scores: &'a mut Scores, grader: &'a Grader<'a>, stop: &'a AtomicBool) -> Self {
-        Self {
-            cells,
-            bar: None,
-            at: None,
-            said: Instant::now(),
-            scores,
-            grader,
-            failed: None,
-            stop,
-        }
+        Self { cells, bar: None, at: None, said: Instant::now(), scores, grader, failed: None, stop }
     }
 
     /// Removes the bar.
@@ -118,10 +109,7 @@ impl At {
     /// What a log is told after this time in the cell.
     fn line(&self, elapsed: Duration) -> String {
         let rate = (self.done - self.before) as f64 / elapsed.as_secs_f64().max(1e-3);
-        format!(
-            "{}, {}: {} of {} documents, {rate:.1} per second",
-            self.place, self.cell, self.done, self.documents
-        )
+        format!("{}, {}: {} of {} documents, {rate:.1} per second", self.place, self.cell, self.done, self.documents)
     }
 }
 

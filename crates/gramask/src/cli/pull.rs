@@ -11,12 +11,7 @@ pub(super) fn pull(args: super::PullArgs) -> Result<u8, CliError> {
         anstream::eprintln!("short names (ORGANISATION/NAME takes any other model from the hub):");
         for entry in CATALOGUE {
             let here = matches!(Model::find(entry.name, &cache), Ok(Some(_)));
-            anstream::println!(
-                "{:24} {}{}",
-                entry.name,
-                entry.about,
-                if here { ", in the cache" } else { "" }
-            );
+            anstream::println!("{:24} {}{}", entry.name, entry.about, if here { ", in the cache" } else { "" });
         }
         return Ok(DONE);
     };

@@ -25,16 +25,10 @@ pub(super) struct ReportArgs {
 
 /// Makes a report.
 pub(super) fn report(args: ReportArgs) -> Result<u8, CliError> {
-    let options = Options {
-        documents: !args.without_documents,
-        ..Options::default()
-    };
+    let options = Options { documents: !args.without_documents, ..Options::default() };
     let (report, folder) = match (args.run, args.compare.as_deref()) {
         (_, Some([a, b])) => {
-            let name = a
-                .canonicalize()
-                .ok()
-                .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+            let name = a.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
             let folder = b.join(format!("report-against-{}", name.unwrap_or("another".into())));
             (compare(a, b, options)?, folder)
         }
@@ -48,10 +42,7 @@ pub(super) fn report(args: ReportArgs) -> Result<u8, CliError> {
     for note in &report.page.notes {
         anstream::eprintln!("note: {note}");
     }
-    anstream::eprintln!(
-        "{} The figures are beside the page, as SVG and CSV.",
-        report.page.documents_note
-    );
+    anstream::eprintln!("{} The figures are beside the page, as SVG and CSV.", report.page.documents_note);
     anstream::println!("{}", path.display());
     Ok(DONE)
 }

@@ -60,14 +60,9 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let name = &plan.experiment.name;
     let folder = args.out.unwrap_or_else(|| match args.shard {
         None => PathBuf::from("runs").join(name),
-        Some(shard) => PathBuf::from("runs")
-            .join(format!("{name}-shards"))
-            .join(shard.folder()),
+        Some(shard) => PathBuf::from("runs").join(format!("{name}-shards")).join(shard.folder()),
     });
-    let run = RunFile {
-        shard: args.shard,
-        ..run_file(&plan, &source, &overrides, &models)?
-    };
+    let run = RunFile { shard: args.shard, ..run_file(&plan, &source, &overrides, &models)? };
     if args.dry_run {
         return dry::dry(&plan, &run, &folder, args.shard);
     }
@@ -119,10 +114,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let rows = rows_of(&plan.experiment.cells(), scores.all());
     write_summary(&folder, &rows)?;
     anstream::println!("{}", table(&rows));
-    anstream::eprintln!(
-        "{} has run.json, records.jsonl, scores.csv and summary.csv",
-        folder.display()
-    );
+    anstream::eprintln!("{} has run.json, records.jsonl, scores.csv and summary.csv", folder.display());
     let broken = tell(&rows, journal.records());
     if !complete {
         anstream::eprintln!("stopped: the same command goes on where it was");
@@ -183,26 +175,13 @@ pub(super) fn tell(rows: &[Row], records: &[Record]) -> bool {
     if let Some(first) = not_decoded.first() {
         let why = first.errors.first().map_or("", |fault| fault.message.as_str());
         let count = not_decoded.len();
-        anstream::eprintln!(
-            "{count} document(s) could not be decoded, the first in {}: {why}",
-            first.cell
-        );
+        anstream::eprintln!("{count} document(s) could not be decoded, the first in {}: {why}", first.cell);
     }
     let broken = broken_promises(records);
-    let loud = Style::new()
-        .bold()
-        .fg_color(Some(AnsiColor::White.into()))
-        .bg_color(Some(AnsiColor::Red.into()));
+    let loud = Style::new().bold().fg_color(Some(AnsiColor::White.into())).bg_color(Some(AnsiColor::Red.into()));
     for record in broken.iter().take(5) {
-        let why = record
-            .errors
-            .first()
-            .map_or("an independent parser refuses it", |fault| fault.message.as_str());
-        anstream::eprintln!(
-            "{loud} BROKEN PROMISE {loud:#} {}, document {}: {why}",
-            record.cell,
-            record.document
-        );
+        let why = record.errors.first().map_or("an independent parser refuses it", |fault| fault.message.as_str());
+        anstream::eprintln!("{loud} BROKEN PROMISE {loud:#} {}, document {}: {why}", record.cell, record.document);
         anstream::eprintln!("  {}", record.output);
     }
     if !broken.is_empty() {

@@ -16,17 +16,7 @@ pub(super) fn show(passes: &[Pass], table: &TokenTable) {
 fn drawn(tokens: &[TraceToken]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_header([
-        "token",
-        "text",
-        "chosen",
-        "log p",
-        "rank",
-        "removed %",
-        "entropy",
-        "after the mask",
-        "arg-max",
-    ]);
+    table.set_header(["token", "text", "chosen", "log p", "rank", "removed %", "entropy", "after the mask", "arg-max"]);
     for token in tokens {
         let chosen = match token.chosen {
             Chosen::Sampled => "sampled",
@@ -46,11 +36,7 @@ fn drawn(tokens: &[TraceToken]) -> String {
             right(number(token.removed, 100.0)),
             right(number(token.entropy, 1.0)),
             right(number(token.entropy_after, 1.0)),
-            Cell::new(if token.changed_best == Some(true) {
-                "changed"
-            } else {
-                ""
-            }),
+            Cell::new(if token.changed_best == Some(true) { "changed" } else { "" }),
         ]);
     }
     table.to_string()
@@ -80,9 +66,6 @@ mod tests {
         let text = drawn(&[token]);
         let line = text.lines().find(|line| line.contains("42")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(
-            words,
-            ["42", r#""\n[""#, "forced", "-", "3", "25.000", "1.500", "-", "changed"]
-        );
+        assert_eq!(words, ["42", r#""\n[""#, "forced", "-", "3", "25.000", "1.500", "-", "changed"]);
     }
 }

@@ -86,18 +86,9 @@ fn describe(prepared: &Prepared) {
         training.batch
     );
     for (count, what) in [
-        (
-            data.too_long,
-            "example(s) have more tokens than `longest` and are left out",
-        ),
-        (
-            data.unwritable,
-            "document(s) cannot be written in a format and are left out of it",
-        ),
-        (
-            data.unexpressed,
-            "entities cannot be said in a format and are in none of its outputs",
-        ),
+        (data.too_long, "example(s) have more tokens than `longest` and are left out"),
+        (data.unwritable, "document(s) cannot be written in a format and are left out of it"),
+        (data.unexpressed, "entities cannot be said in a format and are in none of its outputs"),
     ] {
         if count > 0 {
             anstream::eprintln!("note: {count} {what}");
@@ -140,22 +131,14 @@ impl Watch for Line {
         self.loss = Some(loss);
         let (tokens, seconds) = *self.before.get_or_insert((point.tokens, point.seconds));
         let rate = (point.tokens - tokens) as f64 / (point.seconds - seconds).max(1e-9);
-        let rate = if point.tokens > tokens {
-            format!("{rate:.0}")
-        } else {
-            "?".into()
-        };
+        let rate = if point.tokens > tokens { format!("{rate:.0}") } else { "?".into() };
         let message = format!("loss {loss:.3}, {rate} tokens/s");
         let Some(bar) = &self.bar else { return };
         bar.set_message(message.clone());
         bar.inc(1);
         // Where nobody watches the bar, a line now and then is what a log needs.
         if bar.is_hidden() && point.step.is_multiple_of(10) {
-            self.say(&format!(
-                "step {} of {}: {message}",
-                point.step,
-                bar.length().unwrap_or_default()
-            ));
+            self.say(&format!("step {} of {}: {message}", point.step, bar.length().unwrap_or_default()));
         }
     }
 
@@ -169,15 +152,7 @@ impl Watch for Line {
         let (faint, step) = (Style::new().dimmed(), scores.first().map_or(0, |score| score.step));
         let cells: Vec<String> = scores
             .iter()
-            .map(|s| {
-                format!(
-                    "{} {} F1 {:.3} ({:.0} % parse)",
-                    s.format,
-                    s.level,
-                    s.f1,
-                    100.0 * s.parse_rate
-                )
-            })
+            .map(|s| format!("{} {} F1 {:.3} ({:.0} % parse)", s.format, s.level, s.f1, 100.0 * s.parse_rate))
             .collect();
         self.say(&format!("{faint}after step {step}:{faint:#} {}", cells.join("; ")));
         // The validation's time is no step's.

@@ -85,10 +85,7 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
     let formats = if args.formats.is_empty() {
         Format::builtin().map(Format::named).collect::<Result<Vec<_>, _>>()?
     } else {
-        args.formats
-            .iter()
-            .map(|name| Format::named(name))
-            .collect::<Result<Vec<_>, _>>()?
+        args.formats.iter().map(|name| Format::named(name)).collect::<Result<Vec<_>, _>>()?
     };
     let levels = match args.level {
         None => vec![Level::Syntax, Level::Grounded],
@@ -96,10 +93,8 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
         Some(level) => vec![level],
     };
     let corpus = corpus(&args)?;
-    let programs = formats
-        .iter()
-        .map(|format| Program::passes(format, &corpus.schema))
-        .collect::<Result<Vec<_>, _>>()?;
+    let programs =
+        formats.iter().map(|format| Program::passes(format, &corpus.schema)).collect::<Result<Vec<_>, _>>()?;
     let mut outputs = Outputs::new();
     if let Some(path) = &args.records {
         read_records(path, &corpus, &mut outputs)?;
@@ -120,10 +115,7 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
     let masks = if args.all_states {
         "whole masks at every state".into()
     } else {
-        format!(
-            "whole masks at {} of the states of each (--states N, --all-states)",
-            args.states
-        )
+        format!("whole masks at {} of the states of each (--states N, --all-states)", args.states)
     };
     anstream::eprintln!(
         "{} documents of {}, {} tokens of {}; the gold output and {} random walks each{}; {masks}",
@@ -224,16 +216,8 @@ fn decode(
 
 /// The outputs of a run for documents of the corpus.
 fn read_records(path: &Path, corpus: &PlannedCorpus, outputs: &mut Outputs) -> Result<(), CliError> {
-    let path = if path.is_dir() {
-        path.join("records.jsonl")
-    } else {
-        path.into()
-    };
-    let fault = |line: usize, reason: String| CliError::Records {
-        path: path.clone(),
-        line,
-        reason,
-    };
+    let path = if path.is_dir() { path.join("records.jsonl") } else { path.into() };
+    let fault = |line: usize, reason: String| CliError::Records { path: path.clone(), line, reason };
     let file = File::open(&path).map_err(|error| fault(0, error.to_string()))?;
     let (mut taken, mut all) = (0, 0);
     for (number, line) in BufReader::new(file).lines().enumerate() {
@@ -282,12 +266,7 @@ fn row(
         .par_iter()
         .enumerate()
         .map(|(number, document)| {
-            let case = Case {
-                program: &programs[number % programs.len()],
-                document,
-                level,
-                vocabulary,
-            };
+            let case = Case { program: &programs[number % programs.len()], document, level, vocabulary };
             let outputs = outputs.get(&(format.clone(), document.id.clone()));
             let outputs: Vec<&str> = outputs.into_iter().flatten().map(String::as_str).collect();
             let found = compare(&case, &outputs, sample);

@@ -102,10 +102,7 @@ fn forked(pair: &Pair) -> Result<Tally, Failure> {
     for step in 0..3 {
         first.push(200 + step);
         second.push(250 + step);
-        bench.append(&[
-            (0, &first[first.len() - 1..], &first),
-            (1, &second[second.len() - 1..], &second),
-        ])?;
+        bench.append(&[(0, &first[first.len() - 1..], &first), (1, &second[second.len() - 1..], &second)])?;
     }
     // The second goes on as the first: only what differs is copied.
     bench.cache.copy_range(0, 1, 40..43)?;

@@ -64,11 +64,7 @@ impl Check {
         name: impl Into<String>,
         run: impl Fn(&Pair) -> Result<Tally, Failure> + 'static,
     ) -> Check {
-        Check {
-            group,
-            name: name.into(),
-            run: Box::new(run),
-        }
+        Check { group, name: name.into(), run: Box::new(run) }
     }
 }
 
@@ -118,10 +114,7 @@ impl Failure {
         match self {
             Failure::Fault(fault) => fault.is_lost(),
             Failure::LanguageModel(LanguageModelError::Device(fault))
-            | Failure::Decode(DecodeError::Model {
-                source: LanguageModelError::Device(fault),
-                ..
-            }) => fault.is_lost(),
+            | Failure::Decode(DecodeError::Model { source: LanguageModelError::Device(fault), .. }) => fault.is_lost(),
             _ => false,
         }
     }
@@ -147,14 +140,7 @@ pub struct Tally {
 impl Tally {
     /// For numbers that may be so far apart.
     pub fn within(tolerance: f64) -> Tally {
-        Tally {
-            cases: 0,
-            worst: 0.0,
-            tolerance,
-            near_ties: 0,
-            wrong: None,
-            skipped: None,
-        }
+        Tally { cases: 0, worst: 0.0, tolerance, near_ties: 0, wrong: None, skipped: None }
     }
 
     /// For things that must be the same.
@@ -164,10 +150,7 @@ impl Tally {
 
     /// For what the device does not have.
     pub fn skipped(why: &'static str) -> Tally {
-        Tally {
-            skipped: Some(why),
-            ..Tally::exact()
-        }
+        Tally { skipped: Some(why), ..Tally::exact() }
     }
 
     /// Compares two numbers; equal infinities are no error.

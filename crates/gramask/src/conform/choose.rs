@@ -15,21 +15,13 @@ pub(super) fn checks() -> Vec<Check> {
     let mut checks = Vec::new();
     for (rows, vocabulary) in [(3, 26), (8, 1001), (2, 49_152), (1, 128_256), (8, 151_936)] {
         let name = format!("mask_argmax [{rows}, {vocabulary}]");
-        checks.push(Check::new(Group::Kernel, name, move |pair| {
-            argmax(pair, rows, vocabulary)
-        }));
+        checks.push(Check::new(Group::Kernel, name, move |pair| argmax(pair, rows, vocabulary)));
     }
     for (rows, vocabulary) in [(8, 1001), (4, 49_152), (2, 151_936)] {
         let name = format!("mask_softmax_sample [{rows}, {vocabulary}]");
-        checks.push(Check::new(Group::Kernel, name, move |pair| {
-            sample(pair, rows, vocabulary)
-        }));
+        checks.push(Check::new(Group::Kernel, name, move |pair| sample(pair, rows, vocabulary)));
     }
-    checks.push(Check::new(
-        Group::Kernel,
-        "mask_argmax of rows with -inf, NaN, ties and no token",
-        odd_rows,
-    ));
+    checks.push(Check::new(Group::Kernel, "mask_argmax of rows with -inf, NaN, ties and no token", odd_rows));
     checks.push(Check::new(Group::Kernel, "apply_mask [4, 1001]", apply));
     checks.push(Check::new(Group::Kernel, "a mask table whose rows make room", table));
     checks.push(Check::new(Group::Kernel, "verify_draft", drafts));
@@ -69,19 +61,8 @@ fn compare(tally: &mut Tally, what: &str, got: &[Result<Pick, NoPick>], expected
         match (got, expected) {
             (Ok(got), Ok(expected)) => {
                 let named = |pick: &Pick| (pick.token, pick.best, pick.changed_best, pick.rank);
-                tally.equal(
-                    || format!("{what}, row {row}: token, best, refused, rank"),
-                    &named(got),
-                    &named(expected),
-                );
-                let floats = |pick: &Pick| {
-                    [
-                        pick.log_probability,
-                        pick.entropy,
-                        pick.kept_log_mass,
-                        pick.kept_entropy,
-                    ]
-                };
+                tally.equal(|| format!("{what}, row {row}: token, best, refused, rank"), &named(got), &named(expected));
+                let floats = |pick: &Pick| [pick.log_probability, pick.entropy, pick.kept_log_mass, pick.kept_entropy];
                 for (got, expected) in floats(got).into_iter().zip(floats(expected)) {
                     let what = || format!("{what}, row {row}: a score");
                     tally.compare_scaled(what, got, expected, expected.abs().max(1.0));
@@ -119,21 +100,14 @@ fn argmax(pair: &Pair, rows: usize, vocabulary: usize) -> Result<Tally, Failure>
         let masks: Vec<&[u32]> = masks.iter().map(Vec::as_slice).collect();
         let picks = |device| {
             let bits = mask_words(&masks, vocabulary, device);
-            read(mask_argmax(
-                upload(&logits, [rows, vocabulary], device),
-                Masks::Bits(&bits),
-            ))
+            read(mask_argmax(upload(&logits, [rows, vocabulary], device), Masks::Bits(&bits)))
         };
         let (got, expected) = (picks(&pair.device)?, picks(&pair.reference)?);
         compare(&mut tally, &format!("round {round}"), &got, &expected);
         for (row, (got, mask)) in got.iter().zip(&masks).enumerate() {
             let token = got.as_ref().ok().map(|pick| pick.token);
             let wanted = search(&logits[row * vocabulary..][..vocabulary], mask);
-            tally.equal(
-                || format!("round {round}, row {row}, beside a plain search"),
-                &token,
-                &wanted,
-            );
+            tally.equal(|| format!("round {round}, row {row}, beside a plain search"), &token, &wanted);
         }
     }
     Ok(tally)
@@ -144,23 +118,9 @@ fn sample(pair: &Pair, rows: usize, vocabulary: usize) -> Result<Tally, Failure>
     let plain = Drawing::plain(3);
     let filters = [
         plain,
-        Drawing {
-            temperature: 0.7,
-            top_k: 40,
-            ..plain
-        },
-        Drawing {
-            top_p: 0.9,
-            min_p: 0.02,
-            ..plain
-        },
-        Drawing {
-            temperature: 1.5,
-            top_k: 200,
-            top_p: 0.95,
-            min_p: 0.001,
-            ..plain
-        },
+        Drawing { temperature: 0.7, top_k: 40, ..plain },
+        Drawing { top_p: 0.9, min_p: 0.02, ..plain },
+        Drawing { temperature: 1.5, top_k: 200, top_p: 0.95, min_p: 0.001, ..plain },
     ];
     let mut numbers = Numbers::new(60);
     let logits = numbers.floats(rows * vocabulary, 6.0);
@@ -175,12 +135,7 @@ fn sample(pair: &Pair, rows: usize, vocabulary: usize) -> Result<Tally, Failure>
                 read(mask_softmax_sample(logits, Masks::Bits(&bits), drawing, &draws))
             };
             let (got, expected) = (picks(&pair.device)?, picks(&pair.reference)?);
-            compare(
-                &mut tally,
-                &format!("setting {number}, position {position}"),
-                &got,
-                &expected,
-            );
+            compare(&mut tally, &format!("setting {number}, position {position}"), &got, &expected);
         }
     }
     Ok(tally)
@@ -209,10 +164,7 @@ fn odd_rows(pair: &Pair) -> Result<Tally, Failure> {
     };
     let (got, expected) = (picks(&pair.device)?, picks(&pair.reference)?);
     let tokens = |picks: &[Result<Pick, NoPick>]| -> Vec<Option<u32>> {
-        picks
-            .iter()
-            .map(|pick| pick.as_ref().ok().map(|pick| pick.token))
-            .collect()
+        picks.iter().map(|pick| pick.as_ref().ok().map(|pick| pick.token)).collect()
     };
     let wanted = vec![None, None, Some(64), Some(7), None, Some(0), Some(0)];
     tally.equal(|| "the tokens".into(), &tokens(&got), &wanted);
@@ -237,11 +189,7 @@ fn apply(pair: &Pair) -> Result<Tally, Failure> {
     let got = floats_of(&pair.device, masked)?;
     let keep = |(place, logit): (usize, &f32)| {
         let (row, token) = (place / vocabulary, place % vocabulary);
-        if masks[row][token / 32] >> (token % 32) & 1 == 1 {
-            *logit
-        } else {
-            f32::MIN
-        }
+        if masks[row][token / 32] >> (token % 32) & 1 == 1 { *logit } else { f32::MIN }
     };
     let expected: Vec<f32> = logits.iter().enumerate().map(keep).collect();
     tally.compare_all("", &got, &expected);
@@ -264,10 +212,7 @@ fn table(pair: &Pair) -> Result<Tally, Failure> {
             .collect();
         let rows: Vec<MaskRow> = table.rows(chosen.iter().copied()).map_err(refused)?;
         let logits = numbers.floats(6 * vocabulary, 8.0);
-        let picks = read(mask_argmax(
-            upload(&logits, [6, vocabulary], &pair.device),
-            Masks::Table(&table, &rows),
-        ))?;
+        let picks = read(mask_argmax(upload(&logits, [6, vocabulary], &pair.device), Masks::Table(&table, &rows)))?;
         let everything = vec![u32::MAX; vocabulary.div_ceil(32)];
         for (row, (pick, mask)) in picks.iter().zip(&chosen).enumerate() {
             let got = pick.as_ref().ok().map(|pick| pick.token);
@@ -287,10 +232,7 @@ fn drafts(pair: &Pair) -> Result<Tally, Failure> {
         vec![(3, Some(100)), (2, Some(50)), (0, Some(70)), (0, Some(33)), (1, None)];
     let flat: Vec<i32> = chosen.concat();
     let tokens = upload_integers(&flat, [flat.len()], &pair.device);
-    let got = verify_draft(tokens, &drafts)
-        .map_err(refused)?
-        .read()
-        .map_err(refused)?;
+    let got = verify_draft(tokens, &drafts).map_err(refused)?.read().map_err(refused)?;
     for (number, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
         tally.equal(|| format!("draft {number}"), got, wanted);
     }

@@ -19,11 +19,9 @@ pub(super) fn checks() -> Vec<Check> {
     for dtype in Dtype::ALL {
         let mut add = |name: &str, run: fn(&Pair, Dtype) -> Result<Tally, Failure>| {
             let name = format!("{name} in {dtype}");
-            checks.push(Check::new(Group::Kernel, name, move |pair| {
-                match dtype.is_supported(&pair.device) {
-                    true => run(pair, dtype),
-                    false => Ok(Tally::skipped("the device does not compute in this type")),
-                }
+            checks.push(Check::new(Group::Kernel, name, move |pair| match dtype.is_supported(&pair.device) {
+                true => run(pair, dtype),
+                false => Ok(Tally::skipped("the device does not compute in this type")),
             }));
         };
         add("add_norm", norms);
@@ -72,11 +70,7 @@ fn norms(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
         for add in [true, false] {
             let on = |device: &Device, dtype: Dtype, reference: bool| {
                 let weight = upload(&weight, [width], device);
-                let norm = Norm {
-                    weight: &weight,
-                    epsilon: 1e-5,
-                    dtype: dtype.float(),
-                };
+                let norm = Norm { weight: &weight, epsilon: 1e-5, dtype: dtype.float() };
                 let delta = add.then(|| upload(&delta, [rows, width], device).cast(dtype.float()));
                 let stream = upload(&stream, [rows, width], device);
                 let (sum, normed) = match reference {
@@ -126,12 +120,7 @@ fn products(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
             let got = product(on(&pair.device, dtype), &there, dtype.float());
             let expected = product_reference(on(&pair.reference, Dtype::F32), &here, Dtype::F32.float());
             let (got, expected) = (floats_of(&pair.device, got)?, floats_of(&pair.reference, expected)?);
-            compare(
-                &mut tally,
-                &format!("{kind} [{rows}, {input}] x [{out}, {input}]"),
-                &got,
-                &expected,
-            );
+            compare(&mut tally, &format!("{kind} [{rows}, {input}] x [{out}, {input}]"), &got, &expected);
         }
     }
     Ok(tally)
@@ -152,9 +141,7 @@ fn attention(pair: &Pair, dtype: Dtype) -> Result<Tally, Failure> {
         let keys = numbers(&mut from, cached, 1.0, dtype, &pair.reference)?;
         let values = numbers(&mut from, cached, 1.0, dtype, &pair.reference)?;
         let (bias, norm) = (from.floats(columns, 0.5), from.floats(width, 1.5));
-        let frequencies: Vec<f64> = (0..width / 2)
-            .map(|pair| 1e4f64.powf(-2.0 * pair as f64 / width as f64))
-            .collect();
+        let frequencies: Vec<f64> = (0..width / 2).map(|pair| 1e4f64.powf(-2.0 * pair as f64 / width as f64)).collect();
         let on = |device: &Device, dtype: Dtype, reference: bool| {
             let (bias, norm) = (upload(&bias, [columns], device), upload(&norm, [width], device));
             let table = angles(capacity, &frequencies, device);

@@ -16,11 +16,7 @@ pub(super) fn checks() -> Vec<Check> {
         let name = format!("rows of a weight in {kind}");
         checks.push(Check::new(Group::Kernel, name, move |pair| rows(pair, kind)));
     }
-    checks.push(Check::new(
-        Group::Kernel,
-        "decode attention, grouped heads, ragged cache",
-        attention,
-    ));
+    checks.push(Check::new(Group::Kernel, "decode attention, grouped heads, ragged cache", attention));
     checks
 }
 
@@ -36,11 +32,7 @@ fn weight(kind: WeightType, [out, input]: [usize; 2], device: &Device) -> Result
 /// Activations of one and of several rows times a weight, against sums in 64 bits of the very numbers that are kept.
 fn products(pair: &Pair, kind: WeightType) -> Result<Tally, Failure> {
     let mut tally = Tally::within(pair.tolerances.with_weights(kind).products);
-    let shapes: &[[usize; 2]] = if pair.quick {
-        &[[192, 576]]
-    } else {
-        &[[192, 576], [1536, 576], [65, 1536]]
-    };
+    let shapes: &[[usize; 2]] = if pair.quick { &[[192, 576]] } else { &[[192, 576], [1536, 576], [65, 1536]] };
     for &[out, input] in shapes {
         let Some(there) = weight(kind, [out, input], &pair.device)? else {
             return Ok(Tally::skipped("the device keeps no such weights"));
@@ -71,10 +63,7 @@ fn products(pair: &Pair, kind: WeightType) -> Result<Tally, Failure> {
 fn rows(pair: &Pair, kind: WeightType) -> Result<Tally, Failure> {
     let mut tally = Tally::exact();
     let shape = [965, 64];
-    let (there, here) = (
-        weight(kind, shape, &pair.device)?,
-        weight(kind, shape, &pair.reference)?,
-    );
+    let (there, here) = (weight(kind, shape, &pair.device)?, weight(kind, shape, &pair.reference)?);
     let (Some(there), Some(here)) = (there, here) else {
         return Ok(Tally::skipped("the device keeps no such weights"));
     };
@@ -98,13 +87,7 @@ fn attention(pair: &Pair) -> Result<Tally, Failure> {
         let shape = [slots_all, kv_heads, capacity, dim];
         let [got, expected] = pair.both(|device| {
             let q = upload(&q, [lengths.len(), heads, dim], device);
-            decode_attention(
-                q,
-                upload(&keys, shape, device),
-                upload(&values, shape, device),
-                &lengths,
-                &slots,
-            )
+            decode_attention(q, upload(&keys, shape, device), upload(&values, shape, device), &lengths, &slots)
         })?;
         let what = format!("{heads} heads over {kv_heads} of width {dim}, ");
         tally.compare_all(&what, &got, &expected);

@@ -65,20 +65,14 @@ fn masks(pair: &Pair, level: Level) -> Result<Tally, Failure> {
         let masks = oracle_masks(name, level, &vocabulary, if pair.quick { 3 } else { 8 })?;
         let rows = masks.len();
         let logits = numbers.floats(rows * size, 8.0);
-        let numbered = table
-            .rows(masks.iter().map(|mask| Some(mask.as_slice())))
-            .map_err(refused)?;
+        let numbered = table.rows(masks.iter().map(|mask| Some(mask.as_slice()))).map_err(refused)?;
         let logits_on = upload(&logits, [rows, size], &pair.device);
         let picks = mask_argmax(logits_on, Masks::Table(&table, &numbered)).map_err(refused)?;
         let picks = picks.read().map_err(refused)?;
         for (row, (mask, pick)) in masks.iter().zip(picks).enumerate() {
             let got = pick.ok().map(|pick| pick.token);
             let expected = search(&logits[row * size..][..size], mask);
-            tally.equal(
-                || format!("{name}, state {row}: the best allowed token"),
-                &got,
-                &expected,
-            );
+            tally.equal(|| format!("{name}, state {row}: the best allowed token"), &got, &expected);
         }
     }
     Ok(tally)

@@ -183,19 +183,9 @@ mod tests {
         assert_eq!(verdict(Group::Kernel, wrong), (Verdict::Failed, false));
         assert_eq!(verdict(Group::Kernel, not_a_number), (Verdict::Failed, false));
         assert_eq!(verdict(Group::Operation, wrong), (Verdict::FaultOfTheDevice, false));
-        assert_eq!(
-            verdict(Group::Model, |_| panic!("naga: no such type")),
-            (Verdict::Failed, false)
-        );
-        assert_eq!(
-            verdict(Group::Model, |_| panic!("Parent device is lost")),
-            (Verdict::Failed, true)
-        );
-        assert_eq!(
-            verdict(Group::Model, |_| Ok(Tally::exact())),
-            (Verdict::Failed, false),
-            "nothing was compared"
-        );
+        assert_eq!(verdict(Group::Model, |_| panic!("naga: no such type")), (Verdict::Failed, false));
+        assert_eq!(verdict(Group::Model, |_| panic!("Parent device is lost")), (Verdict::Failed, true));
+        assert_eq!(verdict(Group::Model, |_| Ok(Tally::exact())), (Verdict::Failed, false), "nothing was compared");
         let skipped = |_: &Pair| Ok(Tally::skipped("no f16"));
         assert_eq!(verdict(Group::Model, skipped), (Verdict::Skipped, false));
     }

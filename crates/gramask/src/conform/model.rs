@@ -29,18 +29,14 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
     let mut checks = Vec::new();
     for family in Family::ALL {
         let name = format!("{} of two layers, logits", family.gguf_name());
-        checks.push(Check::new(Group::Model, name, move |pair| {
-            small(pair, family, weights_of(pair))
-        }));
+        checks.push(Check::new(Group::Model, name, move |pair| small(pair, family, weights_of(pair))));
     }
-    checks.push(Check::new(
-        Group::Model,
-        "llama of two layers, weights in f16, logits",
-        |pair| match pair.device.supports_dtype(burn::tensor::FloatDType::F16) {
+    checks.push(Check::new(Group::Model, "llama of two layers, weights in f16, logits", |pair| {
+        match pair.device.supports_dtype(burn::tensor::FloatDType::F16) {
             true => small(pair, Family::Llama, WeightType::F16.into()),
             false => Ok(Tally::skipped("the device has no f16")),
-        },
-    ));
+        }
+    }));
     if let Some(model) = &pair.model {
         let name = format!("{}, logits", model.name);
         let path = model.path.clone();
@@ -63,13 +59,7 @@ pub(super) fn seeded(
 ) -> Result<Transformer, Failure> {
     let tensors = SeededTensors::new(config, 20);
     let precision = precision_on(pair, device, weights);
-    Ok(Transformer::load_from(
-        config,
-        &tensors,
-        device,
-        precision,
-        &mut |_| (),
-    )?)
+    Ok(Transformer::load_from(config, &tensors, device, precision, &mut |_| ())?)
 }
 
 fn small(pair: &Pair, family: Family, weights: WeightChoice) -> Result<Tally, Failure> {
@@ -106,10 +96,7 @@ fn logits(pair: &Pair, [there, here]: [Transformer; 2]) -> Result<Tally, Failure
     let vocabulary = here.config().vocabulary;
     let mut caches = [there.cache(3, 256)?, here.cache(3, 256)?];
     for (number, fed) in passes(vocabulary, pair.quick).iter().enumerate() {
-        let rows: Vec<Row<'_>> = fed
-            .iter()
-            .map(|(slot, tokens, _)| Row { slot: *slot, tokens })
-            .collect();
+        let rows: Vec<Row<'_>> = fed.iter().map(|(slot, tokens, _)| Row { slot: *slot, tokens }).collect();
         let tails: Vec<usize> = fed.iter().map(|(_, _, wanted)| *wanted).collect();
         let [cache_there, cache_here] = &mut caches;
         let got = there.forward(cache_there, &rows, Select::Tails(tails.clone()))?;
@@ -126,11 +113,7 @@ pub(super) fn compare(tally: &mut Tally, what: &str, got: &[f32], expected: &[f3
     if got.len() != expected.len() {
         return tally.compare_all(what, got, expected);
     }
-    for (row, (got, expected)) in got
-        .chunks_exact(vocabulary)
-        .zip(expected.chunks_exact(vocabulary))
-        .enumerate()
-    {
+    for (row, (got, expected)) in got.chunks_exact(vocabulary).zip(expected.chunks_exact(vocabulary)).enumerate() {
         let spread = deviation(expected);
         for (token, (got, expected)) in got.iter().zip(expected).enumerate() {
             let what = || format!("{what}, row {row}, token {token}");

@@ -45,18 +45,13 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
         .into_iter()
         .map(|(name, level, sampling)| {
             let how = How { level, sampling };
-            Check::new(Group::Output, format!("{which}, {name}"), move |pair| {
-                compare(pair, &Scene::seeded(pair)?, how)
-            })
+            Check::new(Group::Output, format!("{which}, {name}"), move |pair| compare(pair, &Scene::seeded(pair)?, how))
         })
         .collect();
     if let Some(model) = &pair.model {
         let (name, path) = (format!("{}, greedy, grounded", model.name), model.path.clone());
         checks.push(Check::new(Group::Output, name, move |pair| {
-            let how = How {
-                level: Level::Grounded,
-                sampling: greedy,
-            };
+            let how = How { level: Level::Grounded, sampling: greedy };
             compare(pair, &Scene::of(pair, &Checkpoint::open(&path)?)?, how)
         }));
     }
@@ -125,12 +120,7 @@ pub(super) struct Case {
 
 impl Case {
     pub fn constraint(&self, level: Level, vocabulary: &Arc<Vocabulary>) -> Result<Constraint, Failure> {
-        Ok(Constraint::new(
-            self.program.clone(),
-            &self.text,
-            level,
-            vocabulary.clone(),
-        )?)
+        Ok(Constraint::new(self.program.clone(), &self.text, level, vocabulary.clone())?)
     }
 }
 
@@ -141,14 +131,7 @@ pub(super) fn which(quick: bool) -> &'static str {
 
 /// The formats of a test: all, or of each kind one.
 pub(super) fn formats(quick: bool) -> Vec<&'static str> {
-    const SOME: [&str; 6] = [
-        "json-list",
-        "inline-xml",
-        "bio-words",
-        "label-list",
-        "csv",
-        "word-index",
-    ];
+    const SOME: [&str; 6] = ["json-list", "inline-xml", "bio-words", "label-list", "csv", "word-index"];
     match quick {
         true => SOME.to_vec(),
         false => Format::builtin().collect(),
@@ -218,13 +201,7 @@ fn outputs(scene: &Scene, model: &Transformer, cases: &[Case], how: How) -> Resu
             ControlFlow::Break(())
         }
     };
-    decode(
-        &mut TransformerModel::new(model),
-        &scene.table,
-        &settings,
-        requests,
-        on_end,
-    )?;
+    decode(&mut TransformerModel::new(model), &scene.table, &settings, requests, on_end)?;
     match failed {
         Some(error) => Err(Failure::Other(error)),
         None => Ok(found),
@@ -252,12 +229,7 @@ fn compare(pair: &Pair, scene: &Scene, how: How) -> Result<Tally, Failure> {
             continue;
         };
         tally.cases += 1;
-        let place = Place {
-            case,
-            how: how.sampling,
-            level: how.level,
-            written: &expected[..same],
-        };
+        let place = Place { case, how: how.sampling, level: how.level, written: &expected[..same] };
         match tie(scene, &place, token, wanted)? {
             Tie { margin, .. } if margin <= 2.0 * pair.tolerances.logits => tally.near_ties += 1,
             Tie { margin, unit } => {

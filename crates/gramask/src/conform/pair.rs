@@ -29,26 +29,19 @@ pub struct Pair {
 impl Pair {
     /// Computes the same on both, and brings it to the host: the device's, then the reference's.
     pub(super) fn both<const D: usize>(&self, work: impl Fn(&Device) -> Tensor<D>) -> Result<[Vec<f32>; 2], Failure> {
-        Ok([
-            floats_of(&self.device, work(&self.device))?,
-            floats_of(&self.reference, work(&self.reference))?,
-        ])
+        Ok([floats_of(&self.device, work(&self.device))?, floats_of(&self.reference, work(&self.reference))?])
     }
 }
 
 /// A tensor's numbers on the host.
 pub(super) fn floats_of<const D: usize>(device: &Device, tensor: Tensor<D>) -> Result<Vec<f32>, Failure> {
-    let data = tensor
-        .try_into_data()
-        .map_err(|error| DeviceFault::of_execution(device, &error))?;
+    let data = tensor.try_into_data().map_err(|error| DeviceFault::of_execution(device, &error))?;
     Ok(data.iter::<f32>().collect())
 }
 
 /// Whole numbers of a tensor on the host.
 pub(super) fn integers_of<const D: usize>(device: &Device, tensor: Tensor<D, Int>) -> Result<Vec<i64>, Failure> {
-    let data = tensor
-        .try_into_data()
-        .map_err(|error| DeviceFault::of_execution(device, &error))?;
+    let data = tensor.try_into_data().map_err(|error| DeviceFault::of_execution(device, &error))?;
     Ok(data.iter::<i64>().collect())
 }
 

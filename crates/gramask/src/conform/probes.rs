@@ -13,9 +13,7 @@ pub(super) fn checks() -> Vec<Check> {
     // Vocabularies: Llama 2, the largest that 16 bits number, Llama 3, Qwen 2.
     for (rows, vocabulary) in [(8, 32_000), (8, 65_536), (1, 151_936), (8, 128_256), (8, 151_936)] {
         let name = format!("argmax [{rows}, {vocabulary}]");
-        checks.push(Check::new(Group::Operation, name, move |pair| {
-            argmax(pair, rows, vocabulary)
-        }));
+        checks.push(Check::new(Group::Operation, name, move |pair| argmax(pair, rows, vocabulary)));
     }
     let mut add = |name: &str, run: fn(&Pair) -> Result<Tally, Failure>| {
         checks.push(Check::new(Group::Operation, name, run));
@@ -83,12 +81,7 @@ fn softmax(pair: &Pair) -> Result<Tally, Failure> {
         let total: f64 = weights.clone().sum();
         // In units of the largest probability, which is that of weight 1.
         for (token, (got, weight)) in got.iter().zip(weights).enumerate() {
-            tally.compare_scaled(
-                || format!("[{row}, {token}]"),
-                (*got).into(),
-                weight / total,
-                1.0 / total,
-            );
+            tally.compare_scaled(|| format!("[{row}, {token}]"), (*got).into(), weight / total, 1.0 / total);
         }
     }
     Ok(tally)
@@ -103,10 +96,7 @@ fn matmul(pair: &Pair, [batch, m, k, n]: [usize; 4]) -> Result<Tally, Failure> {
     for (place, got) in got.iter().enumerate() {
         let (matrix, i, j) = (place / (m * n), place / n % m, place % n);
         let row = &a[(matrix * m + i) * k..][..k];
-        let terms = row
-            .iter()
-            .enumerate()
-            .map(|(t, x)| f64::from(*x) * f64::from(b[(matrix * k + t) * n + j]));
+        let terms = row.iter().enumerate().map(|(t, x)| f64::from(*x) * f64::from(b[(matrix * k + t) * n + j]));
         let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
         tally.compare_scaled(|| format!("[{matrix}, {i}, {j}]"), (*got).into(), sum, size);
     }
@@ -127,11 +117,7 @@ fn gather(pair: &Pair) -> Result<Tally, Failure> {
     let picked = floats_of(&pair.device, picked)?;
     for (place, got) in chosen.iter().enumerate() {
         let expected = values[ids[place / width] as usize * width + place % width];
-        tally.compare(
-            || format!("select, row {}", place / width),
-            (*got).into(),
-            expected.into(),
-        );
+        tally.compare(|| format!("select, row {}", place / width), (*got).into(), expected.into());
     }
     for (row, got) in picked.iter().enumerate() {
         let expected = values[row * width + columns[row] as usize];
@@ -144,10 +130,7 @@ fn slice_assign(pair: &Pair) -> Result<Tally, Failure> {
     let mut tally = Tally::exact();
     let mut numbers = Numbers::new(5);
     let shape = [4usize, 2, 64, 16];
-    let (values, part) = (
-        numbers.floats(shape.iter().product(), 1.0),
-        numbers.floats(2 * 3 * 16, 1.0),
-    );
+    let (values, part) = (numbers.floats(shape.iter().product(), 1.0), numbers.floats(2 * 3 * 16, 1.0));
     let part_on = upload(&part, [1, 2, 3, 16], &pair.device);
     let got = upload(&values, shape, &pair.device).slice_assign([2..3, 0..2, 40..43, 0..16], part_on);
     let got = floats_of(&pair.device, got)?;

@@ -43,10 +43,7 @@ impl Report {
         Report {
             gramask: env!("CARGO_PKG_VERSION"),
             device: settings.device,
-            adapter: infos
-                .into_iter()
-                .find(|info| info.device == settings.device)
-                .map(|info| info.adapter),
+            adapter: infos.into_iter().find(|info| info.device == settings.device).map(|info| info.adapter),
             reference: settings.reference,
             float_type: pair.float_type,
             float_types: pair.float_types.clone(),
@@ -71,25 +68,14 @@ impl Report {
 
     /// The faults of the device, each in words.
     pub fn faults(&self) -> impl Iterator<Item = &Checked> {
-        self.checks
-            .iter()
-            .filter(|checked| checked.verdict == Verdict::FaultOfTheDevice)
+        self.checks.iter().filter(|checked| checked.verdict == Verdict::FaultOfTheDevice)
     }
 
     /// A line for each check.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-        table.set_header([
-            "group",
-            "check",
-            "",
-            "cases",
-            "worst error",
-            "tolerance",
-            "near ties",
-            "seconds",
-        ]);
+        table.set_header(["group", "check", "", "cases", "worst error", "tolerance", "near ties", "seconds"]);
         let mut last = "";
         for checked in &self.checks {
             let group = checked.group.name();
@@ -100,11 +86,7 @@ impl Report {
                 Cell::new(word(checked.verdict)),
                 number(checked.cases.to_string()),
                 number(checked.worst.map_or("-".into(), error)),
-                number(if checked.tolerance == 0.0 {
-                    "exact".into()
-                } else {
-                    error(checked.tolerance)
-                }),
+                number(if checked.tolerance == 0.0 { "exact".into() } else { error(checked.tolerance) }),
                 number(match checked.near_ties {
                     0 => String::new(),
                     ties => ties.to_string(),
@@ -179,10 +161,7 @@ mod tests {
         assert!(report(false, good()).passes() && report(true, good()).passes());
         let fault = || [good(), vec![(Group::Operation, tally(2.0))]].concat();
         assert!(report(false, fault()).passes() && !report(true, fault()).passes());
-        assert_eq!(
-            report(false, fault()).faults().next().unwrap().note.as_deref(),
-            Some("x is 2 for 1")
-        );
+        assert_eq!(report(false, fault()).faults().next().unwrap().note.as_deref(), Some("x is 2 for 1"));
         let bad = [good(), vec![(Group::Kernel, tally(f64::NAN))]].concat();
         assert!(!report(false, bad).passes());
         let mut short = report(false, good());
@@ -192,10 +171,7 @@ mod tests {
 
     #[test]
     fn the_table_and_the_json_say_the_same() {
-        let report = report(
-            false,
-            vec![(Group::Kernel, tally(1.0005)), (Group::Operation, tally(2.0))],
-        );
+        let report = report(false, vec![(Group::Kernel, tally(1.0005)), (Group::Operation, tally(2.0))]);
         let table = report.table();
         assert!(table.contains("5.0e-4") && table.contains("device's fault"), "{table}");
         let json = serde_json::to_value(&report).unwrap();

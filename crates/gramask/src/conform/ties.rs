@@ -24,30 +24,15 @@ pub(super) struct Tie {
 pub(super) fn tie(scene: &Scene, place: &Place<'_>, token: u32, wanted: u32) -> Result<Tie, Failure> {
     let logits = reference(scene, place)?;
     let spread = deviation(&logits);
-    let at = |token: u32| {
-        logits
-            .get(token as usize)
-            .map_or(f64::NEG_INFINITY, |logit| f64::from(*logit))
-    };
+    let at = |token: u32| logits.get(token as usize).map_or(f64::NEG_INFINITY, |logit| f64::from(*logit));
     if place.how.is_greedy() {
-        return Ok(Tie {
-            margin: (at(wanted) - at(token)).abs() / spread,
-            unit: "standard deviations of the logits",
-        });
+        return Ok(Tie { margin: (at(wanted) - at(token)).abs() / spread, unit: "standard deviations of the logits" });
     }
     let allowed = masks(scene, place)?;
     // The budget's tight mask may have been drawn from anew, with another number: the nearer of the two is what counts.
     let margin = allowed
         .iter()
-        .map(|(mask, draw)| {
-            border(
-                &logits,
-                mask,
-                place.how.temperature,
-                draw.uniform(place.how.seed),
-                token,
-            )
-        })
+        .map(|(mask, draw)| border(&logits, mask, place.how.temperature, draw.uniform(place.how.seed), token))
         .fold(f64::INFINITY, f64::min);
     Ok(Tie {
         // A logit that is off by a standard deviation moves a border by at most that much probability.
@@ -61,24 +46,15 @@ fn reference(scene: &Scene, place: &Place<'_>) -> Result<Vec<f32>, Failure> {
     let tokens = [&place.case.prompt[..], place.written].concat();
     let model = &scene.here;
     let mut cache = model.cache(1, tokens.len())?;
-    let row = [Row {
-        slot: 0,
-        tokens: &tokens,
-    }];
+    let row = [Row { slot: 0, tokens: &tokens }];
     let logits = model.forward(&mut cache, &row, Select::Last)?;
     let values = floats_of(model.device(), logits)?;
-    Ok(Logits::new(values, model.config().vocabulary)?
-        .row(0)
-        .unwrap_or_default()
-        .to_vec())
+    Ok(Logits::new(values, model.config().vocabulary)?.row(0).unwrap_or_default().to_vec())
 }
 
 /// What could be drawn from, and with which number: the mask and, for a second draw, the budget's.
 fn masks(scene: &Scene, place: &Place<'_>) -> Result<Vec<(Vec<u32>, Draw)>, Failure> {
-    let draw = Draw {
-        document: document_number(&place.case.id),
-        position: place.written.len() as u64,
-    };
+    let draw = Draw { document: document_number(&place.case.id), position: place.written.len() as u64 };
     if place.level == Level::None {
         return Ok(vec![(vec![u32::MAX; scene.vocabulary.words()], draw)]);
     }
@@ -90,21 +66,14 @@ fn masks(scene: &Scene, place: &Place<'_>) -> Result<Vec<(Vec<u32>, Draw)>, Fail
             .ok_or_else(|| Failure::Other(format!("the constraint refuses token {token} of its own output")))?;
     }
     let plain = constraint.mask(state).to_vec();
-    let tight = constraint
-        .mask_within(state, place.case.budget - place.written.len())
-        .to_vec();
+    let tight = constraint.mask_within(state, place.case.budget - place.written.len()).to_vec();
     Ok(vec![(plain, draw), (tight, draw.again())])
 }
 
 /// How far the number is from the part of `0..1` that stands for the token, where the allowed tokens share it in order.
 fn border(logits: &[f32], mask: &[u32], temperature: f32, number: f64, token: u32) -> f64 {
     let allowed = |token: usize| mask.get(token / 32).is_some_and(|word| word >> (token % 32) & 1 == 1);
-    let usable = || {
-        logits
-            .iter()
-            .enumerate()
-            .filter(|(token, logit)| allowed(*token) && **logit > f32::NEG_INFINITY)
-    };
+    let usable = || logits.iter().enumerate().filter(|(token, logit)| allowed(*token) && **logit > f32::NEG_INFINITY);
     let largest = usable().map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from((logit - largest) / temperature).exp();
     let total: f64 = usable().map(|(_, logit)| weight(*logit)).sum();

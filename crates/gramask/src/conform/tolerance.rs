@@ -39,10 +39,6 @@ impl Tolerances {
             WeightType::Bf16 => (2e-3, 2e-1),
             WeightType::F32 | WeightType::Q8_0 | WeightType::Q4_1 => (0.0, 0.0),
         };
-        Tolerances {
-            products: self.products.max(products),
-            logits: self.logits.max(logits),
-            ..self
-        }
+        Tolerances { products: self.products.max(products), logits: self.logits.max(logits), ..self }
     }
 }

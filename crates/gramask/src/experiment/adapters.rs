@@ -165,27 +165,15 @@ mod tests {
         let experiment = experiment(&format!("'m', {adapter}")).unwrap();
         assert_eq!(experiment.models, ["m", "tuned", "m+b"]);
         assert_eq!(experiment.model("m"), ("m", None));
-        assert_eq!(
-            experiment.model("tuned"),
-            ("m", Some(Path::new("experiments/adapters/a")))
-        );
+        assert_eq!(experiment.model("tuned"), ("m", Some(Path::new("experiments/adapters/a"))));
         let examples = ["m", "tuned", "m+b"].map(|called| experiment.examples_of(called));
         assert_eq!(examples, [3, 0, 3]);
         let written = serde_json::to_value(&experiment).unwrap();
         assert_eq!(written["adapters"][0]["examples"], 0);
-        assert_eq!(
-            written["adapters"][1],
-            serde_json::json!({"called": "m+b", "model": "m"})
-        );
-        let one = experiment.clone().with(&Overrides {
-            model: Some("n".into()),
-            ..Overrides::default()
-        });
+        assert_eq!(written["adapters"][1], serde_json::json!({"called": "m+b", "model": "m"}));
+        let one = experiment.clone().with(&Overrides { model: Some("n".into()), ..Overrides::default() });
         assert_eq!((one.models, one.adapters.len()), (vec!["n".to_string()], 0));
-        let all = experiment.with(&Overrides {
-            adapter: Some("c".into()),
-            ..Overrides::default()
-        });
+        let all = experiment.with(&Overrides { adapter: Some("c".into()), ..Overrides::default() });
         assert_eq!(all.models, ["m+c"], "each model once, the file's adapters replaced");
         assert_eq!(all.model("m+c"), ("m", Some(Path::new("c"))));
     }

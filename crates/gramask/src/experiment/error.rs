@@ -48,9 +48,7 @@ impl Place {
         let start = floor(source, span.start.min(source.len()));
         let end = floor(source, span.end.clamp(start, source.len()));
         let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = source[start..]
-            .find('\n')
-            .map_or(source.len(), |newline| start + newline);
+        let line_end = source[start..].find('\n').map_or(source.len(), |newline| start + newline);
         Place {
             file: file.to_path_buf(),
             line: source[..start].matches('\n').count() + 1,
@@ -72,14 +70,7 @@ fn floor(source: &str, mut byte: usize) -> usize {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place {
-            file,
-            line,
-            column,
-            message,
-            text,
-            width,
-        } = self;
+        let Place { file, line, column, message, text, width } = self;
         let margin = " ".repeat(line.to_string().len());
         writeln!(f, "{}:{line}:{column}: {message}", file.display())?;
         writeln!(f, "{margin} |")?;
@@ -97,16 +88,9 @@ mod tests {
         let source = "a = 1\nβ = \"wrong\"\n";
         let start = source.find("\"wrong").unwrap();
         let place = Place::new("x.toml".as_ref(), source, start..start + 7, "no such thing");
-        assert_eq!(
-            place.to_string(),
-            "x.toml:2:5: no such thing\n  |\n2 | β = \"wrong\"\n  |     ^^^^^^^"
-        );
+        assert_eq!(place.to_string(), "x.toml:2:5: no such thing\n  |\n2 | β = \"wrong\"\n  |     ^^^^^^^");
         // A range that goes beyond the file or its line does no harm.
         assert_eq!(Place::new("x".as_ref(), source, 100..200, "m").line, 3);
-        assert!(
-            Place::new("x".as_ref(), source, 0..99, "m")
-                .to_string()
-                .ends_with("^^^^^")
-        );
+        assert!(Place::new("x".as_ref(), source, 0..99, "m").to_string().ends_with("^^^^^"));
     }
 }

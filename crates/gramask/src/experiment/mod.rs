@@ -156,10 +156,7 @@ pub struct Examples {
 
 impl Default for Examples {
     fn default() -> Self {
-        Examples {
-            n: 3,
-            split: "train".into(),
-        }
+        Examples { n: 3, split: "train".into() }
     }
 }
 
@@ -217,20 +214,14 @@ impl Experiment {
 
     /// How tokens are drawn in a cell.
     pub fn sampling_of(&self, cell: &Cell) -> Sampling {
-        Sampling {
-            seed: cell.seed.unwrap_or(self.sampling.seed),
-            ..self.sampling
-        }
+        Sampling { seed: cell.seed.unwrap_or(self.sampling.seed), ..self.sampling }
     }
 }
 
 impl Cell {
     /// The cell without its seed: cells that differ by that alone are one row of a table.
     pub fn seedless(&self) -> Cell {
-        Cell {
-            seed: None,
-            ..self.clone()
-        }
+        Cell { seed: None, ..self.clone() }
     }
 }
 

@@ -62,9 +62,7 @@ impl Experiment {
             }];
         }
         if let Some(on_problem) = overrides.on_problem {
-            self.corpora
-                .iter_mut()
-                .for_each(|corpus| corpus.on_problem = on_problem);
+            self.corpora.iter_mut().for_each(|corpus| corpus.on_problem = on_problem);
         }
         if let Some(limit) = overrides.limit {
             self.corpora.iter_mut().for_each(|corpus| corpus.limit = Some(limit));
@@ -111,10 +109,7 @@ fn once<T: Clone, N: PartialEq>(items: &[T], name: impl Fn(&T) -> N) -> Vec<T> {
 
 /// What a corpus at a path is called: its file name without the ending.
 pub(super) fn corpus_name(path: &Path) -> String {
-    path.file_stem().map_or_else(
-        || path.to_string_lossy().into_owned(),
-        |stem| stem.to_string_lossy().into_owned(),
-    )
+    path.file_stem().map_or_else(|| path.to_string_lossy().into_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -140,18 +135,12 @@ mod tests {
             strategies: Some(vec![StrategyName::Jump, StrategyName::Beam]),
         };
         let changed = experiment.with(&overrides);
-        assert_eq!(
-            (changed.batch, changed.device.as_str(), changed.models),
-            (3, "cuda", vec!["m.gguf".to_string()])
-        );
+        assert_eq!((changed.batch, changed.device.as_str(), changed.models), (3, "cuda", vec!["m.gguf".to_string()]));
         assert_eq!(changed.dtype.as_deref(), Some("f16"));
         assert_eq!(changed.corpora.len(), 1);
         assert_eq!(changed.formats, ["tuples", "bio-tags"]);
         assert_eq!(changed.levels, [LevelName::Syntax, LevelName::None]);
-        assert_eq!(
-            changed.strategies.of(LevelName::Syntax),
-            [StrategyName::Jump, StrategyName::Beam]
-        );
+        assert_eq!(changed.strategies.of(LevelName::Syntax), [StrategyName::Jump, StrategyName::Beam]);
         assert_eq!(changed.strategies.of(LevelName::None), [StrategyName::Beam]);
         assert_eq!(changed.corpora[0].name, "my");
         assert_eq!(changed.corpora[0].unit, Unit::Document);

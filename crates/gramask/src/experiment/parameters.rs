@@ -106,39 +106,25 @@ impl Default for DraftParameters {
 
 impl Default for BeamParameters {
     fn default() -> Self {
-        BeamParameters {
-            k: 4,
-            alpha: 1.0,
-            exact: false,
-        }
+        BeamParameters { k: 4, alpha: 1.0, exact: false }
     }
 }
 
 impl Default for AsapParameters {
     fn default() -> Self {
-        AsapParameters {
-            iterations: 8,
-            temperature: 1.0,
-        }
+        AsapParameters { iterations: 8, temperature: 1.0 }
     }
 }
 
 impl Default for SmcParameters {
     fn default() -> Self {
-        SmcParameters {
-            particles: 8,
-            temperature: 1.0,
-            resample: 0.5,
-        }
+        SmcParameters { particles: 8, temperature: 1.0, resample: 0.5 }
     }
 }
 
 impl Default for FreeParameters {
     fn default() -> Self {
-        FreeParameters {
-            trigger: "Answer:".into(),
-            free: 64,
-        }
+        FreeParameters { trigger: "Answer:".into(), free: 64 }
     }
 }
 
@@ -148,9 +134,7 @@ fn count<'de, D: Deserializer<'de>>(from: D, name: &str, most: usize, what: &str
     let value = i64::deserialize(from)?;
     match usize::try_from(value) {
         Ok(value) if (1..=most).contains(&value) => Ok(value),
-        _ => Err(serde::de::Error::custom(format!(
-            "`{name}` is {value}, but must be 1 to {most}: {what}"
-        ))),
+        _ => Err(serde::de::Error::custom(format!("`{name}` is {value}, but must be 1 to {most}: {what}"))),
     }
 }
 
@@ -167,9 +151,7 @@ fn number<'de, D: Deserializer<'de>>(
         return Ok(value);
     }
     let from = if with_least { "at least" } else { "above" };
-    Err(serde::de::Error::custom(format!(
-        "`{name}` is {value}, but must be {from} {least} and at most {most}: {what}"
-    )))
+    Err(serde::de::Error::custom(format!("`{name}` is {value}, but must be {from} {least} and at most {most}: {what}")))
 }
 
 fn tries<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
@@ -185,12 +167,7 @@ fn width<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
 }
 
 fn iterations<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
-    count(
-        from,
-        "iterations",
-        4096,
-        "so many outputs are sampled for each document",
-    )
+    count(from, "iterations", 4096, "so many outputs are sampled for each document")
 }
 
 fn particles<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {

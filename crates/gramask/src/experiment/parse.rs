@@ -115,10 +115,8 @@ impl Experiment {
     /// When it cannot be read, and with file, line and column for all that is wrong in it: the message says what would be
     /// right.
     pub fn read(path: &Path) -> Result<(Experiment, String), ExperimentError> {
-        let source = std::fs::read_to_string(path).map_err(|source| ExperimentError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })?;
         Ok((Experiment::parse(path, &source)?, source))
     }
 
@@ -136,20 +134,13 @@ impl Experiment {
         let name = run_name(path, written.name.as_ref()).map_err(|(at, message)| wrong(at, message))?;
 
         filled(&written.models, "models", "the name or path of a model").map_err(|(at, message)| wrong(at, message))?;
-        filled(
-            &written.formats,
-            "formats",
-            "the name of a format or the path of a .gram file",
-        )
-        .map_err(|(at, message)| wrong(at, message))?;
+        filled(&written.formats, "formats", "the name of a format or the path of a .gram file")
+            .map_err(|(at, message)| wrong(at, message))?;
         filled(&written.levels, "levels", "`none`, `syntax` or `grounded`")
             .map_err(|(at, message)| wrong(at, message))?;
         unique(written.models.get_ref(), |model| model.called().into()).map_err(|(at, message)| wrong(at, message))?;
         for model in written.models.get_ref() {
-            let (asked, there) = (
-                model.get_ref().adapted().and_then(|model| model.examples),
-                written.examples.n,
-            );
+            let (asked, there) = (model.get_ref().adapted().and_then(|model| model.examples), written.examples.n);
             if let Some(asked) = asked.filter(|&asked| asked > there) {
                 let message = format!(
                     "{asked} examples where [examples] has {there}: a model's prompts have {there} at most, set `n` there to more"
@@ -175,12 +166,7 @@ impl Experiment {
         }
         for strategy in strategies.chosen() {
             let name = strategy.name();
-            if !written
-                .levels
-                .get_ref()
-                .iter()
-                .any(|level| name.goes_with(*level.get_ref()))
-            {
+            if !written.levels.get_ref().iter().any(|level| name.goes_with(*level.get_ref())) {
                 let levels = match name.goes_with(LevelName::None) {
                     true => "`none`",
                     false => "`syntax` or `grounded`",
@@ -196,18 +182,13 @@ impl Experiment {
             return Err(wrong(written.budget.span(), message.into()));
         }
         if *written.batch.get_ref() == 0 {
-            return Err(wrong(
-                written.batch.span(),
-                "a batch of 0 decodes nothing: give at least 1".into(),
-            ));
+            return Err(wrong(written.batch.span(), "a batch of 0 decodes nothing: give at least 1".into()));
         }
         let (sampling, seeds) = match &written.sampling {
             None => (Sampling::greedy(), Vec::new()),
             Some(given) => {
                 let sampling = given.get_ref().sampling();
-                sampling
-                    .validate()
-                    .map_err(|error| wrong(given.span(), error.to_string()))?;
+                sampling.validate().map_err(|error| wrong(given.span(), error.to_string()))?;
                 let seeds = given.get_ref().seeds().map_err(|(at, message)| wrong(at, message))?;
                 (sampling, seeds)
             }
@@ -222,10 +203,8 @@ impl Experiment {
         }
         let mut choices: Vec<CorpusChoice> = Vec::new();
         for corpus in corpora {
-            let choice = corpus
-                .get_ref()
-                .check()
-                .map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?;
+            let choice =
+                corpus.get_ref().check().map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?;
             if choices.iter().any(|other| other.name == choice.name) {
                 let message = format!("two corpora are called `{}`: give one another name", choice.name);
                 return Err(wrong(corpus.span(), message));
@@ -293,10 +272,7 @@ fn filled<T>(list: &Spanned<Vec<Spanned<T>>>, name: &str, wanted: &str) -> Resul
 fn unique<T>(list: &[Spanned<T>], name: impl Fn(&T) -> String) -> Result<(), Located> {
     let mut seen = HashSet::new();
     match list.iter().find(|item| !seen.insert(name(item.get_ref()))) {
-        Some(twice) => Err((
-            twice.span(),
-            format!("`{}` is there twice: leave one out", name(twice.get_ref())),
-        )),
+        Some(twice) => Err((twice.span(), format!("`{}` is there twice: leave one out", name(twice.get_ref())))),
         None => Ok(()),
     }
 }

@@ -113,10 +113,7 @@ pub enum StrategyChoice {
 impl Strategies {
     /// The strategies that are named, in the order of [`StrategyName::ALL`].
     pub fn chosen(&self) -> Vec<StrategyChoice> {
-        StrategyName::ALL
-            .into_iter()
-            .filter_map(|name| self.get(name))
-            .collect()
+        StrategyName::ALL.into_iter().filter_map(|name| self.get(name)).collect()
     }
 
     /// A strategy and its parameters, where it is named.
@@ -333,15 +330,8 @@ mod tests {
             let chosen = one.chosen();
             assert_eq!(chosen.len(), 1);
             assert_eq!(chosen[0].name(), name);
-            assert_eq!(
-                one,
-                Strategies::default().only(&[name]),
-                "the defaults are those of an empty table"
-            );
-            assert_eq!(
-                toml::from_str::<Strategies>(&toml::to_string(&one).unwrap()).unwrap(),
-                one
-            );
+            assert_eq!(one, Strategies::default().only(&[name]), "the defaults are those of an empty table");
+            assert_eq!(toml::from_str::<Strategies>(&toml::to_string(&one).unwrap()).unwrap(), one);
         }
     }
 
@@ -359,16 +349,7 @@ mod tests {
         let all = Strategies::default().only(&StrategyName::ALL);
         let names = |level| all.of(level).iter().map(|name| name.as_str()).collect::<Vec<_>>();
         assert_eq!(names(LevelName::None), ["unconstrained", "repair", "retry", "beam"]);
-        let masked = [
-            "masked",
-            "lazy",
-            "jump",
-            "draft",
-            "beam",
-            "aligned-asap",
-            "aligned-smc",
-            "free-then-masked",
-        ];
+        let masked = ["masked", "lazy", "jump", "draft", "beam", "aligned-asap", "aligned-smc", "free-then-masked"];
         assert_eq!(names(LevelName::Syntax), masked);
         assert_eq!(names(LevelName::Grounded), masked);
     }
@@ -379,13 +360,7 @@ mod tests {
         let retry = RetryParameters { n: 4, temperature: 1.0 };
         assert_eq!(
             given.chosen(),
-            [
-                StrategyChoice::Retry(retry),
-                StrategyChoice::Beam(BeamParameters {
-                    k: 3,
-                    ..BeamParameters::default()
-                })
-            ]
+            [StrategyChoice::Retry(retry), StrategyChoice::Beam(BeamParameters { k: 3, ..BeamParameters::default() })]
         );
         assert_eq!(given.chosen()[1].lanes(), 3);
         let only = given.only(&[StrategyName::Beam, StrategyName::Masked]);

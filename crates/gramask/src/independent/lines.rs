@@ -38,8 +38,7 @@ pub fn is_sentence(line: &str) -> bool {
         return false;
     }
     let rest = line[values.byte_offset()..].strip_prefix(" is a ");
-    rest.and_then(|rest| rest.strip_suffix('.'))
-        .is_some_and(|label| !label.is_empty())
+    rest.and_then(|rest| rest.strip_suffix('.')).is_some_and(|label| !label.is_empty())
 }
 
 /// `word`, a tab and its tag; the tag.
@@ -107,34 +106,18 @@ mod tests {
         for good in ["", "a: X", "a b\\: c\\n: X\nd: Y", "a\\\\: X"] {
             assert!(pairs(good), "{good}");
         }
-        for bad in [
-            "a", "a:X", ": X", "a: ", "a: X\n", "a: X: Y", "a\\q: X", "a\\: X", "a: X\r", "a\\",
-        ] {
+        for bad in ["a", "a:X", ": X", "a: ", "a: X\n", "a: X: Y", "a\\q: X", "a\\: X", "a: X\r", "a\\"] {
             assert!(!pairs(bad), "{bad}");
         }
         assert!(is_slice("[0:12] = X y") && is_span("0-12 X y"));
-        for bad in [
-            "[0:12] =X",
-            "[0:] = X",
-            "[00:1] = X",
-            "0:1 = X",
-            "[0:1] = ",
-            "[-1:2] = X",
-        ] {
+        for bad in ["[0:12] =X", "[0:] = X", "[00:1] = X", "0:1 = X", "[0:1] = ", "[-1:2] = X"] {
             assert!(!is_slice(bad), "{bad}");
         }
         for bad in ["0-1", "0-1 ", "01-2 X", "0 X", "0--1 X"] {
             assert!(!is_span(bad), "{bad}");
         }
         assert!(is_sentence("\"a\\\"b\" is a X."));
-        for bad in [
-            "\"a\" is an X.",
-            "a is a X.",
-            "\"a\" is a X",
-            "\"\" is a X.",
-            "\"a\\q\" is a X.",
-            "\"a\" is a .",
-        ] {
+        for bad in ["\"a\" is an X.", "a is a X.", "\"a\" is a X", "\"\" is a X.", "\"a\\q\" is a X.", "\"a\" is a ."] {
             assert!(!is_sentence(bad), "{bad}");
         }
         assert_eq!(tag("a\\\\b\tB-X"), Some("B-X"));
@@ -148,17 +131,7 @@ mod tests {
         for good in ["()", "((X: a))", "((X: a\\(b\\)\\: c)(Y\\: z: d\n))"] {
             assert!(is_sel(good), "{good}");
         }
-        for bad in [
-            "",
-            "(",
-            "((X: a)",
-            "(X: a)",
-            "((X:a))",
-            "((X: ))",
-            "((X: a) (Y: b))",
-            "((X: a))x",
-            "((X: a: b))",
-        ] {
+        for bad in ["", "(", "((X: a)", "(X: a)", "((X:a))", "((X: ))", "((X: a) (Y: b))", "((X: a))x", "((X: a: b))"] {
             assert!(!is_sel(bad), "{bad}");
         }
     }

@@ -51,9 +51,7 @@ fn is_text(cell: &str) -> bool {
                 let Some((digits, behind)) = reference else {
                     return false;
                 };
-                let valid = digits
-                    .parse()
-                    .is_ok_and(|code: u32| code != 0 && char::from_u32(code).is_some());
+                let valid = digits.parse().is_ok_and(|code: u32| code != 0 && char::from_u32(code).is_some());
                 if !valid || digits.len() > 7 {
                     return false;
                 }
@@ -75,11 +73,7 @@ mod tests {
     #[test]
     fn tables_are_told_from_what_is_none() {
         const HEAD: &str = "| text | label |\n| --- | --- |";
-        for rows in [
-            "",
-            "\n| a | X |",
-            "\n| a\\|b \\\\ c\\*\\_ | Gene\\_or\\_protein |\n| &#10;\\& | Y |\n",
-        ] {
+        for rows in ["", "\n| a | X |", "\n| a\\|b \\\\ c\\*\\_ | Gene\\_or\\_protein |\n| &#10;\\& | Y |\n"] {
             assert!(is_table(&format!("{HEAD}{rows}")), "{rows}");
         }
         for rows in [

@@ -50,11 +50,7 @@ fn is_json(output: &str) -> bool {
 
 /// Whether every record has as many fields as the first, and quotes stand as in RFC 4180 (the reader takes any).
 fn is_csv(output: &str) -> bool {
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .from_reader(output.as_bytes())
-        .records()
-        .all(|record| record.is_ok())
+    csv::ReaderBuilder::new().has_headers(false).from_reader(output.as_bytes()).records().all(|record| record.is_ok())
         && quotes_fit(output)
 }
 
@@ -101,10 +97,9 @@ mod tests {
                     assert_eq!(reads(&format, &output), Some(true), "{name}: {output}");
                     // What was cut off is refused where a rest has no meaning of its own.
                     let cut = &output[..output.len() - 1];
-                    let bounded = !matches!(
-                        name,
-                        "bio-lines" | "bio-tags" | "inline-bracket" | "inline-mark" | "inline-xml"
-                    ) && !matches!(name, "lines" | "offsets" | "word-index");
+                    let bounded =
+                        !matches!(name, "bio-lines" | "bio-tags" | "inline-bracket" | "inline-mark" | "inline-xml")
+                            && !matches!(name, "lines" | "offsets" | "word-index");
                     assert!(!bounded || reads(&format, cut) == Some(false), "{name}: {cut}");
                 }
             }
@@ -119,10 +114,7 @@ mod tests {
             (Some(true), Some(true), Some(false), Some(false))
         );
         assert_eq!(check(Some(Syntax::Csv), "x", "a,\"b,c\"\nd,e\n"), Some(true));
-        assert_eq!(
-            check(Some(Syntax::Csv), "x", "\"\"\"a\"\"\",b\r\n,\"\"\nc,\"\n\""),
-            Some(true)
-        );
+        assert_eq!(check(Some(Syntax::Csv), "x", "\"\"\"a\"\"\",b\r\n,\"\"\nc,\"\n\""), Some(true));
         for bad in ["a,b\nc\n", "a,\"b", "a,b\"", "a,\"b\"c", "\"a\"\",b"] {
             assert_eq!(check(Some(Syntax::Csv), "x", bad), Some(false), "{bad}");
         }

@@ -158,23 +158,10 @@ mod tests {
     #[test]
     fn tagged_words() {
         let loose = ["a b(O)", "a\n(O)", "x(I-Y)(O)", " (O)", "a(O)  b(O)"];
-        for good in ["", "a(O)", "((O) a(B-Gene) b(I-Gene) )(O)", "a(B-X) b(B-X) c(I-X)"]
-            .into_iter()
-            .chain(loose)
-        {
+        for good in ["", "a(O)", "((O) a(B-Gene) b(I-Gene) )(O)", "a(B-X) b(B-X) c(I-X)"].into_iter().chain(loose) {
             assert!(is_tagged_words(good), "{good}");
         }
-        for bad in [
-            "a",
-            "a(O) ",
-            "a(O)b",
-            "(O)",
-            "a(B-)",
-            "a(I-X)",
-            "a(B-X) b(I-Y)",
-            "a(B-X) b(O) c(I-X)",
-            "a(o)",
-        ] {
+        for bad in ["a", "a(O) ", "a(O)b", "(O)", "a(B-)", "a(I-X)", "a(B-X) b(I-Y)", "a(B-X) b(O) c(I-X)", "a(o)"] {
             assert!(!is_tagged_words(bad), "{bad}");
         }
     }
@@ -200,30 +187,14 @@ mod tests {
         for good in ["", "a", "@@a## b @@c d##@@e##", "a\\@b \\#1 \\\\", "@@\\#a##"] {
             assert!(is_marked(good), "{good}");
         }
-        for bad in [
-            "@@a",
-            "a##",
-            "@@##",
-            "@@a@@b####",
-            "a@b",
-            "a #1",
-            "\\a",
-            "a\\",
-            "@@a# #",
-        ] {
+        for bad in ["@@a", "a##", "@@##", "@@a@@b####", "a@b", "a #1", "\\a", "a\\", "@@a# #"] {
             assert!(!is_marked(bad), "{bad}");
         }
     }
 
     #[test]
     fn brackets() {
-        for good in [
-            "",
-            "plain",
-            r"a \[b\] \| \\",
-            "[a | Gene] b [[c | Gene] d | Disease]",
-            "[[a | X] | Y]",
-        ] {
+        for good in ["", "plain", r"a \[b\] \| \\", "[a | Gene] b [[c | Gene] d | Disease]", "[[a | X] | Y]"] {
             assert!(is_bracketed(good), "{good}");
         }
         for bad in [

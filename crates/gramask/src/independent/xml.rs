@@ -59,9 +59,7 @@ fn is_character(c: char) -> bool {
 /// XML 1.0, production 5, as far as letters, digits and marks go.
 fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
-    let first = characters
-        .next()
-        .is_some_and(|c| c.is_alphabetic() || c == '_' || c == ':');
+    let first = characters.next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == ':');
     first && characters.all(|c| c.is_alphanumeric() || "_:-.".contains(c))
 }
 

@@ -47,11 +47,7 @@ pub const CATALOGUE: &[Entry] = &[
         source: Source::Hub("Qwen/Qwen2.5-0.5B-Instruct"),
         about: "Qwen2.5 0.5B Instruct, bf16 (Qwen2 family)",
     },
-    Entry {
-        name: "qwen3-0.6b",
-        source: Source::Hub("Qwen/Qwen3-0.6B"),
-        about: "Qwen3 0.6B, bf16 (Qwen3 family)",
-    },
+    Entry { name: "qwen3-0.6b", source: Source::Hub("Qwen/Qwen3-0.6B"), about: "Qwen3 0.6B, bf16 (Qwen3 family)" },
     Entry {
         name: "tinyllama-1.1b-chat",
         source: Source::Hub("TinyLlama/TinyLlama-1.1B-Chat-v1.0"),

@@ -29,9 +29,7 @@ pub(super) fn sha256_folder(folder: &Path) -> Result<String, PullError> {
     let entries = std::fs::read_dir(folder).map_err(|source| PullError::io("list", folder, source))?;
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry
-            .map_err(|source| PullError::io("list", folder, source))?
-            .file_name();
+        let name = entry.map_err(|source| PullError::io("list", folder, source))?.file_name();
         let name = name.to_string_lossy().into_owned();
         if name.ends_with(".safetensors") || super::hub::SMALL_FILES.contains(&name.as_str()) {
             names.push(name);
@@ -53,10 +51,7 @@ pub(super) struct Sha256Writer<W> {
 
 impl<W: Write> Sha256Writer<W> {
     pub(super) fn new(inner: W) -> Self {
-        Sha256Writer {
-            inner,
-            state: Sha256::new(),
-        }
+        Sha256Writer { inner, state: Sha256::new() }
     }
 
     pub(super) fn finish(self) -> String {
@@ -103,10 +98,7 @@ mod tests {
     #[test]
     fn digests_are_those_of_sha256sum() {
         // FIPS 180-2, appendix B.1.
-        assert_eq!(
-            sha256_hex("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.json");
         std::fs::write(&file, "abc").unwrap();

@@ -70,21 +70,12 @@ impl HubName {
     /// Where the model lies, if an earlier pull has brought it whole.
     pub fn complete(&self, cache: &Cache) -> Option<PathBuf> {
         let repo = Repo::with_revision(self.repository.clone(), RepoType::Model, self.revision.clone());
-        let reference = cache
-            .hub_folder()
-            .join(repo.folder_name())
-            .join("refs")
-            .join(&self.revision);
+        let reference = cache.hub_folder().join(repo.folder_name()).join("refs").join(&self.revision);
         let commit = fs::read_to_string(reference).ok()?;
-        let snapshot = hf_hub::Cache::new(cache.hub_folder())
-            .repo(repo)
-            .pointer_path(commit.trim());
+        let snapshot = hf_hub::Cache::new(cache.hub_folder()).repo(repo).pointer_path(commit.trim());
         let complete = fs::read_to_string(snapshot.join(COMPLETE)).ok()?;
         let path = self.file.as_ref().map_or(snapshot.clone(), |file| snapshot.join(file));
-        let listed = self
-            .file
-            .as_ref()
-            .is_none_or(|file| complete.lines().any(|line| line == file));
+        let listed = self.file.as_ref().is_none_or(|file| complete.lines().any(|line| line == file));
         let whole = self.file.is_some() || complete.lines().any(|line| line == SMALL_FILES[0]);
         (listed && whole && path.exists()).then_some(path)
     }
@@ -106,19 +97,10 @@ pub struct Hub {
 impl Hub {
     /// `$HF_ENDPOINT` or the public hub; `$HF_TOKEN`, else the token that the hub's own tools have saved.
     pub fn from_env() -> Hub {
-        let set = |name| {
-            std::env::var(name)
-                .ok()
-                .filter(|value: &String| !value.trim().is_empty())
-        };
+        let set = |name| std::env::var(name).ok().filter(|value: &String| !value.trim().is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         let token = set("HF_TOKEN").or_else(|| hf_hub::Cache::from_env().token());
-        Hub {
-            endpoint: endpoint.trim_end_matches('/').to_string(),
-            token,
-            retries: 5,
-            wait: Duration::from_secs(1),
-        }
+        Hub { endpoint: endpoint.trim_end_matches('/').to_string(), token, retries: 5, wait: Duration::from_secs(1) }
     }
 
     /// Brings a repository's configuration, tokenizer and weights, or one GGUF file of it, to the cache.
@@ -139,10 +121,7 @@ impl Hub {
             .map_err(|error| fail("anything", error))?;
         let at = |revision: &str| Repo::with_revision(name.repository.clone(), RepoType::Model, revision.to_string());
         bar.set_message(name.repository.clone());
-        let info = api
-            .repo(at(&name.revision))
-            .info()
-            .map_err(|error| fail("the list of files", error))?;
+        let info = api.repo(at(&name.revision)).info().map_err(|error| fail("the list of files", error))?;
         let listed: Vec<&str> = info.siblings.iter().map(|sibling| sibling.rfilename.as_str()).collect();
         let files = choose(name, &listed)?;
 
@@ -182,11 +161,8 @@ impl Hub {
         loop {
             let tried = api.metadata(&url).and_then(|metadata| {
                 let commit = metadata.commit_hash();
-                let place = folder.repo(Repo::with_revision(
-                    name.repository.clone(),
-                    RepoType::Model,
-                    commit.to_string(),
-                ));
+                let place =
+                    folder.repo(Repo::with_revision(name.repository.clone(), RepoType::Model, commit.to_string()));
                 let blob = place.blob_path(metadata.etag());
                 let pointer = place.pointer_path(commit).join(file);
                 if !(has_size(&blob, metadata.size()) && pointer.exists()) {
@@ -247,22 +223,15 @@ fn choose(name: &HubName, listed: &[&str]) -> Result<Vec<String>, PullError> {
             ),
         }
     };
-    let lacks = |missing| PullError::HubContents {
-        name: name.repository.clone(),
-        missing,
-        instead: ggufs(),
-    };
+    let lacks = |missing| PullError::HubContents { name: name.repository.clone(), missing, instead: ggufs() };
     if let Some(file) = &name.file {
         return match listed.contains(&file.as_str()) {
             true => Ok(vec![file.clone()]),
             false => Err(lacks("such file")),
         };
     }
-    let mut files: Vec<String> = SMALL_FILES
-        .iter()
-        .filter(|file| listed.contains(file))
-        .map(|file| file.to_string())
-        .collect();
+    let mut files: Vec<String> =
+        SMALL_FILES.iter().filter(|file| listed.contains(file)).map(|file| file.to_string()).collect();
     // Some repositories hold a whole file beside the shards, or the weights of other programs in sub-folders.
     let sharded = listed.contains(&"model.safetensors.index.json");
     let weights = listed.iter().filter(|file| match sharded {
@@ -301,27 +270,15 @@ fn make_resumable(part: &Path, size: u64) {
 /// The hub names large files by their SHA-256, small ones by a git hash.
 fn verify(blob: &Path, etag: &str, size: usize) -> Result<(), PullError> {
     let advice = "the download was damaged and has been removed: pull again";
-    let found = fs::metadata(blob)
-        .map_err(|source| PullError::io("read", blob, source))?
-        .len();
+    let found = fs::metadata(blob).map_err(|source| PullError::io("read", blob, source))?.len();
     if found != size as u64 {
         let (expected, found) = (format!("that of {size} bytes"), format!("that of {found} bytes"));
-        return Err(PullError::Digest {
-            path: blob.into(),
-            expected,
-            found,
-            advice,
-        });
+        return Err(PullError::Digest { path: blob.into(), expected, found, advice });
     }
     if etag.len() == 64 && etag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let found = sha256_file(blob)?;
         if !found.eq_ignore_ascii_case(etag) {
-            return Err(PullError::Digest {
-                path: blob.into(),
-                expected: etag.into(),
-                found,
-                advice,
-            });
+            return Err(PullError::Digest { path: blob.into(), expected: etag.into(), found, advice });
         }
     }
     Ok(())
@@ -330,13 +287,7 @@ fn verify(blob: &Path, etag: &str, size: usize) -> Result<(), PullError> {
 /// The HTTP status in an error, which `hf-hub` only gives in words.
 fn status(error: &ApiError) -> Option<u16> {
     let words = error.to_string();
-    words
-        .rsplit("http status: ")
-        .next()
-        .filter(|rest| rest.len() < words.len())?
-        .get(..3)?
-        .parse()
-        .ok()
+    words.rsplit("http status: ").next().filter(|rest| rest.len() < words.len())?.get(..3)?.parse().ok()
 }
 
 /// Whether trying again may help: not when the hub has answered no.
@@ -375,23 +326,11 @@ mod tests {
     #[test]
     fn names_are_read() {
         let name = HubName::parse("Qwen/Qwen3-0.6B").unwrap();
-        assert_eq!(
-            (name.repository.as_str(), name.revision.as_str(), name.file),
-            ("Qwen/Qwen3-0.6B", "main", None)
-        );
+        assert_eq!((name.repository.as_str(), name.revision.as_str(), name.file), ("Qwen/Qwen3-0.6B", "main", None));
         let name = HubName::parse("a/b@v1.0/sub/c.Q4_1.gguf").unwrap();
         assert_eq!((name.repository.as_str(), name.revision.as_str()), ("a/b", "v1.0"));
         assert_eq!(name.file.as_deref(), Some("sub/c.Q4_1.gguf"));
-        for wrong in [
-            "a",
-            "a/",
-            "/b",
-            "a/b/c.bin",
-            "a/../b.gguf",
-            "a/b/../c.gguf",
-            "a/b@",
-            "a b/c",
-        ] {
+        for wrong in ["a", "a/", "/b", "a/b/c.bin", "a/../b.gguf", "a/b/../c.gguf", "a/b@", "a b/c"] {
             assert!(HubName::parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -399,17 +338,8 @@ mod tests {
     #[test]
     fn the_files_of_a_checkpoint_are_chosen() {
         let name = HubName::parse("a/b").unwrap();
-        let one = [
-            "README.md",
-            "config.json",
-            "tokenizer.json",
-            "model.safetensors",
-            "onnx/model.safetensors",
-        ];
-        assert_eq!(
-            choose(&name, &one).unwrap(),
-            ["config.json", "tokenizer.json", "model.safetensors"]
-        );
+        let one = ["README.md", "config.json", "tokenizer.json", "model.safetensors", "onnx/model.safetensors"];
+        assert_eq!(choose(&name, &one).unwrap(), ["config.json", "tokenizer.json", "model.safetensors"]);
         let index = "model.safetensors.index.json";
         let shards = [
             "config.json",
@@ -420,16 +350,7 @@ mod tests {
             "consolidated.safetensors",
         ];
         let chosen = choose(&name, &shards).unwrap();
-        assert_eq!(
-            chosen,
-            [
-                "config.json",
-                "tokenizer.json",
-                index,
-                "model-1.safetensors",
-                "model-2.safetensors"
-            ]
-        );
+        assert_eq!(chosen, ["config.json", "tokenizer.json", index, "model-1.safetensors", "model-2.safetensors"]);
         let error = choose(&name, &["x.Q4_0.gguf"]).unwrap_err().to_string();
         assert!(error.contains("a/b/x.Q4_0.gguf"), "{error}");
         let file = HubName::parse("a/b/x.Q4_0.gguf").unwrap();

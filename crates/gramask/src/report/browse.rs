@@ -120,10 +120,7 @@ impl Browser {
             }
         }
         let of_corpus = |corpus: &str| {
-            let places = documents
-                .iter()
-                .enumerate()
-                .filter(move |(_, document)| document.corpus == corpus);
+            let places = documents.iter().enumerate().filter(move |(_, document)| document.corpus == corpus);
             places.map(|(place, _)| place).collect::<Vec<usize>>()
         };
         let queues: Vec<Vec<usize>> = corpora.iter().map(|corpus| of_corpus(corpus)).collect();
@@ -139,12 +136,7 @@ impl Browser {
             chosen.push((place, value));
         }
         chosen.sort_by_key(|(place, _)| *place);
-        Ok(Browser {
-            runs,
-            cells,
-            docs: chosen.into_iter().map(|(_, value)| value).collect(),
-            of: documents.len(),
-        })
+        Ok(Browser { runs, cells, docs: chosen.into_iter().map(|(_, value)| value).collect(), of: documents.len() })
     }
 
     /// As the inside of a script element: nothing in it can end the element or begin a comment.
@@ -154,10 +146,7 @@ impl Browser {
     pub fn to_script(&self) -> Result<String, serde_json::Error> {
         let json = serde_json::to_string(self)?;
         // Outside of strings JSON has none of these.
-        Ok(json
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('&', "\\u0026"))
+        Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
     }
 }
 
@@ -174,10 +163,7 @@ fn document(gathered: &Gathered<'_>) -> Value {
 
 /// `[label, [start, end], ...]`.
 fn entity(entity: &Entity) -> Value {
-    let fragments = entity
-        .fragments
-        .iter()
-        .map(|fragment| json!([fragment.start, fragment.end]));
+    let fragments = entity.fragments.iter().map(|fragment| json!([fragment.start, fragment.end]));
     Value::Array([json!(entity.label)].into_iter().chain(fragments).collect())
 }
 
@@ -188,16 +174,9 @@ fn output(shown: Shown<'_>) -> Value {
         found.and_then(|found| list.iter().position(|entity| std::ptr::eq(entity, found)))
     };
     let held = verdicts(&record.gold, &record.entities).into_iter().map(|verdict| {
-        json!([
-            code(verdict.kind),
-            place(&record.gold, verdict.gold),
-            place(&record.entities, verdict.predicted),
-        ])
+        json!([code(verdict.kind), place(&record.gold, verdict.gold), place(&record.entities, verdict.predicted),])
     });
-    let faults = record
-        .errors
-        .iter()
-        .map(|fault| json!([fault_code(fault.kind), fault.label, fault.message]));
+    let faults = record.errors.iter().map(|fault| json!([fault_code(fault.kind), fault.label, fault.message]));
     let tokens = &record.tokens;
     let mut value = json!({
         "r": shown.run,
@@ -273,11 +252,7 @@ fn token(token: &TraceToken) -> Value {
         short(token.wanted.as_ref().map(|wanted| wanted.log_probability)),
         json!(token.allowed),
         json!(token.forced_text),
-        if token.pass == 0 {
-            Value::Null
-        } else {
-            json!(token.pass)
-        },
+        if token.pass == 0 { Value::Null } else { json!(token.pass) },
     ];
     // Records of earlier versions know that another was wanted, but not which.
     if token.wanted.is_none() && token.changed_best == Some(true) {
@@ -310,17 +285,9 @@ mod tests {
     fn hostile_text_cannot_leave_the_script() {
         let mut record = a_record(LevelName::None, "</script><b>");
         record.output = "<!--</script><script>alert(1)//\u{2028}".into();
-        let shown = Shown {
-            run: 0,
-            cell: 0,
-            record: &record,
-        };
-        let gathered = Gathered {
-            id: &record.document,
-            corpus: "mini",
-            text: Some("a & b </SCRIPT >"),
-            outputs: vec![shown],
-        };
+        let shown = Shown { run: 0, cell: 0, record: &record };
+        let gathered =
+            Gathered { id: &record.document, corpus: "mini", text: Some("a & b </SCRIPT >"), outputs: vec![shown] };
         let browser = Browser::new(vec!["r".into()], vec![BrowserCell::of(&record.cell)], &[gathered], MOST).unwrap();
         let script = browser.to_script().unwrap();
         assert!(!script.contains(['<', '>', '&']), "{script}");
@@ -350,16 +317,8 @@ mod tests {
         }
         let documents: Vec<Gathered<'_>> = records.iter().map(gathered).collect();
         let browser = Browser::new(vec![], vec![], &documents, 5_500).unwrap();
-        let ids: Vec<&str> = browser
-            .docs
-            .iter()
-            .map(|document| document["id"].as_str().unwrap())
-            .collect();
-        assert_eq!(
-            (ids, browser.of),
-            (vec!["d0", "d1", "d2", "d3"], 20),
-            "of each corpus the first"
-        );
+        let ids: Vec<&str> = browser.docs.iter().map(|document| document["id"].as_str().unwrap()).collect();
+        assert_eq!((ids, browser.of), (vec!["d0", "d1", "d2", "d3"], 20), "of each corpus the first");
         let one = Browser::new(vec![], vec![], &documents, 1).unwrap();
         assert_eq!(one.docs.len(), 1, "one is always there");
     }

@@ -34,10 +34,7 @@ struct Common {
 /// # Errors
 /// A folder that holds no run; runs that have no cell in common.
 pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, ReportError> {
-    let runs = [
-        RunData::read(first, options.documents)?,
-        RunData::read(second, options.documents)?,
-    ];
+    let runs = [RunData::read(first, options.documents)?, RunData::read(second, options.documents)?];
     let (pairs, across) = common_cells(&runs);
     let mut notes: Vec<String> = Vec::new();
     for (letter, run) in ["A", "B"].iter().zip(&runs) {
@@ -49,19 +46,13 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
             "The runs are of different models ({a}, {b}): cells are paired without regard to the model."
         ));
     }
-    let common: Vec<Common> = pairs
-        .into_iter()
-        .filter_map(|places| Common::of(&runs, places))
-        .collect();
+    let common: Vec<Common> = pairs.into_iter().filter_map(|places| Common::of(&runs, places)).collect();
     if common.is_empty() {
         return Err(nothing(&runs));
     }
     let lonely = [0, 1].map(|run: usize| runs[run].cells.len() - common.len());
     if lonely != [0, 0] {
-        notes.push(format!(
-            "Left out: {} cell(s) that only A has, {} that only B has.",
-            lonely[0], lonely[1]
-        ));
+        notes.push(format!("Left out: {} cell(s) that only A has, {} that only B has.", lonely[0], lonely[1]));
     }
     unpaired(&runs, &common, &mut notes);
     let adjusted = holm(&common.iter().map(|common| common.held.p).collect::<Vec<f64>>());
@@ -76,13 +67,8 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
     };
     let table = table(&shown, &common, &adjusted);
     let summary = figures[0].table.to_csv()?;
-    let named = |run: usize| {
-        format!(
-            "{} ({})",
-            runs[run].name(),
-            runs[run].file.date.replace('T', " ").replace('Z', "")
-        )
-    };
+    let named =
+        |run: usize| format!("{} ({})", runs[run].name(), runs[run].file.date.replace('T', " ").replace('Z', ""));
     let mut all_facts = Vec::new();
     for (letter, run) in ["A", "B"].iter().zip(&runs) {
         let of_run = facts(run).into_iter();
@@ -134,12 +120,7 @@ fn common_cells(runs: &[RunData; 2]) -> (Vec<[usize; 2]>, bool) {
 
 fn nothing(runs: &[RunData; 2]) -> ReportError {
     let cells = |run: &RunData| {
-        let some: Vec<String> = run
-            .cells
-            .iter()
-            .take(3)
-            .map(|cell| format!("`{} {cell}`", cell.model))
-            .collect();
+        let some: Vec<String> = run.cells.iter().take(3).map(|cell| format!("`{} {cell}`", cell.model)).collect();
         match run.cells.len() {
             3.. => format!("{} and others", some.join(", ")),
             _ => some.join(", "),
@@ -160,18 +141,11 @@ impl Common {
         let [cell, against] = [1, 0].map(|run: usize| &runs[run].cells[places[run]]);
         let key = |scored: &Scored| (scored.seed, scored.document.clone());
         let before: HashMap<_, &str> = first.iter().map(|scored| (key(scored), scored.said.as_str())).collect();
-        let pairs: Vec<(&str, &str)> = second
-            .iter()
-            .filter_map(|scored| Some((scored.said.as_str(), *before.get(&key(scored))?)))
-            .collect();
+        let pairs: Vec<(&str, &str)> =
+            second.iter().filter_map(|scored| Some((scored.said.as_str(), *before.get(&key(scored))?))).collect();
         Some(Common {
             places,
-            held: between(
-                cell,
-                against,
-                &second.iter().collect::<Vec<_>>(),
-                &first.iter().collect::<Vec<_>>(),
-            )?,
+            held: between(cell, against, &second.iter().collect::<Vec<_>>(), &first.iter().collect::<Vec<_>>())?,
             pairs: pairs.len(),
             changed: pairs.iter().filter(|(now, then)| now != then).count(),
         })
@@ -181,13 +155,7 @@ impl Common {
 /// Notes where the runs are not of the same documents.
 fn unpaired(runs: &[RunData; 2], common: &[Common], notes: &mut Vec<String>) {
     let least = common.iter().map(|common| common.held.documents).min().unwrap_or(0);
-    let most = |run: usize| {
-        common
-            .iter()
-            .map(|common| runs[run].rows[common.places[run]].documents)
-            .max()
-            .unwrap_or(0)
-    };
+    let most = |run: usize| common.iter().map(|common| runs[run].rows[common.places[run]].documents).max().unwrap_or(0);
     let (a, b) = (most(0), most(1));
     if least < a.max(b) {
         notes.push(format!(
@@ -207,10 +175,7 @@ fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<F
     let grid = Grid::of(shown, |_| true);
     let drawing = dots(&grid, text, "difference of strict F1, points", |cell| {
         let Interval { value, low, high } = common[cell].held.difference;
-        Some(Dot {
-            value,
-            interval: Some((low, high)),
-        })
+        Some(Dot { value, interval: Some((low, high)) })
     })?;
     let columns = [
         "documents",
@@ -230,25 +195,11 @@ fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<F
     let mut table = FigureTable::of_cells(&columns);
     for ((tally, common), p_holm) in shown.iter().zip(common).zip(adjusted) {
         let Interval { value, low, high } = common.held.difference;
-        let figures = [
-            common.held.f1_against.value,
-            common.held.f1.value,
-            value,
-            low,
-            high,
-            common.held.p,
-            *p_holm,
-        ]
-        .map(number);
+        let figures =
+            [common.held.f1_against.value, common.held.f1.value, value, low, high, common.held.p, *p_holm].map(number);
         let documents = [common.held.documents.to_string()].into_iter();
         let parts = parts(&common.held).map(|part| part.map_or(String::new(), number));
-        table.add(
-            tally,
-            documents
-                .chain(figures)
-                .chain([common.changed.to_string()])
-                .chain(parts),
-        );
+        table.add(tally, documents.chain(figures).chain([common.changed.to_string()]).chain(parts));
     }
     Ok(Figure::new(text, drawing, table))
 }
@@ -266,11 +217,7 @@ fn parts(held: &Comparison) -> [Option<f64>; 4] {
 
 fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
     let several = |name: fn(&Tally) -> &String| shown.iter().any(|tally| name(tally) != name(&shown[0]));
-    let column = |head: &str, meaning: &str, numeric| Column {
-        head: head.into(),
-        meaning: meaning.into(),
-        numeric,
-    };
+    let column = |head: &str, meaning: &str, numeric| Column { head: head.into(), meaning: meaning.into(), numeric };
     let (models, corpora) = (several(|tally| &tally.cell.model), several(|tally| &tally.cell.corpus));
     let names = [
         (models, column("model", "The model of A", false)),
@@ -295,80 +242,45 @@ fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
         column("count", "The part that is positions and numbers", true),
         column("recogn.", "The rest: recognition", true),
     ];
-    let split = split
-        .into_iter()
-        .filter(|_| common.iter().any(|common| common.held.gap.is_some()));
+    let split = split.into_iter().filter(|_| common.iter().any(|common| common.held.gap.is_some()));
     let split: Vec<Column> = split.collect();
     let is_split = !split.is_empty();
     let shown_names = names.iter().map(|(shown, _)| *shown).collect::<Vec<bool>>();
-    let columns = names
-        .into_iter()
-        .filter(|(shown, _)| *shown)
-        .map(|(_, column)| column)
-        .chain(figures)
-        .chain(split);
+    let columns = names.into_iter().filter(|(shown, _)| *shown).map(|(_, column)| column).chain(figures).chain(split);
     let row = |((tally, common), &p_holm): ((&Tally, &Common), &f64)| {
         let cell = &tally.cell;
-        let named = [
-            &cell.model,
-            &cell.corpus,
-            &cell.format,
-            &tally.row.level,
-            &tally.row.strategy,
-        ];
+        let named = [&cell.model, &cell.corpus, &cell.format, &tally.row.level, &tally.row.strategy];
         let named = named.into_iter().zip(&shown_names).filter(|(_, shown)| **shown);
-        let points = |value: f64| Entry {
-            text: format!("{:+.1}", 100.0 * value + 0.0),
-            key: Some(value),
-            ..Entry::default()
-        };
+        let points =
+            |value: f64| Entry { text: format!("{:+.1}", 100.0 * value + 0.0), key: Some(value), ..Entry::default() };
         let Interval { value, low, high } = common.held.difference;
         let figures = [
             Entry::number(common.held.documents as f64, 0),
             Entry::number(100.0 * common.held.f1_against.value, 1),
             Entry::number(100.0 * common.held.f1.value, 1),
-            Entry {
-                best: p_holm < 0.05,
-                ..points(value)
-            },
-            Entry {
-                text: format!("{:+.1} to {:+.1}", 100.0 * low, 100.0 * high),
-                ..points(low)
-            },
+            Entry { best: p_holm < 0.05, ..points(value) },
+            Entry { text: format!("{:+.1} to {:+.1}", 100.0 * low, 100.0 * high), ..points(low) },
             probability(common.held.p),
             probability(p_holm),
             Entry::number(common.changed as f64, 0),
         ];
         let split = parts(&common.held).map(|part| part.map_or(Entry::text("–"), points));
         let split = split.into_iter().filter(|_| is_split);
-        named
-            .map(|(name, _)| Entry::text(name))
-            .chain(figures)
-            .chain(split)
-            .collect()
+        named.map(|(name, _)| Entry::text(name)).chain(figures).chain(split).collect()
     };
-    Table {
-        columns: columns.collect(),
-        rows: shown.iter().zip(common).zip(adjusted).map(row).collect(),
-    }
+    Table { columns: columns.collect(), rows: shown.iter().zip(common).zip(adjusted).map(row).collect() }
 }
 
 /// A p-value: one that shuffles cannot tell from less is said so.
 fn probability(p: f64) -> Entry {
     let text = if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") };
-    Entry {
-        text,
-        key: Some(p),
-        ..Entry::default()
-    }
+    Entry { text, key: Some(p), ..Entry::default() }
 }
 
 fn lead(common: &[Common], adjusted: &[f64]) -> Vec<String> {
     let standing = |better: bool| {
         let cells = common.iter().zip(adjusted);
-        cells
-            .filter(|(common, p)| **p < 0.05 && (common.held.difference.value > 0.0) == better)
-            .count()
+        cells.filter(|(common, p)| **p < 0.05 && (common.held.difference.value > 0.0) == better).count()
     };
     let (better, worse) = (standing(true), standing(false));
     let changed: usize = common.iter().map(|common| common.changed).sum();
@@ -385,15 +297,9 @@ fn lead(common: &[Common], adjusted: &[f64]) -> Vec<String> {
 }
 
 fn documents(runs: &[RunData; 2], common: &[Common], most: usize) -> Result<(Option<String>, String), ReportError> {
-    let cells = common
-        .iter()
-        .map(|common| BrowserCell::of(&runs[0].cells[common.places[0]]))
-        .collect();
+    let cells = common.iter().map(|common| BrowserCell::of(&runs[0].cells[common.places[0]])).collect();
     let of_run = |run: usize| {
-        let places = common
-            .iter()
-            .enumerate()
-            .map(|(number, common)| (common.places[run], number));
+        let places = common.iter().enumerate().map(|(number, common)| (common.places[run], number));
         (&runs[run], places.collect::<Vec<(usize, usize)>>())
     };
     let gathered = gather(&[of_run(0), of_run(1)]);

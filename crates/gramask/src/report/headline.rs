@@ -41,10 +41,7 @@ pub struct Entry {
 impl Entry {
     /// A text.
     pub fn text(text: impl Into<String>) -> Entry {
-        Entry {
-            text: text.into(),
-            ..Entry::default()
-        }
+        Entry { text: text.into(), ..Entry::default() }
     }
 
     /// A number with so many digits behind the point.
@@ -69,11 +66,7 @@ impl Entry {
             0.0 => "0".into(),
             share => format!("{:.1}", (100.0 * share).clamp(0.1, 99.9)),
         };
-        Entry {
-            text,
-            key: Some(share),
-            ..Entry::default()
-        }
+        Entry { text, key: Some(share), ..Entry::default() }
     }
 }
 
@@ -90,23 +83,14 @@ pub fn headline(tallies: &[Tally]) -> Table {
     let any = |value: fn(&Row) -> f64| tallies.iter().any(|tally| value(&tally.row) != 0.0);
     let several = |name: fn(&Tally) -> &String| tallies.iter().any(|tally| name(tally) != name(&tallies[0]));
     let plain = |tally: &Tally| matches!(tally.row.strategy.as_str(), "unconstrained" | "masked");
-    let column = |shown, head, meaning, entry: Box<dyn Fn(&Tally) -> Entry>| Filled {
-        head,
-        meaning,
-        shown,
-        entry,
-    };
+    let column = |shown, head, meaning, entry: Box<dyn Fn(&Tally) -> Entry>| Filled { head, meaning, shown, entry };
     let name = |shown, head, meaning, name: fn(&Tally) -> &String| {
         column(shown, head, meaning, Box::new(move |tally| Entry::text(name(tally))))
     };
     let best = tallies.iter().map(|tally| tally.row.f1).fold(0.0, f64::max);
     let columns = [
-        name(several(|tally| &tally.cell.model), "model", "The model", |tally| {
-            &tally.cell.model
-        }),
-        name(several(|tally| &tally.cell.corpus), "corpus", "The corpus", |tally| {
-            &tally.cell.corpus
-        }),
+        name(several(|tally| &tally.cell.model), "model", "The model", |tally| &tally.cell.model),
+        name(several(|tally| &tally.cell.corpus), "corpus", "The corpus", |tally| &tally.cell.corpus),
         name(true, "format", "The format of the output", |tally| &tally.cell.format),
         name(
             true,
@@ -114,12 +98,7 @@ pub fn headline(tallies: &[Tally]) -> Table {
             "none: no constraint; syntax: the output parses; grounded: it parses, and is true of the document",
             |tally| &tally.row.level,
         ),
-        name(
-            !tallies.iter().all(plain),
-            "strategy",
-            "How tokens were chosen",
-            |tally| &tally.row.strategy,
-        ),
+        name(!tallies.iter().all(plain), "strategy", "How tokens were chosen", |tally| &tally.row.strategy),
         column(
             true,
             "F1",
@@ -149,18 +128,8 @@ pub fn headline(tallies: &[Tally]) -> Table {
             "The standard deviation of F1 over the seeds of sampling, in points",
             Box::new(|tally| Entry::optional(tally.row.f1_seeds_sd.map(|sd| 100.0 * sd), 1)),
         ),
-        column(
-            true,
-            "P",
-            "Strict precision, %",
-            Box::new(|tally| Entry::number(100.0 * tally.row.precision, 1)),
-        ),
-        column(
-            true,
-            "R",
-            "Strict recall, %",
-            Box::new(|tally| Entry::number(100.0 * tally.row.recall, 1)),
-        ),
+        column(true, "P", "Strict precision, %", Box::new(|tally| Entry::number(100.0 * tally.row.precision, 1))),
+        column(true, "R", "Strict recall, %", Box::new(|tally| Entry::number(100.0 * tally.row.recall, 1))),
         column(
             true,
             "parses %",
@@ -241,9 +210,7 @@ pub fn headline(tallies: &[Tally]) -> Table {
 }
 
 fn fill(columns: Vec<Filled<'_>>, tallies: &[Tally]) -> Table {
-    let rows = tallies
-        .iter()
-        .map(|tally| columns.iter().map(|column| (column.entry)(tally)).collect());
+    let rows = tallies.iter().map(|tally| columns.iter().map(|column| (column.entry)(tally)).collect());
     let rows: Vec<Vec<Entry>> = rows.collect();
     let heads = columns.iter().enumerate().map(|(place, column)| Column {
         // A unit stays with its word.
@@ -251,8 +218,5 @@ fn fill(columns: Vec<Filled<'_>>, tallies: &[Tally]) -> Table {
         meaning: column.meaning.into(),
         numeric: rows.iter().any(|row| row[place].key.is_some()),
     });
-    Table {
-        columns: heads.collect(),
-        rows,
-    }
+    Table { columns: heads.collect(), rows }
 }

@@ -45,10 +45,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            documents: true,
-            most: browse::MOST,
-        }
+        Options { documents: true, most: browse::MOST }
     }
 }
 

@@ -59,23 +59,17 @@ impl RunData {
         }
         if written != env!("CARGO_PKG_VERSION") {
             let here = env!("CARGO_PKG_VERSION");
-            notes.push(format!(
-                "The run was made by version {written}, this report by version {here}."
-            ));
+            notes.push(format!("The run was made by version {written}, this report by version {here}."));
         }
         let mut scored = scores(folder)?;
         let names: BTreeSet<String> = {
             let of_records = all.iter().map(|record| record.cell.corpus.clone());
-            of_records
-                .chain(scored.iter().map(|scored| scored.corpus.clone()))
-                .collect()
+            of_records.chain(scored.iter().map(|scored| scored.corpus.clone())).collect()
         };
         let corpora = corpora(&file, names, &all, texts, &mut notes);
         complete(&mut scored, &all, &corpora);
         if scored.is_empty() {
-            return Err(ReportError::NoRecord {
-                folder: folder.to_path_buf(),
-            });
+            return Err(ReportError::NoRecord { folder: folder.to_path_buf() });
         }
         if scored.len() > all.len() {
             notes.push(format!(
@@ -98,24 +92,12 @@ impl RunData {
         }
         for (cell, records) in cells.iter().zip(&mut records) {
             let order = &corpora[&cell.corpus].order;
-            let places: HashMap<&str, usize> = order
-                .iter()
-                .enumerate()
-                .map(|(place, id)| (id.as_str(), place))
-                .collect();
+            let places: HashMap<&str, usize> =
+                order.iter().enumerate().map(|(place, id)| (id.as_str(), place)).collect();
             records.sort_by_key(|record| places.get(record.document.as_str()).copied());
         }
         incomplete(&rows, &mut notes);
-        Ok(RunData {
-            folder: folder.to_path_buf(),
-            file,
-            cells,
-            rows,
-            scored: by_cell,
-            records,
-            corpora,
-            notes,
-        })
+        Ok(RunData { folder: folder.to_path_buf(), file, cells, rows, scored: by_cell, records, corpora, notes })
     }
 
     /// What this run is called.
@@ -134,10 +116,7 @@ fn run_file(folder: &Path) -> Result<RunFile, ReportError> {
     match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|source| ReportError::Settings { path, source }),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Err(ReportError::NoRun {
-                folder: folder.to_path_buf(),
-                lacks: "run.json",
-            })
+            Err(ReportError::NoRun { folder: folder.to_path_buf(), lacks: "run.json" })
         }
         Err(source) => Err(io_error("read", &path)(source)),
     }
@@ -152,10 +131,9 @@ fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, Report
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return match folder.join("scores.csv").exists() {
                 true => Ok(Vec::new()),
-                false => Err(ReportError::NoRun {
-                    folder: folder.to_path_buf(),
-                    lacks: "records.jsonl and no scores.csv",
-                }),
+                false => {
+                    Err(ReportError::NoRun { folder: folder.to_path_buf(), lacks: "records.jsonl and no scores.csv" })
+                }
             };
         }
         Err(source) => return Err(io_error("read", &path)(source)),
@@ -179,9 +157,7 @@ fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, Report
         }
     }
     if twice > 0 {
-        notes.push(format!(
-            "{twice} record(s) of documents that were there before in the same cell were passed over."
-        ));
+        notes.push(format!("{twice} record(s) of documents that were there before in the same cell were passed over."));
     }
     Ok(records)
 }
@@ -234,12 +210,7 @@ fn cells(file: &RunFile, scored: &[Scored]) -> Vec<Cell> {
         }
     }
     cells.sort_by_key(|cell| {
-        (
-            place(&models, &cell.model),
-            place(&corpora, &cell.corpus),
-            place(&formats, &cell.format),
-            cell.level,
-        )
+        (place(&models, &cell.model), place(&corpora, &cell.corpus), place(&formats, &cell.format), cell.level)
     });
     cells
 }
@@ -301,11 +272,7 @@ impl CorpusData {
             }
         }
         labels.sort();
-        CorpusData {
-            schema: Schema::new(labels),
-            texts: HashMap::new(),
-            order,
-        }
+        CorpusData { schema: Schema::new(labels), texts: HashMap::new(), order }
     }
 }
 

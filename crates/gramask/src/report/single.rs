@@ -121,16 +121,9 @@ fn lead(tallies: &[Tally]) -> Vec<String> {
     let (free, masked) = (parsed(false), parsed(true));
     match (free.1, masked.1) {
         (0, 0) => {}
-        (_, 0) => lead.push(format!(
-            "Of the outputs, {} parse; there is no masked cell.",
-            count(free)
-        )),
+        (_, 0) => lead.push(format!("Of the outputs, {} parse; there is no masked cell.", count(free))),
         (0, _) => lead.push(format!("Of the masked outputs, {} parse.", count(masked))),
-        _ => lead.push(format!(
-            "Without a mask {} outputs parse, with one {}.",
-            count(free),
-            count(masked)
-        )),
+        _ => lead.push(format!("Without a mask {} outputs parse, with one {}.", count(free), count(masked))),
     }
     lead
 }
@@ -144,18 +137,12 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
     };
     let joined = |value: &Value| {
         let pairs = value.as_object().into_iter().flatten();
-        pairs
-            .map(|(key, value)| format!("{key} {}", text(value)))
-            .collect::<Vec<_>>()
-            .join(", ")
+        pairs.map(|(key, value)| format!("{key} {}", text(value))).collect::<Vec<_>>().join(", ")
     };
     let digests = |value: &Value| {
         let pairs = value.as_object().into_iter().flatten();
         let short = |digest: String| digest.chars().take(12).collect::<String>();
-        pairs
-            .map(|(key, value)| format!("{key} {}", short(text(value))))
-            .collect::<Vec<_>>()
-            .join(", ")
+        pairs.map(|(key, value)| format!("{key} {}", short(text(value)))).collect::<Vec<_>>().join(", ")
     };
     let outputs: usize = run.scored.iter().map(Vec::len).sum();
     let settings = &file.settings;
@@ -169,19 +156,13 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
         ("Sampling".into(), joined(&experiment["sampling"])),
         (
             "Budget".into(),
-            format!(
-                "{} tokens beyond those of the output without entities",
-                text(&experiment["budget"])
-            ),
+            format!("{} tokens beyond those of the output without entities", text(&experiment["budget"])),
         ),
         ("Examples in the prompt".into(), text(&experiment["examples"]["n"])),
         ("Models, SHA-256".into(), digests(&settings["model_sha256"])),
         ("Corpora, SHA-256".into(), digests(&settings["corpus_sha256"])),
     ];
-    let overrides = file
-        .overrides
-        .as_object()
-        .is_some_and(|overrides| !overrides.is_empty());
+    let overrides = file.overrides.as_object().is_some_and(|overrides| !overrides.is_empty());
     if overrides {
         // A path would tell of the machine, and of nothing else.
         let mut shown = file.overrides.clone();

@@ -27,14 +27,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, from good to bad.
-    pub const ALL: [Outcome; 6] = [
-        Outcome::Clean,
-        Outcome::Refused,
-        Outcome::CopyFailed,
-        Outcome::Syntax,
-        Outcome::CutOff,
-        Outcome::NotDecoded,
-    ];
+    pub const ALL: [Outcome; 6] =
+        [Outcome::Clean, Outcome::Refused, Outcome::CopyFailed, Outcome::Syntax, Outcome::CutOff, Outcome::NotDecoded];
 
     /// In words.
     pub fn name(self) -> &'static str {
@@ -52,13 +46,7 @@ impl Outcome {
     pub fn of(record: &Record) -> Outcome {
         let has = |kind| record.errors.iter().any(|fault| fault.kind == kind);
         let (not_decoded, copy_failed) = (has(FaultKind::NotDecoded), has(FaultKind::CopyFailed));
-        Outcome::judged(
-            record.parsed,
-            record.finish,
-            not_decoded,
-            copy_failed,
-            !record.errors.is_empty(),
-        )
+        Outcome::judged(record.parsed, record.finish, not_decoded, copy_failed, !record.errors.is_empty())
     }
 
     /// Of scores.

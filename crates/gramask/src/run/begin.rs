@@ -26,14 +26,8 @@ pub fn run_file(plan: &Plan, source: &str, overrides: &Overrides, models: &[Mode
             adapters.insert(model.name.clone(), Value::String(digest));
         }
     }
-    let formats = plan
-        .formats
-        .iter()
-        .map(|format| (format.name.clone(), Value::String(sha256_hex(&format.source))));
-    let corpora = plan
-        .corpora
-        .iter()
-        .map(|corpus| (corpus.name.clone(), Value::String(corpus.digest.clone())));
+    let formats = plan.formats.iter().map(|format| (format.name.clone(), Value::String(sha256_hex(&format.source))));
+    let corpora = plan.corpora.iter().map(|corpus| (corpus.name.clone(), Value::String(corpus.digest.clone())));
     let mut settings = json!({
         "gramask": env!("CARGO_PKG_VERSION"),
         "experiment": choices(experiment),
@@ -85,9 +79,7 @@ pub(crate) fn versions() -> Value {
 
 pub(crate) fn machine() -> Value {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let cpu = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     json!({
         "os": std::env::consts::OS,
         "architecture": std::env::consts::ARCH,
@@ -102,10 +94,7 @@ pub(crate) fn machine() -> Value {
 /// When it cannot be written.
 pub fn write_summary(folder: &Path, rows: &[Row]) -> Result<(), RunError> {
     let path = folder.join("summary.csv");
-    let fail = |source| RunError::Write {
-        path: path.clone(),
-        source,
-    };
+    let fail = |source| RunError::Write { path: path.clone(), source };
     let csv = to_csv(rows).map_err(|error| fail(std::io::Error::other(error)))?;
     std::fs::write(&path, csv).map_err(fail)
 }
@@ -119,11 +108,6 @@ mod tests {
         let versions = versions();
         assert_eq!(versions["burn"], "0.22.1");
         assert_eq!(versions["gramask"], "0.1.0");
-        assert!(
-            versions["safetensors"]
-                .as_str()
-                .is_some_and(|version| version.starts_with("0.8")),
-            "{versions}"
-        );
+        assert!(versions["safetensors"].as_str().is_some_and(|version| version.starts_with("0.8")), "{versions}");
     }
 }

@@ -22,10 +22,7 @@ use gramask_decode::{PromptTokenizer, TokenTable};
 /// ```
 pub fn non_canonical<T: PromptTokenizer + ?Sized>(tokens: &[u32], table: &TokenTable, tokenizer: &T) -> Option<usize> {
     let special = |token: &u32| table.is_special(*token) || table.end_tokens().contains(token);
-    tokens
-        .split(special)
-        .map(|stretch| others(stretch, table, tokenizer))
-        .sum()
+    tokens.split(special).map(|stretch| others(stretch, table, tokenizer)).sum()
 }
 
 /// Those of a stretch of ordinary tokens.

@@ -67,11 +67,7 @@ pub fn carry_out(
         let Some(strategy) = plan.experiment.strategies.get(cell.strategy) else {
             continue;
         };
-        let done = corpus
-            .documents
-            .iter()
-            .filter(|document| journal.has(&cell, &document.id))
-            .count();
+        let done = corpus.documents.iter().filter(|document| journal.has(&cell, &document.id)).count();
         if done == corpus.documents.len() {
             continue;
         }
@@ -82,19 +78,14 @@ pub fn carry_out(
             Some(engine) if engine.name == cell.model => engine,
             other => other.insert(open(&cell.model)?),
         };
-        let programs = Program::passes(format, &corpus.schema).map_err(|source| RunError::Compile {
-            format: format.name.clone(),
-            source: Box::new(source),
-        })?;
+        let programs = Program::passes(format, &corpus.schema)
+            .map_err(|source| RunError::Compile { format: format.name.clone(), source: Box::new(source) })?;
         watch.cell(&cell, corpus.documents.len(), done);
         let asked = [cell.model.clone(), cell.corpus.clone(), cell.format.clone()];
         shared = match shared.take() {
             Some(store) if store.0 == asked => Some(store),
             // The old ones go first, so that memory need never hold both.
-            _ => plan
-                .experiment
-                .share_prompts
-                .then(|| (asked, PromptStore::new(PROMPT_BYTES))),
+            _ => plan.experiment.share_prompts.then(|| (asked, PromptStore::new(PROMPT_BYTES))),
         };
         CellRun {
             plan,
@@ -128,13 +119,9 @@ pub fn rows_of(cells: &[Cell], scored: &[Scored]) -> Vec<Row> {
         by_cell.entry(scored.cell().seedless()).or_default().push(scored);
     }
     let mut seen: HashSet<Cell> = HashSet::new();
-    let once = cells
-        .iter()
-        .map(Cell::seedless)
-        .filter(|cell| seen.insert(cell.clone()));
-    let mut rows: Vec<Row> = once
-        .map(|cell| summarise_scores(&cell, by_cell.get(&cell).into_iter().flatten().copied()))
-        .collect();
+    let once = cells.iter().map(Cell::seedless).filter(|cell| seen.insert(cell.clone()));
+    let mut rows: Vec<Row> =
+        once.map(|cell| summarise_scores(&cell, by_cell.get(&cell).into_iter().flatten().copied())).collect();
     count_changed(&mut rows, scored);
     rows
 }
@@ -177,12 +164,7 @@ impl CellRun<'_> {
         let mut prepared: Vec<Prepared<'_>> = Vec::new();
         // All documents, not only those that are left: the shared prefix and the length of the slots must not depend on
         // where an earlier session was stopped.
-        let Engine {
-            backbone,
-            table,
-            prompts,
-            ..
-        } = engine;
+        let Engine { backbone, table, prompts, .. } = engine;
         let examples = self.plan.experiment.examples_of(&self.cell.model);
         let examples = &self.corpus.examples[..examples.min(self.corpus.examples.len())];
         let prompters = self
@@ -190,14 +172,9 @@ impl CellRun<'_> {
             .iter()
             .map(|program| prompts.prompter(program, examples))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|source| RunError::Prompt {
-                format: self.cell.format.clone(),
-                source,
-            })?;
-        let habits: Vec<Arc<Mutex<Habits>>> = prompters
-            .iter()
-            .map(|prompter| Workshop::habits(prompter.prompting()))
-            .collect();
+            .map_err(|source| RunError::Prompt { format: self.cell.format.clone(), source })?;
+        let habits: Vec<Arc<Mutex<Habits>>> =
+            prompters.iter().map(|prompter| Workshop::habits(prompter.prompting())).collect();
         for document in &self.corpus.documents {
             match self.prepare(prompts, &prompters, document) {
                 Ok(ready) => prepared.push(ready),
@@ -209,10 +186,8 @@ impl CellRun<'_> {
         let mut settings = Settings::new(layout, self.workshop.sampling);
         settings.overlap = self.plan.device != gramask_model::device::DeviceName::Flex;
 
-        let in_order: Vec<&Prepared<'_>> = prepared
-            .iter()
-            .filter(|ready| !journal.has(self.cell, &ready.document.id))
-            .collect();
+        let in_order: Vec<&Prepared<'_>> =
+            prepared.iter().filter(|ready| !journal.has(self.cell, &ready.document.id)).collect();
         // The document and the pass of each request.
         let mut left: HashMap<String, (&Prepared<'_>, usize)> = HashMap::new();
         for ready in &in_order {
@@ -293,9 +268,7 @@ impl CellRun<'_> {
         let allowance = self.plan.experiment.budget + self.workshop.extra_budget(self.strategy);
         for (program, prompter) in self.programs.iter().zip(prompters) {
             let shortest = program.write(&document.text, &[]).map_err(|error| error.to_string())?;
-            let prompt = prompter
-                .build(document.text.as_str())
-                .map_err(|error| error.to_string())?;
+            let prompt = prompter.build(document.text.as_str()).map_err(|error| error.to_string())?;
             passes.push(Prompted {
                 prompt: prompt.tokens,
                 text: prompt.text,
@@ -311,11 +284,7 @@ impl CellRun<'_> {
         let lanes = self.strategy.lanes();
         let passes = || prepared.iter().flat_map(|ready| &ready.passes);
         let prompts = passes().map(|pass| pass.prompt.as_slice());
-        let length = passes()
-            .map(|pass| pass.prompt.len() + pass.budget)
-            .max()
-            .unwrap_or(1)
-            .min(context);
+        let length = passes().map(|pass| pass.prompt.len() + pass.budget).max().unwrap_or(1).min(context);
         let slots = (self.plan.experiment.batch / lanes).max(1);
         let mut layout = Layout::plan(slots, context, Some(0), prompts).with_lanes(lanes);
         layout.length = length.max(1);
@@ -340,12 +309,7 @@ impl CellRun<'_> {
                 strategy: self.workshop.build(self.strategy, task)?,
             })
         };
-        self.programs
-            .iter()
-            .zip(&ready.passes)
-            .enumerate()
-            .map(request)
-            .collect()
+        self.programs.iter().zip(&ready.passes).enumerate().map(request).collect()
     }
 
     fn record(&self, ready: &Prepared<'_>, outputs: &[Output]) -> Record {
@@ -394,11 +358,7 @@ impl CellRun<'_> {
 
     fn not_decoded(&self, document: &Document, prompt: Vec<u32>, why: String) -> Record {
         let mut record = self.blank(document, &prompt);
-        record.errors = vec![Fault {
-            kind: FaultKind::NotDecoded,
-            label: None,
-            message: why,
-        }];
+        record.errors = vec![Fault { kind: FaultKind::NotDecoded, label: None, message: why }];
         record
     }
 
@@ -416,10 +376,7 @@ impl CellRun<'_> {
             passes: Vec::new(),
             entities: Vec::new(),
             gold: document.entities.clone(),
-            tokens: Tokens {
-                prompt: prompt.len(),
-                ..Tokens::default()
-            },
+            tokens: Tokens { prompt: prompt.len(), ..Tokens::default() },
             times: Times::default(),
             finish: None,
             parsed: false,

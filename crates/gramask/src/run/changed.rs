@@ -42,13 +42,7 @@ pub fn count_changed(rows: &mut [Row], scored: &[Scored]) {
 }
 
 fn place(scored: &Scored) -> Place<'_> {
-    (
-        &scored.model,
-        &scored.corpus,
-        &scored.format,
-        scored.level,
-        &scored.document,
-    )
+    (&scored.model, &scored.corpus, &scored.format, scored.level, &scored.document)
 }
 
 #[cfg(test)]
@@ -83,9 +77,7 @@ mod tests {
             elsewhere,
         ];
         let schema = Schema::new(["Disease"]);
-        let mut rows: Vec<Row> = [0, 3, 7, 8]
-            .map(|i| summarise(&records[i].cell, &schema, &records))
-            .into();
+        let mut rows: Vec<Row> = [0, 3, 7, 8].map(|i| summarise(&records[i].cell, &schema, &records)).into();
         let scored: Vec<Scored> = records.iter().map(|record| Scored::of(record, &schema)).collect();
         count_changed(&mut rows, &scored);
         let changed: Vec<Option<usize>> = rows.iter().map(|row| row.changed_documents).collect();

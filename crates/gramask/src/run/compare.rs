@@ -105,10 +105,7 @@ impl Against {
                 known.extend(["none", "syntax", "grounded"]);
                 known.extend(StrategyName::ALL.map(StrategyName::as_str));
                 known.sort_unstable();
-                return Err(CompareError::Unknown {
-                    word: word.into(),
-                    known: known.join(", "),
-                });
+                return Err(CompareError::Unknown { word: word.into(), known: known.join(", ") });
             }
         }
         Ok(against)
@@ -143,15 +140,8 @@ impl Against {
     fn wanted(&self) -> String {
         let level = self.level.map(|level| level.to_string());
         let strategy = self.strategy.map(|strategy| strategy.to_string());
-        let all = [
-            ("model", &self.model),
-            ("format", &self.format),
-            ("level", &level),
-            ("strategy", &strategy),
-        ];
-        let named = all
-            .iter()
-            .filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind} `{name}`")));
+        let all = [("model", &self.model), ("format", &self.format), ("level", &level), ("strategy", &strategy)];
+        let named = all.iter().filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind} `{name}`")));
         named.collect::<Vec<_>>().join(" and ")
     }
 }
@@ -173,16 +163,12 @@ pub fn comparisons(scored: &[Scored], against: &Against) -> Result<Vec<Compariso
     }
     let seeds: BTreeMap<&Cell, Seeds<'_>> = by_cell.iter().map(|(cell, of)| (cell, by_seed(of))).collect();
     let pairs = cells.iter().filter_map(|cell| Some((cell, against.of(cell, &cells)?)));
-    let mut found: Vec<Comparison> = pairs
-        .filter_map(|(cell, other)| one(cell, other, seeds.get(cell)?, seeds.get(other)?))
-        .collect();
+    let mut found: Vec<Comparison> =
+        pairs.filter_map(|(cell, other)| one(cell, other, seeds.get(cell)?, seeds.get(other)?)).collect();
     if found.is_empty() {
         let named: Vec<String> = cells.iter().take(8).map(|cell| format!("`{cell}`")).collect();
         let more = if cells.len() > named.len() { ", ..." } else { "" };
-        return Err(CompareError::Nothing {
-            wanted: against.wanted(),
-            cells: format!("{}{more}", named.join(", ")),
-        });
+        return Err(CompareError::Nothing { wanted: against.wanted(), cells: format!("{}{more}", named.join(", ")) });
     }
     let corrected = holm(&found.iter().map(|found| found.p).collect::<Vec<_>>());
     for (comparison, p) in found.iter_mut().zip(corrected) {
@@ -203,10 +189,7 @@ fn one(cell: &Cell, against: &Cell, first: &Seeds<'_>, second: &Seeds<'_>) -> Op
     if documents.is_empty() {
         return None;
     }
-    let (ours, theirs) = (
-        pick(first, &documents, Scored::matches),
-        pick(second, &documents, Scored::matches),
-    );
+    let (ours, theirs) = (pick(first, &documents, Scored::matches), pick(second, &documents, Scored::matches));
     let (ours, theirs) = (slices(&ours), slices(&theirs));
     let test = mean_difference(&ours, &theirs, SHUFFLES, SEED).ok()?;
     let lenient = |seeds| -> Option<Vec<Vec<Leniencies>>> {
@@ -215,10 +198,7 @@ fn one(cell: &Cell, against: &Cell, first: &Seeds<'_>, second: &Seeds<'_>) -> Op
     };
     // Where the leniencies are not known, the strict matches alone still say how sure the difference is.
     let strictly = |matches: &[&[Matches]]| -> Vec<Vec<Leniencies>> {
-        let same = |&strict: &Matches| Leniencies {
-            strict,
-            ..Leniencies::default()
-        };
+        let same = |&strict: &Matches| Leniencies { strict, ..Leniencies::default() };
         matches.iter().map(|of| of.iter().map(same).collect()).collect()
     };
     let known = lenient(first).zip(lenient(second));
@@ -263,11 +243,7 @@ mod tests {
             let mut record = record(level, &format!("d{number}"));
             (record.cell.strategy, record.cell.format, record.cell.seed) = (strategy, format.into(), seed);
             record.gold = vec![Entity::new("Disease", 0, 4)];
-            record.entities = if number.is_multiple_of(each) {
-                record.gold.clone()
-            } else {
-                Vec::new()
-            };
+            record.entities = if number.is_multiple_of(each) { record.gold.clone() } else { Vec::new() };
             Scored::of(&record, &Schema::new(["Disease"]))
         };
         (0..30).map(of).collect()
@@ -293,36 +269,19 @@ mod tests {
         ];
         assert_eq!(pairs("none"), expected[1..], "a beam has its own beside it");
         assert_eq!(pairs("level=none,strategy=unconstrained")[0], expected[0]);
-        assert_eq!(
-            pairs("masked"),
-            ["mini tuples grounded beam <- mini tuples grounded masked"]
-        );
-        assert_eq!(
-            pairs("lines"),
-            ["mini tuples grounded masked <- mini lines grounded masked"]
-        );
+        assert_eq!(pairs("masked"), ["mini tuples grounded beam <- mini tuples grounded masked"]);
+        assert_eq!(pairs("lines"), ["mini tuples grounded masked <- mini lines grounded masked"]);
         let error = Against::parse("format=beam", &scored).unwrap_err().to_string();
         assert!(error.contains("`format=beam`") && error.contains("tuples"), "{error}");
-        let error = comparisons(&scored, &Against::parse("syntax", &scored).unwrap())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("level `syntax`") && error.contains("mini tuples none beam"),
-            "{error}"
-        );
+        let error = comparisons(&scored, &Against::parse("syntax", &scored).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("level `syntax`") && error.contains("mini tuples none beam"), "{error}");
     }
 
     #[test]
     fn figures_are_those_of_the_tests() {
         let mut scored = cell(LevelName::None, StrategyName::Unconstrained, "tuples", None, 3);
         for seed in [1, 2] {
-            scored.extend(cell(
-                LevelName::Grounded,
-                StrategyName::Masked,
-                "tuples",
-                Some(seed),
-                seed as usize,
-            ));
+            scored.extend(cell(LevelName::Grounded, StrategyName::Masked, "tuples", Some(seed), seed as usize));
         }
         // A document that only one of them has is left out.
         scored.pop();

@@ -12,28 +12,12 @@ use crate::experiment::Cell;
 pub fn comparisons_table(comparisons: &[Comparison]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    let heads = [
-        "cell",
-        "against",
-        "docs",
-        "F1",
-        "against",
-        "difference",
-        "95 %",
-        "p",
-        "p Holm",
-    ];
+    let heads = ["cell", "against", "docs", "F1", "against", "difference", "95 %", "p", "p Holm"];
     let parts = ["parse", "copy", "count", "recognition"];
     let models = |comparison: &Comparison| [comparison.cell.model.clone(), comparison.against.model.clone()];
     let first = comparisons.first().map(models);
     let several = comparisons.iter().any(|comparison| Some(models(comparison)) != first);
-    table.set_header(
-        heads
-            .iter()
-            .chain(&parts)
-            .enumerate()
-            .map(|(at, head)| aligned(at, (*head).into())),
-    );
+    table.set_header(heads.iter().chain(&parts).enumerate().map(|(at, head)| aligned(at, (*head).into())));
     for comparison in comparisons {
         let Comparison { cell, against, gap, .. } = comparison;
         let points = |value: f64| format!("{:+.2}", 100.0 * value + 0.0);
@@ -48,17 +32,9 @@ pub fn comparisons_table(comparisons: &[Comparison]) -> String {
             format!("{:.2}", 100.0 * comparison.f1.value),
             format!("{:.2}", 100.0 * comparison.f1_against.value),
             points(comparison.difference.value),
-            format!(
-                "{:+.1} to {:+.1}",
-                100.0 * comparison.difference.low,
-                100.0 * comparison.difference.high
-            ),
+            format!("{:+.1} to {:+.1}", 100.0 * comparison.difference.low, 100.0 * comparison.difference.high),
             probability(comparison.p),
-            format!(
-                "{}{}",
-                probability(comparison.p_holm),
-                if comparison.p_holm < 0.05 { " *" } else { "  " }
-            ),
+            format!("{}{}", probability(comparison.p_holm), if comparison.p_holm < 0.05 { " *" } else { "  " }),
         ];
         row.extend([
             part(|gap| gap.parts.parse),
@@ -72,11 +48,7 @@ pub fn comparisons_table(comparisons: &[Comparison]) -> String {
 }
 
 fn aligned(column: usize, text: String) -> TableCell {
-    TableCell::new(text).set_alignment(if column < 2 {
-        CellAlignment::Left
-    } else {
-        CellAlignment::Right
-    })
+    TableCell::new(text).set_alignment(if column < 2 { CellAlignment::Left } else { CellAlignment::Right })
 }
 
 /// A cell, with its model where that says anything.
@@ -89,14 +61,8 @@ fn named(cell: &Cell, several: bool) -> String {
 
 /// The names by which a cell is another one than this.
 fn what_differs(other: &Cell, cell: &Cell) -> String {
-    let names = |cell: &Cell| {
-        [
-            cell.model.clone(),
-            cell.format.clone(),
-            cell.level.to_string(),
-            cell.strategy.to_string(),
-        ]
-    };
+    let names =
+        |cell: &Cell| [cell.model.clone(), cell.format.clone(), cell.level.to_string(), cell.strategy.to_string()];
     let (there, here) = (names(other), names(cell));
     let differing = there.into_iter().zip(here).filter(|(there, here)| there != here);
     differing.map(|(there, _)| there).collect::<Vec<_>>().join(" ")
@@ -199,8 +165,6 @@ pub fn comparisons_csv(comparisons: &[Comparison]) -> Result<String, csv::Error>
             recognition_high,
         })?;
     }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| csv::Error::from(error.into_error()))?;
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

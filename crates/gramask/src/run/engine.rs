@@ -66,12 +66,7 @@ pub struct Placement {
 impl Placement {
     /// On a device, with its usual settings.
     pub fn on(device: DeviceName) -> Placement {
-        Placement {
-            device,
-            weights: None,
-            float_type: None,
-            memory_pool: None,
-        }
+        Placement { device, weights: None, float_type: None, memory_pool: None }
     }
 
     /// What the model is loaded in.
@@ -79,18 +74,12 @@ impl Placement {
     /// # Errors
     /// When `weights` names no type.
     pub(super) fn precision(&self) -> Result<Precision, RunError> {
-        let weights = self
-            .weights
-            .as_deref()
-            .map_or(Ok(WeightChoice::Stored), weight_choice)?;
+        let weights = self.weights.as_deref().map_or(Ok(WeightChoice::Stored), weight_choice)?;
         Ok(Precision::from(weights).with_dtype(self.float_type.unwrap_or_default()))
     }
 
     fn open(&self) -> Result<Device, DeviceError> {
-        self.device.open_with(OpenOptions {
-            memory_pool: self.memory_pool,
-            float_type: self.float_type,
-        })
+        self.device.open_with(OpenOptions { memory_pool: self.memory_pool, float_type: self.float_type })
     }
 }
 
@@ -100,10 +89,7 @@ impl Engine {
     /// # Errors
     /// When its files are faulty, or the device cannot take it.
     pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
-        let placement = Placement {
-            weights: weights.map(str::to_owned),
-            ..Placement::on(device)
-        };
+        let placement = Placement { weights: weights.map(str::to_owned), ..Placement::on(device) };
         Engine::place(model, &placement)
     }
 
@@ -135,10 +121,7 @@ impl Engine {
         let synced = guard(device, || device.sync()).map_err(fault)?;
         synced.map_err(|error| fault(DeviceFault::of_execution(device, &error)))?;
         let Checkpoint { tokenizer, chat, .. } = checkpoint;
-        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens {
-            model: name.into(),
-            source,
-        })?;
+        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens { model: name.into(), source })?;
         Engine::new(name.into(), Box::new(transformer), table, Arc::new(tokenizer), chat)
     }
 
@@ -153,17 +136,8 @@ impl Engine {
         tokenizer: Arc<SharedTokenizer>,
         chat: Option<ChatTemplate>,
     ) -> Result<Engine, RunError> {
-        let vocabulary = table.vocabulary().map_err(|source| RunError::Vocabulary {
-            model: name.clone(),
-            source,
-        })?;
-        Ok(Engine {
-            name,
-            backbone,
-            table: Arc::new(table),
-            vocabulary,
-            prompts: Prompts { tokenizer, chat },
-        })
+        let vocabulary = table.vocabulary().map_err(|source| RunError::Vocabulary { model: name.clone(), source })?;
+        Ok(Engine { name, backbone, table: Arc::new(table), vocabulary, prompts: Prompts { tokenizer, chat } })
     }
 }
 
@@ -193,11 +167,7 @@ impl Prompts {
         let description = program.format().description.as_str();
         let description = (examples.is_empty() && !description.is_empty()).then_some(description);
         let instruction = instruction(program.schema(), examples.len(), description)?;
-        Ok(Prompter::new(
-            &*self.tokenizer,
-            self.chat.as_ref(),
-            Prompting { instruction, examples },
-        ))
+        Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting { instruction, examples }))
     }
 
     /// What cuts texts into tokens.

@@ -123,10 +123,7 @@ impl RunError {
     pub fn device_fault(&self) -> Option<&DeviceFault> {
         match self {
             RunError::Fault(fault) => Some(fault),
-            RunError::Decode(DecodeError::Model {
-                source: LanguageModelError::Device(fault),
-                ..
-            }) => Some(fault),
+            RunError::Decode(DecodeError::Model { source: LanguageModelError::Device(fault), .. }) => Some(fault),
             _ => None,
         }
     }

@@ -107,10 +107,7 @@ pub fn estimate(plan: &Plan, run: &RunFile, folder: &Path, shard: Option<Shard>)
             cell,
         })
     });
-    Estimate {
-        cells: cells.collect(),
-        measured,
-    }
+    Estimate { cells: cells.collect(), measured }
 }
 
 /// Seconds for a document of a cell.
@@ -143,10 +140,8 @@ fn times(folder: &Path) -> Vec<Timed> {
             seconds: record.finish.map(|_| record.times.wall_s),
         })
         .collect();
-    let seen: BTreeSet<(Cell, String)> = timed
-        .iter()
-        .map(|timed| (timed.cell.clone(), timed.document.clone()))
-        .collect();
+    let seen: BTreeSet<(Cell, String)> =
+        timed.iter().map(|timed| (timed.cell.clone(), timed.document.clone())).collect();
     let scored = read_scores(&folder.join("scores.csv")).unwrap_or_default();
     let others = scored.into_iter().map(|scored| Timed {
         cell: scored.cell(),
@@ -185,11 +180,7 @@ mod tests {
         let timed = |change: fn(&mut Cell), seconds: f64| {
             let mut cell = record(LevelName::Grounded, "d").cell;
             change(&mut cell);
-            Timed {
-                cell,
-                document: "d".into(),
-                seconds: Some(seconds),
-            }
+            Timed { cell, document: "d".into(), seconds: Some(seconds) }
         };
         let cell = record(LevelName::Grounded, "d").cell;
         let mut all = vec![timed(|cell| cell.model = "other".into(), 99.0)];
@@ -197,10 +188,7 @@ mod tests {
         all.push(timed(|cell| cell.format = "tuples".into(), 8.0));
         assert_eq!(rate(&cell, &all), Some((8.0, Basis::Model)));
         all.push(timed(|cell| cell.level = LevelName::Syntax, 4.0));
-        all.push(timed(
-            |cell| (cell.level, cell.corpus) = (LevelName::None, "x".into()),
-            6.0,
-        ));
+        all.push(timed(|cell| (cell.level, cell.corpus) = (LevelName::None, "x".into()), 6.0));
         assert_eq!(rate(&cell, &all), Some((5.0, Basis::Format)));
         all.push(timed(|cell| cell.corpus = "x".into(), 2.0));
         assert_eq!(rate(&cell, &all), Some((2.0, Basis::OtherCorpora)));
@@ -217,13 +205,7 @@ mod tests {
             done,
             rate: rate.map(|rate| (rate, Basis::Cell)),
         };
-        let of = |cells: Vec<CellEstimate>| {
-            Estimate {
-                cells,
-                measured: Vec::new(),
-            }
-            .seconds()
-        };
+        let of = |cells: Vec<CellEstimate>| Estimate { cells, measured: Vec::new() }.seconds();
         assert_eq!(of(vec![cell(9, 4, Some(2.0)), cell(3, 3, None)]), Some(10.0));
         assert_eq!(of(vec![cell(9, 4, Some(2.0)), cell(3, 2, None)]), None);
         assert_eq!(of(Vec::new()), Some(0.0));

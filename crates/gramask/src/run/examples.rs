@@ -24,21 +24,14 @@ pub fn choose(documents: &[Document], schema: &Schema, n: usize) -> Vec<Document
     };
     let mut chosen: Vec<&Document> = Vec::new();
     let mut seen: HashSet<&str> = HashSet::new();
-    let empty = if n >= 3 {
-        candidates.iter().find(|document| document.entities.is_empty())
-    } else {
-        None
-    };
+    let empty = if n >= 3 { candidates.iter().find(|document| document.entities.is_empty()) } else { None };
     while chosen.len() + usize::from(empty.is_some()) < n {
         let rest = candidates.iter().enumerate().filter(|(_, document)| {
             !chosen.iter().any(|other| other.id == document.id) && !document.entities.is_empty()
         });
         let best = rest.min_by_key(|(place, document)| {
             let labels: HashSet<&str> = document.entities.iter().map(|entity| entity.label.as_str()).collect();
-            let new = labels
-                .iter()
-                .filter(|label| !seen.contains(*label) && schema.index(label).is_some())
-                .count();
+            let new = labels.iter().filter(|label| !seen.contains(*label) && schema.index(label).is_some()).count();
             (!is_flat(&document.entities), Reverse(new), *place)
         });
         let Some((_, best)) = best else { break };
@@ -56,9 +49,7 @@ pub fn choose(documents: &[Document], schema: &Schema, n: usize) -> Vec<Document
 fn is_flat(entities: &[Entity]) -> bool {
     let single = entities.iter().all(|entity| entity.fragments.len() == 1);
     let apart = |(i, entity): (usize, &Entity)| {
-        entities[i + 1..]
-            .iter()
-            .all(|other| !entity.extent().overlaps(&other.extent()))
+        entities[i + 1..].iter().all(|other| !entity.extent().overlaps(&other.extent()))
     };
     single && entities.iter().enumerate().all(apart)
 }
@@ -74,23 +65,14 @@ mod tests {
 
     fn ids(documents: &[Document], n: usize) -> Vec<String> {
         let schema = Schema::new(["Gene", "Disease"]);
-        choose(documents, &schema, n)
-            .into_iter()
-            .map(|document| document.id)
-            .collect()
+        choose(documents, &schema, n).into_iter().map(|document| document.id).collect()
     }
 
     #[test]
     fn every_label_is_shown_and_one_document_is_empty() {
         let documents = [
             document("nested", vec![Entity::new("Gene", 0, 9), Entity::new("Disease", 2, 9)]),
-            document(
-                "broken",
-                vec![Entity::discontinuous(
-                    "Gene",
-                    vec![Fragment::new(0, 1), Fragment::new(3, 4)],
-                )],
-            ),
+            document("broken", vec![Entity::discontinuous("Gene", vec![Fragment::new(0, 1), Fragment::new(3, 4)])]),
             document("gene", vec![Entity::new("Gene", 0, 1)]),
             document("gene-2", vec![Entity::new("Gene", 0, 1)]),
             document("empty", vec![]),

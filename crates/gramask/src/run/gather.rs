@@ -28,11 +28,7 @@ impl Distortion {
     ) -> (Distortion, f64) {
         let mut all = Distortion {
             // Adding 0 keeps a sum of nothing from being written as -0.
-            log_weight: outputs
-                .iter()
-                .map(Output::log_weight)
-                .sum::<Option<f64>>()
-                .map(|weight| weight + 0.0),
+            log_weight: outputs.iter().map(Output::log_weight).sum::<Option<f64>>().map(|weight| weight + 0.0),
             ..Distortion::default()
         };
         let mut removed = 0.0;
@@ -93,30 +89,19 @@ mod tests {
                 wanted: None,
             }),
         };
-        TokenRecord {
-            scores: Some(scores),
-            ..TokenRecord::unscored(token, Chosen::Sampled)
-        }
+        TokenRecord { scores: Some(scores), ..TokenRecord::unscored(token, Chosen::Sampled) }
     }
 
     fn output(tokens: Vec<TokenRecord>, preamble: &str) -> Output {
         Output {
             strategy: "masked",
-            positions: Positions {
-                output: tokens.len(),
-                ..Positions::default()
-            },
+            positions: Positions { output: tokens.len(), ..Positions::default() },
             tokens,
             text: String::new(),
             preamble: preamble.into(),
             lossy: false,
             finish: Finish::End,
-            effort: gramask_decode::Effort {
-                attempts: 2,
-                discarded: 5,
-                log_valid: Some(-1.0),
-                ..Default::default()
-            },
+            effort: gramask_decode::Effort { attempts: 2, discarded: 5, log_valid: Some(-1.0), ..Default::default() },
             times: Default::default(),
         }
     }
@@ -132,11 +117,7 @@ mod tests {
         assert!((all.log_weight.unwrap() + 8f64.ln()).abs() < 1e-12);
 
         // A second pass with a token that is not canonical, a forced one, and one without a mask.
-        let rest = vec![
-            sampled(258, Some(1.0)),
-            TokenRecord::unscored(99, Chosen::Forced),
-            sampled(100, None),
-        ];
+        let rest = vec![sampled(258, Some(1.0)), TokenRecord::unscored(99, Chosen::Forced), sampled(100, None)];
         let both = [first, output(rest, "hm")];
         let (all, removed) = Distortion::of(&both, &table, &tokenizer);
         assert_eq!((all.known_steps, all.changed_best, all.non_canonical), (3, 1, Some(1)));
@@ -146,10 +127,7 @@ mod tests {
         assert_eq!((tokens.prompt, tokens.output), (9, 5));
         assert_eq!((tokens.sampled, tokens.forced, tokens.drafted), (4, 1, 0));
         let effort = Effort::of(&both);
-        assert_eq!(
-            (effort.attempts, effort.discarded, effort.log_valid),
-            (4, 10, Some(-2.0))
-        );
+        assert_eq!((effort.attempts, effort.discarded, effort.log_valid), (4, 10, Some(-2.0)));
         assert_eq!(preamble(&both).as_deref(), Some("\nhm"));
         assert_eq!(preamble(&both[..1]), None);
     }

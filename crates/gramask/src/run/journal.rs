@@ -83,12 +83,7 @@ impl Read {
         for line in 1.. {
             let mut bytes = Vec::new();
             let read = reader.read_until(b'\n', &mut bytes);
-            if read.map_err(|source| JournalError::Io {
-                action: "read",
-                path: path.to_path_buf(),
-                source,
-            })? == 0
-            {
+            if read.map_err(|source| JournalError::Io { action: "read", path: path.to_path_buf(), source })? == 0 {
                 break;
             }
             // A line counts once its end is there: a prefix of a record may itself be one only by accident.
@@ -104,21 +99,11 @@ impl Read {
             good += bytes.len() as u64;
             if !done.insert((record.cell.clone(), record.document.clone())) {
                 let (cell, document) = (Box::new(record.cell), record.document);
-                return Err(JournalError::Twice {
-                    path: path.to_path_buf(),
-                    line,
-                    document,
-                    cell,
-                });
+                return Err(JournalError::Twice { path: path.to_path_buf(), line, document, cell });
             }
             records.push(record);
         }
-        Ok(Read {
-            records,
-            done,
-            good,
-            torn,
-        })
+        Ok(Read { records, done, good, torn })
     }
 }
 
@@ -127,11 +112,8 @@ impl Read {
 /// # Errors
 /// When there is no such file, or a line other than the last is no record.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, JournalError> {
-    let file = File::open(path).map_err(|source| JournalError::Io {
-        action: "read",
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let file =
+        File::open(path).map_err(|source| JournalError::Io { action: "read", path: path.to_path_buf(), source })?;
     Ok(Read::all(&file, path)?.records)
 }
 
@@ -142,11 +124,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be opened, or a line other than the last is no record.
     pub fn open(path: &Path) -> Result<Journal, JournalError> {
-        let fail = |action, source| JournalError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        };
+        let fail = |action, source| JournalError::Io { action, path: path.to_path_buf(), source };
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -158,32 +136,17 @@ impl Journal {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(JournalError::Busy {
-                    path: path.to_path_buf(),
-                });
+                return Err(JournalError::Busy { path: path.to_path_buf() });
             }
             // Some file systems know no locks.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(source)) => return Err(fail("lock", source)),
         }
-        let Read {
-            records,
-            done,
-            good,
-            torn,
-        } = Read::all(&file, path)?;
+        let Read { records, done, good, torn } = Read::all(&file, path)?;
         if torn {
-            file.set_len(good)
-                .map_err(|source| fail("drop the torn last line of", source))?;
+            file.set_len(good).map_err(|source| fail("drop the torn last line of", source))?;
         }
-        Ok(Journal {
-            path: path.to_path_buf(),
-            file,
-            records,
-            done,
-            elsewhere: HashSet::new(),
-            torn,
-        })
+        Ok(Journal { path: path.to_path_buf(), file, records, done, elsewhere: HashSet::new(), torn })
     }
 
     /// Whether a torn last line was dropped.
@@ -207,11 +170,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written.
     pub fn sync(&self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(|source| JournalError::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })
+        self.file.sync_data().map_err(|source| JournalError::Io { action: "write", path: self.path.clone(), source })
     }
 
     /// All records, in the order in which they were written.
@@ -224,18 +183,11 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written.
     pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
-        let fail = |source| JournalError::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        };
+        let fail = |source| JournalError::Io { action: "write", path: self.path.clone(), source };
         let mut line = serde_json::to_vec(&record).map_err(|error| fail(error.into()))?;
         line.push(b'\n');
         // One write for the whole line: a stop tears at most the last.
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.flush())
-            .map_err(fail)?;
+        self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(fail)?;
         self.done.insert((record.cell.clone(), record.document.clone()));
         self.records.push(record);
         Ok(())

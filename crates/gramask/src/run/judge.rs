@@ -55,28 +55,12 @@ pub fn judge(program: &Arc<Program>, text: &Text, output: &str, level: LevelName
     };
     match program.read(text, output.as_bytes()) {
         Err(error) => {
-            let fault = Fault {
-                kind: FaultKind::Syntax,
-                label: None,
-                message: error.to_string(),
-            };
-            Judged {
-                parsed: false,
-                entities: Vec::new(),
-                faults: vec![fault],
-                independent,
-                repaired: None,
-            }
+            let fault = Fault { kind: FaultKind::Syntax, label: None, message: error.to_string() };
+            Judged { parsed: false, entities: Vec::new(), faults: vec![fault], independent, repaired: None }
         }
         Ok(reading) => {
             let faults = reading.problems.iter().map(fault).collect();
-            Judged {
-                parsed: true,
-                entities: reading.entities,
-                faults,
-                independent,
-                repaired: None,
-            }
+            Judged { parsed: true, entities: reading.entities, faults, independent, repaired: None }
         }
     }
 }
@@ -89,11 +73,7 @@ fn fault(problem: &Problem) -> Fault {
         Problem::UnknownLabel { label } => (FaultKind::UnknownLabel, Some(label.clone())),
         Problem::Duplicate { entity } => (FaultKind::Duplicate, Some(entity.label.clone())),
     };
-    Fault {
-        kind,
-        label,
-        message: problem.to_string(),
-    }
+    Fault { kind, label, message: problem.to_string() }
 }
 
 #[cfg(test)]
@@ -109,22 +89,11 @@ mod tests {
 
     #[test]
     fn outputs_are_read_and_objected_to() {
-        let good = judged(
-            "json-list",
-            r#"[{"text":"Naloxone","label":"Chemical"}]"#,
-            LevelName::Grounded,
-        );
+        let good = judged("json-list", r#"[{"text":"Naloxone","label":"Chemical"}]"#, LevelName::Grounded);
         assert_eq!(good.entities, [Entity::new("Chemical", 0, 8)]);
-        assert_eq!(
-            (good.parsed, good.independent, good.faults.len()),
-            (true, Some(true), 0)
-        );
+        assert_eq!((good.parsed, good.independent, good.faults.len()), (true, Some(true), 0));
 
-        let invented = judged(
-            "json-list",
-            r#"[{"text":"aspirin","label":"Chemical"}]"#,
-            LevelName::Syntax,
-        );
+        let invented = judged("json-list", r#"[{"text":"aspirin","label":"Chemical"}]"#, LevelName::Syntax);
         assert!(invented.parsed && invented.entities.is_empty());
         assert_eq!(invented.faults[0].kind, FaultKind::NotInDocument);
         assert!(invented.faults[0].message.contains("aspirin"));
@@ -140,11 +109,8 @@ mod tests {
 
     #[test]
     fn a_repaired_output_is_judged_by_what_came_of_it() {
-        let program = Program::compile(
-            &Format::named("json-list").unwrap(),
-            &Schema::new(["Chemical", "Disease"]),
-        )
-        .unwrap();
+        let program =
+            Program::compile(&Format::named("json-list").unwrap(), &Schema::new(["Chemical", "Disease"])).unwrap();
         let text = Text::new("Naloxone reverses clonidine.");
         let judge = |strategy, output| judge_as(strategy, &program, &text, output, LevelName::None);
         let cut = r#"[{"text":"Naloxone","label":"Chemical"},{"text":"clo"#;

@@ -82,10 +82,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
             None => whole = Some(run),
         }
     }
-    let whole = RunFile {
-        shard: None,
-        ..whole.ok_or(MergeError::Nothing)?
-    };
+    let whole = RunFile { shard: None, ..whole.ok_or(MergeError::Nothing)? };
     whole.claim(out)?;
     let experiment = whole.experiment()?;
     let cells = experiment.cells();
@@ -99,11 +96,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
     for part in parts {
         let path = part.join("records.jsonl");
         // A part may be of scores alone.
-        for record in if path.exists() {
-            read_records(&path)?
-        } else {
-            Vec::new()
-        } {
+        for record in if path.exists() { read_records(&path)? } else { Vec::new() } {
             match known.get(&place(&record)) {
                 None => {
                     known.insert(place(&record), record.clone());
@@ -112,11 +105,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
                 Some(there) if output(there) == output(&record) => {}
                 Some(_) => {
                     let (cell, document) = place(&record);
-                    return Err(MergeError::Differs {
-                        path,
-                        document,
-                        cell: Box::new(cell),
-                    });
+                    return Err(MergeError::Differs { path, document, cell: Box::new(cell) });
                 }
             }
         }
@@ -134,10 +123,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
     }
 
     let plan = Plan::new(experiment);
-    let unscored = journal
-        .records()
-        .iter()
-        .any(|record| !scores.has(&record.cell, &record.document));
+    let unscored = journal.records().iter().any(|record| !scores.has(&record.cell, &record.document));
     let wanted = match (plan, unscored) {
         (Ok(plan), _) => {
             scores.update(&journal, &Grader::new(&plan)?)?;
@@ -151,13 +137,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
     };
     let rows = rows_of(&cells, scores.all());
     write_summary(out, &rows)?;
-    Ok(Merged {
-        rows,
-        new: count,
-        records: journal.records().to_vec(),
-        scored: scores.all().len(),
-        wanted,
-    })
+    Ok(Merged { rows, new: count, records: journal.records().to_vec(), scored: scores.all().len(), wanted })
 }
 
 /// A record without what differs from one time to another: times, and the last digits of probabilities, which depend on the

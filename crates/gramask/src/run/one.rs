@@ -90,10 +90,7 @@ pub fn decode_passes(engine: &mut Engine, how: &OneText, text: &Text) -> Result<
     let labelled = how.format.grammar.directives.pass_label;
     let (mut passes, mut parts) = (Vec::new(), Vec::new());
     for program in Program::passes(&how.format, &how.schema)? {
-        let one = OneText {
-            schema: program.schema().clone(),
-            ..how.clone()
-        };
+        let one = OneText { schema: program.schema().clone(), ..how.clone() };
         let (output, judged) = decode_one(engine, &one, text)?;
         let label = program.schema().labels().first().filter(|_| labelled).cloned();
         passes.push(Pass { label, output });
@@ -109,12 +106,7 @@ pub fn decode_passes(engine: &mut Engine, how: &OneText, text: &Text) -> Result<
 pub fn decode_one(engine: &mut Engine, how: &OneText, text: &Text) -> Result<(Output, Judged), OneError> {
     let program = Program::compile(&how.format, &how.schema)?;
     let workshop = Workshop::of(engine, how.sampling);
-    let Engine {
-        backbone,
-        table,
-        prompts,
-        ..
-    } = engine;
+    let Engine { backbone, table, prompts, .. } = engine;
     let prompter = prompts.prompter(&program, &how.examples)?;
     let prompt = prompter.build(text.as_str())?;
     let shortest = program.write(text, &[])?;
@@ -131,23 +123,12 @@ pub fn decode_one(engine: &mut Engine, how: &OneText, text: &Text) -> Result<(Ou
     let budget = (prompts.count(&shortest.text) + 1 + allowance).max(strategy.least_budget());
     let mut model = backbone.language_model();
     let layout = Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]).with_lanes(how.strategy.lanes());
-    let request = Request {
-        id: "text".into(),
-        prompt,
-        budget: Some(budget),
-        strategy,
-    };
+    let request = Request { id: "text".into(), prompt, budget: Some(budget), strategy };
     let mut outcome = None;
-    decode(
-        &mut *model,
-        table,
-        &Settings::new(layout, how.sampling),
-        [request],
-        |ended| {
-            outcome = Some(ended.outcome);
-            ControlFlow::Continue(())
-        },
-    )?;
+    decode(&mut *model, table, &Settings::new(layout, how.sampling), [request], |ended| {
+        outcome = Some(ended.outcome);
+        ControlFlow::Continue(())
+    })?;
     let output = outcome.ok_or(OneError::Nothing)??;
     let judged = judge_as(how.strategy.name(), &program, text, &output.text, how.level);
     Ok((output, judged))

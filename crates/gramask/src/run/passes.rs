@@ -43,9 +43,7 @@ pub(super) struct Gathered {
 
 impl Gathered {
     pub fn new(passes: usize) -> Self {
-        Gathered {
-            outcomes: (0..passes).map(|_| None).collect(),
-        }
+        Gathered { outcomes: (0..passes).map(|_| None).collect() }
     }
 
     /// Takes the outcome of a pass. Where it was the last that was missing: the outputs of all, or the first error.
@@ -99,10 +97,7 @@ impl Judged {
 
 /// Why the outputs ended: as the first that was cut off, if any was.
 pub(super) fn finish(outputs: &[Output]) -> Option<Finish> {
-    let cut = outputs
-        .iter()
-        .map(|output| output.finish)
-        .find(|finish| *finish != Finish::End);
+    let cut = outputs.iter().map(|output| output.finish).find(|finish| *finish != Finish::End);
     cut.or_else(|| outputs.first().map(|output| output.finish))
 }
 
@@ -126,19 +121,13 @@ mod tests {
             }),
         };
         let schema = Schema::new(["A", "B"]);
-        let all = Judged::join(
-            [judged("A", 4, true, Some(true)), judged("B", 0, true, Some(true))],
-            &schema,
-        );
+        let all = Judged::join([judged("A", 4, true, Some(true)), judged("B", 0, true, Some(true))], &schema);
         assert_eq!(all.entities, [Entity::new("B", 0, 1), Entity::new("A", 4, 5)]);
         assert_eq!((all.parsed, all.independent), (true, Some(true)));
         let repaired = all.repaired.unwrap();
         assert_eq!((repaired.text.as_str(), repaired.edits["closed"]), ("A\nB", 4));
         assert!(repaired.rewritten);
-        let all = Judged::join(
-            [judged("A", 4, false, None), judged("B", 0, true, Some(false))],
-            &schema,
-        );
+        let all = Judged::join([judged("A", 4, false, None), judged("B", 0, true, Some(false))], &schema);
         assert_eq!((all.parsed, all.independent), (false, Some(false)));
     }
 }

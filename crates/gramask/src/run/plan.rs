@@ -114,18 +114,11 @@ impl Plan {
             return Err(no_cell(&experiment));
         }
         device.open()?;
-        let formats: Vec<Format> = experiment
-            .formats
-            .iter()
-            .map(|name| Format::named(name))
-            .collect::<Result<_, _>>()?;
+        let formats: Vec<Format> =
+            experiment.formats.iter().map(|name| Format::named(name)).collect::<Result<_, _>>()?;
         let mut corpora = Vec::new();
         for choice in &experiment.corpora {
-            corpora.push(PlannedCorpus::read(
-                choice,
-                experiment.examples.n,
-                &experiment.examples.split,
-            )?);
+            corpora.push(PlannedCorpus::read(choice, experiment.examples.n, &experiment.examples.split)?);
         }
         for corpus in &corpora {
             for format in &formats {
@@ -136,15 +129,7 @@ impl Plan {
                 })?;
             }
         }
-        Ok(Plan {
-            experiment,
-            corpora,
-            formats,
-            device,
-            float_type,
-            memory_pool: None,
-            trace: false,
-        })
+        Ok(Plan { experiment, corpora, formats, device, float_type, memory_pool: None, trace: false })
     }
 
     /// How many documents all cells have together.
@@ -158,10 +143,7 @@ impl Plan {
     /// # Errors
     /// When it lacks the float type or the memory pool, or does not open.
     pub fn check_device(&self) -> Result<(), DeviceError> {
-        let options = OpenOptions {
-            memory_pool: self.memory_pool,
-            float_type: self.float_type,
-        };
+        let options = OpenOptions { memory_pool: self.memory_pool, float_type: self.float_type };
         self.device.open_with(options).map(|_| ())
     }
 
@@ -182,11 +164,7 @@ impl Plan {
 
     /// The format of this name.
     pub fn format(&self, name: &str) -> Option<&Format> {
-        let place = self
-            .experiment
-            .formats
-            .iter()
-            .position(|given| format_name(given) == name)?;
+        let place = self.experiment.formats.iter().position(|given| format_name(given) == name)?;
         self.formats.get(place)
     }
 }
@@ -200,14 +178,9 @@ impl PlannedCorpus {
     /// # Errors
     /// An unknown name or split, a file that is missing or corrupt, nothing to decode.
     pub fn read(choice: &CorpusChoice, examples: usize, examples_split: &str) -> Result<PlannedCorpus, PlanError> {
-        let fail = |source| PlanError::Corpus {
-            name: choice.name.clone(),
-            source: Box::new(source),
-        };
+        let fail = |source| PlanError::Corpus { name: choice.name.clone(), source: Box::new(source) };
         let (corpus, problems) = read(choice, &choice.split).map_err(fail)?;
-        let Corpus {
-            schema, mut documents, ..
-        } = corpus;
+        let Corpus { schema, mut documents, .. } = corpus;
         let one_file = choice.path.as_ref().is_some_and(|path| in_split(path, "") == *path);
         let chosen = if examples == 0 {
             Vec::new()
@@ -221,20 +194,10 @@ impl PlannedCorpus {
         };
         documents.truncate(choice.limit.unwrap_or(usize::MAX));
         if documents.is_empty() {
-            return Err(PlanError::NoDocument {
-                name: choice.name.clone(),
-                examples: chosen.len(),
-            });
+            return Err(PlanError::NoDocument { name: choice.name.clone(), examples: chosen.len() });
         }
         let digest = digest(&schema, documents.iter().chain(&chosen));
-        Ok(PlannedCorpus {
-            name: choice.name.clone(),
-            schema,
-            documents,
-            examples: chosen,
-            digest,
-            problems,
-        })
+        Ok(PlannedCorpus { name: choice.name.clone(), schema, documents, examples: chosen, digest, problems })
     }
 }
 
@@ -268,20 +231,12 @@ fn read(choice: &CorpusChoice, split: &str) -> Result<(Corpus, Vec<Problem>), Re
         ..corpus::Options::default()
     };
     let (corpus, problems) = Corpus::read(in_split(path, split), &options)?;
-    Ok((
-        if choice.unit == Unit::Sentence {
-            corpus.into_sentences()
-        } else {
-            corpus
-        },
-        problems,
-    ))
+    Ok((if choice.unit == Unit::Sentence { corpus.into_sentences() } else { corpus }, problems))
 }
 
 /// A path with `{split}` filled in.
 fn in_split(path: &Path, split: &str) -> PathBuf {
-    path.to_str()
-        .map_or_else(|| path.to_path_buf(), |text| text.replace("{split}", split).into())
+    path.to_str().map_or_else(|| path.to_path_buf(), |text| text.replace("{split}", split).into())
 }
 
 /// Tells whether two runs saw the same documents.
@@ -327,15 +282,7 @@ mod tests {
         let some = PlannedCorpus::read(&choice(&path), 1, "train").unwrap();
         assert_eq!((some.documents.len(), some.examples.len()), (3, 1));
         assert_ne!(all.digest, some.digest);
-        let few = PlannedCorpus::read(
-            &CorpusChoice {
-                limit: Some(1),
-                ..choice(&path)
-            },
-            1,
-            "train",
-        )
-        .unwrap();
+        let few = PlannedCorpus::read(&CorpusChoice { limit: Some(1), ..choice(&path) }, 1, "train").unwrap();
         assert_eq!(few.documents.len(), 1);
         let error = PlannedCorpus::read(&choice(&path), 9, "train");
         assert!(error.is_ok(), "documents without entities are left");

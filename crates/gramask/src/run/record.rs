@@ -196,11 +196,7 @@ pub(crate) mod tests {
 
     /// A record of the cell `mini json-list LEVEL`, without entities.
     pub(crate) fn record(level: LevelName, document: &str) -> Record {
-        let strategy = if level == LevelName::None {
-            StrategyName::Unconstrained
-        } else {
-            StrategyName::Masked
-        };
+        let strategy = if level == LevelName::None { StrategyName::Unconstrained } else { StrategyName::Masked };
         Record {
             cell: Cell {
                 model: "m".into(),
@@ -218,19 +214,8 @@ pub(crate) mod tests {
             gold: Vec::new(),
             preamble: None,
             repaired: None,
-            tokens: Tokens {
-                prompt: 10,
-                output: 2,
-                sampled: 2,
-                forced: 0,
-                drafted: 0,
-            },
-            times: Times {
-                wall_s: 0.5,
-                mask_us: 3.0,
-                compile_us: 1.0,
-                restored_s: 0.0,
-            },
+            tokens: Tokens { prompt: 10, output: 2, sampled: 2, forced: 0, drafted: 0 },
+            times: Times { wall_s: 0.5, mask_us: 3.0, compile_us: 1.0, restored_s: 0.0 },
             finish: Some(Finish::End),
             parsed: true,
             errors: Vec::new(),
@@ -242,10 +227,7 @@ pub(crate) mod tests {
                 non_canonical: Some(0),
                 ..Distortion::default()
             },
-            effort: Effort {
-                attempts: 1,
-                ..Effort::default()
-            },
+            effort: Effort { attempts: 1, ..Effort::default() },
             independent: Some(true),
             trace: None,
         }
@@ -255,11 +237,7 @@ pub(crate) mod tests {
     fn a_record_is_one_flat_line() {
         let mut record = record(LevelName::Grounded, "d1");
         record.entities = vec![Entity::new("Disease", 0, 4)];
-        record.errors = vec![Fault {
-            kind: FaultKind::NotInDocument,
-            label: None,
-            message: "line\nbreak".into(),
-        }];
+        record.errors = vec![Fault { kind: FaultKind::NotInDocument, label: None, message: "line\nbreak".into() }];
         let line = serde_json::to_string(&record).unwrap();
         assert!(!line.contains('\n'));
         let start = r#"{"model":"m","corpus":"mini","format":"json-list","level":"grounded","strategy":"masked","document":"d1""#;
@@ -273,11 +251,8 @@ pub(crate) mod tests {
         let mut record = record(LevelName::None, "d1");
         record.cell.strategy = StrategyName::Repair;
         record.preamble = Some("Let me see. Answer:".into());
-        record.repaired = Some(Repaired {
-            text: "[]".into(),
-            edits: BTreeMap::from([("closed".to_string(), 1)]),
-            rewritten: true,
-        });
+        record.repaired =
+            Some(Repaired { text: "[]".into(), edits: BTreeMap::from([("closed".to_string(), 1)]), rewritten: true });
         record.effort.log_valid = Some(-2.5);
         record.distortion.log_weight = None;
         let without = serde_json::to_string(&record).unwrap();
@@ -298,10 +273,7 @@ pub(crate) mod tests {
             forced_text: None,
         }]);
         let line = serde_json::to_string(&record).unwrap();
-        assert!(
-            line.contains(r#""trace":[{"token":7,"text":"\"[","chosen":"sampled""#),
-            "{line}"
-        );
+        assert!(line.contains(r#""trace":[{"token":7,"text":"\"[","chosen":"sampled""#), "{line}");
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
         record.trace = None;
         assert_eq!(serde_json::from_str::<Record>(&without).unwrap(), record);

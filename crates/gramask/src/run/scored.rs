@@ -143,14 +143,7 @@ impl Scored {
         scorer.add(&record.gold, prediction(record));
         let schemes = scorer.summary().overall;
         let faults = |kind| record.errors.iter().filter(|fault| fault.kind == kind).count();
-        let Record {
-            cell,
-            tokens,
-            times,
-            distortion,
-            effort,
-            ..
-        } = record;
+        let Record { cell, tokens, times, distortion, effort, .. } = record;
         Scored {
             model: cell.model.clone(),
             corpus: cell.corpus.clone(),
@@ -221,12 +214,7 @@ impl Scored {
 
     /// The matches at each leniency; none where they are not known.
     pub fn leniencies(&self) -> Option<Leniencies> {
-        let matches = |predicted, right, found| Matches {
-            gold: self.gold,
-            predicted,
-            found,
-            right,
-        };
+        let matches = |predicted, right, found| Matches { gold: self.gold, predicted, found, right };
         Some(Leniencies {
             strict: self.matches(),
             parse: matches(self.parse_predicted?, self.parse_right?, self.parse_right?),
@@ -237,12 +225,7 @@ impl Scored {
 
     /// The strict matches.
     pub fn matches(&self) -> Matches {
-        Matches {
-            gold: self.gold,
-            predicted: self.predicted,
-            found: self.strict,
-            right: self.strict,
-        }
+        Matches { gold: self.gold, predicted: self.predicted, found: self.strict, right: self.strict }
     }
 
     /// The same scores with these matches.
@@ -308,16 +291,9 @@ pub(crate) fn prediction(record: &Record) -> Prediction {
             // No entity of its own stands behind these: the outcome and the copy failures tell of them.
             FaultKind::Syntax | FaultKind::CopyFailed | FaultKind::Duplicate | FaultKind::NotDecoded => return None,
         };
-        Some(ScoredFault {
-            kind,
-            label: fault.label.clone(),
-        })
+        Some(ScoredFault { kind, label: fault.label.clone() })
     });
-    Prediction {
-        outcome,
-        faults: faults.collect(),
-        entities: record.entities.clone(),
-    }
+    Prediction { outcome, faults: faults.collect(), entities: record.entities.clone() }
 }
 
 /// Scores a plan's records, with the leniencies: for these an output is read again beside its document.
@@ -339,21 +315,15 @@ impl<'a> Grader<'a> {
         let mut documents = HashMap::new();
         for corpus in &plan.corpora {
             for format in &plan.formats {
-                let compiled = Program::passes(format, &corpus.schema).map_err(|source| RunError::Compile {
-                    format: format.name.clone(),
-                    source: Box::new(source),
-                })?;
+                let compiled = Program::passes(format, &corpus.schema)
+                    .map_err(|source| RunError::Compile { format: format.name.clone(), source: Box::new(source) })?;
                 programs.insert((corpus.name.as_str(), format.name.as_str()), compiled);
             }
             for document in &corpus.documents {
                 documents.insert((corpus.name.as_str(), document.id.as_str()), document);
             }
         }
-        Ok(Grader {
-            plan,
-            programs,
-            documents,
-        })
+        Ok(Grader { plan, programs, documents })
     }
 
     /// The scores of records, in their order. Outputs that are no longer of the plan have no leniencies.
@@ -393,19 +363,12 @@ fn leniencies(record: &Record, strict: Matches, programs: &[Arc<Program>], docum
         let entities = record.entities.clone();
         let strays = strict.predicted.saturating_sub(entities.len());
         let same = Lenient { entities, strays };
-        all = LenientReadings {
-            parse: same.clone(),
-            copy: same.clone(),
-            count: same,
-        };
+        all = LenientReadings { parse: same.clone(), copy: same.clone(), count: same };
     } else {
         for (program, output) in programs.iter().zip(outputs) {
             let read = program.read_leniently(text, output.as_bytes());
-            for (sum, part) in [
-                (&mut all.parse, read.parse),
-                (&mut all.copy, read.copy),
-                (&mut all.count, read.count),
-            ] {
+            for (sum, part) in [(&mut all.parse, read.parse), (&mut all.copy, read.copy), (&mut all.count, read.count)]
+            {
                 sum.entities.extend(part.entities);
                 sum.strays += part.strays;
             }
@@ -434,19 +397,13 @@ mod tests {
         record.output = "SECRET".into();
         record.passes = vec!["SECRET".into()];
         record.preamble = Some("SECRET".into());
-        record.errors = vec![Fault {
-            kind: FaultKind::NotInDocument,
-            label: Some("SECRET".into()),
-            message: "SECRET".into(),
-        }];
+        record.errors =
+            vec![Fault { kind: FaultKind::NotInDocument, label: Some("SECRET".into()), message: "SECRET".into() }];
         record.times.wall_s = 0.123_456_789;
         let scored = Scored::of(&record, &Schema::new(["Disease"]));
         assert_eq!((scored.gold, scored.predicted, scored.strict), (2, 3, 1));
         assert_eq!((scored.exact, scored.overlapping, scored.type_), (1, 1, 2));
-        assert_eq!(
-            (scored.not_in_document, scored.syntax, scored.wall_s),
-            (1, 0, 0.123_457)
-        );
+        assert_eq!((scored.not_in_document, scored.syntax, scored.wall_s), (1, 0, 0.123_457));
         assert_eq!((scored.cell(), scored.leniencies()), (record.cell.clone(), None));
         let line = serde_json::to_string(&scored).unwrap();
         assert!(!line.contains("SECRET"), "{line}");

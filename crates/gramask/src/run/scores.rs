@@ -72,11 +72,7 @@ impl Scores {
     /// When the file cannot be read.
     pub fn open(folder: &Path) -> Result<Scores, ScoresError> {
         let path = folder.join("scores.csv");
-        let mut scores = Scores {
-            path: path.clone(),
-            lines: Vec::new(),
-            places: HashMap::new(),
-        };
+        let mut scores = Scores { path: path.clone(), lines: Vec::new(), places: HashMap::new() };
         if path.exists() {
             for line in read_scores(&path)? {
                 scores.add(line, &path)?;
@@ -91,11 +87,7 @@ impl Scores {
     /// When the `run.json` beside the file is missing or has other settings; when the file cannot be read, or has another output
     /// of a document that is there already.
     pub fn import(&mut self, path: &Path, run: &RunFile, plan: &Plan) -> Result<usize, ScoresError> {
-        let path = if path.is_dir() {
-            path.join("scores.csv")
-        } else {
-            path.to_path_buf()
-        };
+        let path = if path.is_dir() { path.join("scores.csv") } else { path.to_path_buf() };
         run.goes_on_from(path.parent().unwrap_or(Path::new("")))?;
         let cells: HashSet<Cell> = plan.experiment.cells().into_iter().collect();
         let mut count = 0;
@@ -119,11 +111,7 @@ impl Scores {
             Some(&at) if self.lines[at].same_output(&line) => {}
             Some(_) => {
                 let (cell, document) = place;
-                return Err(ScoresError::Differs {
-                    path: from.to_path_buf(),
-                    document,
-                    cell: Box::new(cell),
-                });
+                return Err(ScoresError::Differs { path: from.to_path_buf(), document, cell: Box::new(cell) });
             }
         }
         Ok(())
@@ -173,11 +161,7 @@ impl Scores {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self) -> Result<(), ScoresError> {
-        let fail = |source| ScoresError::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        };
+        let fail = |source| ScoresError::Io { action: "write", path: self.path.clone(), source };
         let mut writer = csv::Writer::from_writer(Vec::new());
         for line in &self.lines {
             writer.serialize(line).map_err(|error| fail(error.into()))?;
@@ -185,9 +169,7 @@ impl Scores {
         let bytes = writer.into_inner().map_err(|error| fail(error.into_error()))?;
         // Written beside and moved: a stop leaves the old file or the new one.
         let beside = self.path.with_extension("csv.part");
-        std::fs::write(&beside, bytes)
-            .and_then(|()| std::fs::rename(&beside, &self.path))
-            .map_err(fail)
+        std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &self.path)).map_err(fail)
     }
 }
 
@@ -196,10 +178,7 @@ impl Scores {
 /// # Errors
 /// When it cannot be read, or a line is no score.
 pub fn read_scores(path: &Path) -> Result<Vec<Scored>, ScoresError> {
-    let line = |source| ScoresError::Line {
-        path: path.to_path_buf(),
-        source,
-    };
+    let line = |source| ScoresError::Line { path: path.to_path_buf(), source };
     let file = std::fs::File::open(path).map_err(|source| ScoresError::Io {
         action: "read",
         path: path.to_path_buf(),

@@ -94,27 +94,16 @@ impl RunFile {
     /// When the folder holds another run.
     pub fn claim(&self, folder: &Path) -> Result<(), SettingsError> {
         let path = folder.join("run.json");
-        let fail = |action, path: &Path, source| SettingsError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        };
+        let fail = |action, path: &Path, source| SettingsError::Io { action, path: path.to_path_buf(), source };
         std::fs::create_dir_all(folder).map_err(|source| fail("create", folder, source))?;
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if ["records.jsonl", "scores.csv"]
-                    .iter()
-                    .any(|name| folder.join(name).exists())
-                {
-                    return Err(SettingsError::Orphan {
-                        folder: folder.to_path_buf(),
-                    });
+                if ["records.jsonl", "scores.csv"].iter().any(|name| folder.join(name).exists()) {
+                    return Err(SettingsError::Orphan { folder: folder.to_path_buf() });
                 }
-                let json = serde_json::to_string_pretty(self).map_err(|source| SettingsError::Json {
-                    path: path.clone(),
-                    source,
-                })?;
+                let json = serde_json::to_string_pretty(self)
+                    .map_err(|source| SettingsError::Json { path: path.clone(), source })?;
                 // Written beside and moved: a stop leaves no half of it.
                 let beside = folder.join("run.json.part");
                 std::fs::write(&beside, json + "\n").map_err(|source| fail("write", &beside, source))?;
@@ -127,18 +116,11 @@ impl RunFile {
         compare("settings", &there.settings, &self.settings, &mut differences);
         if there.shard != self.shard {
             let named = |shard: Option<Shard>| shard.map_or("not given".to_string(), |shard| shard.to_string());
-            differences.push(format!(
-                "shard is {} there and {} here",
-                named(there.shard),
-                named(self.shard)
-            ));
+            differences.push(format!("shard is {} there and {} here", named(there.shard), named(self.shard)));
         }
         match differences.is_empty() {
             true => Ok(()),
-            false => Err(SettingsError::Differs {
-                folder: folder.to_path_buf(),
-                differences: list(differences),
-            }),
+            false => Err(SettingsError::Differs { folder: folder.to_path_buf(), differences: list(differences) }),
         }
     }
 
@@ -176,10 +158,7 @@ impl RunFile {
         compare("settings", &other.settings, &self.settings, &mut differences);
         match differences.is_empty() {
             true => Ok(()),
-            false => Err(SettingsError::Differs {
-                folder: folder.to_path_buf(),
-                differences: list(differences),
-            }),
+            false => Err(SettingsError::Differs { folder: folder.to_path_buf(), differences: list(differences) }),
         }
     }
 
@@ -200,10 +179,7 @@ impl RunFile {
         );
         match differences.is_empty() {
             true => Ok(()),
-            false => Err(SettingsError::Foreign {
-                path: folder.join("run.json"),
-                differences: list(differences),
-            }),
+            false => Err(SettingsError::Foreign { path: folder.join("run.json"), differences: list(differences) }),
         }
     }
 }
@@ -225,10 +201,7 @@ fn shared(settings: &Value, other: &Value) -> Value {
     for place in ["model_sha256", "format_sha256", "corpus_sha256"] {
         common(shared.get_mut(place), other.get(place));
     }
-    common(
-        shared.pointer_mut("/experiment/strategies"),
-        other.pointer("/experiment/strategies"),
-    );
+    common(shared.pointer_mut("/experiment/strategies"), other.pointer("/experiment/strategies"));
     shared
 }
 
@@ -277,9 +250,7 @@ fn short(value: &Value) -> String {
 
 /// The time now, in UTC, as `2026-11-22T13:00:00Z`.
 pub fn now() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     date(seconds)
 }
 
@@ -295,12 +266,7 @@ fn date(seconds: u64) -> String {
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 #[cfg(test)]
@@ -328,24 +294,14 @@ mod tests {
         let first = run_file(json!({"budget": 96, "corpora": [{"name": "mini", "limit": 5}], "device": "flex"}));
         first.claim(&at).unwrap();
         let text = std::fs::read_to_string(at.join("run.json")).unwrap();
-        let later = RunFile {
-            date: "later".into(),
-            ..first.clone()
-        };
+        let later = RunFile { date: "later".into(), ..first.clone() };
         later.claim(&at).unwrap();
-        assert_eq!(
-            std::fs::read_to_string(at.join("run.json")).unwrap(),
-            text,
-            "going on changes nothing"
-        );
+        assert_eq!(std::fs::read_to_string(at.join("run.json")).unwrap(), text, "going on changes nothing");
 
         let other = run_file(json!({"budget": 128, "corpora": [{"name": "mini"}], "device": "flex"}));
         let error = other.claim(&at).unwrap_err().to_string();
         assert!(error.contains("settings.budget is 96 there and 128 here"), "{error}");
-        assert!(
-            error.contains("settings.corpora[0].limit is 5 there and not given here"),
-            "{error}"
-        );
+        assert!(error.contains("settings.corpora[0].limit is 5 there and not given here"), "{error}");
         assert!(!error.contains("device") && error.contains("--out"), "{error}");
 
         std::fs::write(at.join("records.jsonl"), "").unwrap();
@@ -365,25 +321,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = settings(json!(["a"]), json!({"a": "1"}), 9);
         first.claim(folder.path()).unwrap();
-        settings(json!(["a", "b"]), json!({"a": "1", "b": "2"}), 9)
-            .goes_on_from(folder.path())
-            .unwrap();
-        settings(json!(["b"]), json!({"b": "2"}), 9)
-            .goes_on_from(folder.path())
-            .unwrap();
-        let error = settings(json!(["a"]), json!({"a": "other"}), 8)
-            .goes_on_from(folder.path())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("format_sha256.a") && error.contains("budget is 9 there and 8 here"),
-            "{error}"
-        );
+        settings(json!(["a", "b"]), json!({"a": "1", "b": "2"}), 9).goes_on_from(folder.path()).unwrap();
+        settings(json!(["b"]), json!({"b": "2"}), 9).goes_on_from(folder.path()).unwrap();
+        let error =
+            settings(json!(["a"]), json!({"a": "other"}), 8).goes_on_from(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("format_sha256.a") && error.contains("budget is 9 there and 8 here"), "{error}");
 
-        let part = RunFile {
-            shard: Some("2/3".parse().unwrap()),
-            ..first
-        };
+        let part = RunFile { shard: Some("2/3".parse().unwrap()), ..first };
         let error = part.claim(folder.path()).unwrap_err().to_string();
         assert!(error.contains("shard is not given there and 2/3 here"), "{error}");
     }

@@ -38,9 +38,7 @@ impl FromStr for Shard {
     type Err = NoShard;
 
     fn from_str(text: &str) -> Result<Self, NoShard> {
-        let parsed = text
-            .split_once('/')
-            .and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        let parsed = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         match parsed {
             Some((number, of)) if (1..=of).contains(&number) => Ok(Shard { number, of }),
             _ => Err(NoShard { text: text.into() }),
@@ -76,22 +74,13 @@ mod tests {
         for place in 0..20 {
             assert_eq!(parts.iter().filter(|part| part.has(place)).count(), 1);
         }
-        assert_eq!(
-            (parts[1].to_string(), parts[1].folder()),
-            ("2/3".into(), "2-of-3".into())
-        );
+        assert_eq!((parts[1].to_string(), parts[1].folder()), ("2/3".into(), "2-of-3".into()));
         assert_eq!("3/16".parse::<Shard>().unwrap().folder(), "03-of-16");
         let json = serde_json::to_string(&parts[0]).unwrap();
-        assert_eq!(
-            (json.as_str(), serde_json::from_str::<Shard>(&json).unwrap()),
-            ("\"1/3\"", parts[0])
-        );
+        assert_eq!((json.as_str(), serde_json::from_str::<Shard>(&json).unwrap()), ("\"1/3\"", parts[0]));
         for wrong in ["0/3", "4/3", "3", "a/b", "-1/3", "1/0", ""] {
             let error = wrong.parse::<Shard>().unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("`{wrong}`")) && error.contains("3/16"),
-                "{error}"
-            );
+            assert!(error.contains(&format!("`{wrong}`")) && error.contains("3/16"), "{error}");
         }
     }
 }

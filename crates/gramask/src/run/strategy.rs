@@ -102,10 +102,7 @@ impl Workshop {
             // What is repaired is the output: see `judge_as`.
             StrategyChoice::Unconstrained | StrategyChoice::Repair => Box::new(Unconstrained),
             StrategyChoice::Retry(retry) => {
-                let again = Sampling {
-                    temperature: retry.temperature as f32,
-                    ..self.sampling
-                };
+                let again = Sampling { temperature: retry.temperature as f32, ..self.sampling };
                 let (program, text) = (task.program.clone(), task.text.clone());
                 let reads = move |output: &str| program.read(&text, output.as_bytes()).is_ok();
                 Box::new(Retry::new(retry.n, None, again, reads, self.table.clone()))
@@ -114,18 +111,9 @@ impl Workshop {
             StrategyChoice::Lazy => Box::new(Lazy::new(constraint()?)),
             StrategyChoice::Jump(jump) => Box::new(Jump::new(constraint()?, cutter()).scored(jump.scored)),
             StrategyChoice::Draft(draft) => {
-                let drafts = Drafts {
-                    most: draft.most,
-                    ..Drafts::default()
-                };
+                let drafts = Drafts { most: draft.most, ..Drafts::default() };
                 let history = task.prompt.as_bytes();
-                Box::new(Draft::new(
-                    constraint()?,
-                    cutter(),
-                    drafts,
-                    history,
-                    task.habits.clone(),
-                ))
+                Box::new(Draft::new(constraint()?, cutter(), drafts, history, task.habits.clone()))
             }
             StrategyChoice::FreeThenMasked(free) => {
                 Box::new(FreeThenMasked::new(constraint()?, cutter(), &free.trigger, free.free))
@@ -139,18 +127,12 @@ impl Workshop {
                     LevelName::None => {
                         Box::new(Beam::unconstrained(beam.k).with_alpha(beam.alpha).stopping(stop)) as Box<dyn Strategy>
                     }
-                    _ => Box::new(
-                        Beam::masked(constraint()?, beam.k)
-                            .with_alpha(beam.alpha)
-                            .stopping(stop),
-                    ),
+                    _ => Box::new(Beam::masked(constraint()?, beam.k).with_alpha(beam.alpha).stopping(stop)),
                 }
             }
-            StrategyChoice::AlignedAsap(asap) => Box::new(Asap::new(
-                constraint()?,
-                asap.iterations,
-                self.samples(asap.temperature),
-            )),
+            StrategyChoice::AlignedAsap(asap) => {
+                Box::new(Asap::new(constraint()?, asap.iterations, self.samples(asap.temperature)))
+            }
             StrategyChoice::AlignedSmc(smc) => {
                 let particles = Particles::new(constraint()?, smc.particles, self.samples(smc.temperature));
                 Box::new(particles.with_threshold(smc.resample))

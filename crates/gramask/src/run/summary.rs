@@ -131,9 +131,7 @@ const SAMPLES: (usize, u64) = (2_000, 1);
 /// The figures of a cell, from its records; those of other cells are passed over. What compares cells is left open: see
 /// [`Row::changed_documents`].
 pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<Item = &'a Record>) -> Row {
-    let of_cell = records
-        .into_iter()
-        .filter(|record| record.cell.seedless() == cell.seedless());
+    let of_cell = records.into_iter().filter(|record| record.cell.seedless() == cell.seedless());
     let scored: Vec<Scored> = of_cell.map(|record| Scored::of(record, schema)).collect();
     summarise_scores(cell, &scored)
 }
@@ -142,10 +140,7 @@ pub fn summarise<'a>(cell: &Cell, schema: &Schema, records: impl IntoIterator<It
 /// not matter.
 pub fn summarise_scores<'a>(cell: &Cell, scored: impl IntoIterator<Item = &'a Scored>) -> Row {
     let cell = cell.seedless();
-    let mut of_cell: Vec<&Scored> = scored
-        .into_iter()
-        .filter(|scored| scored.cell().seedless() == cell)
-        .collect();
+    let mut of_cell: Vec<&Scored> = scored.into_iter().filter(|scored| scored.cell().seedless() == cell).collect();
     // Sums of floating-point numbers, and bootstrap samples, depend on an order.
     of_cell.sort_by(|a, b| (a.seed, &a.document).cmp(&(b.seed, &b.document)));
     let mut sums = Sums::default();
@@ -371,9 +366,7 @@ pub fn to_csv(rows: &[Row]) -> Result<String, csv::Error> {
     for row in rows {
         writer.serialize(row.rounded())?;
     }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| csv::Error::from(error.into_error()))?;
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

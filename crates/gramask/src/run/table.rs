@@ -48,11 +48,7 @@ fn draw(rows: &[Row], columns: &[Column<'_>], gap: (u16, u16)) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     let aligned = |column: &Column<'_>, text: String| {
-        let side = if column.text {
-            CellAlignment::Left
-        } else {
-            CellAlignment::Right
-        };
+        let side = if column.text { CellAlignment::Left } else { CellAlignment::Right };
         Cell::new(text).set_alignment(side)
     };
     table.set_header(columns.iter().map(|column| aligned(column, column.head.into())));
@@ -85,12 +81,7 @@ fn columns<'a>(rows: &'a [Row]) -> Vec<Column<'a>> {
     let strategies = rows.iter().any(|row| !plain(row));
     let mut columns: Vec<Column<'a>> = Vec::new();
     let mut name = |shown: bool, head, cell: fn(&Row) -> String| {
-        columns.extend(shown.then(|| Column {
-            head,
-            spare: 0,
-            text: true,
-            cell: Box::new(cell),
-        }));
+        columns.extend(shown.then(|| Column { head, spare: 0, text: true, cell: Box::new(cell) }));
     };
     name(several(|row| &row.model), "model", |row| row.model.clone());
     name(several(|row| &row.corpus), "corpus", |row| row.corpus.clone());
@@ -103,40 +94,23 @@ fn columns<'a>(rows: &'a [Row]) -> Vec<Column<'a>> {
             0 => "-".into(),
             _ => cell(row),
         };
-        columns.extend(shown.then(|| Column {
-            head,
-            spare,
-            text: false,
-            cell: Box::new(cell),
-        }));
+        columns.extend(shown.then(|| Column { head, spare, text: false, cell: Box::new(cell) }));
     };
     let any = |value: fn(&Row) -> f64| rows.iter().any(|row| value(row) != 0.0);
     number(true, "parse\n%", 0, |row| percent(row.parse_rate));
     number(true, "F1", 0, |row| format!("{:.2}", 100.0 * row.f1));
-    number(true, "95 %", 6, |row| {
-        format!("{:.1}-{:.1}", 100.0 * row.f1_low, 100.0 * row.f1_high)
-    });
-    number(any(|row| row.seeds.saturating_sub(1) as f64), "seeds", 0, |row| {
-        row.seeds.to_string()
-    });
+    number(true, "95 %", 6, |row| format!("{:.1}-{:.1}", 100.0 * row.f1_low, 100.0 * row.f1_high));
+    number(any(|row| row.seeds.saturating_sub(1) as f64), "seeds", 0, |row| row.seeds.to_string());
     number(true, "P", 8, |row| format!("{:.2}", 100.0 * row.precision));
     number(true, "R", 8, |row| format!("{:.2}", 100.0 * row.recall));
     number(true, "not in\ndoc %", 5, |row| percent(row.not_in_document_rate));
-    number(any(|row| row.copy_failure_rate), "copy\nfailed %", 6, |row| {
-        percent(row.copy_failure_rate)
-    });
+    number(any(|row| row.copy_failure_rate), "copy\nfailed %", 6, |row| percent(row.copy_failure_rate));
     number(true, "cut\noff %", 7, |row| percent(row.truncation_rate));
     number(true, "tok/s", 0, |row| format!("{:.1}", row.tokens_per_second));
     number(true, "docs/s", 0, |row| format!("{:.2}", row.documents_per_second));
-    number(true, "mask\nms/tok", 4, |row| {
-        masked(row, Some(format!("{:.4}", row.mask_us_per_token / 1000.0)))
-    });
-    number(any(|row| row.forced_rate), "forced\n%", 0, |row| {
-        percent(row.forced_rate)
-    });
-    number(any(|row| row.drafted_rate), "drafted\n%", 0, |row| {
-        percent(row.drafted_rate)
-    });
+    number(true, "mask\nms/tok", 4, |row| masked(row, Some(format!("{:.4}", row.mask_us_per_token / 1000.0))));
+    number(any(|row| row.forced_rate), "forced\n%", 0, |row| percent(row.forced_rate));
+    number(any(|row| row.drafted_rate), "drafted\n%", 0, |row| percent(row.drafted_rate));
     number(any(|row| row.removed_mass.unwrap_or(0.0)), "removed\n%", 0, |row| {
         masked(row, row.removed_mass.filter(|_| row.all_known()).map(percent))
     });
@@ -144,23 +118,13 @@ fn columns<'a>(rows: &'a [Row]) -> Vec<Column<'a>> {
         masked(row, row.log_weight.map(|weight| format!("{weight:.2}")))
     });
     number(any(|row| row.changed_best_per_output), "arg-max\nchanged", 3, |row| {
-        masked(
-            row,
-            (row.known_steps > 0).then(|| format!("{:.2}", row.changed_best_per_output)),
-        )
+        masked(row, (row.known_steps > 0).then(|| format!("{:.2}", row.changed_best_per_output)))
     });
-    number(
-        any(|row| row.non_canonical_rate.unwrap_or(0.0)),
-        "non-\ncanon. %",
-        2,
-        |row| row.non_canonical_rate.map_or("-".into(), percent),
-    );
-    let changed = rows
-        .iter()
-        .any(|row| row.changed_documents.is_some_and(|count| count > 0));
-    number(changed, "docs\nchanged", 0, |row| {
-        row.changed_documents.map_or("-".into(), |count| count.to_string())
+    number(any(|row| row.non_canonical_rate.unwrap_or(0.0)), "non-\ncanon. %", 2, |row| {
+        row.non_canonical_rate.map_or("-".into(), percent)
     });
+    let changed = rows.iter().any(|row| row.changed_documents.is_some_and(|count| count > 0));
+    number(changed, "docs\nchanged", 0, |row| row.changed_documents.map_or("-".into(), |count| count.to_string()));
     columns
 }
 
@@ -188,10 +152,7 @@ mod tests {
 
     #[test]
     fn a_row_is_a_line_and_exact_rates_are_told_from_rounded_ones() {
-        assert_eq!(
-            (percent(0.99999), percent(1.0), percent(0.00001)),
-            ("99.99".into(), "100".into(), "0.01".into())
-        );
+        assert_eq!((percent(0.99999), percent(1.0), percent(0.00001)), ("99.99".into(), "100".into(), "0.01".into()));
         assert_eq!((percent(0.0), percent(0.123)), ("0".into(), "12.30".into()));
         let schema = Schema::new(["Disease"]);
         let mut rows: Vec<Row> = [LevelName::None, LevelName::Grounded]
@@ -200,29 +161,20 @@ mod tests {
             .map(|record| summarise(&record.cell, &schema, [record]))
             .collect();
         let text = table(&rows);
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| line.contains("none") || line.contains("grounded"))
-            .collect();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("none") || line.contains("grounded")).collect();
         assert_eq!(lines.len(), 2, "{text}");
-        assert!(
-            lines[0].contains("json-list") && !lines[1].contains("json-list"),
-            "{text}"
-        );
+        assert!(lines[0].contains("json-list") && !lines[1].contains("json-list"), "{text}");
         assert!(lines[1].contains("100") && lines[1].contains("0.0015"), "{text}");
         // What is the same, zero or unknown everywhere has no column.
-        for head in [
-            "corpus", "model", "strategy", "copy", "forced", "drafted", "removed", "weight", "canon", "changed",
-        ] {
+        for head in
+            ["corpus", "model", "strategy", "copy", "forced", "drafted", "removed", "weight", "canon", "changed"]
+        {
             assert!(!text.contains(head), "{head}: {text}");
         }
         rows[1].documents = 0;
         let text = table(&rows);
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("grounded")).collect();
-        assert!(
-            lines[0].contains('-') && !lines[0].contains("0.00"),
-            "no figure of no document: {text}"
-        );
+        assert!(lines[0].contains('-') && !lines[0].contains("0.00"), "no figure of no document: {text}");
     }
 
     /// Rows of all strategies with all that strategies can do.
@@ -257,9 +209,7 @@ mod tests {
     fn what_strategies_did_has_columns_and_the_table_stays_readable() {
         let mut rows = full();
         let text = table(&rows);
-        for head in [
-            "strategy", "forced", "drafted", "removed", "weight", "arg-max", "canon", "changed", "docs/s",
-        ] {
+        for head in ["strategy", "forced", "drafted", "removed", "weight", "arg-max", "canon", "changed", "docs/s"] {
             assert!(text.contains(head), "{head}: {text}");
         }
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_string();
@@ -270,17 +220,11 @@ mod tests {
         assert_eq!(of_lazy[of_lazy.len() - 5], "-", "known of a part of the steps: {text}");
         assert!(!line("retry").contains("12.34 "), "no mask at level none: {text}");
         assert_eq!(line("unconstrained").matches("inline-bracket").count(), 1);
-        assert!(
-            !line("repair").contains("inline-bracket") && !line("repair").contains("none"),
-            "{text}"
-        );
+        assert!(!line("repair").contains("inline-bracket") && !line("repair").contains("none"), "{text}");
 
         let width = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(width(&text) <= WIDEST, "{}", width(&text));
-        assert!(
-            text.contains("cut") && !text.contains(" P "),
-            "precision goes first: {text}"
-        );
+        assert!(text.contains("cut") && !text.contains(" P "), "precision goes first: {text}");
         // Two corpora and two models leave still less room.
         let other = rows.clone().into_iter().map(|row| Row {
             corpus: "ncbi-disease".into(),
@@ -290,9 +234,6 @@ mod tests {
         rows.extend(other);
         let text = table(&rows);
         assert!(width(&text) <= WIDEST, "{} columns: {text}", width(&text));
-        assert!(
-            !text.contains("cut") && text.contains("F1") && text.contains("weight"),
-            "{text}"
-        );
+        assert!(!text.contains("cut") && text.contains("F1") && text.contains("weight"), "{text}");
     }
 }

@@ -128,10 +128,7 @@ mod tests {
                 kept_log_mass: 0.25f64.ln(),
                 entropy: 1.0,
                 changed_best: true,
-                wanted: Some(Wanted {
-                    token: 258,
-                    log_probability: -0.5,
-                }),
+                wanted: Some(Wanted { token: 258, log_probability: -0.5 }),
             }),
         });
         let known = token(1, &record, &table);
@@ -144,18 +141,13 @@ mod tests {
         let line = serde_json::to_string(&known).unwrap();
         assert!(line.starts_with("{\"pass\":1,"), "{line}");
         assert_eq!(serde_json::from_str::<TraceToken>(&line).unwrap(), known);
-        assert_eq!(
-            token(0, &TokenRecord::unscored(END, Chosen::Forced), &table).text,
-            "<end>"
-        );
+        assert_eq!(token(0, &TokenRecord::unscored(END, Chosen::Forced), &table).text, "<end>");
     }
 
     #[test]
     fn a_constraint_says_what_it_forced_and_how_much_it_allowed() {
         let table = table(&[]);
-        let records = b"-a]"
-            .iter()
-            .map(|&byte| TokenRecord::unscored(byte.into(), Chosen::Sampled));
+        let records = b"-a]".iter().map(|&byte| TokenRecord::unscored(byte.into(), Chosen::Sampled));
         let mut tokens: Vec<TraceToken> = records.map(|record| token(1, &record, &table)).collect();
         let mut constraint = MockConstraint::new(table.clone(), &["a]", "b!"]);
         follow(&mut tokens, 0, 0, &mut constraint);

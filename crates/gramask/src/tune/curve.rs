@@ -55,10 +55,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TuneError
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let wrong = |error: csv::Error| TuneError::Table {
-        path: path.into(),
-        message: error.to_string(),
-    };
+    let wrong = |error: csv::Error| TuneError::Table { path: path.into(), message: error.to_string() };
     let mut reader = csv::Reader::from_path(path).map_err(wrong)?;
     reader.deserialize().collect::<Result<_, _>>().map_err(wrong)
 }
@@ -66,10 +63,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TuneError
 /// Writes all rows of a table at one stroke.
 pub(super) fn write<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TuneError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let wrong = |message: String| TuneError::Table {
-        path: path.into(),
-        message,
-    };
+    let wrong = |message: String| TuneError::Table { path: path.into(), message };
     for row in rows {
         writer.serialize(row).map_err(|error| wrong(error.to_string()))?;
     }
@@ -85,10 +79,7 @@ const WINDOW: f64 = 20.0;
 /// Draws loss and F1 over the steps.
 pub(super) fn draw(path: &Path, points: &[Point], scores: &[Score]) -> Result<(), TuneError> {
     let Some(last) = points.last() else { return Ok(()) };
-    plot(path, points, scores, last.step).map_err(|message| TuneError::Plot {
-        path: path.into(),
-        message,
-    })
+    plot(path, points, scores, last.step).map_err(|message| TuneError::Plot { path: path.into(), message })
 }
 
 fn plot(path: &Path, points: &[Point], scores: &[Score], last: usize) -> Result<(), String> {
@@ -106,13 +97,9 @@ fn plot(path: &Path, points: &[Point], scores: &[Score], last: usize) -> Result<
         .build_cartesian_2d(0..last, (lowest..highest).log_scale())
         .map_err(|e| fail(&e))?;
     let mut mesh = loss.configure_mesh();
-    mesh.light_line_style(WHITE)
-        .x_desc("step")
-        .draw()
-        .map_err(|e| fail(&e))?;
+    mesh.light_line_style(WHITE).x_desc("step").draw().map_err(|e| fail(&e))?;
     let each = points.iter().map(|p| (p.step, p.loss.max(lowest)));
-    loss.draw_series(LineSeries::new(each, RGBColor(190, 200, 210)))
-        .map_err(|e| fail(&e))?;
+    loss.draw_series(LineSeries::new(each, RGBColor(190, 200, 210))).map_err(|e| fail(&e))?;
     let mut mean: Option<f64> = None;
     let smooth: Vec<_> = points
         .iter()
@@ -122,8 +109,7 @@ fn plot(path: &Path, points: &[Point], scores: &[Score], last: usize) -> Result<
             (p.step, next.max(lowest))
         })
         .collect();
-    loss.draw_series(LineSeries::new(smooth, RGBColor(0, 90, 160).stroke_width(2)))
-        .map_err(|e| fail(&e))?;
+    loss.draw_series(LineSeries::new(smooth, RGBColor(0, 90, 160).stroke_width(2))).map_err(|e| fail(&e))?;
 
     let mut f1 = ChartBuilder::on(&lower)
         .caption("strict F1 in validation", ("sans-serif", 16))
@@ -133,10 +119,7 @@ fn plot(path: &Path, points: &[Point], scores: &[Score], last: usize) -> Result<
         .build_cartesian_2d(0..last, 0.0..1.0f64)
         .map_err(|e| fail(&e))?;
     let mut mesh = f1.configure_mesh();
-    mesh.light_line_style(WHITE)
-        .x_desc("step")
-        .draw()
-        .map_err(|e| fail(&e))?;
+    mesh.light_line_style(WHITE).x_desc("step").draw().map_err(|e| fail(&e))?;
     // Okabe and Ito's colours, told apart by all eyes; levels by the size of the marks.
     const COLOURS: [RGBColor; 8] = [
         RGBColor(0, 114, 178),

@@ -49,23 +49,14 @@ impl Data {
         let prompts = Prompts::new(tokenizer.clone(), checkpoint.chat.clone());
         // `TokenTable::of` made sure that there is one.
         let end = table.end_tokens().first().copied().unwrap_or_default();
-        let mut data = Data {
-            examples: vec![Vec::new(); formats.len()],
-            too_long: 0,
-            unwritable: 0,
-            unexpressed: 0,
-        };
+        let mut data = Data { examples: vec![Vec::new(); formats.len()], too_long: 0, unwritable: 0, unexpressed: 0 };
         for (format, examples) in formats.iter().zip(&mut data.examples) {
             if format.grammar.directives.pass_label {
-                return Err(TuneError::Passes {
-                    format: format.name.clone(),
-                });
+                return Err(TuneError::Passes { format: format.name.clone() });
             }
             for corpus in corpora {
-                let program = Program::compile(format, &corpus.schema).map_err(|source| TuneError::Compile {
-                    format: format.name.clone(),
-                    source: Box::new(source),
-                })?;
+                let program = Program::compile(format, &corpus.schema)
+                    .map_err(|source| TuneError::Compile { format: format.name.clone(), source: Box::new(source) })?;
                 let prompter = prompts.prompter(&program, &[])?;
                 for document in &corpus.documents {
                     let Ok(written) = program.write(&document.text, &document.entities) else {
@@ -85,9 +76,7 @@ impl Data {
         }
         match data.examples.iter().flatten().any(Option::is_some) {
             true => Ok(data),
-            false => Err(TuneError::NoExample {
-                longest: tuning.training.longest,
-            }),
+            false => Err(TuneError::NoExample { longest: tuning.training.longest }),
         }
     }
 
@@ -135,10 +124,7 @@ pub fn packs(group: &[&Example], most: usize) -> Result<Vec<Pack>, TuneError> {
     let mut held: Vec<Sequence<'_>> = Vec::new();
     let mut last = None;
     for example in group {
-        held.push(Sequence {
-            prompt: &example.prompt,
-            output: &example.output,
-        });
+        held.push(Sequence { prompt: &example.prompt, output: &example.output });
         let pack = Pack::new(&held)?;
         match last.take() {
             Some(before) if pack.len() > most => {
@@ -163,21 +149,11 @@ mod tests {
             output: vec![document as u32, 0],
         };
         let examples = (0..formats).map(|f| (0..documents).map(|d| Some(example(f, d))).collect());
-        Data {
-            examples: examples.collect(),
-            too_long: 0,
-            unwritable: 0,
-            unexpressed: 0,
-        }
+        Data { examples: examples.collect(), too_long: 0, unwritable: 0, unexpressed: 0 }
     }
 
     fn training() -> Training {
-        Training {
-            batch: 4,
-            group: 2,
-            epochs: 2,
-            ..Training::default()
-        }
+        Training { batch: 4, group: 2, epochs: 2, ..Training::default() }
     }
 
     #[test]
@@ -198,15 +174,8 @@ mod tests {
         let one = seen(&training());
         assert_eq!(one.len(), 2 * 20);
         assert!((0..20).all(|d| one.iter().filter(|(document, _)| *document == d).count() == 2));
-        let all = seen(&Training {
-            mix: Mix::All,
-            epochs: 1,
-            ..training()
-        });
-        assert_eq!(
-            all,
-            (0..20).flat_map(|d| (0..3).map(move |f| (d, f))).collect::<Vec<_>>()
-        );
+        let all = seen(&Training { mix: Mix::All, epochs: 1, ..training() });
+        assert_eq!(all, (0..20).flat_map(|d| (0..3).map(move |f| (d, f))).collect::<Vec<_>>());
     }
 
     #[test]
@@ -215,17 +184,8 @@ mod tests {
         let steps = |seed| format!("{:?}", data.steps(&Training { seed, ..training() }));
         assert_eq!(steps(1), steps(1));
         assert_ne!(steps(1), steps(2));
-        let two = Training {
-            epochs: 2,
-            ..training()
-        };
-        let (steps, one) = (
-            data.steps(&two),
-            data.steps(&Training {
-                epochs: 1,
-                ..training()
-            }),
-        );
+        let two = Training { epochs: 2, ..training() };
+        let (steps, one) = (data.steps(&two), data.steps(&Training { epochs: 1, ..training() }));
         assert_eq!(steps[..one.len()], one[..], "more epochs leave the first as it was");
         assert_ne!(steps[one.len()..], one[..]);
         assert_eq!(data.steps(&Training { steps: Some(3), ..two }).len(), 3);

@@ -177,10 +177,8 @@ impl Tuning {
     /// # Errors
     /// When it cannot be read, and with file, line and column for all that is wrong in it.
     pub fn read(path: &Path) -> Result<(Tuning, String), ExperimentError> {
-        let source = std::fs::read_to_string(path).map_err(|source| ExperimentError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })?;
         Ok((Tuning::parse(path, &source)?, source))
     }
 
@@ -206,14 +204,9 @@ impl Tuning {
             Some(scratch) => {
                 let span = scratch.span();
                 let scratch = scratch.into_inner();
-                scratch
-                    .validate()
-                    .map_err(|error| wrong(span.clone(), error.to_string()))?;
+                scratch.validate().map_err(|error| wrong(span.clone(), error.to_string()))?;
                 if written.weights.is_none() {
-                    return Err(wrong(
-                        span,
-                        "of a model from scratch all is learnt: add `weights = \"all\"`".into(),
-                    ));
+                    return Err(wrong(span, "of a model from scratch all is learnt: add `weights = \"all\"`".into()));
                 }
                 Some(scratch)
             }
@@ -237,9 +230,7 @@ impl Tuning {
             (None, None) => Some(Lora::default()),
         };
         let corpora = written.corpora.get_ref().iter().map(WrittenCorpus::choice);
-        let corpora = corpora
-            .collect::<Option<Vec<_>>>()
-            .filter(|corpora| !corpora.is_empty());
+        let corpora = corpora.collect::<Option<Vec<_>>>().filter(|corpora| !corpora.is_empty());
         let corpora = corpora.ok_or_else(|| {
             let message = "[[corpora]] has one corpus at least, each with a `name` or a `path`".into();
             wrong(written.corpora.span(), message)
@@ -368,20 +359,10 @@ mod tests {
                 1,
                 "`heads`",
             ),
-            (
-                "model =",
-                "scratch = { layers = 1, width = 8, heads = 2, kv_heads = 1, hidden = 8 }\nmodel =",
-                1,
-                "all",
-            ),
+            ("model =", "scratch = { layers = 1, width = 8, heads = 2, kv_heads = 1, hidden = 8 }\nmodel =", 1, "all"),
         ] {
-            let error = Tuning::parse("x.toml".as_ref(), &GOOD.replace(from, to))
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.starts_with(&format!("x.toml:{line}:")) && error.contains(words),
-                "{to}: {error}"
-            );
+            let error = Tuning::parse("x.toml".as_ref(), &GOOD.replace(from, to)).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("x.toml:{line}:")) && error.contains(words), "{to}: {error}");
         }
     }
 }

@@ -54,11 +54,7 @@ impl Prepared {
     pub fn new(tuning: Tuning, model: Model) -> Result<Prepared, TuneError> {
         let device: DeviceName = tuning.device.parse()?;
         device.open()?;
-        let formats = tuning
-            .formats
-            .iter()
-            .map(|name| Format::named(name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let formats = tuning.formats.iter().map(|name| Format::named(name)).collect::<Result<Vec<_>, _>>()?;
         let mut corpora = Vec::new();
         for choice in &tuning.corpora {
             corpora.push(PlannedCorpus::read(choice, 0, "train")?);
@@ -78,17 +74,7 @@ impl Prepared {
             }
         };
         let data = Data::new(&tuning, &checkpoint, &corpora, &formats)?;
-        Ok(Prepared {
-            tuning,
-            data,
-            model,
-            checkpoint,
-            adapter,
-            corpora,
-            formats,
-            device,
-            validation,
-        })
+        Ok(Prepared { tuning, data, model, checkpoint, adapter, corpora, formats, device, validation })
     }
 
     /// Everything needed to repeat the training, for `run.json`. `source` is the tuning file, word for word.
@@ -140,12 +126,8 @@ impl Prepared {
     pub fn train(&self, folder: &Path, watch: &mut dyn Watch, stop: &AtomicBool) -> Result<bool, TuneError> {
         let training = &self.tuning.training;
         let steps = self.data.steps(training);
-        let schedule = Schedule {
-            peak: training.rate,
-            floor: training.floor,
-            warm_up: training.warm_up,
-            steps: steps.len(),
-        };
+        let schedule =
+            Schedule { peak: training.rate, floor: training.floor, warm_up: training.warm_up, steps: steps.len() };
         let mut model = self.tunable()?;
         let mut optimiser = AdamW::new(self.tuning.optimiser, &model);
         let files = Files::of(folder);
@@ -196,10 +178,7 @@ impl Prepared {
             };
             watch.step(&point);
             points.push(point);
-            let validates = self
-                .validation
-                .as_ref()
-                .is_some_and(|(v, _)| (made + 1).is_multiple_of(v.every));
+            let validates = self.validation.as_ref().is_some_and(|(v, _)| (made + 1).is_multiple_of(v.every));
             let saves = (made + 1).is_multiple_of(training.save) || made + 1 == steps.len() || validates;
             if saves || stop.load(Ordering::Relaxed) {
                 // The curve first: of a state whose curve is longer, the rest is cut off.
@@ -268,16 +247,10 @@ impl Prepared {
             return Ok(Some(Vec::new()));
         };
         let (checkpoint, weights) = match model.lora() {
-            Some(_) => (
-                Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?,
-                None,
-            ),
+            Some(_) => (Adapter::of(model, None)?.merge(Checkpoint::open(&self.model.path)?)?, None),
             None => (self.learnt(model)?, Some("f16")),
         };
-        let placement = Placement {
-            weights: weights.map(str::to_owned),
-            ..Placement::on(self.device)
-        };
+        let placement = Placement { weights: weights.map(str::to_owned), ..Placement::on(self.device) };
         let engine = Engine::of(&self.model.name, checkpoint, &placement)?;
         let folder = folder.join("validation").join(format!("{step:06}"));
         validate(plan, engine, &folder, step, stop)
@@ -295,14 +268,7 @@ impl Prepared {
 
     /// The model as it is now, all of whose weights are learnt.
     fn learnt(&self, model: &Tunable) -> Result<Checkpoint, TuneError> {
-        let Checkpoint {
-            config,
-            tokenizer,
-            chat,
-            digest,
-            path,
-            ..
-        } = &self.checkpoint;
+        let Checkpoint { config, tokenizer, chat, digest, path, .. } = &self.checkpoint;
         Ok(Checkpoint {
             config: config.clone(),
             tensors: Box::new(model.tensors()?),

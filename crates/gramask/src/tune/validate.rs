@@ -47,16 +47,13 @@ pub(super) fn plan(tuning: &Tuning, validation: &Validation) -> Result<Plan, Tun
             strategies.insert(name.into(), toml::Table::new().into());
         }
     }
-    let corpus = tuning
-        .corpora
-        .first()
-        .map(|CorpusChoice { name, path, unit, .. }| WrittenCorpus {
-            name,
-            path: path.as_deref(),
-            split: &validation.split,
-            unit: *unit,
-            limit: validation.limit,
-        });
+    let corpus = tuning.corpora.first().map(|CorpusChoice { name, path, unit, .. }| WrittenCorpus {
+        name,
+        path: path.as_deref(),
+        split: &validation.split,
+        unit: *unit,
+        limit: validation.limit,
+    });
     let written = Written {
         name: &tuning.name,
         models: [&tuning.model],
@@ -69,10 +66,8 @@ pub(super) fn plan(tuning: &Tuning, validation: &Validation) -> Result<Plan, Tun
         strategies,
         examples: toml::Table::from_iter([("n".into(), 0.into())]),
     };
-    let source = toml::to_string(&written).map_err(|error| TuneError::Table {
-        path: "the validation's experiment".into(),
-        message: error.to_string(),
-    })?;
+    let source = toml::to_string(&written)
+        .map_err(|error| TuneError::Table { path: "the validation's experiment".into(), message: error.to_string() })?;
     let experiment = Experiment::parse("validation.toml".as_ref(), &source)?;
     Ok(Plan::new(experiment)?)
 }

@@ -8,9 +8,8 @@ impl Dice {
     pub(super) fn of(seed: u64, names: &[&str]) -> Dice {
         // FNV-1a, with a byte that no text holds between the names.
         let bytes = names.iter().flat_map(|name| name.bytes().chain([0xff]));
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash =
+            bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Dice(seed ^ hash)
     }
 

@@ -120,10 +120,7 @@ impl<'a> Follower<'a> {
         let next = self.constraint.advance(self.state, token);
         let taken = self.oracle.advance(bytes);
         if next.is_some() != taken {
-            self.tell(What::Next {
-                bytes: bytes.escape_ascii().to_string(),
-                constraint: next.is_some(),
-            });
+            self.tell(What::Next { bytes: bytes.escape_ascii().to_string(), constraint: next.is_some() });
             // One of them is somewhere else now: this walk is over.
             if taken && let Ok(oracle) = oracle(self.case) {
                 self.oracle = oracle;
@@ -157,10 +154,7 @@ impl<'a> Follower<'a> {
             self.tell(What::Empty);
         }
         if mask != exact {
-            self.tell(What::Mask {
-                only_constraint: self.only(&mask, &exact),
-                only_oracle: self.only(&exact, &mask),
-            });
+            self.tell(What::Mask { only_constraint: self.only(&mask, &exact), only_oracle: self.only(&exact, &mask) });
         }
         for _ in 0..STEPS {
             let token = dice.below(vocabulary.len()) as u32;
@@ -175,11 +169,7 @@ impl<'a> Follower<'a> {
     /// The first tokens that are in one mask and not in the other.
     fn only(&self, a: &[u32], b: &[u32]) -> Vec<String> {
         let only: Vec<u32> = a.iter().zip(b).map(|(a, b)| a & !b).collect();
-        allowed(&only)
-            .into_iter()
-            .take(NAMED)
-            .map(|token| self.name(token))
-            .collect()
+        allowed(&only).into_iter().take(NAMED).map(|token| self.name(token)).collect()
     }
 
     fn name(&self, token: u32) -> String {
@@ -225,12 +215,7 @@ mod tests {
         let program = Program::compile(&Format::named("json-list").unwrap(), &Schema::new(["Chemical"])).unwrap();
         let vocabulary = NamedVocabulary::bytes().unwrap();
         let entities = vec![Entity::new("Chemical", 0, 3)];
-        let case = |document| Case {
-            program: &program,
-            document,
-            level: Level::Grounded,
-            vocabulary: &vocabulary,
-        };
+        let case = |document| Case { program: &program, document, level: Level::Grounded, vocabulary: &vocabulary };
         let (document, other) = (Document::new("d", "IL2 x"), Document::new("o", other));
         let document = document.with_entities(entities);
         let (case, other) = (case(&document), case(&other));
@@ -251,13 +236,7 @@ mod tests {
         // The mask shows it before the token does.
         let masks = against("IL2 y", usize::MAX);
         let Difference { written, what, .. } = &masks.differences[0];
-        let What::Mask {
-            only_constraint,
-            only_oracle,
-        } = what
-        else {
-            panic!("{what:?}")
-        };
+        let What::Mask { only_constraint, only_oracle } = what else { panic!("{what:?}") };
         assert_eq!(written, r#"[{\"text\":\""#);
         assert_eq!(
             (only_constraint.as_slice(), only_oracle.as_slice()),
@@ -271,10 +250,7 @@ mod tests {
 
         // Without masks the next token that only one of them takes.
         let steps = against("CD4 x", 0);
-        let next = What::Next {
-            bytes: "I".into(),
-            constraint: true,
-        };
+        let next = What::Next { bytes: "I".into(), constraint: true };
         assert_eq!((steps.tally.differences, &steps.differences[0].what), (1, &next));
         assert_eq!(steps.tally.masks, 0);
     }

@@ -173,26 +173,12 @@ pub enum What {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Difference {
-            format,
-            level,
-            document,
-            walk,
-            written,
-            ..
-        } = self;
+        let Difference { format, level, document, walk, written, .. } = self;
         write!(f, "{format} {level}, document {document}, {walk}, behind `{written}`: ")?;
         match &self.what {
-            What::Mask {
-                only_constraint,
-                only_oracle,
-            } => {
+            What::Mask { only_constraint, only_oracle } => {
                 let list = |tokens: &[String]| {
-                    if tokens.is_empty() {
-                        "none".into()
-                    } else {
-                        tokens.join(" ")
-                    }
+                    if tokens.is_empty() { "none".into() } else { tokens.join(" ") }
                 };
                 write!(
                     f,
@@ -205,14 +191,12 @@ impl fmt::Display for Difference {
             What::Step { token, allowed: false } => write!(f, "{token} is not in the mask, but can follow"),
             What::Complete { constraint: true } => write!(f, "complete for the constraint, not for the oracle"),
             What::Complete { constraint: false } => write!(f, "complete for the oracle, not for the constraint"),
-            What::Next {
-                bytes,
-                constraint: true,
-            } => write!(f, "the constraint goes on with `{bytes}`, the oracle does not"),
-            What::Next {
-                bytes,
-                constraint: false,
-            } => write!(f, "the oracle goes on with `{bytes}`, the constraint does not"),
+            What::Next { bytes, constraint: true } => {
+                write!(f, "the constraint goes on with `{bytes}`, the oracle does not")
+            }
+            What::Next { bytes, constraint: false } => {
+                write!(f, "the oracle goes on with `{bytes}`, the constraint does not")
+            }
             What::Empty => write!(f, "the mask is empty"),
             What::Gold => write!(f, "the gold output can't go on"),
             What::NoOutput => write!(f, "the constraint knows no output, the oracle does"),
@@ -245,9 +229,7 @@ pub fn verify(case: &Case<'_>, outputs: &[&str], sample: &Sample) -> Found {
 
     // Where the gold output can't be written nothing is lost but this walk: random ones go on from the start.
     let written = program.write(&case.document.text, &case.document.entities);
-    let gold = written
-        .map(|written| case.vocabulary.tokens(&written.text))
-        .unwrap_or_default();
+    let gold = written.map(|written| case.vocabulary.tokens(&written.text)).unwrap_or_default();
     follower.along(Walk::Gold, &gold, sample.states, &mut dice);
     for walk in 0..sample.walks {
         let from = if walk % 2 == 0 { 0 } else { dice.below(gold.len() + 1) };
@@ -269,9 +251,7 @@ fn without(case: &Case<'_>, error: &ConstraintError) -> Found {
         let oracle = Oracle::new(Arc::clone(case.program), &case.document.text, case.level, vocabulary);
         if oracle.is_ok_and(|mut oracle| oracle.accepts() || oracle.mask().iter().any(|word| *word != 0)) {
             found.tally.differences = 1;
-            found
-                .differences
-                .push(difference(case, Walk::Gold, &[], What::NoOutput));
+            found.differences.push(difference(case, Walk::Gold, &[], What::NoOutput));
         }
     }
     found

@@ -84,14 +84,7 @@ pub fn to_csv(rows: &[Row]) -> Result<String, csv::Error> {
     ])?;
     for row in rows {
         let tally = &row.tally;
-        let counts = [
-            tally.documents,
-            tally.without,
-            tally.states,
-            tally.masks,
-            tally.tokens,
-            tally.differences,
-        ];
+        let counts = [tally.documents, tally.without, tally.states, tally.masks, tally.tokens, tally.differences];
         let names = [row.format.clone(), row.level.clone()];
         let fields = names.into_iter().chain(counts.map(|count| count.to_string()));
         out.write_record(fields.chain([format!("{:.3}", row.seconds)]))?;
@@ -122,21 +115,13 @@ mod tests {
         let row = |format: &str, level: &str, masks| Row {
             format: format.into(),
             level: level.into(),
-            tally: Tally {
-                documents: 2,
-                masks,
-                tokens: masks * 49_152,
-                ..Tally::default()
-            },
+            tally: Tally { documents: 2, masks, tokens: masks * 49_152, ..Tally::default() },
             seconds: 0.25,
             first: Vec::new(),
         };
         let rows = [row("lines", "syntax", 3), row("lines", "grounded", 40)];
         let table = to_table(&rows);
-        assert!(
-            table.contains("2,113,536") && table.matches("lines").count() == 1,
-            "{table}"
-        );
+        assert!(table.contains("2,113,536") && table.matches("lines").count() == 1, "{table}");
         let csv = to_csv(&rows).unwrap();
         assert_eq!(csv.lines().nth(2), Some("lines,grounded,2,0,0,40,1966080,0,0.250"));
         assert_eq!(thousands(7), "7");

@@ -116,11 +116,7 @@ pub(super) fn cut<F: Float>(
         let mut above = 0u32;
         let mut token = UNIT_POS;
         while token < vocabulary {
-            above += select::<u32>(
-                usable_key::<F>(logits, table, base, mask, words, token) > key,
-                1u32,
-                0u32,
-            );
+            above += select::<u32>(usable_key::<F>(logits, table, base, mask, words, token) > key, 1u32, 0u32);
             token += units;
         }
         low[me] = above;
@@ -178,10 +174,7 @@ pub(super) fn cut<F: Float>(
                     let is_two = other >= two;
                     at_two = add(at_two, (select(is_two, weight.0, 0u32), select(is_two, weight.1, 0u32)));
                     let is_three = other >= three;
-                    at_three = add(
-                        at_three,
-                        (select(is_three, weight.0, 0u32), select(is_three, weight.1, 0u32)),
-                    );
+                    at_three = add(at_three, (select(is_three, weight.0, 0u32), select(is_three, weight.1, 0u32)));
                 }
                 token += units;
             }

@@ -107,15 +107,7 @@ impl ChooseOps for CubeBackend {
         reckoning: Option<Reckoning>,
     ) -> IntTensor<Self> {
         let rows = Rows::new(logits, table, steps);
-        let Rows {
-            logits,
-            table,
-            steps,
-            batch,
-            vocabulary,
-            words,
-            stride,
-        } = rows.clone();
+        let Rows { logits, table, steps, batch, vocabulary, words, stride } = rows.clone();
         let (client, dtype) = (logits.client.clone(), type_of(&logits));
         let count = parts(vocabulary as usize);
         // `finish` has 12 words for each unit, and some for each part; `cut` has 6.
@@ -123,14 +115,7 @@ impl ChooseOps for CubeBackend {
         let by_part = CubeCount::Static(count as u32, batch as u32, 1);
         let by_row = CubeCount::Static(batch as u32, 1, 1);
         let scanned = scratch(&logits, batch * count * SCANNED as usize);
-        let weighed = scratch(
-            &logits,
-            if reckoning.is_some() {
-                batch * count * WEIGHED as usize
-            } else {
-                1
-            },
-        );
+        let weighed = scratch(&logits, if reckoning.is_some() { batch * count * WEIGHED as usize } else { 1 });
         let cuts = scratch(&logits, batch * CUT as usize);
         let width = ROW_FIELDS + count;
         let out = empty_device_contiguous_dtype(
@@ -142,13 +127,8 @@ impl ChooseOps for CubeBackend {
         if batch == 0 {
             return out;
         }
-        let row = || {
-            (
-                logits.clone().into_buffer_arg(),
-                table.clone().into_buffer_arg(),
-                steps.clone().into_buffer_arg(),
-            )
-        };
+        let row =
+            || (logits.clone().into_buffer_arg(), table.clone().into_buffer_arg(), steps.clone().into_buffer_arg());
         // SAFETY: the kernels index with row, part and token numbers that they bound by the shapes given here, which are
         // those of the buffers; the rows of the table were checked.
         unsafe {

@@ -133,10 +133,7 @@ pub(super) fn part_of(total: (u32, u32), share: u32) -> (u32, u32) {
 #[cube]
 pub(super) fn target_of(bits: (u32, u32), total: (u32, u32)) -> (u32, u32) {
     // The upper half of the product of 128 bits.
-    let middle = add(
-        (bits.0.mul_hi(total.0), 0u32),
-        (bits.0 * total.1, bits.0.mul_hi(total.1)),
-    );
+    let middle = add((bits.0.mul_hi(total.0), 0u32), (bits.0 * total.1, bits.0.mul_hi(total.1)));
     let other = (bits.1 * total.0, bits.1.mul_hi(total.0));
     let carry = add((middle.0, 0u32), (other.0, 0u32)).1;
     let upper = add((middle.1, 0u32), (other.1, 0u32));

@@ -184,17 +184,8 @@ impl Search<'_> {
             // The output may begin here.
             let begins = here == 0 || here == length || !costs::is_blank(self.output[here]);
             if begins {
-                let trace = if here == 0 {
-                    0
-                } else {
-                    self.trace(0, Event::Outside(here as u32))
-                };
-                let key = Key {
-                    pc: 0,
-                    at: 0,
-                    frame: 0,
-                    label: NO_LABEL,
-                };
+                let trace = if here == 0 { 0 } else { self.trace(0, Event::Outside(here as u32)) };
+                let key = Key { pc: 0, at: 0, frame: 0, label: NO_LABEL };
                 self.settle(key, here, outside, trace);
             }
             self.heap.extend(self.later[here].drain(..).map(Reverse));
@@ -222,11 +213,7 @@ impl Search<'_> {
             }
             let Some(&byte) = self.output.get(here) else { break };
             outside += costs::outside(byte)
-                + if outside < costs::OUTSIDE && !costs::is_blank(byte) {
-                    costs::OUTSIDE
-                } else {
-                    0
-                };
+                + if outside < costs::OUTSIDE && !costs::is_blank(byte) { costs::OUTSIDE } else { 0 };
             if let Some((cost, trace, begun)) = &mut done {
                 *cost += costs::outside(byte);
                 if !*begun && !costs::is_blank(byte) {
@@ -256,12 +243,7 @@ impl Search<'_> {
 
     fn push(&mut self, key: Key, at: usize, cost: u32, trace: u32) {
         self.order += 1;
-        let node = Node {
-            cost,
-            order: self.order,
-            key,
-            trace,
-        };
+        let node = Node { cost, order: self.order, key, trace };
         match at == self.here {
             true if self.seen.contains(&key) => {}
             true => self.heap.push(Reverse(node)),
@@ -292,14 +274,7 @@ impl Search<'_> {
                 Op::Return => {
                     let Frame { held, below, .. } = self.frames[key.frame as usize];
                     if let Held::Return(pc) = held {
-                        stack.push((
-                            Key {
-                                pc,
-                                frame: below,
-                                ..key
-                            },
-                            trace,
-                        ));
+                        stack.push((Key { pc, frame: below, ..key }, trace));
                     }
                 }
                 Op::Open => {
@@ -314,26 +289,12 @@ impl Search<'_> {
                     let Frame { held, below, .. } = self.frames[key.frame as usize];
                     if let Held::Entity(_) = held {
                         trace = self.trace(trace, Event::Close(at as u32));
-                        stack.push((
-                            Key {
-                                pc: key.pc + 1,
-                                frame: below,
-                                ..key
-                            },
-                            trace,
-                        ));
+                        stack.push((Key { pc: key.pc + 1, frame: below, ..key }, trace));
                     }
                 }
                 Op::Label(label) => {
                     trace = self.trace(trace, Event::Context(*label));
-                    stack.push((
-                        Key {
-                            pc: key.pc + 1,
-                            label: *label,
-                            ..key
-                        },
-                        trace,
-                    ));
+                    stack.push((Key { pc: key.pc + 1, label: *label, ..key }, trace));
                 }
                 Op::Terminal(Terminal::Skip) => {
                     trace = self.trace(trace, Event::Skip);
@@ -347,11 +308,7 @@ impl Search<'_> {
 
     /// The operation is done before byte `at`.
     fn leave(&mut self, node: &Node, at: usize, cost: u32, trace: u32) {
-        let key = Key {
-            pc: node.key.pc + 1,
-            at: 0,
-            ..node.key
-        };
+        let key = Key { pc: node.key.pc + 1, at: 0, ..node.key };
         self.settle(key, at, cost, trace);
     }
 }

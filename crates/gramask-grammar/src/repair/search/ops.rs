@@ -59,11 +59,7 @@ impl Search<'_> {
 
     /// What putting something in costs here.
     fn late(&self, cost: u32) -> u32 {
-        if self.here == self.output.len() {
-            cost.div_ceil(costs::AT_END)
-        } else {
-            cost
-        }
+        if self.here == self.output.len() { cost.div_ceil(costs::AT_END) } else { cost }
     }
 
     /// Puts in what it takes until the output's next byte fits, at each place where it does, and the rest.
@@ -72,10 +68,7 @@ impl Search<'_> {
         // In a copied text what follows text at once ends an entity, which does not end with a blank.
         let ends = begun == 0 && matches!(self.traces[node.trace as usize].1, Event::End(Terminal::Copy, _));
         let gap = ends && costs::is_blank(self.output[self.here - 1]) && !costs::is_blank(bytes[0]);
-        let node = &Node {
-            cost: node.cost + if gap { costs::GAP } else { 0 },
-            ..*node
-        };
+        let node = &Node { cost: node.cost + if gap { costs::GAP } else { 0 }, ..*node };
         for (offset, &expected) in bytes.iter().enumerate().skip(begun) {
             if let Some((length, cost)) = costs::stands_for(expected, &self.output[self.here..]) {
                 let mut trace = node.trace;
@@ -90,10 +83,7 @@ impl Search<'_> {
                     let trace = self.trace(trace, Event::Literal(Put::Nothing, at as u32));
                     self.leave(node, at, cost, trace);
                 } else {
-                    let key = Key {
-                        at: offset as u32 + 1,
-                        ..node.key
-                    };
+                    let key = Key { at: offset as u32 + 1, ..node.key };
                     self.push(key, at, cost, trace);
                 }
             }
@@ -102,12 +92,7 @@ impl Search<'_> {
         let trace = self.trace(node.trace, Event::Inserted((bytes.len() - begun) as u32));
         let whole = if begun == 0 { Put::Everything } else { Put::Rest };
         let trace = self.trace(trace, Event::Literal(whole, self.here as u32));
-        let cost = self.late(put)
-            + if whole == Put::Everything {
-                self.open(node.trace)
-            } else {
-                0
-            };
+        let cost = self.late(put) + if whole == Put::Everything { self.open(node.trace) } else { 0 };
         self.leave(node, self.here, node.cost + cost, trace);
     }
 
@@ -119,10 +104,7 @@ impl Search<'_> {
             None => regex.start,
         };
         if let Some(next) = self.output.get(self.here).and_then(|byte| regex.next(state, *byte)) {
-            let key = Key {
-                at: next.as_u32() + 1,
-                ..node.key
-            };
+            let key = Key { at: next.as_u32() + 1, ..node.key };
             self.push(key, self.here + 1, node.cost, node.trace);
         }
         match regex.matches(state) {
@@ -172,24 +154,14 @@ impl Search<'_> {
                 0
             });
         }
-        let trace = if begun {
-            node.trace
-        } else {
-            self.trace(node.trace, Event::Begin(here as u32))
-        };
-        let key = Key {
-            at: u32::from(tail) + 1,
-            ..node.key
-        };
+        let trace = if begun { node.trace } else { self.trace(node.trace, Event::Begin(here as u32)) };
+        let key = Key { at: u32::from(tail) + 1, ..node.key };
         self.push(key, here + length, node.cost + cost, trace);
     }
 
     fn number(&mut self, node: &Node, kind: Terminal) {
         let here = self.here;
-        let digits = self.output[here..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.output[here..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits > 0 {
             let end = here + digits;
             let trace = self.trace(node.trace, Event::Number(kind, here as u32, end as u32));
@@ -213,15 +185,8 @@ impl Search<'_> {
                 cost = cost.max(if head { costs::OTHER_HEAD } else { costs::OTHER_LABEL });
             }
             let trace = self.trace(node.trace, Event::Label(label, here as u32, end as u32));
-            let frame = if bound == NO_LABEL {
-                self.bind(node.key.frame, label)
-            } else {
-                node.key.frame
-            };
-            let bound = Node {
-                key: Key { frame, ..node.key },
-                ..*node
-            };
+            let frame = if bound == NO_LABEL { self.bind(node.key.frame, label) } else { node.key.frame };
+            let bound = Node { key: Key { frame, ..node.key }, ..*node };
             self.leave(&bound, end, node.cost + cost, trace);
         }
         let only = if self.program.labels.len() == 1 { 0 } else { NO_LABEL };
@@ -233,15 +198,8 @@ impl Search<'_> {
             _ => costs::SAME_LABEL,
         };
         let trace = self.trace(node.trace, Event::Label(label, here as u32, here as u32));
-        let frame = if bound == NO_LABEL {
-            self.bind(node.key.frame, label)
-        } else {
-            node.key.frame
-        };
-        let inserted = Node {
-            key: Key { frame, ..node.key },
-            ..*node
-        };
+        let frame = if bound == NO_LABEL { self.bind(node.key.frame, label) } else { node.key.frame };
+        let inserted = Node { key: Key { frame, ..node.key }, ..*node };
         self.leave(&inserted, here, node.cost + self.late(cost), trace);
     }
 

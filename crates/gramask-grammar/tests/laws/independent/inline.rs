@@ -22,10 +22,7 @@ pub fn xml(output: &str) -> Result<Claims, String> {
                 closed_root = open.is_empty();
                 if !closed_root {
                     let numbers = vec![("from", from), ("to", copied.chars().count())];
-                    claims.mentions.push(Mention {
-                        numbers,
-                        ..Mention::new(label)
-                    });
+                    claims.mentions.push(Mention { numbers, ..Mention::new(label) });
                 }
             }
             Event::Text(text) => copied.push_str(&text),
@@ -46,11 +43,7 @@ pub fn xml(output: &str) -> Result<Claims, String> {
         }
     }
     claims.copied = Some(copied);
-    if closed_root && open.is_empty() {
-        Ok(claims)
-    } else {
-        Err("tags are open".into())
-    }
+    if closed_root && open.is_empty() { Ok(claims) } else { Err("tags are open".into()) }
 }
 
 fn name(name: &str) -> Result<String, String> {
@@ -79,21 +72,14 @@ pub fn bracket(output: &str) -> Result<Claims, String> {
                 let behind = rest.as_str().get(label.len() + 2..).ok_or("no bracket")?;
                 rest = behind.chars();
                 let numbers = vec![("from", begin), ("to", copied.chars().count())];
-                claims.mentions.push(Mention {
-                    numbers,
-                    ..Mention::new(label)
-                });
+                claims.mentions.push(Mention { numbers, ..Mention::new(label) });
             }
             ']' => return Err("nothing to close".into()),
             c => copied.push(c),
         }
     }
     claims.copied = Some(copied);
-    if open.is_empty() {
-        Ok(claims)
-    } else {
-        Err("brackets are open".into())
-    }
+    if open.is_empty() { Ok(claims) } else { Err("brackets are open".into()) }
 }
 
 /// Text with `@@` and `##` around its mentions, all of one label.
@@ -120,21 +106,14 @@ pub fn mark(output: &str, label: &str) -> Result<Claims, String> {
                 rest = rest.strip_prefix('#').ok_or("one #")?;
                 let from = open.take().ok_or("nothing is open")?;
                 let numbers = vec![("from", from), ("to", copied.chars().count())];
-                claims.mentions.push(Mention {
-                    numbers,
-                    ..Mention::new(label)
-                });
+                claims.mentions.push(Mention { numbers, ..Mention::new(label) });
             }
             '@' => return Err("a mark inside a mention".into()),
             c => copied.push(c),
         }
     }
     claims.copied = Some(copied);
-    if open.is_none() {
-        Ok(claims)
-    } else {
-        Err("a mention is open".into())
-    }
+    if open.is_none() { Ok(claims) } else { Err("a mention is open".into()) }
 }
 
 /// A word (or none) and its tag at a time.
@@ -148,10 +127,7 @@ pub fn bio(units: impl Iterator<Item = Result<(Option<String>, String), String>>
             None if tag == "O" => None,
             Some(("B", label)) => {
                 let numbers = vec![("from", words.len() - 1), ("to", words.len())];
-                mentions.push(Mention {
-                    numbers,
-                    ..Mention::new(label)
-                });
+                mentions.push(Mention { numbers, ..Mention::new(label) });
                 Some(label.to_owned())
             }
             Some(("I", label)) if inside.as_deref() == Some(label) => {
@@ -163,9 +139,5 @@ pub fn bio(units: impl Iterator<Item = Result<(Option<String>, String), String>>
             _ => return Err(format!("the tag {tag}")),
         };
     }
-    Ok(Claims {
-        mentions,
-        copied: None,
-        words: Some(words),
-    })
+    Ok(Claims { mentions, copied: None, words: Some(words) })
 }

@@ -85,10 +85,7 @@ pub fn spots(output: &str) -> Result<Vec<Pair>, String> {
 
 /// `[start:end] = label`.
 pub fn slice(line: &str) -> Result<Mention, String> {
-    let (numbers, label) = line
-        .strip_prefix('[')
-        .and_then(|line| line.split_once("] = "))
-        .ok_or("no slice")?;
+    let (numbers, label) = line.strip_prefix('[').and_then(|line| line.split_once("] = ")).ok_or("no slice")?;
     let (start, end) = numbers.split_once(':').ok_or("no colon")?;
     Ok(Mention {
         numbers: vec![("start", number(start)?), ("end", number(end)?)],

@@ -40,10 +40,8 @@ fn inline(cell: &str) -> Result<String, String> {
                 rest = &rest[1..];
             }
             '&' => {
-                let (digits, behind) = rest
-                    .strip_prefix('#')
-                    .and_then(|rest| rest.split_once(';'))
-                    .ok_or("a bare &")?;
+                let (digits, behind) =
+                    rest.strip_prefix('#').and_then(|rest| rest.split_once(';')).ok_or("a bare &")?;
                 let value = digits.parse().map_err(|_| format!("&#{digits};"))?;
                 text.push(char::from_u32(value).filter(|c| *c != '\0').ok_or("no character")?);
                 rest = behind;

@@ -33,18 +33,12 @@ pub struct Mention {
 impl Mention {
     /// A label alone.
     fn new(label: impl Into<String>) -> Self {
-        Mention {
-            label: label.into(),
-            ..Mention::default()
-        }
+        Mention { label: label.into(), ..Mention::default() }
     }
 
     /// A text and its label.
     fn pair((text, label): (String, String)) -> Self {
-        Mention {
-            texts: vec![text],
-            ..Mention::new(label)
-        }
+        Mention { texts: vec![text], ..Mention::new(label) }
     }
 }
 
@@ -77,19 +71,9 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
         "yaml" => pairs(yaml::mappings(output)?),
         "markdown-table" => pairs(markdown::rows(output)?),
         "csv" => pairs(lines::records(output)?),
-        "lines" => pairs(
-            lines::rows(output)?
-                .into_iter()
-                .map(lines::pair)
-                .collect::<Result<_, _>>()?,
-        ),
+        "lines" => pairs(lines::rows(output)?.into_iter().map(lines::pair).collect::<Result<_, _>>()?),
         "raw-lines" => pairs(lines::raw(output)?),
-        "sentences" => pairs(
-            lines::rows(output)?
-                .into_iter()
-                .map(lines::sentence)
-                .collect::<Result<_, _>>()?,
-        ),
+        "sentences" => pairs(lines::rows(output)?.into_iter().map(lines::sentence).collect::<Result<_, _>>()?),
         "sel" => pairs(lines::spots(output)?),
         "offsets" => {
             let rows = lines::rows(output)?.into_iter();
@@ -101,10 +85,7 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
         }
         _ => Vec::new(),
     };
-    Ok(Claims {
-        mentions,
-        ..Claims::default()
-    })
+    Ok(Claims { mentions, ..Claims::default() })
 }
 
 /// Whether [`claims`] has a parser for the format. What `bio-words` copies at level `syntax` may hold blanks, for which the

@@ -30,10 +30,7 @@ pub fn objects(output: &str) -> Result<Vec<(String, String)>, String> {
 
 impl Python<'_> {
     fn take(&mut self, text: &str) -> Result<(), String> {
-        self.rest = self
-            .rest
-            .strip_prefix(text)
-            .ok_or_else(|| format!("expected {text:?} at {:?}", self.rest))?;
+        self.rest = self.rest.strip_prefix(text).ok_or_else(|| format!("expected {text:?} at {:?}", self.rest))?;
         Ok(())
     }
 
@@ -47,11 +44,7 @@ impl Python<'_> {
             }
             items.push(item(self)?);
         }
-        if self.rest.is_empty() {
-            Ok(items)
-        } else {
-            Err(format!("{:?} behind the end", self.rest))
-        }
+        if self.rest.is_empty() { Ok(items) } else { Err(format!("{:?} behind the end", self.rest)) }
     }
 
     fn name(&mut self) -> Result<String, String> {
@@ -87,10 +80,7 @@ impl Python<'_> {
                         'u' => {
                             let digits = self.rest.get(..4).ok_or("a short escape")?;
                             self.rest = &self.rest[4..];
-                            u32::from_str_radix(digits, 16)
-                                .ok()
-                                .and_then(char::from_u32)
-                                .ok_or("no character")?
+                            u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).ok_or("no character")?
                         }
                         _ => return Err(format!("\\{escaped} stands for itself")),
                     });

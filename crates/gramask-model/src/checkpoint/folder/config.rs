@@ -51,8 +51,7 @@ impl Settings<'_> {
     }
 
     fn count(&self, key: &str) -> Result<usize, CheckpointError> {
-        self.optional_count(key)?
-            .ok_or_else(|| self.missing(key, "a whole number"))
+        self.optional_count(key)?.ok_or_else(|| self.missing(key, "a whole number"))
     }
 
     fn optional_float(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
@@ -66,8 +65,7 @@ impl Settings<'_> {
     }
 
     fn float(&self, key: &str) -> Result<f64, CheckpointError> {
-        self.optional_float(key)?
-            .ok_or_else(|| self.missing(key, "a positive number"))
+        self.optional_float(key)?.ok_or_else(|| self.missing(key, "a positive number"))
     }
 
     fn flag(&self, key: &str) -> Result<bool, CheckpointError> {
@@ -80,11 +78,7 @@ impl Settings<'_> {
 
 /// The shape of the model that a `config.json` describes.
 pub(super) fn read(path: &Path, object: &Value) -> Result<ModelConfig, CheckpointError> {
-    let settings = Settings {
-        path,
-        prefix: "",
-        object,
-    };
+    let settings = Settings { path, prefix: "", object };
     let family = family(&settings)?;
     refuse_what_is_not_implemented(&settings)?;
     let width = settings.count("hidden_size")?;
@@ -134,30 +128,21 @@ fn family(settings: &Settings<'_>) -> Result<Family, CheckpointError> {
         found: found.to_owned(),
         known: known(),
     };
-    match settings
-        .get("architectures")
-        .and_then(|list| list.get(0))
-        .and_then(Value::as_str)
-    {
-        Some(name) => Family::ALL
-            .into_iter()
-            .find(|family| family.hugging_face_name() == name)
-            .ok_or_else(|| unknown(name)),
+    match settings.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str) {
+        Some(name) => {
+            Family::ALL.into_iter().find(|family| family.hugging_face_name() == name).ok_or_else(|| unknown(name))
+        }
         None => match settings.get("model_type").and_then(Value::as_str) {
-            Some(name) => Family::ALL
-                .into_iter()
-                .find(|family| family.gguf_name() == name)
-                .ok_or_else(|| unknown(name)),
+            Some(name) => {
+                Family::ALL.into_iter().find(|family| family.gguf_name() == name).ok_or_else(|| unknown(name))
+            }
             None => Err(settings.missing("architectures", &format!("a list with one of {}", known()))),
         },
     }
 }
 
 fn refuse_what_is_not_implemented(settings: &Settings<'_>) -> Result<(), CheckpointError> {
-    if let Some(other) = settings
-        .get("hidden_act")
-        .filter(|value| value.as_str() != Some("silu"))
-    {
+    if let Some(other) = settings.get("hidden_act").filter(|value| value.as_str() != Some("silu")) {
         return Err(settings.bad("hidden_act", other, "\"silu\"; no other is implemented"));
     }
     for key in ["attention_bias", "mlp_bias"] {
@@ -166,16 +151,9 @@ fn refuse_what_is_not_implemented(settings: &Settings<'_>) -> Result<(), Checkpo
         }
     }
     if settings.flag("use_sliding_window")? {
-        return Err(settings.bad(
-            "use_sliding_window",
-            "true",
-            "false: sliding windows are not implemented",
-        ));
+        return Err(settings.bad("use_sliding_window", "true", "false: sliding windows are not implemented"));
     }
-    if let Some(other) = settings
-        .optional_float("partial_rotary_factor")?
-        .filter(|&factor| factor != 1.0)
-    {
+    if let Some(other) = settings.optional_float("partial_rotary_factor")?.filter(|&factor| factor != 1.0) {
         return Err(settings.bad("partial_rotary_factor", other, "1: heads are rotated as a whole"));
     }
     Ok(())
@@ -188,11 +166,7 @@ fn rope(settings: &Settings<'_>) -> Result<(f64, Option<RopeScaling>), Checkpoin
         None => ("rope_scaling", "rope_scaling."),
     };
     let nothing = Value::Null;
-    let inner = Settings {
-        path: settings.path,
-        prefix,
-        object: settings.get(key).unwrap_or(&nothing),
-    };
+    let inner = Settings { path: settings.path, prefix, object: settings.get(key).unwrap_or(&nothing) };
     let theta = match inner.optional_float("rope_theta")? {
         Some(theta) => theta,
         None => settings.optional_float("rope_theta")?.unwrap_or(10_000.0),
@@ -200,9 +174,7 @@ fn rope(settings: &Settings<'_>) -> Result<(f64, Option<RopeScaling>), Checkpoin
     let kind = inner.get("rope_type").or_else(|| inner.get("type"));
     let scaling = match kind.map(|kind| (kind, kind.as_str())) {
         None | Some((_, Some("default"))) => None,
-        Some((_, Some("linear"))) => Some(RopeScaling::Linear {
-            factor: inner.float("factor")?,
-        }),
+        Some((_, Some("linear"))) => Some(RopeScaling::Linear { factor: inner.float("factor")? }),
         Some((_, Some("llama3"))) => {
             let (low, high) = (inner.float("low_freq_factor")?, inner.float("high_freq_factor")?);
             if low >= high {

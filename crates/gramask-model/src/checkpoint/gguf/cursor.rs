@@ -12,11 +12,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(path: &'a Path, bytes: &'a [u8]) -> Cursor<'a> {
-        Cursor {
-            path,
-            bytes,
-            position: 0,
-        }
+        Cursor { path, bytes, position: 0 }
     }
 
     pub fn path(&self) -> &'a Path {

@@ -23,17 +23,11 @@ pub(in crate::checkpoint) fn open(path: &Path) -> Result<Checkpoint, CheckpointE
     let file = GgufFile::open(path)?;
     let config = config(&file)?;
     let tokenizer = tokenizer(&file, config.vocabulary)?;
-    let chat = match file
-        .metadata()
-        .get("tokenizer.chat_template")
-        .and_then(GgufValue::as_text)
-    {
+    let chat = match file.metadata().get("tokenizer.chat_template").and_then(GgufValue::as_text) {
         None => None,
         Some(source) => {
-            let template = ChatTemplate::new(source).map_err(|source| CheckpointError::Chat {
-                path: path.to_owned(),
-                source,
-            })?;
+            let template =
+                ChatTemplate::new(source).map_err(|source| CheckpointError::Chat { path: path.to_owned(), source })?;
             let text = |key: &str| token_id(&file, key).and_then(|id| tokenizer.token_text(id));
             let (bos, eos) = (text("bos_token_id"), text("eos_token_id"));
             Some(template.with_tokens(bos.as_deref(), eos.as_deref()))
@@ -42,14 +36,7 @@ pub(in crate::checkpoint) fn open(path: &Path) -> Result<Checkpoint, CheckpointE
     let digest = identity::identity([(path, file.bytes())]);
     let tensors = GgufSource::new(file, &config);
     check_tensors(path, &config, &tensors)?;
-    Ok(Checkpoint {
-        config,
-        tensors: Box::new(tensors),
-        tokenizer,
-        chat,
-        digest,
-        path: path.to_owned(),
-    })
+    Ok(Checkpoint { config, tensors: Box::new(tensors), tokenizer, chat, digest, path: path.to_owned() })
 }
 
 /// An id from the tokenizer's metadata.
@@ -102,8 +89,7 @@ impl Settings<'_> {
     }
 
     fn count(&self, key: &str) -> Result<usize, CheckpointError> {
-        self.optional_count(key)?
-            .ok_or_else(|| self.missing(key, "a whole number"))
+        self.optional_count(key)?.ok_or_else(|| self.missing(key, "a whole number"))
     }
 
     fn optional_float(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
@@ -125,32 +111,14 @@ fn config(file: &GgufFile) -> Result<ModelConfig, CheckpointError> {
     const KEY: &str = "general.architecture";
     let architecture = file.metadata().get(KEY).and_then(GgufValue::as_text).ok_or_else(|| {
         let (path, known) = (file.path().to_owned(), known_architectures());
-        CheckpointError::MissingSetting {
-            path,
-            key: KEY.to_owned(),
-            expected: known,
-        }
+        CheckpointError::MissingSetting { path, key: KEY.to_owned(), expected: known }
     })?;
-    let family = Family::ALL
-        .into_iter()
-        .find(|family| family.gguf_name() == architecture)
-        .ok_or_else(|| {
-            let (path, found) = (file.path().to_owned(), architecture.to_owned());
-            CheckpointError::UnknownArchitecture {
-                path,
-                found,
-                known: known_architectures(),
-            }
-        })?;
-    let settings = Settings {
-        file,
-        architecture: family.gguf_name(),
-    };
-    if settings
-        .get("expert_count")
-        .and_then(GgufValue::as_unsigned)
-        .is_some_and(|experts| experts > 0)
-    {
+    let family = Family::ALL.into_iter().find(|family| family.gguf_name() == architecture).ok_or_else(|| {
+        let (path, found) = (file.path().to_owned(), architecture.to_owned());
+        CheckpointError::UnknownArchitecture { path, found, known: known_architectures() }
+    })?;
+    let settings = Settings { file, architecture: family.gguf_name() };
+    if settings.get("expert_count").and_then(GgufValue::as_unsigned).is_some_and(|experts| experts > 0) {
         return Err(settings.bad("expert_count", "set", "none: mixtures of experts are not implemented"));
     }
     let width = settings.count("embedding_length")?;
@@ -160,11 +128,7 @@ fn config(file: &GgufFile) -> Result<ModelConfig, CheckpointError> {
         Some(head_width) => head_width,
         None if width % heads == 0 => width / heads,
         None => {
-            return Err(settings.bad(
-                "attention.head_count",
-                heads,
-                format!("a divisor of the width, {width}"),
-            ));
+            return Err(settings.bad("attention.head_count", heads, format!("a divisor of the width, {width}")));
         }
     };
     if heads % kv_heads != 0 {
@@ -242,14 +206,11 @@ fn rope_scaling(settings: &Settings<'_>, head_width: usize) -> Result<Option<Rop
 
 fn tokens(file: &GgufFile) -> Result<&[String], CheckpointError> {
     const KEY: &str = "tokenizer.ggml.tokens";
-    file.metadata()
-        .get(KEY)
-        .and_then(GgufValue::as_texts)
-        .ok_or_else(|| CheckpointError::MissingSetting {
-            path: file.path().to_owned(),
-            key: KEY.to_owned(),
-            expected: "an array of texts".to_owned(),
-        })
+    file.metadata().get(KEY).and_then(GgufValue::as_texts).ok_or_else(|| CheckpointError::MissingSetting {
+        path: file.path().to_owned(),
+        key: KEY.to_owned(),
+        expected: "an array of texts".to_owned(),
+    })
 }
 
 /// Builds the tokenizer that the metadata describes.
@@ -260,9 +221,7 @@ fn tokenizer(file: &GgufFile, vocabulary: usize) -> Result<Tokenizer, Checkpoint
         key: format!("tokenizer.ggml.{key}"),
         expected: expected.to_owned(),
     };
-    let model = get("model")
-        .and_then(GgufValue::as_text)
-        .ok_or_else(|| missing("model", "`gpt2`"))?;
+    let model = get("model").and_then(GgufValue::as_text).ok_or_else(|| missing("model", "`gpt2`"))?;
     if model != "gpt2" {
         return Err(CheckpointError::BadSetting {
             path: file.path().to_owned(),
@@ -277,15 +236,11 @@ fn tokenizer(file: &GgufFile, vocabulary: usize) -> Result<Tokenizer, Checkpoint
         Some(GgufValue::UnsignedList(kinds)) => kinds.iter().map(|&kind| kind as i64).collect(),
         Some(_) => return Err(missing("token_type", "an array of numbers")),
     };
-    let end = ["eos_token_id", "eot_token_id", "eom_token_id"]
-        .into_iter()
-        .filter_map(|key| token_id(file, key));
+    let end = ["eos_token_id", "eot_token_id", "eom_token_id"].into_iter().filter_map(|key| token_id(file, key));
     let description = tokenizer::GgufVocabulary {
         tokens: tokens(file)?,
         kinds: &kinds,
-        merges: get("merges")
-            .and_then(GgufValue::as_texts)
-            .ok_or_else(|| missing("merges", "an array of texts"))?,
+        merges: get("merges").and_then(GgufValue::as_texts).ok_or_else(|| missing("merges", "an array of texts"))?,
         pre: get("pre").and_then(GgufValue::as_text).unwrap_or("default"),
         add_prefix_space: get("add_space_prefix").and_then(GgufValue::as_flag).unwrap_or(false),
         bos: token_id(file, "bos_token_id"),
@@ -293,10 +248,8 @@ fn tokenizer(file: &GgufFile, vocabulary: usize) -> Result<Tokenizer, Checkpoint
         end: end.collect(),
         size: vocabulary,
     };
-    Tokenizer::from_gguf(&description).map_err(|source| CheckpointError::Tokenizer {
-        path: file.path().to_owned(),
-        source,
-    })
+    Tokenizer::from_gguf(&description)
+        .map_err(|source| CheckpointError::Tokenizer { path: file.path().to_owned(), source })
 }
 
 /// The tensors of a file under Hugging Face's names.
@@ -314,20 +267,13 @@ impl GgufSource {
             Family::Llama if name.ends_with(".k_proj.weight") => Some(config.kv_heads),
             _ => None,
         };
-        let places = file
-            .tensors()
-            .iter()
-            .enumerate()
-            .filter(|(_, tensor)| tensor.name != ROPE_DIVISORS);
+        let places = file.tensors().iter().enumerate().filter(|(_, tensor)| tensor.name != ROPE_DIVISORS);
         let places = places.map(|(index, tensor)| {
             let name = names::from_gguf(&tensor.name);
             let heads = interleaved(&name);
             (name, (index, heads))
         });
-        GgufSource {
-            places: places.collect(),
-            file,
-        }
+        GgufSource { places: places.collect(), file }
     }
 
     fn find(&self, name: &str) -> Option<(&GgufTensor, Option<usize>)> {

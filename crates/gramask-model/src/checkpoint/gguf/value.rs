@@ -118,20 +118,13 @@ pub(super) fn read(cursor: &mut Cursor<'_>, key: &str) -> Result<GgufValue, Chec
     let what = format!("the value of `{key}`");
     let at = cursor.position();
     let kind = cursor.u32(&what)?;
-    if kind == code::ARRAY {
-        read_array(cursor, &what, 1)
-    } else {
-        read_scalar(cursor, &what, at, kind)
-    }
+    if kind == code::ARRAY { read_array(cursor, &what, 1) } else { read_scalar(cursor, &what, at, kind) }
 }
 
 /// An unsigned number of 1, 2, 4 or 8 bytes.
 fn unsigned(cursor: &mut Cursor<'_>, what: &str, width: u64) -> Result<u64, CheckpointError> {
     let bytes = cursor.bytes(width, what)?;
-    Ok(bytes
-        .iter()
-        .rev()
-        .fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
 }
 
 /// A signed number of 1, 2, 4 or 8 bytes.
@@ -142,11 +135,7 @@ fn signed(cursor: &mut Cursor<'_>, what: &str, width: u64) -> Result<i64, Checkp
 }
 
 fn float(cursor: &mut Cursor<'_>, what: &str, kind: u32) -> Result<f64, CheckpointError> {
-    Ok(if kind == code::F32 {
-        f64::from(f32::from_bits(cursor.u32(what)?))
-    } else {
-        f64::from_bits(cursor.u64(what)?)
-    })
+    Ok(if kind == code::F32 { f64::from(f32::from_bits(cursor.u32(what)?)) } else { f64::from_bits(cursor.u64(what)?) })
 }
 
 /// Whether a type is unsigned or signed, and its width in bytes.
@@ -205,12 +194,7 @@ fn read_array(cursor: &mut Cursor<'_>, what: &str, depth: u32) -> Result<GgufVal
         }
         _ => return Err(cursor.bad(at, what, format!("the element type {kind}"), "0 to 12")),
     };
-    cursor.check_count(
-        count_at,
-        &format!("the number of elements in {what}"),
-        count,
-        least_bytes,
-    )?;
+    cursor.check_count(count_at, &format!("the number of elements in {what}"), count, least_bytes)?;
     let items = 0..count;
     Ok(match (kind, integer(kind)) {
         (_, Some((false, width))) => {
@@ -221,11 +205,9 @@ fn read_array(cursor: &mut Cursor<'_>, what: &str, depth: u32) -> Result<GgufVal
         }
         (code::STRING, _) => GgufValue::TextList(items.map(|_| cursor.text(what)).collect::<Result<_, _>>()?),
         (code::BOOL, _) => GgufValue::FlagList(items.map(|_| flag(cursor, what)).collect::<Result<_, _>>()?),
-        (code::ARRAY, _) => GgufValue::Lists(
-            items
-                .map(|_| read_array(cursor, what, depth + 1))
-                .collect::<Result<_, _>>()?,
-        ),
+        (code::ARRAY, _) => {
+            GgufValue::Lists(items.map(|_| read_array(cursor, what, depth + 1)).collect::<Result<_, _>>()?)
+        }
         _ => GgufValue::FloatList(items.map(|_| float(cursor, what, kind)).collect::<Result<_, _>>()?),
     })
 }

@@ -26,9 +26,7 @@ seed = 3
 
 fn error(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from}");
-    Experiment::parse("x.toml".as_ref(), &GOOD.replacen(from, to, 1))
-        .unwrap_err()
-        .to_string()
+    Experiment::parse("x.toml".as_ref(), &GOOD.replacen(from, to, 1)).unwrap_err().to_string()
 }
 
 #[test]
@@ -59,102 +57,27 @@ fn what_is_wrong_is_named_with_its_line_and_what_would_be_right() {
         ("masked = {}", "", 4, &["`syntax`", "masked = {}"]),
         ("\"none\", ", "", 16, &["`unconstrained`", "`none`"]),
         ("masked = {}", "masked = {}\nrepair = { n = 2 }", 19, &["`n`"]),
-        (
-            "masked = {}",
-            "jump = {}\nretry = { n = 0 }",
-            19,
-            &["`n` is 0", "1 to 64"],
-        ),
-        (
-            "masked = {}",
-            "jump = {}\nretry = { n = -3 }",
-            19,
-            &["`n` is -3", "1 to 64"],
-        ),
-        (
-            "masked = {}",
-            "retry = { temperature = 0 }",
-            18,
-            &["`temperature` is 0", "above 0"],
-        ),
-        (
-            "masked = {}",
-            "draft = { most = 129 }",
-            18,
-            &["`most` is 129", "1 to 128"],
-        ),
+        ("masked = {}", "jump = {}\nretry = { n = 0 }", 19, &["`n` is 0", "1 to 64"]),
+        ("masked = {}", "jump = {}\nretry = { n = -3 }", 19, &["`n` is -3", "1 to 64"]),
+        ("masked = {}", "retry = { temperature = 0 }", 18, &["`temperature` is 0", "above 0"]),
+        ("masked = {}", "draft = { most = 129 }", 18, &["`most` is 129", "1 to 128"]),
         ("masked = {}", "beam = { k = 65 }", 18, &["`k` is 65", "1 to 64"]),
         ("masked = {}", "beam = { k = 1.5 }", 18, &["1.5"]),
-        (
-            "masked = {}",
-            "beam = { alpha = -0.5 }",
-            18,
-            &["`alpha` is -0.5", "at least 0"],
-        ),
-        (
-            "masked = {}",
-            "beam = { width = 2 }",
-            18,
-            &["`width`", "`k`", "`alpha`"],
-        ),
-        (
-            "masked = {}",
-            "aligned-asap = { iterations = 0 }",
-            18,
-            &["`iterations` is 0", "1 to 4096"],
-        ),
-        (
-            "masked = {}",
-            "aligned-smc = { particles = 257 }",
-            18,
-            &["`particles` is 257", "1 to 256"],
-        ),
-        (
-            "masked = {}",
-            "aligned-smc = { resample = 1.1 }",
-            18,
-            &["`resample` is 1.1", "at most 1"],
-        ),
-        (
-            "masked = {}",
-            "aligned-smc = { temperature = nan }",
-            18,
-            &["`temperature` is NaN", "above 0"],
-        ),
-        (
-            "masked = {}",
-            "free-then-masked = { trigger = \"\" }",
-            18,
-            &["`trigger` is empty", "Answer:"],
-        ),
-        (
-            "masked = {}",
-            "free-then-masked = { free = 0 }",
-            18,
-            &["`free` is 0", "1 to 4096"],
-        ),
-        (
-            "unconstrained = {}",
-            "",
-            4,
-            &["`none`", "`repair`", "`beam`", "unconstrained = {}"],
-        ),
+        ("masked = {}", "beam = { alpha = -0.5 }", 18, &["`alpha` is -0.5", "at least 0"]),
+        ("masked = {}", "beam = { width = 2 }", 18, &["`width`", "`k`", "`alpha`"]),
+        ("masked = {}", "aligned-asap = { iterations = 0 }", 18, &["`iterations` is 0", "1 to 4096"]),
+        ("masked = {}", "aligned-smc = { particles = 257 }", 18, &["`particles` is 257", "1 to 256"]),
+        ("masked = {}", "aligned-smc = { resample = 1.1 }", 18, &["`resample` is 1.1", "at most 1"]),
+        ("masked = {}", "aligned-smc = { temperature = nan }", 18, &["`temperature` is NaN", "above 0"]),
+        ("masked = {}", "free-then-masked = { trigger = \"\" }", 18, &["`trigger` is empty", "Answer:"]),
+        ("masked = {}", "free-then-masked = { free = 0 }", 18, &["`free` is 0", "1 to 4096"]),
+        ("unconstrained = {}", "", 4, &["`none`", "`repair`", "`beam`", "unconstrained = {}"]),
         ("\"syntax\", \"grounded\"", "", 16, &["`masked`", "`syntax`"]),
         ("limit = 5", "limit = 0", 10, &["limit of 0"]),
         ("name = \"mini\"", "split = \"dev\"", 8, &["name", "path"]),
-        (
-            "\"formats/mine.gram\"",
-            "\"old/json-list.gram\"",
-            3,
-            &["`json-list` is there twice"],
-        ),
+        ("\"formats/mine.gram\"", "\"old/json-list.gram\"", 3, &["`json-list` is there twice"]),
         ("name = \"good\"", "name = \"../good\"", 1, &["../good", "letters"]),
-        (
-            "models = [\"smollm2-135m-instruct\"]",
-            "models = []",
-            2,
-            &["`models` is empty"],
-        ),
+        ("models = [\"smollm2-135m-instruct\"]", "models = []", 2, &["`models` is empty"]),
         ("temperature = 0.7", "temperature = -1.0", 20, &["temperature is -1"]),
         ("seed = 3", "sed = 3", 22, &["sed", "seed"]),
         ("seed = 3", "seed = 3\nseeds = [1, 2]", 23, &["`seed`", "`seeds`"]),
@@ -163,14 +86,8 @@ fn what_is_wrong_is_named_with_its_line_and_what_would_be_right() {
         ("levels = [", "levels = ", 4, &[]),
     ] {
         let message = error(from, to);
-        assert!(
-            message.starts_with(&format!("x.toml:{line}:")),
-            "{from} -> {to}: {message}"
-        );
-        assert!(
-            words.iter().all(|word| message.contains(word)),
-            "{from} -> {to}: {message}"
-        );
+        assert!(message.starts_with(&format!("x.toml:{line}:")), "{from} -> {to}: {message}");
+        assert!(words.iter().all(|word| message.contains(word)), "{from} -> {to}: {message}");
         assert!(message.contains('^'), "{message}");
     }
 }
@@ -204,14 +121,8 @@ fn seeds_are_of_cells_that_draw() {
     let source = GOOD.replace("seed = 3", "seeds = [3, 1]").replace("masked = {}", table);
     let experiment = Experiment::parse("x.toml".as_ref(), &source).unwrap();
     let of = |experiment: &Experiment| -> Vec<String> {
-        let cells = experiment
-            .cells()
-            .into_iter()
-            .filter(|cell| cell.corpus == "mini" && cell.format == "mine");
-        cells
-            .filter(|cell| cell.level != LevelName::Syntax)
-            .map(|cell| cell.to_string())
-            .collect()
+        let cells = experiment.cells().into_iter().filter(|cell| cell.corpus == "mini" && cell.format == "mine");
+        cells.filter(|cell| cell.level != LevelName::Syntax).map(|cell| cell.to_string()).collect()
     };
     let with = |names: &[&str]| names.iter().map(|name| format!("mini mine {name}")).collect::<Vec<_>>();
     let expected = [
@@ -246,8 +157,5 @@ fn seeds_are_of_cells_that_draw() {
 #[test]
 fn a_file_that_is_missing_is_named() {
     let error = Experiment::read("no/such.toml".as_ref()).unwrap_err().to_string();
-    assert!(
-        error.contains("no/such.toml") && error.contains("quickstart"),
-        "{error}"
-    );
+    assert!(error.contains("no/such.toml") && error.contains("quickstart"), "{error}");
 }

@@ -41,10 +41,7 @@ impl Axis {
 
     /// An axis of shares, in percent.
     pub fn percent(end: f64, pixels: (f64, f64), ticks: usize) -> Axis {
-        Axis {
-            unit: (100.0, " %"),
-            ..Axis::new(0.0..end, pixels, ticks)
-        }
+        Axis { unit: (100.0, " %"), ..Axis::new(0.0..end, pixels, ticks) }
     }
 
     /// An axis of differences of shares, in points: it has a tick at 0.
@@ -65,11 +62,7 @@ impl Axis {
 
     /// The tick whose line is the axis.
     fn origin(&self) -> f64 {
-        if self.numbers.start < 0.0 {
-            0.0
-        } else {
-            self.numbers.start
-        }
+        if self.numbers.start < 0.0 { 0.0 } else { self.numbers.start }
     }
 
     /// The pixel of a number.
@@ -80,10 +73,7 @@ impl Axis {
 
     fn label(&self, tick: f64) -> String {
         let number = tick * self.unit.0;
-        let step = self
-            .ticks
-            .get(1)
-            .map_or(1.0, |second| (second - self.ticks[0]) * self.unit.0);
+        let step = self.ticks.get(1).map_or(1.0, |second| (second - self.ticks[0]) * self.unit.0);
         let digits = if step >= 0.999 {
             0
         } else if step >= 0.0999 {
@@ -101,18 +91,9 @@ impl Axis {
         for &tick in &self.ticks {
             let x = self.at(tick);
             let first = tick == self.origin();
-            canvas.line(
-                (x, top),
-                (x, bottom),
-                if first { AXIS } else { RULE },
-                if first { 1.0 } else { 0.8 },
-            )?;
+            canvas.line((x, top), (x, bottom), if first { AXIS } else { RULE }, if first { 1.0 } else { 0.8 })?;
             if labels {
-                canvas.text(
-                    &self.label(tick),
-                    (x, bottom + 11.0),
-                    Letters::of(11.0).faint().middle(),
-                )?;
+                canvas.text(&self.label(tick), (x, bottom + 11.0), Letters::of(11.0).faint().middle())?;
             }
         }
         Ok(())
@@ -123,12 +104,7 @@ impl Axis {
         for &tick in &self.ticks {
             let y = self.at(tick);
             let first = tick == self.origin();
-            canvas.line(
-                (left, y),
-                (right, y),
-                if first { AXIS } else { RULE },
-                if first { 1.0 } else { 0.8 },
-            )?;
+            canvas.line((left, y), (right, y), if first { AXIS } else { RULE }, if first { 1.0 } else { 0.8 })?;
             if labels {
                 canvas.text(&self.label(tick), (left - 6.0, y), Letters::of(11.0).faint().right())?;
             }

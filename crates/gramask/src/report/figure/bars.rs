@@ -25,36 +25,18 @@ pub fn bars(
         let of = |series: &&usize| grid.panels.iter().any(|panel| panel.cells[place][**series].is_some());
         used.iter().filter(of).copied().collect::<Vec<usize>>()
     };
-    let height: f64 = (0..grid.formats.len())
-        .map(|place| lines(place).len() as f64 * (thick + gap) + 8.0)
-        .sum();
+    let height: f64 = (0..grid.formats.len()).map(|place| lines(place).len() as f64 * (thick + gap) + 8.0).sum();
     let series_width = match used.len() {
         0 | 1 => 0.0,
-        _ => {
-            used.iter()
-                .map(|&series| width_of(&grid.series[series], 10.5))
-                .fold(0.0, f64::max)
-                + 8.0
-        }
+        _ => used.iter().map(|&series| width_of(&grid.series[series], 10.5)).fold(0.0, f64::max) + 8.0,
     };
     let names: Vec<(usize, &str)> = parts.to_vec();
-    let needs = Needs {
-        names: &names,
-        left: grid.label_width() + series_width + 14.0,
-        between: 26.0,
-        height,
-        columns: 2,
-    };
+    let needs =
+        Needs { names: &names, left: grid.label_width() + series_width + 14.0, between: 26.0, height, columns: 2 };
     let titles = titles(grid);
     let frame = Frame::new(&titles, needs);
-    let all = || {
-        grid.panels
-            .iter()
-            .flat_map(|panel| panel.cells.iter().flatten().flatten())
-    };
-    let sums = all()
-        .filter_map(|&cell| shares(cell))
-        .map(|shares| shares.iter().sum::<f64>());
+    let all = || grid.panels.iter().flat_map(|panel| panel.cells.iter().flatten().flatten());
+    let sums = all().filter_map(|&cell| shares(cell)).map(|shares| shares.iter().sum::<f64>());
     let most = sums.fold(0.0, f64::max);
 
     let mut svg = String::new();

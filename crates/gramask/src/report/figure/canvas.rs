@@ -89,13 +89,7 @@ pub struct Letters {
 impl Letters {
     /// Dark ones of this size in pixels, held at their left end.
     pub fn of(size: f64) -> Letters {
-        Letters {
-            size,
-            colour: INK,
-            hold: HPos::Left,
-            bold: false,
-            upwards: false,
-        }
+        Letters { size, colour: INK, hold: HPos::Left, bold: false, upwards: false }
     }
 
     /// In a colour.
@@ -110,18 +104,12 @@ impl Letters {
 
     /// Held at the right end.
     pub fn right(self) -> Letters {
-        Letters {
-            hold: HPos::Right,
-            ..self
-        }
+        Letters { hold: HPos::Right, ..self }
     }
 
     /// Held in the middle.
     pub fn middle(self) -> Letters {
-        Letters {
-            hold: HPos::Center,
-            ..self
-        }
+        Letters { hold: HPos::Center, ..self }
     }
 
     /// Bold.
@@ -144,9 +132,7 @@ impl<'a> Canvas<'a> {
     /// An empty sheet that is drawn into `svg`.
     pub fn new(svg: &'a mut String, (width, height): (f64, f64)) -> Canvas<'a> {
         let size = (units(width) as u32, units(height) as u32);
-        Canvas {
-            area: SVGBackend::with_string(svg, size).into_drawing_area(),
-        }
+        Canvas { area: SVGBackend::with_string(svg, size).into_drawing_area() }
     }
 
     /// A line through points.
@@ -160,20 +146,14 @@ impl<'a> Canvas<'a> {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let half = width / 2.0 / dx.hypot(dy).max(f64::MIN_POSITIVE);
         let (nx, ny) = (-dy * half, dx * half);
-        let corners = [
-            (from.0 + nx, from.1 + ny),
-            (to.0 + nx, to.1 + ny),
-            (to.0 - nx, to.1 - ny),
-            (from.0 - nx, from.1 - ny),
-        ];
-        self.area
-            .draw(&Polygon::new(corners.map(place).to_vec(), filled(colour)))
+        let corners =
+            [(from.0 + nx, from.1 + ny), (to.0 + nx, to.1 + ny), (to.0 - nx, to.1 - ny), (from.0 - nx, from.1 - ny)];
+        self.area.draw(&Polygon::new(corners.map(place).to_vec(), filled(colour)))
     }
 
     /// A filled rectangle.
     pub fn bar(&self, from: (f64, f64), to: (f64, f64), colour: RGBColor) -> Drawn {
-        self.area
-            .draw(&Rectangle::new([place(from), place(to)], filled(colour)))
+        self.area.draw(&Rectangle::new([place(from), place(to)], filled(colour)))
     }
 
     /// A mark of about `radius`.
@@ -191,9 +171,7 @@ impl<'a> Canvas<'a> {
         };
         match mark {
             Mark::Disc => self.area.draw(&Circle::new(place((x, y)), units(r), filled(colour))),
-            Mark::Ring => self
-                .area
-                .draw(&Circle::new(place((x, y)), units(r * 0.9), stroke(colour, 1.7))),
+            Mark::Ring => self.area.draw(&Circle::new(place((x, y)), units(r * 0.9), stroke(colour, 1.7))),
             Mark::Square => self.bar((x - 0.88 * r, y - 0.88 * r), (x + 0.88 * r, y + 0.88 * r), colour),
             Mark::Diamond => polygon(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
             Mark::Triangle => polygon(&[(0.0, -1.15), (1.15, 0.9), (-1.15, 0.9)]),
@@ -207,19 +185,9 @@ impl<'a> Canvas<'a> {
     pub fn text(&self, text: &str, at: (f64, f64), letters: Letters) -> Drawn {
         // The back end divides by the last factor.
         let font = ("sans-serif", letters.size * PARTS * 1.24).into_font();
-        let font = font.style(if letters.bold {
-            FontStyle::Bold
-        } else {
-            FontStyle::Normal
-        });
-        let font = font.transform(if letters.upwards {
-            FontTransform::Rotate270
-        } else {
-            FontTransform::None
-        });
-        let style = TextStyle::from(font)
-            .color(&letters.colour)
-            .pos(Pos::new(letters.hold, VPos::Center));
+        let font = font.style(if letters.bold { FontStyle::Bold } else { FontStyle::Normal });
+        let font = font.transform(if letters.upwards { FontTransform::Rotate270 } else { FontTransform::None });
+        let style = TextStyle::from(font).color(&letters.colour).pos(Pos::new(letters.hold, VPos::Center));
         self.area.draw_text(text, &style, place(at))
     }
 
@@ -231,12 +199,8 @@ impl<'a> Canvas<'a> {
 
 /// About how wide a text will be, in pixels; no font is at hand to measure it with.
 pub fn width_of(text: &str, size: f64) -> f64 {
-    let narrow = |c: char| {
-        matches!(
-            c,
-            'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ' ' | '-' | '(' | ')' | '|'
-        )
-    };
+    let narrow =
+        |c: char| matches!(c, 'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ' ' | '-' | '(' | ')' | '|');
     let em: f64 = text
         .chars()
         .map(|c| match c {
@@ -258,18 +222,11 @@ fn place((x, y): (f64, f64)) -> (i32, i32) {
 }
 
 fn filled(colour: RGBColor) -> ShapeStyle {
-    ShapeStyle {
-        filled: true,
-        ..stroke(colour, 0.0)
-    }
+    ShapeStyle { filled: true, ..stroke(colour, 0.0) }
 }
 
 fn stroke(colour: RGBColor, width: f64) -> ShapeStyle {
-    ShapeStyle {
-        color: colour.into(),
-        filled: false,
-        stroke_width: units(width) as u32,
-    }
+    ShapeStyle { color: colour.into(), filled: false, stroke_width: units(width) as u32 }
 }
 
 /// Makes a file of what was drawn: its size in pixels, what it shows for those who do not see it, and the colours of both grounds.
@@ -296,11 +253,7 @@ mod tests {
     fn series_differ_in_colour_or_mark() {
         let look = |series: usize| (series % COLOURS.len(), Mark::of(series));
         for series in 0..64 {
-            assert!(
-                (0..series).all(|other| look(other) != look(series)),
-                "{series}: {:?}",
-                look(series)
-            );
+            assert!((0..series).all(|other| look(other) != look(series)), "{series}: {:?}", look(series));
         }
     }
 }

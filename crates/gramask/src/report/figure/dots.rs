@@ -25,20 +25,10 @@ pub fn dots(
     dot: impl Fn(usize) -> Option<Dot>,
 ) -> Result<Drawing, ReportError> {
     let names = series_names(grid);
-    let all = || {
-        grid.panels
-            .iter()
-            .flat_map(|panel| panel.cells.iter().flatten().flatten())
-    };
+    let all = || grid.panels.iter().flat_map(|panel| panel.cells.iter().flatten().flatten());
     let ends = |dot: Dot| dot.interval.unwrap_or((dot.value, dot.value));
-    let most = all()
-        .filter_map(|&cell| dot(cell))
-        .map(|dot| ends(dot).1)
-        .fold(0.0, f64::max);
-    let least = all()
-        .filter_map(|&cell| dot(cell))
-        .map(|dot| ends(dot).0)
-        .fold(0.0, f64::min);
+    let most = all().filter_map(|&cell| dot(cell)).map(|dot| ends(dot).1).fold(0.0, f64::max);
+    let least = all().filter_map(|&cell| dot(cell)).map(|dot| ends(dot).0).fold(0.0, f64::min);
 
     let step = 9.0;
     let row = (names.len() as f64 * step + 9.0).max(20.0);

@@ -59,12 +59,7 @@ impl Frame {
             panels.push([left, left + width, upper, upper + needs.height]);
         }
         let lines = titles.len().div_ceil(columns).max(1) as f64;
-        Frame {
-            size: (WIDTH, top + lines * (head + needs.height + foot)),
-            panels,
-            top,
-            titled,
-        }
+        Frame { size: (WIDTH, top + lines * (head + needs.height + foot)), panels, top, titled }
     }
 
     /// Draws title, legend and the panels' titles.
@@ -99,10 +94,7 @@ impl Frame {
 
 /// The legend of a grid's series.
 pub fn series_names(grid: &Grid) -> Vec<(usize, &str)> {
-    grid.used()
-        .into_iter()
-        .map(|series| (series, grid.series[series].as_str()))
-        .collect()
+    grid.used().into_iter().map(|series| (series, grid.series[series].as_str())).collect()
 }
 
 /// The titles of a grid's panels.

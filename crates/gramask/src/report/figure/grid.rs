@@ -40,21 +40,14 @@ impl Grid {
         let place = |list: &[String], item: &str| list.iter().position(|other| other == item).unwrap_or(0);
         let mut panels: Vec<Panel> = titles
             .iter()
-            .map(|title| Panel {
-                title: title.clone(),
-                cells: vec![vec![None; series.len()]; formats.len()],
-            })
+            .map(|title| Panel { title: title.clone(), cells: vec![vec![None; series.len()]; formats.len()] })
             .collect();
         for (number, tally) in tallies.iter().enumerate().filter(|(_, tally)| shown(tally)) {
             let panel = &mut panels[place(&titles, &name.panel(tally))];
             let row = &mut panel.cells[place(&formats, &tally.cell.format)];
             row[place(&series, &name.series(tally))] = Some(number);
         }
-        Grid {
-            formats,
-            series,
-            panels,
-        }
+        Grid { formats, series, panels }
     }
 
     /// The series that have a mark somewhere.
@@ -103,10 +96,8 @@ impl Names {
 
     /// Corpus and model, as far as there are several.
     pub fn panel(&self, tally: &Tally) -> String {
-        let parts = [
-            self.corpora.then_some(tally.cell.corpus.as_str()),
-            self.models.then_some(tally.cell.model.as_str()),
-        ];
+        let parts =
+            [self.corpora.then_some(tally.cell.corpus.as_str()), self.models.then_some(tally.cell.model.as_str())];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 

@@ -23,13 +23,7 @@ pub fn lines(
     panels: &[(String, Vec<Line>)],
 ) -> Result<Drawing, ReportError> {
     let titles: Vec<String> = panels.iter().map(|(title, _)| title.clone()).collect();
-    let needs = Needs {
-        names,
-        left: 46.0,
-        between: 18.0,
-        height: 92.0,
-        columns: 4,
-    };
+    let needs = Needs { names, left: 46.0, between: 18.0, height: 92.0, columns: 4 };
     let frame = Frame::new(&titles, needs);
     let points = || panels.iter().flat_map(|(_, lines)| lines).flat_map(|line| &line.points);
     let longest = points().map(|point| point.0).fold(1.0, f64::max);

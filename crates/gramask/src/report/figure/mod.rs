@@ -78,22 +78,13 @@ impl FigureTable {
     /// A table of these columns, behind those that name a cell.
     pub(super) fn of_cells(columns: &[&str]) -> FigureTable {
         let names = ["model", "corpus", "format", "level", "strategy"];
-        FigureTable {
-            columns: names.iter().chain(columns).map(|name| name.to_string()).collect(),
-            rows: Vec::new(),
-        }
+        FigureTable { columns: names.iter().chain(columns).map(|name| name.to_string()).collect(), rows: Vec::new() }
     }
 
     /// Adds a line of a cell.
     pub(super) fn add(&mut self, tally: &Tally, values: impl IntoIterator<Item = String>) {
         let cell = &tally.cell;
-        let names = [
-            &cell.model,
-            &cell.corpus,
-            &cell.format,
-            &tally.row.level,
-            &tally.row.strategy,
-        ];
+        let names = [&cell.model, &cell.corpus, &cell.format, &tally.row.level, &tally.row.strategy];
         self.rows.push(names.into_iter().cloned().chain(values).collect());
     }
 
@@ -107,9 +98,7 @@ impl FigureTable {
         for row in &self.rows {
             writer.write_record(row)?;
         }
-        let bytes = writer
-            .into_inner()
-            .map_err(|error| csv::Error::from(error.into_error()))?;
+        let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -155,17 +144,12 @@ mod tests {
     fn tables_come_back_as_they_were() {
         let table = FigureTable {
             columns: vec!["format".into(), "f1".into()],
-            rows: vec![
-                vec!["a,\"b\"\n".into(), number(0.1234567)],
-                vec!["c".into(), number(-0.0)],
-            ],
+            rows: vec![vec!["a,\"b\"\n".into(), number(0.1234567)], vec!["c".into(), number(-0.0)]],
         };
         let csv = table.to_csv().unwrap();
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
-        let rows: Vec<Vec<String>> = reader
-            .records()
-            .map(|row| row.unwrap().iter().map(String::from).collect())
-            .collect();
+        let rows: Vec<Vec<String>> =
+            reader.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect();
         assert_eq!(rows, table.rows);
         assert_eq!((rows[0][1].as_str(), rows[1][1].as_str()), ("0.123457", "0"));
     }

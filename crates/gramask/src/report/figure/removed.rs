@@ -21,18 +21,9 @@ pub(super) fn by_format(tallies: &[Tally]) -> Result<Option<Figure>, ReportError
     }
     let grid = Grid::of(tallies, |tally| tally.removed().is_some());
     let drawing = dots(&grid, text, "probability removed per token, %", |cell| {
-        Some(Dot {
-            value: tallies[cell].removed()?,
-            interval: None,
-        })
+        Some(Dot { value: tallies[cell].removed()?, interval: None })
     })?;
-    let columns = [
-        "removed_mass",
-        "known_steps",
-        "removed_nats",
-        "log_weight",
-        "changed_best_per_output",
-    ];
+    let columns = ["removed_mass", "known_steps", "removed_nats", "log_weight", "changed_best_per_output"];
     let mut table = FigureTable::of_cells(&columns);
     for tally in tallies.iter().filter(|tally| tally.masked()) {
         let row = &tally.row;
@@ -69,9 +60,7 @@ pub(super) fn by_position(tallies: &[Tally]) -> Result<Option<Figure>, ReportErr
     let names = Names::of(tallies);
     let of = |format: &str, series: usize| -> Vec<Place> {
         let mut sum: Vec<Place> = Vec::new();
-        let cells = tallies
-            .iter()
-            .filter(|tally| shown(tally) && tally.cell.format == format);
+        let cells = tallies.iter().filter(|tally| shown(tally) && tally.cell.format == format);
         for tally in cells.filter(|tally| names.series(tally) == grid.series[series]) {
             sum.resize(sum.len().max(tally.places.len()), Place::default());
             for (sum, place) in sum.iter_mut().zip(&tally.places) {
@@ -90,18 +79,12 @@ pub(super) fn by_position(tallies: &[Tally]) -> Result<Option<Figure>, ReportErr
                 let middle = (at * PLACE) as f64 + PLACE as f64 / 2.0;
                 (middle, place.removed / place.tokens as f64)
             };
-            Line {
-                series,
-                points: enough.map(point).collect(),
-            }
+            Line { series, points: enough.map(point).collect() }
         });
         panels.push((format.clone(), drawn.collect()));
     }
-    let legend: Vec<(usize, &str)> = grid
-        .used()
-        .into_iter()
-        .map(|series| (series, grid.series[series].as_str()))
-        .collect();
+    let legend: Vec<(usize, &str)> =
+        grid.used().into_iter().map(|series| (series, grid.series[series].as_str())).collect();
     let drawing = lines(text, &legend, ["token of the output", "removed, %"], &panels)?;
     let mut table = FigureTable::of_cells(&["first_token", "tokens", "removed_mass"]);
     for tally in tallies.iter().filter(|tally| shown(tally)) {
@@ -125,14 +108,8 @@ pub(super) fn against_f1(tallies: &[Tally]) -> Result<Option<Figure>, ReportErro
         return Ok(None);
     }
     let grid = Grid::of(tallies, |tally| tally.removed().is_some());
-    let labels = Labels {
-        x: "probability removed per token, %",
-        y: "strict F1, %",
-        x_percent: true,
-    };
-    let drawing = scatter(&grid, text, labels, false, |cell| {
-        Some((tallies[cell].removed()?, tallies[cell].row.f1))
-    })?;
+    let labels = Labels { x: "probability removed per token, %", y: "strict F1, %", x_percent: true };
+    let drawing = scatter(&grid, text, labels, false, |cell| Some((tallies[cell].removed()?, tallies[cell].row.f1)))?;
     let mut table = FigureTable::of_cells(&["removed_mass", "f1"]);
     for tally in tallies {
         if let Some(removed) = tally.removed() {

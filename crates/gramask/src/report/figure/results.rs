@@ -19,10 +19,7 @@ pub(super) fn f1(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
     let grid = Grid::of(tallies, |_| true);
     let drawing = dots(&grid, text, "strict F1, %", |cell| {
         let row = &tallies[cell].row;
-        (row.documents > 0).then_some(Dot {
-            value: row.f1,
-            interval: Some((row.f1_low, row.f1_high)),
-        })
+        (row.documents > 0).then_some(Dot { value: row.f1, interval: Some((row.f1_low, row.f1_high)) })
     })?;
     let mut table = FigureTable::of_cells(&["documents", "f1", "f1_low", "f1_high", "precision", "recall"]);
     for tally in tallies {
@@ -50,18 +47,11 @@ pub(super) fn outcomes(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
         .into_iter()
         .filter(|outcome| tallies.iter().any(|tally| tally.outcomes[*outcome as usize] > 0))
         .collect();
-    let parts: Vec<Part> = seen
-        .iter()
-        .map(|outcome| (OUTCOMES[*outcome as usize], outcome.name()))
-        .collect();
+    let parts: Vec<Part> = seen.iter().map(|outcome| (OUTCOMES[*outcome as usize], outcome.name())).collect();
     let drawing = bars(&grid, text, "outputs, %", &parts, |cell| {
         let tally = &tallies[cell];
         let whole = tally.outputs as f64;
-        (whole > 0.0).then(|| {
-            seen.iter()
-                .map(|outcome| tally.outcomes[*outcome as usize] as f64 / whole)
-                .collect()
-        })
+        (whole > 0.0).then(|| seen.iter().map(|outcome| tally.outcomes[*outcome as usize] as f64 / whole).collect())
     })?;
     let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
     let mut table = FigureTable::of_cells(&[&["outputs"], &names[..]].concat());
@@ -86,21 +76,9 @@ pub(super) fn entities(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
         return Ok(None);
     }
     let grid = Grid::of(tallies, |tally| known(tally).is_some());
-    let parts: [Part; 5] = [
-        (0, "found"),
-        (5, "wrong boundary"),
-        (1, "wrong label"),
-        (3, "both wrong"),
-        (6, "missed"),
-    ];
+    let parts: [Part; 5] = [(0, "found"), (5, "wrong boundary"), (1, "wrong label"), (3, "both wrong"), (6, "missed")];
     let counts = |(errors, found): (ErrorCounts, usize)| {
-        [
-            found,
-            errors.wrong_boundary,
-            errors.wrong_type,
-            errors.wrong_both,
-            errors.missing,
-        ]
+        [found, errors.wrong_boundary, errors.wrong_type, errors.wrong_both, errors.missing]
     };
     let drawing = bars(&grid, text, "gold entities, %", &parts, |cell| {
         let counts = counts(known(&tallies[cell])?);
@@ -122,16 +100,8 @@ pub(super) fn entities(tallies: &[Tally]) -> Result<Option<Figure>, ReportError>
     let mut table = FigureTable::of_cells(&columns);
     for tally in tallies {
         let Some((errors, found)) = known(tally) else { continue };
-        let beside = [
-            errors.spurious,
-            errors.not_in_document,
-            errors.unknown_label,
-            errors.disagreeing,
-        ];
-        let all = [tally.row.gold]
-            .into_iter()
-            .chain(counts((errors, found)))
-            .chain(beside);
+        let beside = [errors.spurious, errors.not_in_document, errors.unknown_label, errors.disagreeing];
+        let all = [tally.row.gold].into_iter().chain(counts((errors, found))).chain(beside);
         table.add(tally, all.map(|count| count.to_string()));
     }
     Ok(Some(Figure::new(text, drawing, table)))
@@ -147,25 +117,12 @@ pub(super) fn losses(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
                   are; recognition is the rest. A part that is below 0, since lenient reading adds wrong predictions, is drawn as nothing; \
                   the table has all numbers.",
     };
-    let at = |tally: &Tally| {
-        Some([
-            tally.row.f1,
-            tally.row.f1_parse?,
-            tally.row.f1_copy?,
-            tally.row.f1_count?,
-        ])
-    };
+    let at = |tally: &Tally| Some([tally.row.f1, tally.row.f1_parse?, tally.row.f1_copy?, tally.row.f1_count?]);
     if tallies.iter().all(|tally| at(tally).is_none()) {
         return Ok(None);
     }
     let grid = Grid::of(tallies, |tally| at(tally).is_some());
-    let parts: [Part; 5] = [
-        (0, "strict F1"),
-        (4, "parsing"),
-        (1, "copying"),
-        (5, "counting"),
-        (6, "recognition"),
-    ];
+    let parts: [Part; 5] = [(0, "strict F1"), (4, "parsing"), (1, "copying"), (5, "counting"), (6, "recognition")];
     let drawing = bars(&grid, text, "F1, %", &parts, |cell| {
         let mut reached = 0.0;
         let mut shares = Vec::with_capacity(5);
@@ -175,26 +132,14 @@ pub(super) fn losses(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
         }
         Some(shares)
     })?;
-    let columns = [
-        "f1",
-        "f1_parse",
-        "f1_copy",
-        "f1_count",
-        "parse",
-        "copy",
-        "count",
-        "recognition",
-    ];
+    let columns = ["f1", "f1_parse", "f1_copy", "f1_count", "parse", "copy", "count", "recognition"];
     let mut table = FigureTable::of_cells(&columns);
     for tally in tallies {
         let Some([strict, parse, copy, count]) = at(tally) else {
             continue;
         };
         let losses = [parse - strict, copy - parse, count - copy, 1.0 - count];
-        table.add(
-            tally,
-            [strict, parse, copy, count].into_iter().chain(losses).map(number),
-        );
+        table.add(tally, [strict, parse, copy, count].into_iter().chain(losses).map(number));
     }
     Ok(Some(Figure::new(text, drawing, table)))
 }

@@ -36,11 +36,7 @@ pub fn scatter(
     };
     let titles = titles(grid);
     let frame = Frame::new(&titles, needs);
-    let all = || {
-        grid.panels
-            .iter()
-            .flat_map(|panel| panel.cells.iter().flatten().flatten())
-    };
+    let all = || grid.panels.iter().flat_map(|panel| panel.cells.iter().flatten().flatten());
     let most = |pick: fn((f64, f64)) -> f64| all().filter_map(|&cell| at(cell)).map(pick).fold(0.0, f64::max);
     let (most_x, most_y) = (most(|point| point.0), most(|point| point.1));
 
@@ -56,59 +52,34 @@ pub fn scatter(
         x.along(&canvas, (top, bottom), true)?;
         y.upright(&canvas, (left, right), true)?;
         frame.below(&canvas, number, labels.x)?;
-        canvas.text(
-            labels.y,
-            (left - 38.0, (top + bottom) / 2.0),
-            Letters::of(12.0).middle().upwards(),
-        )?;
+        canvas.text(labels.y, (left - 38.0, (top + bottom) / 2.0), Letters::of(12.0).middle().upwards())?;
 
         let mut points: Vec<Point> = Vec::new();
         for (format, cells) in grid.formats.iter().zip(&panel.cells) {
             for (series, cell) in cells.iter().enumerate() {
                 if let Some(values) = cell.and_then(&at) {
                     let place = (x.at(values.0), y.at(values.1));
-                    points.push(Point {
-                        values,
-                        place,
-                        series,
-                        format,
-                    });
+                    points.push(Point { values, place, series, format });
                 }
             }
         }
         let best: Vec<bool> = points.iter().map(|point| front && on_front(point, &points)).collect();
         let mut taken: Vec<[f64; 4]> = points.iter().map(|point| around(point.place, 4.5)).collect();
         if front {
-            let mut line: Vec<&Point> = points
-                .iter()
-                .zip(&best)
-                .filter(|(_, best)| **best)
-                .map(|(p, _)| p)
-                .collect();
+            let mut line: Vec<&Point> = points.iter().zip(&best).filter(|(_, best)| **best).map(|(p, _)| p).collect();
             line.sort_by(|a, b| a.values.0.total_cmp(&b.values.0));
             let steps = staircase(&line, (left, bottom));
             canvas.path(&steps, AXIS, 1.4)?;
             taken.extend(steps.windows(2).map(|ends| between(ends[0], ends[1])));
         }
         for point in &points {
-            canvas.mark(
-                Mark::of(point.series),
-                point.place,
-                4.5,
-                COLOURS[point.series % COLOURS.len()],
-            )?;
+            canvas.mark(Mark::of(point.series), point.place, 4.5, COLOURS[point.series % COLOURS.len()])?;
         }
         // Those on the front first: where there is no room for all names, theirs are there.
-        let order = (0..points.len())
-            .filter(|&i| best[i])
-            .chain((0..points.len()).filter(|&i| !best[i]));
+        let order = (0..points.len()).filter(|&i| best[i]).chain((0..points.len()).filter(|&i| !best[i]));
         for i in order {
             let size = if best[i] { 11.0 } else { 10.0 };
-            let letters = if best[i] {
-                Letters::of(size).bold()
-            } else {
-                Letters::of(size).faint()
-            };
+            let letters = if best[i] { Letters::of(size).bold() } else { Letters::of(size).faint() };
             let width = width_of(points[i].format, size) + 2.0;
             if let Some(corner) = free_place(points[i].place, width, &taken, [left, top, right, bottom]) {
                 taken.push([corner.0, corner.1 - 6.0, corner.0 + width, corner.1 + 6.0]);
@@ -159,12 +130,7 @@ fn around((x, y): (f64, f64), r: f64) -> [f64; 4] {
 
 /// The box of a line along an axis.
 fn between(a: (f64, f64), b: (f64, f64)) -> [f64; 4] {
-    [
-        a.0.min(b.0) - 1.0,
-        a.1.min(b.1) - 1.0,
-        a.0.max(b.0) + 1.0,
-        a.1.max(b.1) + 1.0,
-    ]
+    [a.0.min(b.0) - 1.0, a.1.min(b.1) - 1.0, a.0.max(b.0) + 1.0, a.1.max(b.1) + 1.0]
 }
 
 /// Where a name can stand beside its point without covering another: the left end of its middle line.
@@ -198,19 +164,8 @@ mod tests {
 
     #[test]
     fn the_front_is_what_nothing_excels() {
-        let point = |x, y| Point {
-            values: (x, y),
-            place: (x, -y),
-            series: 0,
-            format: "f",
-        };
-        let points = [
-            point(1.0, 0.9),
-            point(2.0, 0.5),
-            point(1.5, 0.5),
-            point(3.0, 0.0),
-            point(2.0, 0.5),
-        ];
+        let point = |x, y| Point { values: (x, y), place: (x, -y), series: 0, format: "f" };
+        let points = [point(1.0, 0.9), point(2.0, 0.5), point(1.5, 0.5), point(3.0, 0.0), point(2.0, 0.5)];
         let front: Vec<bool> = points.iter().map(|p| on_front(p, &points)).collect();
         // Equals stand together; what finds nothing is on no front, however fast.
         assert_eq!(front, [true, true, false, false, true]);

@@ -19,20 +19,13 @@ pub(super) fn pareto(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
         return Ok(None);
     }
     let grid = Grid::of(tallies, |_| true);
-    let labels = Labels {
-        x: "documents per second",
-        y: "strict F1, %",
-        x_percent: false,
-    };
+    let labels = Labels { x: "documents per second", y: "strict F1, %", x_percent: false };
     let at = |tally: &Tally| (tally.row.documents_per_second, tally.row.f1);
     let drawing = scatter(&grid, text, labels, true, |cell| Some(at(&tallies[cell])))?;
     let mut table = FigureTable::of_cells(&["documents_per_second", "tokens_per_second", "f1", "on_the_front"]);
     for tally in tallies {
         let beside = |other: &&Tally| other.cell.corpus == tally.cell.corpus && other.cell.model == tally.cell.model;
-        let beaten = tallies
-            .iter()
-            .filter(beside)
-            .any(|other| dominates(at(other), at(tally)));
+        let beaten = tallies.iter().filter(beside).any(|other| dominates(at(other), at(tally)));
         let row = &tally.row;
         let figures = [row.documents_per_second, row.tokens_per_second, row.f1].map(number);
         let front = if beaten || row.f1 == 0.0 { "no" } else { "yes" };

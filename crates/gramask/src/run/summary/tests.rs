@@ -5,11 +5,7 @@ use crate::run::record::{Distortion, Effort, Fault, FaultKind, Repaired, Tokens}
 use gramask_ner::Entity;
 
 fn fault(kind: FaultKind) -> Fault {
-    Fault {
-        kind,
-        label: Some("Disease".into()),
-        message: String::new(),
-    }
+    Fault { kind, label: Some("Disease".into()), message: String::new() }
 }
 
 /// Four documents: a hit beside an invented mention, a truncated output, a failed copy, a clean empty one.
@@ -27,13 +23,7 @@ fn records() -> Vec<Record> {
     let mut copy = record(LevelName::None, "d3");
     copy.errors = vec![fault(FaultKind::CopyFailed)];
     copy.independent = None;
-    vec![
-        hit,
-        cut,
-        copy,
-        record(LevelName::None, "d4"),
-        record(LevelName::Grounded, "d1"),
-    ]
+    vec![hit, cut, copy, record(LevelName::None, "d4"), record(LevelName::Grounded, "d1")]
 }
 
 #[test]
@@ -41,10 +31,7 @@ fn the_figures_are_those_that_a_hand_computes() {
     let records = records();
     let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
     assert_eq!(row.documents, 4, "the other cell's record is passed over");
-    assert_eq!(
-        (row.parse_rate, row.truncation_rate, row.copy_failure_rate),
-        (0.75, 0.25, 0.25)
-    );
+    assert_eq!((row.parse_rate, row.truncation_rate, row.copy_failure_rate), (0.75, 0.25, 0.25));
     assert_eq!((row.precision, row.recall, row.f1), (0.5, 0.5, 0.5));
     // One document has all the entities: without it there is nothing to find.
     assert_eq!((row.f1_low, row.f1_high), (0.0, 0.5));
@@ -59,13 +46,7 @@ fn the_figures_are_those_that_a_hand_computes() {
 fn distortion_and_effort_are_those_that_a_hand_computes() {
     let mut records = records();
     // 20 tokens in 4 outputs: 14, 2, 2 and 2.
-    records[0].tokens = Tokens {
-        prompt: 10,
-        output: 14,
-        sampled: 6,
-        forced: 5,
-        drafted: 3,
-    };
+    records[0].tokens = Tokens { prompt: 10, output: 14, sampled: 6, forced: 5, drafted: 3 };
     records[0].distortion = Distortion {
         log_weight: None,
         known_steps: 6,
@@ -84,17 +65,8 @@ fn distortion_and_effort_are_those_that_a_hand_computes() {
     };
     records[2].distortion.log_weight = Some(-1.0);
     (records[0].removed, records[1].removed) = (3.0, 3.0);
-    records[0].effort = Effort {
-        attempts: 5,
-        discarded: 8,
-        refused_drafts: 2,
-        log_valid: Some(-0.5),
-    };
-    records[3].repaired = Some(Repaired {
-        text: "[]".into(),
-        edits: Default::default(),
-        rewritten: true,
-    });
+    records[0].effort = Effort { attempts: 5, discarded: 8, refused_drafts: 2, log_valid: Some(-0.5) };
+    records[3].repaired = Some(Repaired { text: "[]".into(), edits: Default::default(), rewritten: true });
     let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
     assert_eq!((row.forced_rate, row.drafted_rate), (5.0 / 20.0, 3.0 / 20.0));
     // The fourth and third have two known steps each at which nothing was removed.
@@ -111,10 +83,7 @@ fn distortion_and_effort_are_those_that_a_hand_computes() {
     let values: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     let value = |name: &str| values[1][values[0].iter().position(|column| *column == name).unwrap()];
     assert_eq!((value("log_weight"), value("removed_mass")), ("-1.333333", "0.25"));
-    assert_eq!(
-        (value("changed_documents"), value("non_canonical_rate")),
-        ("", "0.222222")
-    );
+    assert_eq!((value("changed_documents"), value("non_canonical_rate")), ("", "0.222222"));
 }
 
 /// Two seeds: the mean of their F1, not the F1 of all outputs together.
@@ -132,21 +101,13 @@ fn seeds_are_averaged() {
     let row = summarise(&records[0].cell, &schema, &records);
     assert_eq!((row.documents, row.seeds, row.gold), (2, 2, 16));
     assert!((row.f1 - (1.0 + 0.4) / 2.0).abs() < 1e-12 && (row.precision, row.recall) == (1.0, 0.625));
-    assert!(
-        (row.f1_seeds_sd.unwrap() - (0.18f64).sqrt()).abs() < 1e-12,
-        "{:?}",
-        row.f1_seeds_sd
-    );
+    assert!((row.f1_seeds_sd.unwrap() - (0.18f64).sqrt()).abs() < 1e-12, "{:?}", row.f1_seeds_sd);
     // All documents are alike, so that the seeds' mean is the same in each sample.
     assert!((row.f1_low - row.f1).abs() < 1e-12 && (row.f1_high - row.f1).abs() < 1e-12);
     assert_eq!((row.documents_per_second, row.tokens_per_second), (2.0, 4.0));
     let mut turned = records.clone();
     turned.reverse();
-    assert_eq!(
-        summarise(&records[3].cell, &schema, &turned),
-        row,
-        "neither order nor seed matters"
-    );
+    assert_eq!(summarise(&records[3].cell, &schema, &turned), row, "neither order nor seed matters");
 }
 
 #[test]
@@ -157,13 +118,7 @@ fn the_csv_has_its_columns_in_order() {
     let columns = "model,corpus,format,level,strategy,documents,parse_rate,precision,recall,f1,not_in_document_rate,\
                        truncation_rate,tokens_per_second,documents_per_second,mask_us_per_token,";
     assert!(csv.starts_with(columns), "{csv}");
-    assert!(
-        csv.lines()
-            .nth(1)
-            .unwrap()
-            .starts_with("m,mini,json-list,none,unconstrained,4,0.75,0.5,"),
-        "{csv}"
-    );
+    assert!(csv.lines().nth(1).unwrap().starts_with("m,mini,json-list,none,unconstrained,4,0.75,0.5,"), "{csv}");
 }
 
 #[test]
@@ -171,8 +126,5 @@ fn a_cell_without_records_has_no_figures() {
     let cell = records().remove(0).cell;
     let row = summarise(&cell, &Schema::new(["Disease"]), &[]);
     assert_eq!((row.documents, row.parse_rate, row.tokens_per_second), (0, 0.0, 0.0));
-    assert_eq!(
-        (row.removed_mass, row.log_weight, row.non_canonical_rate),
-        (None, None, None)
-    );
+    assert_eq!((row.removed_mass, row.log_weight, row.non_canonical_rate), (None, None, None));
 }
