@@ -75,6 +75,7 @@ mod read;
 mod regex;
 mod repair;
 mod source;
+pub mod syntax_check;
 mod vocabulary;
 mod write;
 

@@ -20,7 +20,6 @@
 //! | [`pull`] | models and vocabularies by name |
 //! | [`conform`] | devices held against the CPU |
 //! | [`verify`] | constraints held against the oracle |
-//! | [`independent`] | parsers that check the outputs and share no code with the grammars |
 //! | [`mark`] | texts with their entities marked |
 //!
 //! # Example
@@ -55,7 +54,6 @@
 pub mod cli;
 pub mod conform;
 pub mod experiment;
-pub mod independent;
 pub mod mark;
 pub mod pull;
 pub mod report;

@@ -276,7 +276,8 @@ pub enum Boundaries {
     Characters,
 }
 
-/// `%syntax`: which independent parser can read the format's output.
+/// `%syntax`: the syntax of the format's output, by which an independent parser checks it (see
+/// [`syntax_check`](crate::syntax_check)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Syntax {
     /// A JSON value.

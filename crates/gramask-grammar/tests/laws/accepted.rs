@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Constraint, ConstraintError, Level};
+use gramask_grammar::{Constraint, ConstraintError, Level, syntax_check};
 use proptest::prelude::*;
 
 use crate::documents::{self, Case, case};
@@ -41,6 +41,9 @@ fn laws(case: &Case) -> Result<(), TestCaseError> {
                     string.map_err(|error| TestCaseError::fail(format!("{name} {level}: {shown}: {error}")))?;
                 if level == Level::Grounded {
                     prop_assert!(reading.problems.is_empty(), "{}: {}: {:?}", name, shown, reading.problems);
+                }
+                if let Some(Err(error)) = syntax_check::check(program.format(), string) {
+                    return Err(TestCaseError::fail(format!("{name} {level}: {shown}: {error}")));
                 }
                 if independent::knows(name, level == Level::Grounded) {
                     let claims = independent::claims(name, program.schema(), string);

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Problem, Program};
+use gramask_grammar::{Problem, Program, syntax_check};
 use gramask_ner::{Entity, Text};
 
 use super::record::{Fault, FaultKind, Repaired};
 use crate::experiment::{LevelName, StrategyName};
-use crate::independent;
 
 /// An output, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +17,8 @@ pub struct Judged {
     pub entities: Vec<Entity>,
     /// What was objected to.
     pub faults: Vec<Fault>,
-    /// Whether an independent parser reads it; asked about masked outputs only, as the others are free to be anything.
+    /// Whether an independent parser of the format's `%syntax` reads it. Only masked outputs are checked, since the others are
+    /// free to be anything; and only formats with `%syntax` are.
     pub independent: Option<bool>,
     /// What it was repaired to, by the strategy `repair`: what the rest is said of.
     pub repaired: Option<Repaired>,
@@ -51,7 +51,9 @@ fn repair(program: &Arc<Program>, text: &Text, output: &str) -> Judged {
 pub fn judge(program: &Arc<Program>, text: &Text, output: &str, level: LevelName) -> Judged {
     let independent = match level {
         LevelName::None => None,
-        LevelName::Syntax | LevelName::Grounded => independent::reads(program.format(), output),
+        LevelName::Syntax | LevelName::Grounded => {
+            syntax_check::check(program.format(), output).map(|checked| checked.is_ok())
+        }
     };
     match program.read(text, output.as_bytes()) {
         Err(error) => {

@@ -58,7 +58,8 @@ pub struct Record {
     /// What the strategy did beyond the output's tokens.
     #[serde(default)]
     pub effort: Effort,
-    /// Whether a parser that knows nothing of this program's grammars reads the output; `null` where none is asked.
+    /// Whether an independent parser of the format's `%syntax` reads the output; `null` where no constraint was set, and for
+    /// formats without `%syntax`.
     pub independent: Option<bool>,
     /// Its tokens one by one, where `--trace` asked for them.
     #[serde(skip_serializing_if = "Option::is_none", default)]

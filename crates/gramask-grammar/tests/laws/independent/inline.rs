@@ -1,56 +1,30 @@
 //! Copied text with its mentions in it.
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
+use serde_json::Value;
 
 use super::{Claims, Mention};
 
-pub fn xml(output: &str) -> Result<Claims, String> {
-    let whole = format!("<root>{output}</root>");
-    let mut reader = Reader::from_str(&whole);
-    reader.config_mut().check_end_names = true;
-    let (mut claims, mut copied, mut open) = (Claims::default(), String::new(), Vec::new());
-    let mut closed_root = false;
-    loop {
-        match reader.read_event().map_err(|error| error.to_string())? {
-            Event::Start(tag) => open.push((name(tag.name().as_ref())?, copied.chars().count())),
-            Event::End(tag) => {
-                let (label, from) = open.pop().ok_or("nothing is open")?;
-                if name(tag.name().as_ref())? != label {
-                    return Err("another tag closes".into());
-                }
-                closed_root = open.is_empty();
-                if !closed_root {
-                    let numbers = vec![("from", from), ("to", copied.chars().count())];
-                    claims.mentions.push(Mention { numbers, ..Mention::new(label) });
-                }
-            }
-            Event::Text(text) => copied.push_str(&text),
-            Event::GeneralRef(reference) => {
-                let c = match reference.resolve_char_ref().map_err(|error| error.to_string())? {
-                    Some(c) => c,
-                    None => match &*reference {
-                        "amp" => '&',
-                        "lt" => '<',
-                        "gt" => '>',
-                        other => return Err(format!("&{other};")),
-                    },
-                };
-                copied.push(c);
-            }
-            Event::Eof => break,
-            other => return Err(format!("{other:?}")),
-        }
-    }
-    claims.copied = Some(copied);
-    if closed_root && open.is_empty() { Ok(claims) } else { Err("tags are open".into()) }
+/// XML content: strings, and elements around them.
+pub fn xml(content: &Value) -> Result<Claims, String> {
+    let mut claims = Claims { copied: Some(String::new()), ..Claims::default() };
+    add(content, &mut claims)?;
+    Ok(claims)
 }
 
-fn name(name: &str) -> Result<String, String> {
-    match name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty() {
-        true => Ok(name.to_owned()),
-        false => Err(format!("the tag {name:?}")),
+fn add(content: &Value, claims: &mut Claims) -> Result<(), String> {
+    for part in content.as_array().ok_or("no content")? {
+        if let (Some(text), Some(copied)) = (part.as_str(), &mut claims.copied) {
+            copied.push_str(text);
+            continue;
+        }
+        for (label, inner) in part.as_object().ok_or("neither text nor element")? {
+            let from = claims.copied_length();
+            add(inner, claims)?;
+            let numbers = vec![("from", from), ("to", claims.copied_length())];
+            claims.mentions.push(Mention { numbers, ..Mention::new(label) });
+        }
     }
+    Ok(())
 }
 
 pub fn bracket(output: &str) -> Result<Claims, String> {

@@ -1,4 +1,4 @@
-//! A line per mention or word, CSV, and UIE's pairs of parentheses.
+//! A line per mention or word, and UIE's pairs of parentheses.
 
 use super::{Mention, number};
 
@@ -107,17 +107,4 @@ pub fn indices(line: &str) -> Result<Mention, String> {
 pub fn tagged(line: &str) -> Result<(Option<String>, String), String> {
     let (word, tag) = text(line, "\t\n\r", Some('\t'))?;
     Ok((Some(word), text(tag, "\t\n\r", None)?.0))
-}
-
-/// Records below the head `text,label`.
-pub fn records(output: &str) -> Result<Vec<Pair>, String> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(output.as_bytes());
-    if reader.headers().map_err(|error| error.to_string())? != vec!["text", "label"] {
-        return Err("the head is wrong".into());
-    }
-    let pair = |record: Result<csv::StringRecord, csv::Error>| match record {
-        Ok(record) => Ok((record[0].to_owned(), record[1].to_owned())),
-        Err(error) => Err(error.to_string()),
-    };
-    reader.records().map(pair).collect()
 }

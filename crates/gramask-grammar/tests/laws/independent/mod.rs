@@ -1,13 +1,11 @@
-//! Parsers that know nothing of format files: `serde_json`, `quick-xml`, `csv`, and, where there is no such crate, small
-//! ones written after the syntax's own definition.
+//! What outputs say, without this crate's grammars and reader: from the values of `syntax_check` where the format names a
+//! syntax, and else by small parsers written after the format's description.
 
 mod inline;
-mod json;
 mod lines;
-mod markdown;
-mod python;
-mod yaml;
+mod values;
 
+use gramask_grammar::notation::ast::Syntax;
 use gramask_ner::Schema;
 
 /// What an output says, in the terms of its syntax.
@@ -19,6 +17,13 @@ pub struct Claims {
     pub copied: Option<String>,
     /// The words as they are copied; `None` where a word is passed in silence.
     pub words: Option<Vec<Option<String>>>,
+}
+
+impl Claims {
+    /// How many characters of the document are copied so far.
+    fn copied_length(&self) -> usize {
+        self.copied.as_ref().map_or(0, |copied| copied.chars().count())
+    }
 }
 
 /// One mention.
@@ -46,8 +51,9 @@ impl Mention {
 pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, String> {
     let only = &schema.labels()[0];
     let pairs = |pairs: Vec<(String, String)>| pairs.into_iter().map(Mention::pair).collect();
+    let parse = |syntax| values::parse(syntax, output);
     let mentions = match name {
-        "inline-xml" => return inline::xml(output),
+        "inline-xml" => return inline::xml(&parse(Syntax::Xml)?),
         "inline-bracket" => return inline::bracket(output),
         "inline-mark" => return inline::mark(output, only),
         "bio-words" => {
@@ -60,17 +66,17 @@ pub fn claims(name: &str, schema: &Schema, output: &str) -> Result<Claims, Strin
         "bio-tags" => return inline::bio(output.split_terminator(' ').map(|tag| Ok((None, tag.to_owned())))),
         "bio-lines" => return inline::bio(lines::rows(output)?.into_iter().map(lines::tagged)),
         "json-list" | "json-offsets" | "json-offsets-first" | "json-occurrence" | "json-parts" | "any-order" => {
-            json::objects(output)?
+            values::objects(&parse(Syntax::Json)?)?
         }
-        "json-lines" => json::lines(output)?,
-        "json-grouped" => json::grouped(output)?,
-        "label-list" => json::list(output, only)?,
-        "reasoned" => json::reasoned(output)?,
-        "tuples" => pairs(python::tuples(output)?),
-        "code" => pairs(python::objects(output)?),
-        "yaml" => pairs(yaml::mappings(output)?),
-        "markdown-table" => pairs(markdown::rows(output)?),
-        "csv" => pairs(lines::records(output)?),
+        "json-lines" => values::objects(&parse(Syntax::Jsonl)?)?,
+        "yaml" => values::objects(&parse(Syntax::Yaml)?)?,
+        "json-grouped" => values::grouped(&parse(Syntax::Json)?)?,
+        "label-list" => values::list(&parse(Syntax::Json)?, only)?,
+        "reasoned" => values::reasoned(&parse(Syntax::Json)?)?,
+        "tuples" => pairs(values::pairs(&parse(Syntax::Python)?)?),
+        "code" => pairs(values::calls(&parse(Syntax::Python)?)?),
+        "markdown-table" => pairs(values::table(&parse(Syntax::Markdown)?)?),
+        "csv" => pairs(values::records(&parse(Syntax::Csv)?)?),
         "lines" => pairs(lines::rows(output)?.into_iter().map(lines::pair).collect::<Result<_, _>>()?),
         "raw-lines" => pairs(lines::raw(output)?),
         "sentences" => pairs(lines::rows(output)?.into_iter().map(lines::sentence).collect::<Result<_, _>>()?),
