@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `benches/kernels/` | each kernel against its unfused reference, and the device's bandwidth |
 //! | `benches/decode.rs` | prefill, decoding steps, and what masks add to a step, by device, batch, context and type |
+//! | `benches/train.rs` | training steps beside the matrix product that bounds them |
 //! | `benches/masks/` | masks beside other engines, and over a whole corpus |
 //! | `examples/decode_speed.rs` | one timed run as a JSON line, for the comparison of engines |
 //! | `examples/bandwidth.rs` | the memory bandwidth that bounds decoding |
@@ -27,7 +28,7 @@ mod sheet;
 use std::path::PathBuf;
 
 pub use clock::{copy_bandwidth, time};
-pub use models::{SEEDED, Timed};
+pub use models::{SEEDED, Timed, seeded_shape};
 pub use options::Options;
 pub use sheet::{Sheet, digits};
 

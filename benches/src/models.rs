@@ -25,7 +25,8 @@ pub struct Timed {
 /// The shapes that have names: SmolLM2-135M, Qwen2.5-0.5B, and one that is done at once.
 pub const SEEDED: [&str; 3] = ["seeded-135m", "seeded-0.5b", "seeded-small"];
 
-fn shape(name: &str) -> Option<ModelConfig> {
+/// One of the shapes in [`SEEDED`].
+pub fn seeded_shape(name: &str) -> Option<ModelConfig> {
     let small = SeededTensors::small(Family::Llama, 4096);
     match name {
         "seeded-small" => Some(small),
@@ -65,7 +66,7 @@ impl Timed {
     /// # Errors
     /// Where there is no such model, or the device can't take it.
     pub fn load(name: &str, device: &Device, precision: Precision) -> Result<Timed, Box<dyn Error>> {
-        let (model, table) = match shape(name) {
+        let (model, table) = match seeded_shape(name) {
             Some(config) => {
                 let tensors = SeededTensors::new(&config, 1);
                 let model = Transformer::load_from(&config, &tensors, device, precision, &mut |_| ())?;
@@ -115,10 +116,10 @@ mod tests {
     #[test]
     fn made_up_models_have_their_shape_and_their_tokens() {
         for name in SEEDED {
-            let config = shape(name).unwrap();
+            let config = seeded_shape(name).unwrap();
             assert_eq!(made_up(config.vocabulary).unwrap().len(), config.vocabulary);
         }
-        assert_eq!(shape("seeded-135m").unwrap().parameters(), 134_515_008);
+        assert_eq!(seeded_shape("seeded-135m").unwrap().parameters(), 134_515_008);
         let model = Timed::load("seeded-small", &Device::flex(), WeightType::F16.into()).unwrap();
         assert_eq!(model.vocabulary.len(), 4096);
         let prompt = model.prompt(200);

@@ -1,10 +1,12 @@
 //! AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2), clipping and the schedule.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor, TensorData};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::TuningError;
-use super::model::{Tunable, number};
+use super::model::{Parameter, Tunable, number, numbers};
+use crate::transformer::widest;
 
 /// The settings of the optimiser. Learning rates are in [`Schedule`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,30 +57,143 @@ impl AdamW {
     /// # Errors
     /// [`TuningError::NotFinite`]; then nothing has changed.
     pub fn step(&mut self, model: &mut Tunable, gradients: Vec<Tensor<2>>, rate: f64) -> Result<f64, TuningError> {
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay, clip } = self.settings;
-        let squares: Vec<_> = gradients.iter().map(|g| g.clone().square().sum()).collect();
-        let norm = number(Tensor::cat(squares, 0).sum())?.sqrt();
+        let on_host = model.is_native();
+        let norm = match on_host {
+            true => norm_on_host(&gradients)?,
+            false => {
+                let squares: Vec<_> = gradients.iter().map(|g| g.clone().square().sum()).collect();
+                number(Tensor::cat(squares, 0).sum())?.sqrt()
+            }
+        };
         if !norm.is_finite() {
             return Err(TuningError::NotFinite { what: "the gradients' norm" });
         }
-        let scale = if norm > clip { clip / norm } else { 1.0 };
+        let clip = self.settings.clip;
         self.steps += 1;
-        let (unbias1, unbias2) = (1.0 - beta1.powi(self.steps as i32), 1.0 - beta2.powi(self.steps as i32));
+        let update = Update {
+            settings: self.settings,
+            rate,
+            scale: if norm > clip { clip / norm } else { 1.0 },
+            unbias1: 1.0 - self.settings.beta1.powi(self.steps as i32),
+            unbias2: 1.0 - self.settings.beta2.powi(self.steps as i32),
+        };
         let parameters = model.parameters_mut().iter_mut();
-        for ((parameter, gradient), (first, second)) in parameters.zip(gradients).zip(&mut self.means) {
-            let gradient = gradient.mul_scalar(scale);
-            *first = first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
-            *second = second.clone().mul_scalar(beta2) + gradient.square().mul_scalar(1.0 - beta2);
-            let root = second.clone().div_scalar(unbias2).sqrt().add_scalar(epsilon);
-            let change = first.clone().div_scalar(unbias1) / root;
-            let kept = match parameter.value.dims()[0] {
-                1 => 1.0,
-                _ => 1.0 - rate * weight_decay,
-            };
-            parameter.value = parameter.value.clone().mul_scalar(kept) - change.mul_scalar(rate);
+        for ((parameter, gradient), means) in parameters.zip(gradients).zip(&mut self.means) {
+            match on_host {
+                true => update.on_host(parameter, gradient, means)?,
+                false => update.on_device(parameter, gradient, means),
+            }
         }
         Ok(norm)
     }
+}
+
+/// One step of the optimiser.
+struct Update {
+    settings: AdamWSettings,
+    rate: f64,
+    /// Of the gradients.
+    scale: f64,
+    unbias1: f64,
+    unbias2: f64,
+}
+
+impl Update {
+    /// The share of a parameter that weight decay leaves.
+    fn kept(&self, parameter: &Parameter) -> f64 {
+        match parameter.value.dims()[0] {
+            1 => 1.0,
+            _ => 1.0 - self.rate * self.settings.weight_decay,
+        }
+    }
+
+    /// The definition, in tensor operations.
+    fn on_device(&self, parameter: &mut Parameter, gradient: Tensor<2>, (first, second): &mut (Tensor<2>, Tensor<2>)) {
+        let AdamWSettings { beta1, beta2, epsilon, .. } = self.settings;
+        let gradient = gradient.mul_scalar(self.scale);
+        *first = first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
+        *second = second.clone().mul_scalar(beta2) + gradient.square().mul_scalar(1.0 - beta2);
+        let root = second.clone().div_scalar(self.unbias2).sqrt().add_scalar(epsilon);
+        let change = first.clone().div_scalar(self.unbias1) / root;
+        parameter.value = parameter.value.clone().mul_scalar(self.kept(parameter)) - change.mul_scalar(self.rate);
+    }
+
+    /// The same in one pass over the numbers, on all cores.
+    fn on_host(
+        &self,
+        parameter: &mut Parameter,
+        gradient: Tensor<2>,
+        (first, second): &mut (Tensor<2>, Tensor<2>),
+    ) -> Result<(), TuningError> {
+        /// Numbers of one task.
+        const CHUNK: usize = 1 << 15;
+        let (shape, device) = (parameter.value.dims(), parameter.value.device());
+        let factors = Factors {
+            scale: self.scale as f32,
+            beta1: self.settings.beta1 as f32,
+            beta2: self.settings.beta2 as f32,
+            unbias1: (1.0 / self.unbias1) as f32,
+            unbias2: (1.0 / self.unbias2) as f32,
+            epsilon: self.settings.epsilon as f32,
+            rate: self.rate as f32,
+            kept: self.kept(parameter) as f32,
+        };
+        let gradient = numbers(gradient)?;
+        // A copy of each handle, so that an error leaves all as it was.
+        let tensors = [parameter.value.clone(), first.clone(), second.clone()];
+        let [value, mean, square] = tensors.map(numbers);
+        let (mut value, mut mean, mut square) = (value?, mean?, square?);
+        let chunks = value.par_chunks_mut(CHUNK).zip(mean.par_chunks_mut(CHUNK)).zip(square.par_chunks_mut(CHUNK));
+        chunks.zip(gradient.par_chunks(CHUNK)).for_each(|(((value, mean), square), gradient)| {
+            update_chunk(&factors, gradient, value, mean, square);
+        });
+        let tensor = |numbers: Vec<f32>| Tensor::from_data(TensorData::new(numbers, shape), (&device, DType::F32));
+        (*first, *second, parameter.value) = (tensor(mean), tensor(square), tensor(value));
+        Ok(())
+    }
+}
+
+/// What all numbers of a parameter are updated with.
+struct Factors {
+    scale: f32,
+    beta1: f32,
+    beta2: f32,
+    unbias1: f32,
+    unbias2: f32,
+    epsilon: f32,
+    rate: f32,
+    kept: f32,
+}
+
+#[inline(always)]
+fn update_body<const FMA: bool>(
+    f: &Factors,
+    gradient: &[f32],
+    value: &mut [f32],
+    mean: &mut [f32],
+    square: &mut [f32],
+) {
+    let count = value.len();
+    let (gradient, mean, square) = (&gradient[..count], &mut mean[..count], &mut square[..count]);
+    for i in 0..count {
+        let g = gradient[i] * f.scale;
+        mean[i] = mean[i] * f.beta1 + g * (1.0 - f.beta1);
+        square[i] = square[i] * f.beta2 + g * g * (1.0 - f.beta2);
+        let change = mean[i] * f.unbias1 / ((square[i] * f.unbias2).sqrt() + f.epsilon);
+        value[i] = value[i] * f.kept - f.rate * change;
+    }
+}
+widest!(fn update_chunk = update_body(f: &Factors, gradient: &[f32], value: &mut [f32], mean: &mut [f32], square: &mut [f32]));
+
+/// The Euclidean norm of all gradients together.
+fn norm_on_host(gradients: &[Tensor<2>]) -> Result<f64, TuningError> {
+    let mut sum = 0.0;
+    for gradient in gradients {
+        let numbers = numbers(gradient.clone())?;
+        let parts = numbers.par_chunks(1 << 12).map(|part| f64::from(part.iter().map(|x| x * x).sum::<f32>()));
+        sum += parts.collect::<Vec<_>>().iter().sum::<f64>();
+    }
+    Ok(sum.sqrt())
 }
 
 /// The learning rate over the steps: up in a line, then down along half a cosine (Loshchilov and Hutter 2017, "SGDR",

@@ -94,3 +94,10 @@ pub enum TuningError {
         what: String,
     },
 }
+
+impl TuningError {
+    /// The model has no tensor of this name.
+    pub(super) fn missing(name: &str) -> TuningError {
+        TuningError::Load(LoadError::MissingTensor { name: name.into(), expected: Vec::new() })
+    }
+}

@@ -1,42 +1,25 @@
-//! The forward pass of training, recorded for the way back.
+//! The forward pass of training in Burn's tensor operations, which Burn differentiates.
 //!
-//! The same transformer as for inference, with three differences: no cache, since each pack is seen once; operations
-//! that Burn can differentiate; and logits only where an output token follows, because the head is a fifth of a small
-//! model. An adapter's product is computed beside the frozen one, `x W + s (x A) B`: composing `W + s A B` would cost a
-//! pass over each matrix, and the way back would need its gradient.
+//! The same transformer as for inference, with three differences. It has no cache, since each pack is seen once. Burn can
+//! differentiate its operations. Logits are computed only where an output token follows, because the head is a fifth of a
+//! small model. An adapter is computed beside the frozen matrix, `x W + s (x A) B`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::attend::Scene;
-use super::native;
+use super::dropout::Dropout;
 use super::pack::Pack;
-use super::random::Random;
 use super::{Lora, Target, TuningError};
 use crate::checkpoint::ModelConfig;
-use crate::transformer::LoadError;
 use crate::transformer::rotate;
 
 /// Tensors by name. Matrices are `[out, in]` as in checkpoints, vectors `[1, n]`.
 pub(super) type Tensors = HashMap<String, Tensor<2>>;
 
-/// Which inputs of adapters are left out: drawn anew for each of these numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Draw(pub Vec<u64>);
-
 /// What is the same in all layers of a pass.
-pub(super) enum Plan {
-    /// In tensor operations.
-    Portable(Box<Portable>),
-    /// Natively, on the CPU.
-    Native(Arc<Scene>),
-}
-
-/// What tensor operations need of a pass.
-pub(super) struct Portable {
+pub(super) struct Plan {
     /// `[tokens, 1, head_width / 2]`
     cos: Tensor<3>,
     sin: Tensor<3>,
@@ -45,11 +28,7 @@ pub(super) struct Portable {
 }
 
 impl Plan {
-    pub fn native(pack: &Pack, config: &ModelConfig) -> Plan {
-        Plan::Native(Arc::new(Scene::new(pack, config)))
-    }
-
-    pub fn portable(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
+    pub fn new(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
         let frequencies = config.inverse_frequencies();
         let angles = pack.positions.iter().flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
         let angles: Vec<f64> = angles.collect();
@@ -62,11 +41,11 @@ impl Plan {
             row[common].fill(0.0);
             row[own].fill(0.0);
         }
-        Plan::Portable(Box::new(Portable {
+        Plan {
             cos: upload(angles.iter().map(|a| a.cos() as f32).collect()),
             sin: upload(angles.iter().map(|a| a.sin() as f32).collect()),
             mask: Tensor::from_data(TensorData::new(mask, [1, tokens, tokens]), (device, DType::F32)),
-        }))
+        }
     }
 }
 
@@ -79,12 +58,12 @@ pub(super) struct Graph<'a> {
     /// What is learnt, recorded.
     pub learnt: &'a Tensors,
     pub device: &'a Device,
-    pub draw: &'a Draw,
+    pub dropout: Option<Dropout<'a>>,
     pub plan: Plan,
 }
 
 impl Graph<'_> {
-    /// The activations behind the last layer, where output tokens follow: `[predictions, width]`.
+    /// The activations after the last layer, where output tokens follow: `[predictions, width]`.
     pub fn hidden(&self, pack: &Pack) -> Result<Tensor<2>, TuningError> {
         let ids = pack.tokens.iter().map(|&id| id as i32).collect();
         let mut x = self.tensor("model.embed_tokens.weight")?.select(0, self.upload(ids)); // [tokens, width]
@@ -106,10 +85,6 @@ impl Graph<'_> {
 
     /// The sum over the predictions of the negative logarithm of each one's probability. `[1]`
     pub fn loss(&self, pack: &Pack) -> Result<Tensor<1>, TuningError> {
-        if let Plan::Native(_) = self.plan {
-            let next = pack.predictions.iter().map(|&(_, token)| token).collect();
-            return Ok(native::surprise(self.logits(pack)?, Arc::new(next)));
-        }
         let next: Vec<i32> = pack.predictions.iter().map(|&(_, token)| token as i32).collect();
         let next = self.upload(next).unsqueeze_dim::<2>(1); // [predictions, 1]
         Ok(log_softmax(self.logits(pack)?, 1).gather(1, next).sum().neg())
@@ -130,11 +105,7 @@ impl Graph<'_> {
         let inner = self.norm(&name("post_attention_layernorm.weight"), x.clone())?;
         let gate = self.product(layer, Target::GateProj, inner.clone())?;
         let up = self.product(layer, Target::UpProj, inner)?;
-        let gated = match self.plan {
-            Plan::Native(_) => native::gated(gate, up),
-            Plan::Portable(_) => silu(gate) * up,
-        };
-        Ok(x + self.product(layer, Target::DownProj, gated)?)
+        Ok(x + self.product(layer, Target::DownProj, silu(gate) * up)?)
     }
 
     /// `x` `[tokens, in]` -> `[tokens, out]`
@@ -142,11 +113,6 @@ impl Graph<'_> {
         let module = target.module(layer);
         let lora = self.lora.filter(|lora| lora.targets.contains(&target));
         let bias = self.config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj);
-        if let (Plan::Native(_), Some(lora), false) = (&self.plan, lora, self.drops()) {
-            let [weight, a, b] = ["weight", "lora_A.weight", "lora_B.weight"].map(|part| format!("{module}.{part}"));
-            let y = native::adapted(x, self.tensor(&weight)?, self.tensor(&a)?, self.tensor(&b)?, lora.scale());
-            return Ok(if bias { y + self.tensor(&format!("{module}.bias"))? } else { y });
-        }
         let mut y = x.clone().matmul(self.tensor(&format!("{module}.weight"))?.transpose());
         if bias {
             y = y + self.tensor(&format!("{module}.bias"))?;
@@ -154,33 +120,19 @@ impl Graph<'_> {
         let Some(lora) = lora else { return Ok(y) };
         let down = self.tensor(&format!("{module}.lora_A.weight"))?; // [rank, in]
         let up = self.tensor(&format!("{module}.lora_B.weight"))?; // [out, rank]
-        let narrow = self.drop(x, lora.dropout, layer, target).matmul(down.transpose()); // [tokens, rank]
+        let narrow = self.drop(x, layer, target).matmul(down.transpose()); // [tokens, rank]
         Ok(y + narrow.mul_scalar(lora.scale()).matmul(up.transpose()))
     }
 
-    /// Whether dropout leaves out anything.
-    fn drops(&self) -> bool {
-        self.lora.is_some_and(|lora| lora.dropout > 0.0) && !self.draw.0.is_empty()
-    }
-
-    /// Leaves out each number with this probability, and scales up the others (Srivastava et al. 2014, "Dropout").
-    fn drop(&self, x: Tensor<2>, probability: f64, layer: usize, target: Target) -> Tensor<2> {
-        if !self.drops() {
-            return x;
-        }
-        let address: Vec<u64> = self.draw.0.iter().copied().chain([layer as u64, target as u64]).collect();
-        let mut random = Random::new(&address);
-        let kept = (1.0 / (1.0 - probability)) as f32;
+    /// Leaves out inputs of one adapter, where there is dropout.
+    fn drop(&self, x: Tensor<2>, layer: usize, target: Target) -> Tensor<2> {
+        let Some(dropout) = self.dropout else { return x };
         let [rows, columns] = x.dims();
-        let factors: Vec<f32> =
-            (0..rows * columns).map(|_| if random.unit() < probability { 0.0 } else { kept }).collect();
+        let factors = dropout.factors(layer, target, rows * columns);
         x * Tensor::from_data(TensorData::new(factors, [rows, columns]), (self.device, DType::F32))
     }
 
     fn norm(&self, name: &str, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
-        if let Plan::Native(_) = self.plan {
-            return Ok(native::normed(x, self.tensor(name)?, self.config.norm_epsilon));
-        }
         let mean = x.clone().square().mean_dim(1); // [rows, 1]
         let scaled = x * mean.add_scalar(self.config.norm_epsilon).sqrt().recip();
         Ok(scaled * self.tensor(name)?)
@@ -197,10 +149,7 @@ impl Graph<'_> {
     fn attend(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
         let ModelConfig { heads, kv_heads: kv, head_width: head, .. } = *self.config;
         let [tokens, width] = q.dims();
-        let Portable { cos, sin, mask } = match &self.plan {
-            Plan::Native(scene) => return native::attended(q, k, v, scene.clone()),
-            Plan::Portable(portable) => &**portable,
-        };
+        let Plan { cos, sin, mask } = &self.plan;
         let q = rotate(q.reshape([tokens, heads, head]), cos, sin).mul_scalar(1.0 / (head as f64).sqrt());
         let k = rotate(k.reshape([tokens, kv, head]), cos, sin);
         // A group's query heads are more rows of one product.
@@ -214,7 +163,7 @@ impl Graph<'_> {
 
     fn tensor(&self, name: &str) -> Result<Tensor<2>, TuningError> {
         let found = self.learnt.get(name).or_else(|| self.frozen.get(name)).cloned();
-        found.ok_or_else(|| TuningError::Load(LoadError::MissingTensor { name: name.into(), expected: Vec::new() }))
+        found.ok_or_else(|| TuningError::missing(name))
     }
 
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {

@@ -7,18 +7,19 @@
 //! |---|---|
 //! | `lora.rs` | which matrices an adapter changes, and by how large a product |
 //! | `pack.rs` | several sequences as one row of tokens, their common beginning only once |
+//! | `dropout.rs` | which inputs of adapters a step leaves out |
 //! | `graph.rs` | the forward pass, differentiable |
+//! | `native/` | the same step with its gradients written out, as plain Rust for the CPU |
 //! | `model.rs` | what is frozen, what is learnt, and its gradients |
-//! | `native.rs`, `attend.rs`, `product.rs` | the same operations and their ways back as plain Rust, for the CPU |
 //! | `adamw.rs` | the optimiser and the learning rate over the steps |
 //! | `adapter.rs`, `merge.rs` | adapters on disk, and merged into a model's weights |
 //! | `scratch.rs` | a small model that has learnt nothing yet |
 //! | `state.rs` | going on exactly where a training was stopped |
 //! | `random.rs` | numbers that are the same on every machine |
 //!
-//! Everything is computed in `f32`. As in the [transformer](crate::transformer), each operation around the matrix products
-//! is written twice: in Burn's tensor operations, which Burn differentiates on every device, and natively for the CPU with
-//! its way back, which is some three times as fast. The first is the definition, and tests hold the second to it.
+//! Everything is computed in `f32`. As in the [transformer](crate::transformer), the step is written twice: in Burn's tensor
+//! operations, which Burn differentiates on every device, and natively for the CPU, where it is several times as fast. The
+//! first is the definition, and tests hold the second to it.
 //!
 //! # Example
 //! One step of a tiny random model towards one sequence.
@@ -43,7 +44,7 @@
 
 mod adamw;
 mod adapter;
-mod attend;
+mod dropout;
 mod error;
 mod graph;
 mod lora;
@@ -51,15 +52,14 @@ mod merge;
 mod model;
 mod native;
 mod pack;
-mod product;
 mod random;
 mod scratch;
 mod state;
 
 pub use adamw::{AdamW, AdamWSettings, Schedule};
 pub use adapter::{Adapter, Pair, Precision};
+pub use dropout::Draw;
 pub use error::TuningError;
-pub use graph::Draw;
 pub use lora::{Lora, Target};
 pub use model::{Gradients, Parameter, Snapshot, Tunable};
 pub use pack::{Pack, Sequence};

@@ -1,12 +1,15 @@
 //! A model in training: what is frozen, what is learnt, and the gradients of what is learnt.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::f16;
 
 use super::adapter::{Adapter, Pair};
-use super::graph::{Draw, Graph, Plan, Tensors};
+use super::dropout::{Draw, Dropout};
+use super::graph::{Graph, Plan, Tensors};
+use super::native::{self, Host, Native};
 use super::pack::Pack;
 use super::random::Random;
 use super::{Lora, TuningError};
@@ -28,9 +31,17 @@ pub struct Tunable {
     config: ModelConfig,
     device: Device,
     lora: Option<Lora>,
-    frozen: Tensors,
     parameters: Vec<Parameter>,
-    native: bool,
+    engine: Engine,
+}
+
+/// What computes a step, and the frozen weights where it reads them.
+#[derive(Clone, Debug)]
+enum Engine {
+    /// Burn's tensor operations, on any device.
+    Burn(Tensors),
+    /// Native code, on the CPU.
+    Native { frozen: Host, native: Native },
 }
 
 /// All weights of a model at one moment of its training.
@@ -164,32 +175,43 @@ impl Tunable {
     /// # Errors
     /// When the tensors cannot be read or are not those of the configuration.
     pub fn whole(config: &ModelConfig, tensors: &dyn TensorSource, device: &Device) -> Result<Tunable, TuningError> {
-        let mut model = Tunable::frozen(config, tensors, device)?;
-        let frozen = std::mem::take(&mut model.frozen);
-        let mut named: Vec<_> = frozen.into_iter().collect();
-        named.sort_by(|(a, _), (b, _)| a.cmp(b));
-        model.parameters = named.into_iter().map(|(name, value)| Parameter { name, value }).collect();
+        let mut model = Tunable::empty(config, device);
+        let mut names = expected_tensors(config);
+        names.sort();
+        check_tensors("the model".as_ref(), config, tensors)?;
+        for (name, shape) in names {
+            let data = tensors.read_f32(&name)?;
+            let shape = matrix_shape(&shape, data.len());
+            model.learn(name, data, shape);
+        }
         Ok(model)
+    }
+
+    /// A model without weights.
+    fn empty(config: &ModelConfig, device: &Device) -> Tunable {
+        let device = device.clone().without_autodiff();
+        let engine = match is_flex(&device) {
+            true => Engine::Native { frozen: Host::new(), native: Native::default() },
+            false => Engine::Burn(Tensors::new()),
+        };
+        Tunable { config: config.clone(), device, lora: None, parameters: Vec::new(), engine }
     }
 
     fn frozen(config: &ModelConfig, tensors: &dyn TensorSource, device: &Device) -> Result<Tunable, TuningError> {
         check_tensors("the model".as_ref(), config, tensors)?;
-        let mut model = Tunable {
-            config: config.clone(),
-            device: device.clone().without_autodiff(),
-            lora: None,
-            frozen: Tensors::new(),
-            parameters: Vec::new(),
-            native: is_flex(&device.clone().without_autodiff()),
-        };
+        let mut model = Tunable::empty(config, device);
         for (name, shape) in expected_tensors(config) {
             let data = tensors.read_f32(&name)?;
-            let shape = match shape[..] {
-                [rows, columns] => [rows, columns],
-                _ => [1, data.len()],
-            };
-            let value = model.tensor(data, shape);
-            model.frozen.insert(name, value);
+            let shape = matrix_shape(&shape, data.len());
+            match &mut model.engine {
+                Engine::Native { frozen, .. } => {
+                    frozen.insert(name, Arc::new(data));
+                }
+                Engine::Burn(frozen) => {
+                    let value = Tensor::from_data(TensorData::new(data, shape), (&model.device, DType::F32));
+                    frozen.insert(name, value);
+                }
+            }
         }
         Ok(model)
     }
@@ -207,7 +229,15 @@ impl Tunable {
     ///
     /// The results are the same up to rounding, and slower; tests compare the two.
     pub fn without_native_code(mut self) -> Self {
-        self.native = false;
+        if let Engine::Native { frozen, .. } = &self.engine {
+            let shapes = expected_tensors(&self.config);
+            let tensors = shapes.into_iter().filter_map(|(name, shape)| {
+                let values = frozen.get(&name)?;
+                let value = self.tensor(values.to_vec(), matrix_shape(&shape, values.len()));
+                Some((name, value))
+            });
+            self.engine = Engine::Burn(tensors.collect());
+        }
         self
     }
 
@@ -226,7 +256,15 @@ impl Tunable {
         &self.parameters
     }
 
+    /// Whether native code on the CPU computes the steps.
+    pub(super) fn is_native(&self) -> bool {
+        matches!(self.engine, Engine::Native { .. })
+    }
+
     pub(super) fn parameters_mut(&mut self) -> &mut [Parameter] {
+        if let Engine::Native { native, .. } = &mut self.engine {
+            native.forget_weights();
+        }
         &mut self.parameters
     }
 
@@ -236,19 +274,31 @@ impl Tunable {
     /// # Errors
     /// When the device fails, or the loss is no number.
     pub fn gradients(&self, pack: &Pack, weight: f64, draw: &Draw) -> Result<Gradients, TuningError> {
-        let lifted = self.parameters.iter().map(|p| (p.name.clone(), p.value.clone().autodiff().require_grad()));
-        let learnt: Tensors = lifted.collect();
-        let loss = self.graph(pack, &learnt, draw).loss(pack)?;
-        let value = number(loss.clone().inner())?;
-        if !value.is_finite() {
-            return Err(TuningError::NotFinite { what: "the loss" });
-        }
+        let dropout = self.dropout(draw);
+        let finite = |loss: f64| match loss.is_finite() {
+            true => Ok(loss),
+            false => Err(TuningError::NotFinite { what: "the loss" }),
+        };
+        let frozen = match &self.engine {
+            Engine::Burn(frozen) => frozen,
+            Engine::Native { frozen, native } => {
+                let (loss, sums) = native.gradients(&self.on_host(frozen), pack, weight, dropout)?;
+                let loss = finite(loss)?;
+                let pairs = self.parameters.iter().zip(sums);
+                let gradients = pairs.map(|(p, sum)| self.tensor(sum, p.value.dims())).collect();
+                return Ok(Gradients { loss, gradients });
+            }
+        };
+        let recorded = self.parameters.iter().map(|p| (p.name.clone(), p.value.clone().autodiff().require_grad()));
+        let learnt: Tensors = recorded.collect();
+        let loss = self.graph(frozen, pack, &learnt, dropout).loss(pack)?;
+        let value = finite(number(loss.clone().inner())?)?;
         let mut found = loss.mul_scalar(weight).backward();
         let gradients = self
             .parameters
             .iter()
             .map(|p| {
-                let gradient = learnt.get(&p.name).and_then(|lifted| lifted.grad_remove(&mut found));
+                let gradient = learnt.get(&p.name).and_then(|recorded| recorded.grad_remove(&mut found));
                 gradient.unwrap_or_else(|| p.value.zeros_like())
             })
             .collect();
@@ -260,8 +310,10 @@ impl Tunable {
     /// # Errors
     /// When the device fails.
     pub fn loss(&self, pack: &Pack) -> Result<f64, TuningError> {
-        let learnt = self.as_they_are();
-        number(self.graph(pack, &learnt, &Draw::default()).loss(pack)?)
+        match &self.engine {
+            Engine::Native { frozen, native } => native.loss(&self.on_host(frozen), pack),
+            Engine::Burn(frozen) => number(self.graph(frozen, pack, &self.as_they_are(), None).loss(pack)?),
+        }
     }
 
     /// The logits where output tokens follow, without dropout: `[predictions, vocabulary]`.
@@ -269,8 +321,13 @@ impl Tunable {
     /// # Errors
     /// When the device fails.
     pub fn logits(&self, pack: &Pack) -> Result<Tensor<2>, TuningError> {
-        let learnt = self.as_they_are();
-        self.graph(pack, &learnt, &Draw::default()).logits(pack)
+        match &self.engine {
+            Engine::Native { frozen, native } => {
+                let logits = native.logits(&self.on_host(frozen), pack)?;
+                Ok(self.tensor(logits, [pack.predictions.len(), self.config.vocabulary]))
+            }
+            Engine::Burn(frozen) => self.graph(frozen, pack, &self.as_they_are(), None).logits(pack),
+        }
     }
 
     /// The same model with one parameter moved along a direction: for checks of gradients.
@@ -284,7 +341,7 @@ impl Tunable {
             right: "one number for each of a parameter's",
         };
         let mut moved = self.clone();
-        let parameter = moved.parameters.get_mut(number).ok_or_else(wrong)?;
+        let parameter = moved.parameters_mut().get_mut(number).ok_or_else(wrong)?;
         let dims = parameter.value.dims();
         if dims[0] * dims[1] != direction.len() {
             return Err(wrong());
@@ -299,10 +356,8 @@ impl Tunable {
     /// # Errors
     /// When the device fails.
     pub fn tensors(&self) -> Result<Snapshot, TuningError> {
-        let learnt = self.parameters.iter().map(|p| (&p.name, &p.value));
-        let all = self.frozen.iter().chain(learnt);
         let mut snapshot = Snapshot::default();
-        for (name, value) in all {
+        for Parameter { name, value } in &self.parameters {
             let [rows, columns] = value.dims();
             let shape = if rows == 1 { vec![columns] } else { vec![rows, columns] };
             snapshot.insert(name.clone(), shape, numbers(value.clone())?);
@@ -314,19 +369,39 @@ impl Tunable {
         self.parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect()
     }
 
-    fn graph<'a>(&'a self, pack: &Pack, learnt: &'a Tensors, draw: &'a Draw) -> Graph<'a> {
+    fn dropout<'a>(&self, draw: &'a Draw) -> Option<Dropout<'a>> {
+        let probability = self.lora.as_ref().map_or(0.0, |lora| lora.dropout);
+        (probability > 0.0 && !draw.0.is_empty()).then_some(Dropout { probability, draw })
+    }
+
+    fn on_host<'a>(&'a self, frozen: &'a Host) -> native::Model<'a> {
+        native::Model { config: &self.config, frozen, parameters: &self.parameters, lora: self.lora.as_ref() }
+    }
+
+    fn graph<'a>(
+        &'a self,
+        frozen: &'a Tensors,
+        pack: &Pack,
+        learnt: &'a Tensors,
+        dropout: Option<Dropout<'a>>,
+    ) -> Graph<'a> {
         Graph {
             config: &self.config,
             lora: self.lora.as_ref(),
-            frozen: &self.frozen,
+            frozen,
             learnt,
             device: &self.device,
-            draw,
-            plan: match self.native {
-                true => Plan::native(pack, &self.config),
-                false => Plan::portable(pack, &self.config, &self.device),
-            },
+            dropout,
+            plan: Plan::new(pack, &self.config, &self.device),
         }
+    }
+}
+
+/// A tensor's shape as a matrix: `[out, in]`, of a vector `[1, n]`.
+fn matrix_shape(shape: &[usize], numbers: usize) -> [usize; 2] {
+    match *shape {
+        [rows, columns] => [rows, columns],
+        _ => [1, numbers],
     }
 }
 

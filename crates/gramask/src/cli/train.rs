@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use super::run::{resolve, stop_at_ctrl_c};
 use super::{CliError, DONE, STOPPED, bars};
 use crate::pull::Cache;
-use crate::tune::{Point, Prepared, Score, Tuning, Watch};
+use crate::tune::{Mix, Overrides, Point, Prepared, Score, Tuning, Watch};
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
@@ -24,6 +24,27 @@ pub(super) struct TrainArgs {
     /// An adapter to go on from, in place of a fresh one
     #[arg(long, value_name = "PATH")]
     adapter: Option<PathBuf>,
+    /// The formats to learn, in place of the file's: names or paths, with commas between them
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
+    formats: Vec<String>,
+    /// The corpus to learn from, in place of the file's: a name or a path, read as the file's first corpus is
+    #[arg(long, value_name = "CORPUS")]
+    corpus: Option<String>,
+    /// Several formats: `one` of them for each document, drawn at random, or `all`
+    #[arg(long, value_parser = ["one", "all"])]
+    mix: Option<String>,
+    /// Examples of one format that are computed together, in place of the file's
+    #[arg(long, value_name = "N")]
+    group: Option<usize>,
+    /// How often each document is seen, in place of the file's
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// The seed, in place of the file's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The run's name, in place of the file's
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// The training's folder [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -32,18 +53,28 @@ pub(super) struct TrainArgs {
     dry_run: bool,
 }
 
+impl TrainArgs {
+    fn overrides(&self) -> Overrides {
+        let list = (!self.formats.is_empty()).then(|| self.formats.clone());
+        Overrides {
+            name: self.name.clone(),
+            device: self.device.clone(),
+            model: self.model.clone(),
+            adapter: self.adapter.clone(),
+            formats: list,
+            corpus: self.corpus.clone(),
+            mix: self.mix.as_deref().map(|mix| if mix == "all" { Mix::All } else { Mix::One }),
+            group: self.group,
+            epochs: self.epochs,
+            seed: self.seed,
+        }
+    }
+}
+
 /// Carries out a tuning file.
 pub(super) fn train(args: TrainArgs) -> Result<u8, CliError> {
-    let (mut tuning, source) = Tuning::read(&args.file)?;
-    if let Some(device) = args.device {
-        tuning.device = device;
-    }
-    if let Some(model) = args.model {
-        tuning.model = model;
-    }
-    if args.adapter.is_some() {
-        tuning.adapter = args.adapter;
-    }
+    let (tuning, source) = Tuning::read(&args.file)?;
+    let tuning = tuning.with(args.overrides())?;
     let model = resolve(&tuning.model, &Cache::from_env()?)?;
     let folder = args.out.unwrap_or_else(|| PathBuf::from("runs").join(&tuning.name));
     let bar = bars::waiting("writing the examples");

@@ -19,6 +19,16 @@ pub enum TuneError {
     /// The tuning file.
     #[error(transparent)]
     File(#[from] ExperimentError),
+    /// An option of the command line makes no sense.
+    #[error("`{option} {given}`: give {right}")]
+    Override {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        given: String,
+        /// What would be right.
+        right: &'static str,
+    },
     /// A name means nothing.
     #[error(transparent)]
     Plan(#[from] PlanError),

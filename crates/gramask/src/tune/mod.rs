@@ -36,6 +36,7 @@ mod curve;
 mod data;
 mod error;
 mod file;
+mod overrides;
 mod training;
 mod validate;
 
@@ -43,4 +44,5 @@ pub use curve::{Point, Score};
 pub use data::{Data, Example, packs};
 pub use error::TuneError;
 pub use file::{Mix, Training, Tuning, Validation};
+pub use overrides::Overrides;
 pub use training::{Prepared, Watch};
