@@ -70,8 +70,15 @@ impl Placed<'_> {
         self.only.map_or(self.pass.tokens, <[usize]>::len)
     }
 
-    fn apply<'l>(&'l self, linear: &'l Linear, rows: usize) -> Applied<'l> {
-        Applied { linear, layer: self.number, rows, dropout: self.pass.dropout }
+    /// A linear layer of all tokens.
+    fn all<'l>(&'l self, linear: &'l Linear) -> Applied<'l> {
+        let &Pass { tokens, dropout, .. } = self.pass;
+        Applied { linear, layer: self.number, rows: tokens, only: None, tokens, dropout }
+    }
+
+    /// A linear layer of the tokens that go on after attention.
+    fn some<'l>(&'l self, linear: &'l Linear) -> Applied<'l> {
+        Applied { rows: self.rows(), only: self.only, ..self.all(linear) }
     }
 
     /// Reads `kept.x`; writes the layer's result into `out`, `[rows, width]`.
@@ -81,7 +88,7 @@ impl Placed<'_> {
         let input = sized(&mut kept.attention_input, tokens * width);
         rows::norm(&kept.x, &layer.attention_norm.values, *epsilon, input);
         let qkv = sized(&mut kept.qkv, tokens * layer.qkv.outputs);
-        self.apply(&layer.qkv, *tokens).forward(input, qkv, false);
+        self.all(&layer.qkv).forward(input, qkv, false);
         let heads = match &layer.head_norms {
             None => &*qkv,
             Some(norms) => {
@@ -107,16 +114,16 @@ impl Placed<'_> {
                 gather(&scratch.mixed, only, layer.output.inputs, mixed);
             }
         }
-        self.apply(&layer.output, rows).forward(&kept.mixed, middle, true);
+        self.some(&layer.output).forward(&kept.mixed, middle, true);
         let input = sized(&mut kept.feed_input, rows * width);
         rows::norm(middle, &layer.feed_norm.values, *epsilon, input);
         let gate_up = sized(&mut kept.gate_up, rows * layer.gate_up.outputs);
-        self.apply(&layer.gate_up, rows).forward(input, gate_up, false);
+        self.some(&layer.gate_up).forward(input, gate_up, false);
         let gated = sized(&mut kept.gated, rows * layer.down.inputs);
         rows::gate(gate_up, layer.down.inputs, gated);
         let out = sized(out, rows * width);
         out.copy_from_slice(middle);
-        self.apply(&layer.down, rows).forward(gated, out, true);
+        self.some(&layer.down).forward(gated, out, true);
     }
 
     /// `stream` is the gradient of the layer's result, `[rows, width]`, and becomes that of its input, `[tokens, width]`.
@@ -132,13 +139,13 @@ impl Placed<'_> {
         let (&Pass { scene, epsilon, tokens, .. }, layer) = (self.pass, self.layer);
         let (rows, width) = (self.rows(), layer.qkv.inputs);
         let hidden = sized(&mut scratch.hidden, rows * layer.down.inputs);
-        self.apply(&layer.down, rows).backward(&kept.gated, stream, Some(hidden), sums);
+        self.some(&layer.down).backward(&kept.gated, stream, Some(hidden), sums);
         rows::gate_back(hidden, layer.down.inputs, &mut kept.gate_up);
         let back = sized(&mut scratch.middle, rows * width);
-        self.apply(&layer.gate_up, rows).backward(&kept.feed_input, &kept.gate_up, Some(back), sums);
+        self.some(&layer.gate_up).backward(&kept.feed_input, &kept.gate_up, Some(back), sums);
         norm_back(&layer.feed_norm, &kept.middle, back, epsilon, stream, sums);
         let mixed = sized(&mut scratch.mixed, rows * layer.output.inputs);
-        self.apply(&layer.output, rows).backward(&kept.mixed, stream, Some(mixed), sums);
+        self.some(&layer.output).backward(&kept.mixed, stream, Some(mixed), sums);
         if let Some(only) = self.only {
             *stream = scattered(stream, only, width, tokens);
             scratch.mixed = scattered(mixed, only, layer.output.inputs, tokens);
@@ -158,7 +165,7 @@ impl Placed<'_> {
         }
         let back = (!first).then(|| sized(&mut scratch.middle, tokens * width));
         let qkv = &scratch.wide;
-        self.apply(&layer.qkv, tokens).backward(&kept.attention_input, qkv, back, sums);
+        self.all(&layer.qkv).backward(&kept.attention_input, qkv, back, sums);
         if !first {
             norm_back(&layer.attention_norm, &kept.x, &scratch.middle, epsilon, stream, sums);
         }

@@ -16,6 +16,10 @@ pub(super) struct Applied<'a> {
     pub layer: usize,
     /// Rows of the input.
     pub rows: usize,
+    /// The tokens of the rows, where they are not all of a pack's `tokens`.
+    pub only: Option<&'a [usize]>,
+    /// Tokens of the pack.
+    pub tokens: usize,
     /// None where the adapter is merged.
     pub dropout: Option<Dropout<'a>>,
 }
@@ -117,8 +121,12 @@ impl Applied<'_> {
         parts.filter_map(|part| Some((part, part.factors.as_ref()?)))
     }
 
+    /// The factors of the adapter's inputs, `[rows, inputs]`: those of all tokens are drawn, whichever rows there are.
     fn left_out(&self, target: Target) -> Option<Vec<f32>> {
-        self.dropout.map(|dropout| dropout.factors(self.layer, target, self.rows * self.linear.inputs))
+        let inputs = self.linear.inputs;
+        let all = self.dropout?.factors(self.layer, target, self.tokens * inputs);
+        let Some(only) = self.only else { return Some(all) };
+        Some(only.iter().flat_map(|&token| &all[token * inputs..][..inputs]).copied().collect())
     }
 
     fn dropped(&self, x: &[f32], target: Target) -> Option<Vec<f32>> {
