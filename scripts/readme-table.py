@@ -2,8 +2,10 @@
 """Puts the summary of a run into README.md, or another page, between `<!-- NAME -->` and `<!-- /NAME -->`.
 
     scripts/readme-table.py NAME runs/NAME/summary.csv [PAGE]
+    scripts/readme-table.py --f1 NAME runs/NAME/summary.csv [PAGE]
 
-Cells that are not complete are left out, and said.
+With --f1 the table is short: a row for each format, and the strict F1 of each model and level. Cells that are not complete
+are left out, and the script says so.
 """
 
 import sys
@@ -63,16 +65,28 @@ def table(rows):
     return markdown(head[: len(names)], head[len(names) :], lines)
 
 
+def short(rows):
+    """A row for each format, with the F1 of each model and level. The first model is the one that is not tuned."""
+    cells = {(row["format"], row["model"], row["level"]): percent(row["f1"]) for row in rows}
+    formats, models, levels = (list(dict.fromkeys(row[key] for row in rows)) for key in ("format", "model", "level"))
+    columns = [(model, level) for model in models for level in levels]
+    names = {model: "tuned" if model == "tuned" else "untuned" for model in models}
+    head = [f"{names[model]}, {level}" for model, level in columns]
+    lines = [[f"`{format}`"] + [cells.get((format, *column), "-") for column in columns] for format in formats]
+    return markdown(["strict F1"], head, lines)
+
+
 def main():
-    if len(sys.argv) not in (3, 4):
+    arguments = [argument for argument in sys.argv[1:] if argument != "--f1"]
+    if len(arguments) not in (2, 3):
         sys.exit(__doc__)
-    name, summary = sys.argv[1:3]
-    page = Path(sys.argv[3]) if len(sys.argv) == 4 else Path(__file__).resolve().parent.parent / "README.md"
+    name, summary = arguments[:2]
+    page = Path(arguments[2]) if len(arguments) == 3 else Path(__file__).resolve().parent.parent / "README.md"
     rows = read(summary)
     whole = complete(rows)
     if len(whole) < len(rows):
         print(f"{summary}: {len(rows) - len(whole)} of {len(rows)} cells are not complete and left out", file=sys.stderr)
-    put(page, name, table(whole))
+    put(page, name, short(whole) if "--f1" in sys.argv else table(whole))
 
 
 if __name__ == "__main__":
