@@ -1,6 +1,6 @@
 //! How long masks take, beside other engines, on the same walks in the same process.
 //!
-//! `cargo bench -p gramask-benches --bench masks` runs criterion's benches of this engine, then measures all engines on the
+//! `cargo bench -p gramask-benches --features engines --bench masks` runs criterion's benches of this engine, then measures all engines on the
 //! languages of some sentences, then this engine on a whole corpus. It prints the tables and writes `target/masks.csv`.
 //!
 //! | variable | |

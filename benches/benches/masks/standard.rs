@@ -1,4 +1,4 @@
-//! The usual benches, for comparing two versions of the engine: `cargo bench --bench masks -- --save-baseline NAME`.
+//! The usual benches, for comparing two versions of the engine: `cargo bench --features engines --bench masks -- --save-baseline NAME`.
 
 use std::hint::black_box;
 use std::sync::Arc;
