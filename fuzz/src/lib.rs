@@ -2,7 +2,7 @@
 //!
 //! Each takes any bytes, and panics where a promise of `gramask-grammar` is broken. They know nothing of a fuzzer, so
 //! that an ordinary test includes this file too and replays what fuzzers found
-//! (`crates/gramask-grammar/tests/fuzz_corpus.rs`).
+//! (`crates/gramask-grammar/tests/it/fuzz_corpus.rs`).
 //!
 //! The bytes of `roundtrip` and `masks` are parts with 0xff between them, a byte that no UTF-8 text holds. So a fuzzer
 //! changes a text without moving the choices, and a seed can be written by hand:

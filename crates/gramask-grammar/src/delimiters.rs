@@ -1,9 +1,26 @@
-//! The literals that may not occur in free text, as an automaton (Aho and Corasick 1975, as a table).
+//! The literals that free text may not hold, as an automaton (Aho and Corasick 1975, as a table).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What stands behind a free text: the text may not hold it, so that a reader finds the text's end.
+/// How much of a delimiter a text ends with, as a state of the automaton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Tail(u16);
+
+impl Tail {
+    /// The text ends with no beginning of a delimiter.
+    pub const NONE: Tail = Tail(0);
+
+    pub fn new(index: u32) -> Tail {
+        Tail(index as u16)
+    }
+
+    pub fn index(self) -> u32 {
+        u32::from(self.0)
+    }
+}
+
+/// The literals that free text may not hold, so that a reader finds its end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Delimiters {
     /// `next[state][byte]`; empty where there is no delimiter.
@@ -63,31 +80,32 @@ impl Delimiters {
         }
     }
 
-    /// The state behind `byte`; `None` where a delimiter is complete.
-    pub fn step(&self, state: u16, byte: u8) -> Option<u16> {
-        match self.next.get(usize::from(state)) {
-            None => Some(0),
+    /// The tail after one more byte; `None` where a delimiter is complete.
+    pub fn step(&self, tail: Tail, byte: u8) -> Option<Tail> {
+        match self.next.get(usize::from(tail.0)) {
+            None => Some(Tail::NONE),
             Some(row) => {
                 let next = row[usize::from(byte)];
-                (self.whole[usize::from(next)] == 0).then_some(next)
+                (self.whole[usize::from(next)] == 0).then_some(Tail(next))
             }
         }
     }
 
-    /// The state behind `text`; `None` where a delimiter is complete in it.
-    pub fn run(&self, mut state: u16, text: &[u8]) -> Option<u16> {
+    /// The tail after more text; `None` where a delimiter is complete in it.
+    pub fn run(&self, mut tail: Tail, text: &[u8]) -> Option<Tail> {
         if self.is_empty() {
-            return Some(0);
+            return Some(Tail::NONE);
         }
         for &byte in text {
-            state = self.step(state, byte)?;
+            tail = self.step(tail, byte)?;
         }
-        Some(state)
+        Some(tail)
     }
 
-    /// Whether a delimiter that begins in the text before (of which `state` is left) ends in the literal behind it. Then
-    /// the text could be read to end sooner: `a@` with `@@` behind it is `a`, `@@` and `@`.
-    pub fn clash(&self, mut state: u16, literal: &[u8]) -> bool {
+    /// Whether a delimiter that begins in the text ends in the next literal. Then the text could be read to end sooner: `a@`
+    /// before `@@` reads as `a`, `@@` and `@`.
+    pub fn clash(&self, tail: Tail, literal: &[u8]) -> bool {
+        let mut state = tail.0;
         for (at, &byte) in literal.iter().enumerate() {
             if state == 0 {
                 return false;
@@ -114,16 +132,16 @@ mod tests {
             texts = texts.iter().flat_map(|t| b"abc".iter().map(move |b| [t.as_slice(), &[*b]].concat())).collect();
             for text in &texts {
                 let plain = patterns.iter().any(|p| text.windows(p.len()).any(|w| w == *p));
-                assert_eq!(delimiters.run(0, text).is_none(), plain, "{text:?}");
+                assert_eq!(delimiters.run(Tail::NONE, text).is_none(), plain, "{text:?}");
             }
         }
-        assert!(Delimiters::default().run(0, b"anything").is_some());
+        assert!(Delimiters::default().run(Tail::NONE, b"anything").is_some());
     }
 
     #[test]
     fn a_text_may_not_end_in_the_beginning_of_its_delimiter() {
         let delimiters = Delimiters::new(&[&b"@@"[..], b"(O)", b"##"].map(Arc::from));
-        let clash = |text: &[u8], literal: &[u8]| delimiters.clash(delimiters.run(0, text).unwrap(), literal);
+        let clash = |text: &[u8], literal: &[u8]| delimiters.clash(delimiters.run(Tail::NONE, text).unwrap(), literal);
         assert!(clash(b"a@", b"@@"));
         assert!(!clash(b"a", b"@@"));
         assert!(!clash(b"a#", b"@@"));

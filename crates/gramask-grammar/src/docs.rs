@@ -1,7 +1,7 @@
-//! The page of the formats that come with Gramask, made from their files: `docs/formats.md`.
+//! Makes the page `docs/formats.md` from the format files.
 //!
-//! What a format says of itself stands in its head comment; what it can express follows from its grammar, and what its
-//! output looks like from the writer. So the page can't drift from what the program does, and a test holds it to that.
+//! The head comment of a file describes the format, its grammar shows what it can express, and the writer makes the examples.
+//! So the page can't differ from the program, and a test compares them.
 
 use std::fmt::Write;
 
@@ -145,21 +145,32 @@ const HEAD: &str = "\
 
 <!-- Made from grammars/*.gram: `gramask formats --markdown > docs/formats.md`. A test compares. -->
 
-A format is a language that writes down the entities of a document, and one file in `grammars/`. From that file follow the
-mask, the reader, the writer and this page. What `@terminals` and `%directives` mean is in
-[formats-meaning.md](formats-meaning.md).
+This page shows every format that comes with Gramask, its grammar, and what it writes for two sentences. It helps you to choose a
+format, and to write your own.
 
-Most of them come from the literature on generative named entity recognition. They are made exact: where a paper leaves open how a
-bracket or a quote of the document is written, the file says it, so that every output reads back as what was written. No
-format lets a model write white space, or anything else, without end: each has one way to write a given set of entities, and
-every repetition passes a word of the document or names another entity.
+An example: `json-list` writes the first sentence below as
 
-How much the format matters is an open question: Epron, Coulet and Alam (LREC 2026, arXiv 2604.25920) compare 12 formats on
-biomedical corpora with models of up to about a billion parameters and find some of them consistently better.
+```text
+[{\"text\":\"Naloxone\",\"label\":\"Chemical\"},{\"text\":\"clonidine\",\"label\":\"Chemical\"},{\"text\":\"hypotension\",\"label\":\"Disease\"}]
+```
 
-*Nested* says whether entities inside each other can be written, *discontinuous* whether an entity can have several fragments,
-*positions* whether the output says which of several occurrences of a text is meant. What a format can't say is counted by
-every run, never dropped in silence. *Also read as* names the syntax whose own parsers read every output, too.
+A format is a language that writes down the entities of a document. It is one file in `grammars/`, from which the mask, the
+reader, the writer and this page follow. [formats-meaning.md](formats-meaning.md) says what `@terminals` and `%directives` mean.
+
+Most formats come from the literature on generative named entity recognition. Here they are exact. Where a paper leaves open how a
+bracket or a quote of the document is written, the file says it. So every output reads back as what was written. No format lets a
+model write white space, or anything else, without end. Each has one way to write a given set of entities, and every repetition
+passes a word of the document or names another entity.
+
+How much the format matters is an open question. Epron, Coulet and Alam (LREC 2026, arXiv 2604.25920) compare 12 formats on
+biomedical corpora, with models of up to about a billion parameters. They find some formats consistently better.
+
+- *Nested*: entities inside each other can be written.
+- *Discontinuous*: an entity can have several fragments.
+- *Positions*: the output says which of several occurrences of a text is meant.
+- *Also read as*: parsers of this syntax read every output too.
+
+What a format can't express is counted by every run, and never dropped in silence.
 
 ";
 

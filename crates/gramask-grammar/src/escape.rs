@@ -1,8 +1,8 @@
-//! How document text is written inside a format: a bijection from characters to what is written.
+//! The escapes: how a character of the document is written inside a format, one to one.
 //!
-//! [`Escape::unit`] is the one definition: it says of a byte string whether it is the written form of one character, the
-//! beginning of one, or neither. Writing, reading and matching all go through it or through [`Escape::write`], and a
-//! test holds the two together for every character.
+//! [`Escape::unit`] is the one definition. It says whether a byte string is the written form of a character, the beginning of
+//! one, or neither. Reading and matching use it, and writing uses [`Escape::write`]. A test compares the two for every
+//! character.
 
 use crate::notation::ast::Escape;
 
@@ -257,7 +257,7 @@ fn is_coded(ranges: Coded, c: char) -> bool {
     ranges.iter().any(|&(low, high)| (u32::from(low)..=u32::from(high)).contains(&(c as u32)))
 }
 
-/// What the digits behind `\u` are: four, in lower-case hexadecimal, of a character that is written so.
+/// What the digits after `\u` are: four, in lower-case hexadecimal, of a character that is written so.
 fn coded(ranges: Coded, digits: &[u8]) -> Unit {
     let mut value = 0u32;
     for digit in digits {

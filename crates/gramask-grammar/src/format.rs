@@ -175,7 +175,7 @@ impl Format {
         notation::most(&self.grammar, |kind| *kind == ExprKind::Terminal(Terminal::Text))[entity.index()] > 1
     }
 
-    /// What the head comment's first line says the output is, and the short example behind its colon, if there is one.
+    /// What the head comment's first line says the output is, and the short example after its colon, if there is one.
     pub fn summary(&self) -> (&str, Option<&str>) {
         let line = self.description.lines().next().unwrap_or_default();
         match line.split_once(": ") {

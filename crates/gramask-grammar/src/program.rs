@@ -1,9 +1,9 @@
-//! A format and a schema, compiled to a small program that matcher, reader and writer all run.
+//! A format and a schema, compiled to a small program that automaton, writer and repair run.
 //!
-//! The program is that of a Thompson matcher with a few operations more: [`Op::Open`] and [`Op::Close`] bracket an entity,
-//! [`Op::Label`] fixes the label under `@each` and `%pass label`, and [`Op::Terminal`] writes what depends on the
-//! document. Rules are compiled in place; a rule that can hold itself (a nested entity) is called, so that only formats
-//! that nest need a stack.
+//! It is the program of a Thompson automaton with some more operations. [`Op::Open`] and [`Op::Close`] bracket an entity,
+//! [`Op::Label`] fixes the label under `@each` and `%pass label`, and [`Op::Terminal`] writes what depends on the document.
+//! Rules are compiled in place. A rule that can hold itself (a nested entity) is called, so that only formats that nest need
+//! a stack.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,15 +13,59 @@ use gramask_ner::Schema;
 use crate::Format;
 use crate::delimiters::Delimiters;
 use crate::escape::Unit;
-use crate::machine::Ease;
+use crate::liveness::StaticFacts;
 use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Syntax, Terminal};
 use crate::regex::Regex;
 
-/// The place of an operation.
-pub(crate) type Pc = u32;
+/// The place of an operation in its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Pc(u32);
 
-/// No label.
-pub(crate) const NO_LABEL: u16 = u16::MAX;
+impl Pc {
+    /// The first operation.
+    pub const START: Pc = Pc(0);
+
+    pub fn new(index: usize) -> Pc {
+        Pc(index as u32)
+    }
+
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The next operation.
+    pub fn next(self) -> Pc {
+        Pc(self.0 + 1)
+    }
+}
+
+/// A label of the schema, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LabelId(u16);
+
+impl LabelId {
+    /// No label, or not known yet.
+    pub const NONE: LabelId = LabelId(u16::MAX);
+    /// The first label of a schema.
+    pub const FIRST: LabelId = LabelId(0);
+    /// So many labels can be numbered.
+    pub const MOST: usize = u16::MAX as usize - 1;
+
+    pub fn new(index: usize) -> LabelId {
+        LabelId(index as u16)
+    }
+
+    /// The label's place in the schema.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The label itself, or all of `labels` where it is not known.
+    pub fn or_all(self, labels: usize) -> impl DoubleEndedIterator<Item = LabelId> + Clone {
+        let places = if self == LabelId::NONE { 0..labels } else { self.index()..self.index() + 1 };
+        places.map(LabelId::new)
+    }
+}
 
 #[derive(Debug)]
 pub(crate) enum Op {
@@ -39,35 +83,24 @@ pub(crate) enum Op {
     Open,
     Close,
     /// From here on entities have this label, and their order starts anew.
-    Label(u16),
+    Label(LabelId),
     Accept,
 }
 
 /// Why a format and a schema don't go together.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum CompileError {
     /// The schema has no label.
     #[error("format `{format}`: the schema has no label; give it at least one")]
-    NoLabel {
-        /// The format's name.
-        format: String,
-    },
+    NoLabel { format: String },
     /// A label that the format's escape can't write.
     #[error("format `{format}`: the label `{label}` holds {character:?}, which `%escape` can't write")]
-    Label {
-        /// The format's name.
-        format: String,
-        /// The label.
-        label: String,
-        /// The character.
-        character: char,
-    },
+    Label { format: String, label: String, character: char },
     /// A label that is written as an XML tag or as a Python class, and is no name there.
     #[error("format `{format}`: the label `{label}` is no {kind}: take {instead}")]
     Name {
-        /// The format's name.
         format: String,
-        /// The label.
         label: String,
         /// What it would have to be.
         kind: &'static str,
@@ -77,9 +110,7 @@ pub enum CompileError {
     /// A regular expression that is too large to compile.
     #[error("format `{format}`: /{pattern}/ does not compile within the size limit: {source}")]
     Regex {
-        /// The format's name.
         format: String,
-        /// The pattern.
         pattern: String,
         /// What the compiler says.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -87,7 +118,6 @@ pub enum CompileError {
     /// A format of one label a pass was compiled without saying which.
     #[error("format `{format}` has `%pass label`: give it a schema of one label per pass, not {labels}")]
     Pass {
-        /// The format's name.
         format: String,
         /// How many labels the schema has.
         labels: usize,
@@ -123,14 +153,14 @@ pub struct Program {
     pub(crate) skips: bool,
     /// The entity names positions, so that it may close only when they settle it.
     pub(crate) positions: bool,
-    ease: OnceLock<Ease>,
+    static_facts: OnceLock<StaticFacts>,
 }
 
 impl Program {
     /// Compiles a format for a schema. A `%pass label` format takes a schema of the one label of the pass.
     pub fn compile(format: &Format, schema: &Schema) -> Result<Arc<Program>, CompileError> {
         let name = || format.name.clone();
-        let limit = usize::from(NO_LABEL) - 1;
+        let limit = LabelId::MOST;
         if schema.is_empty() {
             return Err(CompileError::NoLabel { format: name() });
         }
@@ -156,7 +186,7 @@ impl Program {
             copies: false,
             skips: false,
             positions: format.has_positions(),
-            ease: OnceLock::new(),
+            static_facts: OnceLock::new(),
         };
         Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
         program.find_delimiters();
@@ -174,9 +204,18 @@ impl Program {
         &self.schema
     }
 
-    /// What is known beforehand of where an output can be completed.
-    pub(crate) fn ease(&self) -> &Ease {
-        self.ease.get_or_init(|| Ease::new(self))
+    /// Facts about where an output can be completed, computed at the first call.
+    pub(crate) fn static_facts(&self) -> &StaticFacts {
+        self.static_facts.get_or_init(|| StaticFacts::new(self))
+    }
+
+    /// A label as it is written; empty where there is none.
+    pub(crate) fn label(&self, label: LabelId) -> &[u8] {
+        self.labels.get(label.index()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn op(&self, pc: Pc) -> &Op {
+        &self.ops[pc.index()]
     }
 
     pub(crate) fn escape(&self) -> &Escape {
@@ -187,16 +226,17 @@ impl Program {
         self.format.grammar.directives.order == Order::Document
     }
 
-    /// Finds the literals that can stand behind free text: text that held one could be read in two ways. All of them bar
+    /// Finds the literals that can stand after free text: text that held one could be read in two ways. All of them bar
     /// every free text, as in `@word "(O)" | @word "(B-" ..`, where the reader can't know beforehand which one comes.
     fn find_delimiters(&mut self) {
-        self.delimiters = self.delimiters_behind(is_free);
-        self.label_delimiters = self.delimiters_behind(|kind| kind == Terminal::Label);
+        self.delimiters = self.delimiters_after(is_free);
+        self.label_delimiters = self.delimiters_after(|kind| kind == Terminal::Label);
     }
 
-    fn delimiters_behind(&self, test: impl Fn(Terminal) -> bool) -> Delimiters {
+    fn delimiters_after(&self, test: impl Fn(Terminal) -> bool) -> Delimiters {
         let place = |pc: &usize| matches!(self.ops[*pc], Op::Terminal(kind) if test(kind));
-        let mut found: Vec<_> = (0..self.ops.len()).filter(place).flat_map(|pc| self.followers(pc as Pc + 1)).collect();
+        let mut found: Vec<_> =
+            (0..self.ops.len()).filter(place).flat_map(|pc| self.followers(Pc::new(pc + 1))).collect();
         found.retain(|literal| self.writable(literal));
         Delimiters::new(&found)
     }
@@ -208,7 +248,7 @@ impl Program {
             _ => false,
         };
         let class = |pair: &[Op]| match pair {
-            [Op::Terminal(Terminal::Label), Op::Literal(behind)] => behind.starts_with(b"("),
+            [Op::Terminal(Terminal::Label), Op::Literal(after)] => after.starts_with(b"("),
             _ => false,
         };
         let (named, is_name, kind, instead): (bool, fn(&str) -> bool, _, _) =
@@ -248,22 +288,22 @@ impl Program {
         true
     }
 
-    /// The literals that can be written first from `pc` on. A return goes on behind every call.
+    /// The literals that can be written first from `pc` on. A return goes on after every call.
     fn followers(&self, pc: Pc) -> Vec<Arc<[u8]>> {
         let (mut found, mut stack, mut seen) = (Vec::new(), vec![pc], vec![false; self.ops.len()]);
         while let Some(pc) = stack.pop() {
-            if std::mem::replace(&mut seen[pc as usize], true) {
+            if std::mem::replace(&mut seen[pc.index()], true) {
                 continue;
             }
-            match &self.ops[pc as usize] {
+            match self.op(pc) {
                 Op::Literal(bytes) => found.push(bytes.clone()),
                 Op::Split(targets) => stack.extend(targets),
                 Op::Jump(target) | Op::Call(target) => stack.push(*target),
                 Op::Return => {
-                    let behind = |(pc, op): (usize, &Op)| matches!(op, Op::Call(_)).then_some(pc as Pc + 1);
-                    stack.extend(self.ops.iter().enumerate().filter_map(behind));
+                    let after = |(pc, op): (usize, &Op)| matches!(op, Op::Call(_)).then_some(Pc::new(pc + 1));
+                    stack.extend(self.ops.iter().enumerate().filter_map(after));
                 }
-                Op::Terminal(Terminal::Skip) | Op::Open | Op::Close | Op::Label(_) => stack.push(pc + 1),
+                Op::Terminal(Terminal::Skip) | Op::Open | Op::Close | Op::Label(_) => stack.push(pc.next()),
                 Op::Terminal(_) | Op::Regex(_) | Op::Accept => {}
             }
         }
@@ -311,7 +351,7 @@ impl Compiler<'_> {
     fn run(mut self) -> Result<(), CompileError> {
         let start = self.program.format.grammar.start;
         if self.program.format.grammar.directives.pass_label {
-            self.push(Op::Label(0));
+            self.push(Op::Label(LabelId::FIRST));
         }
         self.rule(start)?;
         self.push(Op::Accept);
@@ -326,24 +366,25 @@ impl Compiler<'_> {
                     target
                 }
             };
-            self.program.ops[pc as usize] = Op::Call(target);
+            self.program.ops[pc.index()] = Op::Call(target);
         }
         Ok(())
     }
 
     fn here(&self) -> Pc {
-        self.program.ops.len() as Pc
+        Pc::new(self.program.ops.len())
     }
 
     fn push(&mut self, op: Op) -> Pc {
+        let pc = self.here();
         self.program.ops.push(op);
-        self.here() - 1
+        pc
     }
 
     /// A rule where it is used: in place, or called if it can hold itself.
     fn rule(&mut self, rule: RuleId) -> Result<(), CompileError> {
         if self.holds_itself(rule) {
-            let pc = self.push(Op::Call(0));
+            let pc = self.push(Op::Call(Pc::START));
             self.calls.push((pc, rule));
             return Ok(());
         }
@@ -410,10 +451,10 @@ impl Compiler<'_> {
                     if label > 0 && !separator.is_empty() {
                         self.literal(separator);
                     }
-                    self.push(Op::Label(label as u16));
+                    self.push(Op::Label(LabelId::new(label)));
                     self.rule(*rule)?;
                 }
-                self.push(Op::Label(NO_LABEL));
+                self.push(Op::Label(LabelId::NONE));
             }
         }
         Ok(())
@@ -429,13 +470,13 @@ impl Compiler<'_> {
         for part in parts {
             targets.push(self.here());
             self.expr(part)?;
-            jumps.push(self.push(Op::Jump(0)));
+            jumps.push(self.push(Op::Jump(Pc::START)));
         }
         let end = self.here();
         for jump in jumps {
-            self.program.ops[jump as usize] = Op::Jump(end);
+            self.program.ops[jump.index()] = Op::Jump(end);
         }
-        self.program.ops[split as usize] = Op::Split(targets);
+        self.program.ops[split.index()] = Op::Split(targets);
         Ok(())
     }
 
@@ -448,7 +489,7 @@ impl Compiler<'_> {
                 let split = self.push(Op::Split(Vec::new()));
                 self.expr(body)?;
                 self.push(Op::Jump(split));
-                self.program.ops[split as usize] = Op::Split(vec![split + 1, self.here()]);
+                self.program.ops[split.index()] = Op::Split(vec![split.next(), self.here()]);
             }
             Some(max) => {
                 let mut splits = Vec::new();
@@ -458,7 +499,7 @@ impl Compiler<'_> {
                 }
                 let end = self.here();
                 for split in splits {
-                    self.program.ops[split as usize] = Op::Split(vec![split + 1, end]);
+                    self.program.ops[split.index()] = Op::Split(vec![split.next(), end]);
                 }
             }
         }

@@ -1,29 +1,31 @@
-//! The reader: an output back to entities.
+//! The reader turns an output into entities.
 //!
-//! It runs the format's own program at level `syntax`, keeps the way of the preferred thread, and then grounds what was
-//! read in the document. So whatever the matcher accepts the reader reads, by construction.
+//! It runs the program of the format at level `syntax` and keeps the parse of the preferred thread. Then it looks up in the
+//! document what was read. So it reads every output that a constraint accepts.
 
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 use gramask_ner::{Entity, Fragment, Text};
 
-use crate::machine::{Event, Level, Limits, Machine, NO_TUPLE, Seen, Thread};
+use crate::Level;
+use crate::automaton::{Automaton, Event, Limits, Parses, PreviousId, Thread, WrittenFragment};
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, Program};
+use crate::program::{LabelId, Op, Program};
 use crate::source::Source;
 
-/// An output was not of its format.
+/// An output that is not of its format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum ReadError {
-    /// A byte that can't stand where it stands.
+    /// A byte that can't follow.
     #[error("byte {offset}: found {found}, expected {expected}")]
     Syntax {
         /// In bytes of the output.
         offset: usize,
-        /// What stands there.
+        /// The text from there on.
         found: String,
-        /// What could stand there.
+        /// What could have followed.
         expected: String,
     },
     /// The output ends too soon.
@@ -36,15 +38,13 @@ pub enum ReadError {
     },
 }
 
-/// Something that was read and is not true of the document.
+/// Something in the output that is not true of the document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum Problem {
     /// A mention that the document does not hold.
     #[error("`{text}` is not in the document")]
-    NotInDocument {
-        /// The mention.
-        text: String,
-    },
+    NotInDocument { text: String },
     /// Offsets that are outside the document or don't agree with the text that was written.
     #[error("the document has {there} where the output says `{text}` at {place}")]
     Disagree {
@@ -52,7 +52,6 @@ pub enum Problem {
         text: String,
         /// The positions that were written.
         place: String,
-        /// The document's text there.
         there: String,
     },
     /// A cursor format's text is not the document.
@@ -69,18 +68,15 @@ pub enum Problem {
     },
     /// The same entity again.
     #[error("{entity} stands twice")]
-    Duplicate {
-        /// The entity.
-        entity: Entity,
-    },
+    Duplicate { entity: Entity },
 }
 
-/// What was read.
+/// The result of reading an output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The entities that are true of the document, in the order of the output.
     pub entities: Vec<Entity>,
-    /// What is not.
+    /// What is not true of the document.
     pub problems: Vec<Problem>,
 }
 
@@ -88,59 +84,52 @@ impl Program {
     /// Reads an output of this format about `text`.
     ///
     /// # Errors
-    /// Where the output is not of the format; what is of the format but not true of the document is in
-    /// [`Reading::problems`].
+    /// The output is not of the format. An output of the format that is not true of the document has
+    /// [`Reading::problems`] instead.
     pub fn read(self: &Arc<Self>, text: &Text, output: &[u8]) -> Result<Reading, ReadError> {
-        // What the matcher accepts has labels of the schema; only where it would not is any other label looked for.
+        // A valid output has labels of the schema. Other labels are tried only if those fail.
         let events = self.parse(output, false).or_else(|_| self.parse(output, true))?;
         Grounder::new(self, text, output).ground(&events)
     }
 
-    fn parse(self: &Arc<Self>, output: &[u8], lenient: bool) -> Result<Vec<Event>, ReadError> {
+    fn parse(self: &Arc<Self>, output: &[u8], unknown_labels: bool) -> Result<Vec<Event>, ReadError> {
         let nothing = Source::new(&Text::new(""), self.escape(), self.format.grammar.directives.boundaries);
         let source = nothing.unwrap_or_else(|_| unreachable!("the empty text has no character that can't be written"));
-        let mut machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Syntax, Limits::NONE);
-        (machine.tracing, machine.lenient, machine.output) = (true, lenient, output.into());
-        let mut threads = machine.start();
+        let parse = Parses::new(output, unknown_labels);
+        let mut automaton =
+            Automaton::recording(Arc::clone(self), Arc::new(source), Level::Syntax, Limits::NONE, parse);
+        let mut threads = automaton.start();
         let mut seen = FxHashSet::default();
         for (offset, &byte) in output.iter().enumerate() {
-            machine.position = offset as u32;
+            automaton.recorder.position = offset as u32;
             let mut next = Vec::new();
             for thread in &threads {
-                machine.step(*thread, byte, &mut next);
+                automaton.step(*thread, byte, &mut next);
             }
             // The first of equal threads is the preferred one.
             seen.clear();
-            next.retain(|thread| seen.insert(Thread { trace: 0, ..*thread }));
+            next.retain(|thread| seen.insert(thread.unmarked()));
             if next.is_empty() {
                 let rest = String::from_utf8_lossy(&output[offset..]);
                 let found = format!("`{}`", rest.chars().take(12).collect::<String>());
-                return Err(ReadError::Syntax { offset, found, expected: self.expected(&machine, &threads) });
+                return Err(ReadError::Syntax { offset, found, expected: self.expected(&threads) });
             }
             threads = next;
         }
-        let Some(thread) = threads.iter().find(|thread| machine.accepts(thread)) else {
-            return Err(ReadError::Truncated { offset: output.len(), expected: self.expected(&machine, &threads) });
-        };
-        let (mut events, mut at) = (Vec::new(), thread.trace);
-        while at != 0 {
-            let (before, event) = machine.traces[at as usize];
-            events.push(event);
-            at = before;
+        match threads.iter().find(|thread| automaton.accepts(thread)) {
+            Some(thread) => Ok(automaton.recorder.events(thread.mark)),
+            None => Err(ReadError::Truncated { offset: output.len(), expected: self.expected(&threads) }),
         }
-        events.reverse();
-        Ok(events)
     }
 
     /// What these threads could write next, in words.
-    fn expected(&self, machine: &Machine, threads: &[Thread]) -> String {
+    fn expected<M>(&self, threads: &[Thread<M>]) -> String {
         let mut names: Vec<String> = Vec::new();
         for thread in threads {
-            let name = match &self.ops[thread.pc as usize] {
-                _ if machine.accepts(thread) => "the end".to_string(),
+            let name = match self.op(thread.pc) {
+                Op::Accept => "the end".to_string(),
                 Op::Literal(bytes) => {
-                    let offset = if let crate::machine::At::Offset(offset) = thread.at { offset as usize } else { 0 };
-                    format!("`{}`", String::from_utf8_lossy(&bytes[offset..]).escape_debug())
+                    format!("`{}`", String::from_utf8_lossy(&bytes[thread.offset()..]).escape_debug())
                 }
                 Op::Terminal(Terminal::Label) => format!("a label ({})", self.schema.labels().join(", ")),
                 Op::Terminal(kind) if kind.is_position() => "a number".into(),
@@ -158,13 +147,13 @@ impl Program {
 }
 
 struct Pending {
-    label: u16,
+    label: LabelId,
     /// The first label that was written, if it is not of the schema.
     unknown: Option<String>,
     /// Cursor formats: characters or words passed before.
     from: usize,
     /// The fragments as they were written.
-    fragments: Vec<Seen>,
+    fragments: Vec<WrittenFragment>,
 }
 
 struct Grounder<'a> {
@@ -172,10 +161,10 @@ struct Grounder<'a> {
     text: &'a Text,
     output: &'a [u8],
     /// Finds occurrences in the document's order; `None` where the document can't be written in this format.
-    machine: Option<Machine>,
-    /// The previous entity, interned in `machine`.
-    last: u32,
-    label: u16,
+    automaton: Option<Automaton>,
+    /// The previous entity, by its number in `automaton`.
+    last: PreviousId,
+    label: LabelId,
     open: Vec<Pending>,
     copied: String,
     words: Vec<Option<String>>,
@@ -185,16 +174,16 @@ struct Grounder<'a> {
 impl<'a> Grounder<'a> {
     fn new(program: &'a Arc<Program>, text: &'a Text, output: &'a [u8]) -> Self {
         let boundaries = program.format.grammar.directives.boundaries;
-        let machine = Source::new(text, program.escape(), boundaries)
+        let automaton = Source::new(text, program.escape(), boundaries)
             .ok()
-            .map(|source| Machine::new(Arc::clone(program), Arc::new(source), Level::Grounded, Limits::NONE));
+            .map(|source| Automaton::new(Arc::clone(program), Arc::new(source), Level::Grounded, Limits::NONE));
         Grounder {
             program,
             text,
             output,
-            machine,
-            last: NO_TUPLE,
-            label: NO_LABEL,
+            automaton,
+            last: PreviousId::NONE,
+            label: LabelId::NONE,
             open: Vec::new(),
             copied: String::new(),
             words: Vec::new(),
@@ -204,12 +193,11 @@ impl<'a> Grounder<'a> {
 
     fn ground(mut self, events: &[Event]) -> Result<Reading, ReadError> {
         let mut begin = 0;
-        let mut closed: Vec<(u16, Fragment)> = Vec::new();
+        let mut closed: Vec<(LabelId, Fragment)> = Vec::new();
         for event in events {
             match *event {
-                Event::Nothing => {}
                 Event::Begin(offset) => begin = offset as usize,
-                Event::Label(label) => (self.label, self.last) = (label, NO_TUPLE),
+                Event::Label(label) => (self.label, self.last) = (label, PreviousId::NONE),
                 Event::Skip => self.words.push(None),
                 Event::Open => {
                     let from = self.passed();
@@ -261,16 +249,18 @@ impl<'a> Grounder<'a> {
                 };
                 match label {
                     Some(label)
-                        if open.unknown.is_none() && (open.label == NO_LABEL || usize::from(open.label) == label) =>
+                        if open.unknown.is_none() && (open.label == LabelId::NONE || open.label.index() == label) =>
                     {
-                        open.label = label as u16;
+                        open.label = LabelId::new(label);
                     }
-                    None if open.label == NO_LABEL && open.unknown.as_deref().is_none_or(|known| known == text()) => {
+                    None if open.label == LabelId::NONE
+                        && open.unknown.as_deref().is_none_or(|known| known == text()) =>
+                    {
                         open.unknown = Some(text());
                     }
                     _ => {
                         // The matcher binds labels of the schema alone, so that others can differ.
-                        let known = self.program.schema.labels().get(usize::from(open.label));
+                        let known = self.program.schema.labels().get(open.label.index());
                         let first = open.unknown.as_ref().or(known).map_or("", String::as_str);
                         let expected = format!("`{first}` again");
                         return Err(ReadError::Syntax { offset: begin, found: format!("`{}`", text()), expected });
@@ -282,7 +272,7 @@ impl<'a> Grounder<'a> {
                 if let Some(open) = self.open.last_mut() {
                     match open.fragments.last_mut() {
                         Some(seen) if seen.text.is_none() => seen.text = text,
-                        _ => open.fragments.push(Seen { text, positions: Vec::new() }),
+                        _ => open.fragments.push(WrittenFragment { text, positions: Vec::new() }),
                     }
                 }
             }
@@ -290,7 +280,7 @@ impl<'a> Grounder<'a> {
                 let value = number();
                 if let Some(open) = self.open.last_mut() {
                     if open.fragments.is_empty() {
-                        open.fragments.push(Seen::default());
+                        open.fragments.push(WrittenFragment::default());
                     }
                     if let Some(seen) = open.fragments.last_mut() {
                         seen.positions.push((position, value));
@@ -302,7 +292,7 @@ impl<'a> Grounder<'a> {
     }
 
     /// Cursor formats: the text must be the document's.
-    fn copy(&mut self, closed: Vec<(u16, Fragment)>) {
+    fn copy(&mut self, closed: Vec<(LabelId, Fragment)>) {
         let failed = if self.program.copies {
             let (mut here, mut there) = (self.copied.chars(), self.text.as_str().chars());
             (0..).find_map(|offset| match (here.next(), there.next()) {
@@ -348,8 +338,8 @@ impl<'a> Grounder<'a> {
         }
     }
 
-    fn take(&mut self, label: u16, fragments: Vec<Fragment>) {
-        let Some(label) = self.program.schema.labels().get(usize::from(label)) else {
+    fn take(&mut self, label: LabelId, fragments: Vec<Fragment>) {
+        let Some(label) = self.program.schema.labels().get(label.index()) else {
             return;
         };
         let entity = Entity::discontinuous(label, fragments);
@@ -363,8 +353,8 @@ impl<'a> Grounder<'a> {
     /// The tuple that agrees with what was written: the earliest that follows the previous entity, else the earliest at
     /// all. Where there is none the fragments are off word boundaries, or it is not true of the document.
     fn fragments(&mut self, pending: &Pending) -> Result<Vec<Fragment>, Problem> {
-        if let Some(machine) = &mut self.machine
-            && let Some((fragments, last)) = machine.locate(pending.label, &pending.fragments, self.last)
+        if let Some(automaton) = &mut self.automaton
+            && let Some((fragments, last)) = automaton.locate(pending.label, &pending.fragments, self.last)
         {
             self.last = last;
             return Ok(fragments.into_iter().map(|(start, end)| Fragment::new(start, end)).collect());
@@ -377,9 +367,9 @@ impl<'a> Grounder<'a> {
         Ok(fragments)
     }
 
-    /// Places one fragment without regard to words, at or behind `from` if it has no position, so that it counts as a
+    /// Places one fragment without regard to words, at or after `from` if it has no position, so that it counts as a
     /// wrong boundary.
-    fn place(&self, seen: &Seen, from: usize) -> Result<Fragment, Problem> {
+    fn place(&self, seen: &WrittenFragment, from: usize) -> Result<Fragment, Problem> {
         let text = seen.text.as_deref().map(|text| self.program.escape().unescape(text).unwrap_or_default());
         if seen.positions.is_empty() {
             let text = text.unwrap_or_default();
@@ -422,9 +412,9 @@ impl<'a> Grounder<'a> {
 
     /// What fragments are made of: words, or characters.
     fn units(&self) -> Vec<Fragment> {
-        match &self.machine {
-            Some(machine) => {
-                machine.source.words.iter().map(|word| Fragment::new(word.0 as usize, word.1 as usize)).collect()
+        match &self.automaton {
+            Some(automaton) => {
+                automaton.source.words.iter().map(|word| Fragment::new(word.0 as usize, word.1 as usize)).collect()
             }
             None => self.text.words().to_vec(),
         }

@@ -1,4 +1,4 @@
-//! Regular expressions of a format, as automata that know their shortest way to a match.
+//! Regular expressions of a format, as DFAs that know the shortest string to a match.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ pub(crate) struct Regex {
     pub pattern: String,
     pub dfa: dense::DFA<Vec<u32>>,
     pub start: StateID,
-    /// The shortest way to a match from each state that has one.
-    finish: HashMap<StateID, Vec<u8>>,
+    /// The shortest string to a match from each state that has one.
+    shortest: HashMap<StateID, Vec<u8>>,
 }
 
 impl Regex {
@@ -31,7 +31,7 @@ impl Regex {
             )
             .build(&format!("(?:{pattern})"))?;
         let start = dfa.start_state(&start::Config::from_input_forward(&Input::new(b"").anchored(Anchored::Yes)))?;
-        let mut regex = Regex { pattern: pattern.to_owned(), dfa, start, finish: HashMap::new() };
+        let mut regex = Regex { pattern: pattern.to_owned(), dfa, start, shortest: HashMap::new() };
         regex.measure();
         Ok(regex)
     }
@@ -41,15 +41,23 @@ impl Regex {
         self.dfa.is_match_state(self.dfa.next_eoi_state(state))
     }
 
-    /// The state behind `byte`, if a match can still follow.
+    /// The state after `byte`, if a match can still follow.
     pub fn next(&self, state: StateID, byte: u8) -> Option<StateID> {
         let next = self.dfa.next_state(state, byte);
-        self.finish.contains_key(&next).then_some(next)
+        self.shortest.contains_key(&next).then_some(next)
     }
 
     /// The shortest string that leads from `state` to a match.
-    pub fn finish(&self, state: StateID) -> Option<&[u8]> {
-        self.finish.get(&state).map(Vec::as_slice)
+    pub fn shortest(&self, state: StateID) -> Option<&[u8]> {
+        self.shortest.get(&state).map(Vec::as_slice)
+    }
+
+    /// The shortest string of at least one byte that leads from `state` to a match.
+    pub fn shortest_nonempty(&self, state: StateID) -> Option<Vec<u8>> {
+        match self.shortest(state)? {
+            [] => (0..=255u8).find_map(|byte| Some([&[byte], self.shortest(self.next(state, byte)?)?].concat())),
+            bytes => Some(bytes.to_vec()),
+        }
     }
 
     /// Breadth first over all states, then backwards from the matching ones by length.
@@ -67,13 +75,13 @@ impl Regex {
         }
         for &state in &states {
             if self.matches(state) {
-                self.finish.insert(state, Vec::new());
+                self.shortest.insert(state, Vec::new());
             }
         }
         loop {
             let mut shorter = Vec::new();
-            for &state in states.iter().filter(|state| !self.finish.contains_key(state)) {
-                let reach = |byte: u8| Some((byte, self.finish.get(&self.dfa.next_state(state, byte))?));
+            for &state in states.iter().filter(|state| !self.shortest.contains_key(state)) {
+                let reach = |byte: u8| Some((byte, self.shortest.get(&self.dfa.next_state(state, byte))?));
                 if let Some((byte, rest)) = preferred_bytes().filter_map(reach).min_by_key(|(_, rest)| rest.len()) {
                     shorter.push((state, [&[byte], rest.as_slice()].concat()));
                 }
@@ -81,7 +89,7 @@ impl Regex {
             if shorter.is_empty() {
                 return;
             }
-            self.finish.extend(shorter);
+            self.shortest.extend(shorter);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The document as the matcher sees it: escaped bytes, words, the cursor's elements and where each surface occurs.
+//! The document as the automaton sees it: escaped bytes, words, the elements that the cursor passes, and occurrences.
 
 use gramask_ner::Text;
 
@@ -87,7 +87,7 @@ impl Source {
         Ok(())
     }
 
-    /// No document: what a machine at level `syntax` needs of it.
+    /// An empty document, for an automaton at level `syntax`.
     pub fn none() -> Source {
         Source {
             bytes: Vec::new(),
@@ -154,7 +154,7 @@ impl Source {
     }
 
     /// The word that the cursor passed last, where an entity may end now: with `copies`, gaps are passed one by one too,
-    /// and an entity may not end behind one.
+    /// and an entity may not end after one.
     pub fn passed(&self, cursor: u32, copies: bool) -> Option<u32> {
         if copies {
             return self.elements[cursor.checked_sub(1)? as usize].word;
@@ -162,17 +162,17 @@ impl Source {
         self.next_word(cursor).unwrap_or(self.len()).checked_sub(1)
     }
 
-    /// The element of a word, and the cursor behind it and its gap.
+    /// The element of a word, and the cursor after it and its gap.
     pub fn pass(&self, cursor: u32) -> Option<(Element, u32)> {
         let mut i = cursor as usize;
         while self.elements.get(i)?.word.is_none() {
             i += 1;
         }
-        let behind = match self.elements.get(i + 1) {
+        let after = match self.elements.get(i + 1) {
             Some(gap) if gap.word.is_none() => i + 2,
             _ => i + 1,
         };
-        Some((self.elements[i], behind as u32))
+        Some((self.elements[i], after as u32))
     }
 
     /// Every word start.

@@ -1,11 +1,14 @@
-//! The tokens of a model as byte strings, in a trie that is laid out flat.
+//! The tokens of a model as byte strings, in a flat trie.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::engine::{Automaton, Bytes, Shared};
-use crate::machine::{Level, Limits, Machine};
+use crate::Level;
+use crate::automaton::{Automaton, Limits};
+use crate::byte_set::ByteSet;
+use crate::engine::{LazyDfa, Shared};
+use crate::matcher::Matcher;
 use crate::program::Program;
 use crate::source::Source;
 
@@ -32,21 +35,14 @@ impl Token {
 
 /// Why tokens make no vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum VocabularyError {
     /// No end token, so that no output could end.
     #[error("the vocabulary has no end token: name at least one id below {size}")]
-    NoEnd {
-        /// The number of ids.
-        size: usize,
-    },
+    NoEnd { size: usize },
     /// An end token that is no token.
     #[error("end token {token} is outside the vocabulary of {size} ids")]
-    EndOutside {
-        /// The id.
-        token: u32,
-        /// The number of ids.
-        size: usize,
-    },
+    EndOutside { token: u32, size: usize },
 }
 
 /// A node of the trie. Children follow their parent; a node's subtree ends at `next`.
@@ -79,7 +75,7 @@ pub struct Vocabulary {
     depth: usize,
     kids: Kids,
     every_byte: bool,
-    /// What the documents of a program share; kept here, since it is of use for as long as both are.
+    /// What all documents of a program share. It is kept as long as both the program and the vocabulary exist.
     shared: Mutex<Vec<(Arc<Program>, Shared)>>,
 }
 
@@ -98,7 +94,7 @@ struct Kids {
     root: Vec<Place>,
     /// By node: which of `sets` holds the bytes below it.
     below: Vec<u32>,
-    sets: Vec<Bytes>,
+    sets: Vec<ByteSet>,
 }
 
 impl Kids {
@@ -126,10 +122,10 @@ impl Kids {
 
     /// Children follow their parents, so that from the end all below a node is known.
     fn find_below(&mut self, nodes: usize) {
-        let mut numbers: FxHashMap<Bytes, u32> = FxHashMap::default();
+        let mut numbers: FxHashMap<ByteSet, u32> = FxHashMap::default();
         self.below = vec![0; nodes];
         for node in (0..nodes).rev() {
-            let mut set = Bytes::default();
+            let mut set = ByteSet::default();
             for at in self.begin[node + 1] as usize..self.begin[node + 2] as usize {
                 set.insert(self.bytes[at]);
                 set.union(&self.sets[self.below[self.places[at] as usize - 1] as usize]);
@@ -260,7 +256,7 @@ impl Vocabulary {
     }
 
     /// The bytes below a node, which is numbered as in [`Vocabulary::nodes`].
-    pub(crate) fn below(&self, node: usize) -> &Bytes {
+    pub(crate) fn below(&self, node: usize) -> &ByteSet {
         &self.kids.sets[self.kids.below[node] as usize]
     }
 
@@ -294,7 +290,7 @@ impl Vocabulary {
         self.ids(&self.nodes[place as usize - 1])
     }
 
-    /// The automaton at level `syntax` that all documents of a program share.
+    /// The DFA at level `syntax` that all documents of a program share.
     pub(crate) fn shared(&self, program: &Arc<Program>) -> Shared {
         let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         // Of a program that nobody else has any more only this list and the automaton know.
@@ -302,8 +298,9 @@ impl Vocabulary {
         match all.iter().find(|(known, _)| Arc::ptr_eq(known, program)) {
             Some((_, shared)) => Arc::clone(shared),
             None => {
-                let machine = Machine::new(Arc::clone(program), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
-                let shared: Shared = Arc::new(Mutex::new(Automaton::new(machine)));
+                let automaton =
+                    Automaton::new(Arc::clone(program), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
+                let shared: Shared = Arc::new(Mutex::new(LazyDfa::new(Matcher::new(automaton))));
                 all.push((Arc::clone(program), Arc::clone(&shared)));
                 shared
             }

@@ -1,30 +1,32 @@
-//! The writer: entities to the one output that says them.
+//! The writer turns entities into the one output that describes them.
 //!
-//! It runs the format's program with the entities as a guide: an entity opens where the next one to write begins, a
-//! terminal writes that entity's view, and a choice that leads nowhere is taken back. What a format can't say is sorted
-//! out beforehand and returned beside the output.
+//! It runs the program of the format along the entities. An entity opens where the next one begins, a terminal writes a view
+//! of the open entity, and a choice that leads nowhere is taken back. Entities that the format can't express are found
+//! beforehand and returned with the output.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use gramask_ner::{Entity, Text};
 
-use crate::machine::Tuple;
+use crate::automaton::Tuple;
+use crate::delimiters::Tail;
 use crate::notation::ast::{Boundaries, Terminal};
-use crate::program::{NO_LABEL, Op, Pc, Program};
+use crate::program::{LabelId, Op, Pc, Program};
 use crate::source::Source;
 
-/// An output, and what it does not say.
+/// An output, and the entities that it does not express.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The output.
+    /// The output itself.
     pub text: String,
-    /// The entities that are not in the output, or are but read back elsewhere ([`Reason::Position`]).
+    /// The entities that are not in the output, or read back at another place ([`Reason::Position`]).
     pub unexpressed: Vec<(Entity, Reason)>,
 }
 
-/// Why a format can't say an entity.
+/// Why a format can't express an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum Reason {
     /// The label is not of the schema.
     #[error("its label is not in the schema")]
@@ -38,34 +40,32 @@ pub enum Reason {
     /// It overlaps another one in a flat format.
     #[error("it overlaps another entity")]
     Nested,
-    /// It overlaps another one and neither holds the other.
+    /// It overlaps another one, and neither holds the other.
     #[error("it crosses another entity")]
     Crossing,
-    /// Its text holds what ends a text in this format.
+    /// Its text holds a delimiter, which ends texts in this format.
     #[error("its text holds a delimiter of the format")]
     Delimiter,
-    /// It is written, but the format has no positions and it reads back as another occurrence of the same text.
+    /// It is written, but reads back as another occurrence of the same text, since the format has no positions.
     #[error("the format can't tell which occurrence it is")]
     Position,
 }
 
 /// A document has no output in a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum WriteError {
     /// A character that the format's escape can't write.
     #[error("format `{format}`: character {offset} of the document, {character:?}, can't be written in this format")]
     Character {
-        /// The format's name.
         format: String,
         /// In characters of the document.
         offset: usize,
-        /// The character.
         character: char,
     },
     /// The grammar has no output for these entities.
     #[error("format `{format}`: no output says exactly these {entities} entities")]
     Impossible {
-        /// The format's name.
         format: String,
         /// How many there are.
         entities: usize,
@@ -79,15 +79,15 @@ struct Gold {
     index: usize,
 }
 
-/// One way of writing.
+/// One attempt to write the output.
 #[derive(Clone)]
 struct Pen {
     pc: Pc,
     cursor: u32,
-    label: u16,
-    /// The delimiters' state behind free text.
-    tail: u16,
-    /// The output's length, for taking back.
+    label: LabelId,
+    /// The delimiters' state after free text.
+    tail: Tail,
+    /// The length of the output, to which it is cut when the attempt is taken back.
     length: usize,
     stack: Option<Rc<Link>>,
     /// Which entities were opened.
@@ -110,10 +110,10 @@ enum Held {
 }
 
 impl Program {
-    /// Writes the output of these entities about `text`, in the document's order.
+    /// Writes the output of these entities about `text`, in document order.
     ///
     /// # Errors
-    /// Where the document itself can't be written, or the grammar admits no output with exactly these entities.
+    /// The document itself can't be written, or the grammar has no output with exactly these entities.
     pub fn write(self: &Arc<Self>, text: &Text, entities: &[Entity]) -> Result<Written, WriteError> {
         let directives = &self.format.grammar.directives;
         let name = || self.format.name.clone();
@@ -148,7 +148,8 @@ impl Program {
 
     /// Why this one can't be written: a text holds a delimiter, or the format has not as many parts.
     fn hindrance(&self, source: &Source, tuple: &Tuple) -> Reason {
-        let holds = |&(first, last): &(u32, u32)| self.delimiters.run(0, source.surface(first, last)).is_none();
+        let holds =
+            |&(first, last): &(u32, u32)| self.delimiters.run(Tail::NONE, source.surface(first, last)).is_none();
         match tuple.fragments.len() > 1 && !tuple.fragments.iter().any(holds) {
             true => Reason::Discontinuous,
             false => Reason::Delimiter,
@@ -190,7 +191,7 @@ impl Program {
     }
 
     fn tuple(&self, text: &Text, entity: &Entity) -> Result<Tuple, Reason> {
-        let label = self.schema.index(&entity.label).ok_or(Reason::Label)? as u16;
+        let label = self.schema.index(&entity.label).ok_or(Reason::Label)?;
         let characters = self.format.grammar.directives.boundaries == Boundaries::Characters;
         let mut fragments: Vec<(u32, u32)> = Vec::new();
         for fragment in &entity.fragments {
@@ -216,7 +217,7 @@ impl Program {
         if fragments.len() > 1 && (self.cursor || !self.format.discontinuous()) {
             return Err(Reason::Discontinuous);
         }
-        Ok(Tuple { fragments, label })
+        Ok(Tuple { fragments, label: LabelId::new(label) })
     }
 }
 
@@ -229,13 +230,21 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn run(&self) -> Option<Vec<u8>> {
         let opened = Rc::new(vec![false; self.golds.len()]);
-        let mut choices = vec![Pen { pc: 0, cursor: 0, label: NO_LABEL, tail: 0, length: 0, stack: None, opened }];
+        let mut choices = vec![Pen {
+            pc: Pc::START,
+            cursor: 0,
+            label: LabelId::NONE,
+            tail: Tail::NONE,
+            length: 0,
+            stack: None,
+            opened,
+        }];
         let mut output = Vec::new();
         while let Some(mut pen) = choices.pop() {
             output.truncate(pen.length);
             loop {
                 pen.length = output.len();
-                match &self.program.ops[pen.pc as usize] {
+                match self.program.op(pen.pc) {
                     Op::Accept => {
                         if pen.opened.iter().all(|opened| *opened) && self.at_end(&pen) {
                             return Some(output);
@@ -268,19 +277,19 @@ impl Writer<'_> {
 
     /// Carries out one operation; `None` where these entities can't be written so.
     fn write(&self, pen: &mut Pen, output: &mut Vec<u8>) -> Option<()> {
-        let mut next = pen.pc + 1;
-        match &self.program.ops[pen.pc as usize] {
+        let mut next = pen.pc.next();
+        match self.program.op(pen.pc) {
             Op::Literal(bytes) => {
                 if self.program.delimiters.clash(pen.tail, bytes) {
                     return None;
                 }
-                pen.tail = 0;
+                pen.tail = Tail::NONE;
                 output.extend_from_slice(bytes);
             }
             Op::Regex(number) => {
                 let regex = &self.program.regexes[*number];
-                pen.tail = 0;
-                output.extend_from_slice(regex.finish(regex.start)?);
+                pen.tail = Tail::NONE;
+                output.extend_from_slice(regex.shortest(regex.start)?);
             }
             Op::Call(pc) => {
                 pen.push(Held::Return(next));
@@ -291,73 +300,86 @@ impl Writer<'_> {
                 Held::Entity { .. } => return None,
             },
             Op::Label(label) => {
-                let left = |(number, gold): (usize, &Gold)| !pen.opened[number] && gold.tuple.label == pen.label;
-                if self.golds.iter().enumerate().any(left) {
-                    return None;
-                }
+                self.may_leave_label(pen)?;
                 pen.label = *label;
             }
-            Op::Open => {
-                let of_label = |gold: &Gold| pen.label == NO_LABEL || gold.tuple.label == pen.label;
-                let gold = (0..self.golds.len()).find(|&n| !pen.opened[n] && of_label(&self.golds[n]))?;
-                if self.program.cursor && self.source.next_word(pen.cursor) != Some(self.golds[gold].first()) {
-                    return None;
-                }
-                if self.program.copies && self.source.elements[pen.cursor as usize].word.is_none() {
-                    return None;
-                }
-                Rc::make_mut(&mut pen.opened)[gold] = true;
-                pen.push(Held::Entity { gold, texts: 0 });
-            }
-            Op::Close => {
-                let Held::Entity { gold, texts } = pen.pop()? else {
-                    return None;
-                };
-                let gold = &self.golds[gold];
-                let done = match self.program.cursor {
-                    true => self.passed(pen.cursor) == Some(gold.last()),
-                    false => texts.max(1) == gold.tuple.fragments.len(),
-                };
-                if !done {
-                    return None;
-                }
-            }
-            Op::Terminal(kind) => match kind {
-                Terminal::Copy => {
-                    let element = *self.source.elements.get(pen.cursor as usize)?;
-                    self.may_pass(pen, element.word)?;
-                    self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
-                    pen.cursor += 1;
-                }
-                Terminal::Word | Terminal::Skip => {
-                    let (element, cursor) = self.source.pass(pen.cursor)?;
-                    self.may_pass(pen, element.word)?;
-                    if *kind == Terminal::Word {
-                        self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
-                    }
-                    pen.cursor = cursor;
-                }
-                Terminal::Label => {
-                    let label = pen.entity().map_or(pen.label, |(gold, _)| self.golds[gold].tuple.label);
-                    pen.tail = 0;
-                    output.extend_from_slice(self.program.labels.get(usize::from(label))?);
-                }
-                Terminal::Text => {
-                    let (gold, texts) = pen.entity()?;
-                    let (first, last) = *self.golds[gold].tuple.fragments.get(texts)?;
-                    self.free(pen, output, self.source.surface(first, last))?;
-                    pen.wrote_text();
-                }
-                position => {
-                    let (gold, texts) = pen.entity()?;
-                    let (first, last) = *self.golds[gold].tuple.fragments.get(texts.saturating_sub(1))?;
-                    pen.tail = 0;
-                    output.extend_from_slice(self.source.view(*position, first, last).to_string().as_bytes());
-                }
-            },
+            Op::Open => self.open(pen)?,
+            Op::Close => self.close(pen)?,
+            Op::Terminal(kind) => self.terminal(*kind, pen, output)?,
             Op::Accept | Op::Split(_) | Op::Jump(_) => {}
         }
         pen.pc = next;
+        Some(())
+    }
+
+    /// Every entity of the context's label must be written before another label's context begins.
+    fn may_leave_label(&self, pen: &Pen) -> Option<()> {
+        let left = |(number, gold): (usize, &Gold)| !pen.opened[number] && gold.tuple.label == pen.label;
+        (!self.golds.iter().enumerate().any(left)).then_some(())
+    }
+
+    /// Opens the next entity that is not yet written.
+    fn open(&self, pen: &mut Pen) -> Option<()> {
+        let of_label = |gold: &Gold| pen.label == LabelId::NONE || gold.tuple.label == pen.label;
+        let gold = (0..self.golds.len()).find(|&n| !pen.opened[n] && of_label(&self.golds[n]))?;
+        if self.program.cursor && self.source.next_word(pen.cursor) != Some(self.golds[gold].first()) {
+            return None;
+        }
+        if self.program.copies && self.source.elements[pen.cursor as usize].word.is_none() {
+            return None;
+        }
+        Rc::make_mut(&mut pen.opened)[gold] = true;
+        pen.push(Held::Entity { gold, texts: 0 });
+        Some(())
+    }
+
+    /// Closes the innermost entity, if all of it is written.
+    fn close(&self, pen: &mut Pen) -> Option<()> {
+        let Held::Entity { gold, texts } = pen.pop()? else {
+            return None;
+        };
+        let gold = &self.golds[gold];
+        let done = match self.program.cursor {
+            true => self.passed(pen.cursor) == Some(gold.last()),
+            false => texts.max(1) == gold.tuple.fragments.len(),
+        };
+        done.then_some(())
+    }
+
+    fn terminal(&self, kind: Terminal, pen: &mut Pen, output: &mut Vec<u8>) -> Option<()> {
+        match kind {
+            Terminal::Copy => {
+                let element = *self.source.elements.get(pen.cursor as usize)?;
+                self.may_pass(pen, element.word)?;
+                self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
+                pen.cursor += 1;
+            }
+            Terminal::Word | Terminal::Skip => {
+                let (element, cursor) = self.source.pass(pen.cursor)?;
+                self.may_pass(pen, element.word)?;
+                if kind == Terminal::Word {
+                    self.free(pen, output, &self.source.bytes[element.start as usize..element.end as usize])?;
+                }
+                pen.cursor = cursor;
+            }
+            Terminal::Label => {
+                let label = pen.entity().map_or(pen.label, |(gold, _)| self.golds[gold].tuple.label);
+                pen.tail = Tail::NONE;
+                output.extend_from_slice(self.program.labels.get(label.index())?);
+            }
+            Terminal::Text => {
+                let (gold, texts) = pen.entity()?;
+                let (first, last) = *self.golds[gold].tuple.fragments.get(texts)?;
+                self.free(pen, output, self.source.surface(first, last))?;
+                pen.wrote_text();
+            }
+            position => {
+                let (gold, texts) = pen.entity()?;
+                let (first, last) = *self.golds[gold].tuple.fragments.get(texts.saturating_sub(1))?;
+                pen.tail = Tail::NONE;
+                output.extend_from_slice(self.source.view(position, first, last).to_string().as_bytes());
+            }
+        }
         Some(())
     }
 
@@ -368,7 +390,7 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// No entity that begins at this word may be passed unopened, and no open one may be left behind.
+    /// No entity that begins at this word may be passed unopened, and no open one may be left over.
     fn may_pass(&self, pen: &Pen, word: Option<u32>) -> Option<()> {
         let next = self.source.next_word(pen.cursor).unwrap_or(self.source.len());
         let missed = |number: usize| word.is_some() && !pen.opened[number] && self.golds[number].first() == next;

@@ -28,7 +28,7 @@ impl Mask<'_> {
         }
     }
 
-    /// Whether nothing may come next, which is so behind an end token alone.
+    /// Whether nothing may come next. That is so only after an end token.
     pub fn is_empty(&self) -> bool {
         match self {
             Mask::Row(row) => row.iter().all(|word| *word == 0),
@@ -42,21 +42,20 @@ impl Mask<'_> {
             Mask::Row(from) => row.copy_from_slice(from),
             Mask::Few(ids) => {
                 row.fill(0);
-                ids.iter().for_each(|id| set(row, *id));
+                ids.iter().for_each(|id| set_bit(row, *id));
             }
         }
     }
 }
 
 /// Sets a token's bit.
-pub(crate) fn set(row: &mut [u32], id: u32) {
+pub(crate) fn set_bit(row: &mut [u32], id: u32) {
     row[id as usize / 32] |= 1 << (id % 32);
 }
 
-/// A mask that is kept.
+/// A mask that is kept. States with the same mask share it.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
-    /// Shared by all that have the same.
     Row(Arc<[u32]>),
     Few(Arc<[u32]>),
 }

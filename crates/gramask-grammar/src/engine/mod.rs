@@ -1,113 +1,109 @@
-//! The engine: states of the output, numbered, and what may follow each one, kept.
+//! The engine: numbers the states of the output, and keeps the mask of each one.
 //!
-//! A state is the set of live threads behind a token. How its mask is made depends on what it can write:
+//! A state is the set of live threads after a token. How its mask is made depends on what it can write.
 //!
-//! - at `grounded` few tokens may follow; threads walk the trie ([`walk`]) and the tokens are kept as a list;
-//! - at `syntax` nearly all may, but the document hardly matters: a state whose allowances one token can't use up has the
-//!   same mask in all documents. It is made once for a program and a vocabulary, by an automaton over bytes
-//!   ([`automaton`]), and shared.
+//! - At `grounded` few tokens may follow. Threads walk the trie ([`trie_walk`]), and the tokens are kept as a list.
+//! - At `syntax` nearly all tokens may follow, but the document hardly matters. A state whose allowances one token can't use
+//!   up has the same mask in all documents. A lazy DFA ([`lazy_dfa`]) makes it once for a program and a vocabulary, and all
+//!   documents share it.
 //!
 //! `docs/mask-engine.md` derives all this from the oracle.
 
-mod automaton;
-mod bytes;
+mod lazy_dfa;
 mod mask;
 mod states;
-mod walk;
+mod trie_walk;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use automaton::Automaton;
-pub(crate) use bytes::Bytes;
+pub(crate) use lazy_dfa::LazyDfa;
 use mask::Kept;
 pub use mask::Mask;
-pub(crate) use mask::set;
-use states::DEAD;
-use walk::Walk;
+pub(crate) use mask::set_bit;
+pub use states::State;
+use trie_walk::TrieWalk;
 
-use crate::Vocabulary;
-use crate::machine::{Machine, Thread};
+use crate::automaton::Thread;
+use crate::byte_set::ByteSet;
+use crate::matcher::Matcher;
+use crate::{Level, Vocabulary};
 
-/// A state of a constraint: a number, so that forking a sequence costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct State(pub(crate) u32);
-
-/// The automaton at `syntax` that all documents of a program and a vocabulary share.
-pub(crate) type Shared = Arc<Mutex<Automaton>>;
+/// The DFA at `syntax` that all documents of a program and a vocabulary share.
+pub(crate) type Shared = Arc<Mutex<LazyDfa>>;
 
 /// The engine of one document.
 pub(crate) struct Engine {
-    automaton: Automaton,
-    walk: Walk,
+    dfa: LazyDfa,
+    walk: TrieWalk,
     shared: Option<Shared>,
-    /// Threads of a state, while they are changed.
+    /// Room for threads without allowances.
     lifted: Vec<Thread>,
     made: usize,
 }
 
 impl Engine {
-    pub fn new(machine: Machine, shared: Option<Shared>) -> Engine {
-        Engine { automaton: Automaton::new(machine), walk: Walk::default(), shared, lifted: Vec::new(), made: 0 }
+    pub fn new(matcher: Matcher, shared: Option<Shared>) -> Engine {
+        Engine { dfa: LazyDfa::new(matcher), walk: TrieWalk::default(), shared, lifted: Vec::new(), made: 0 }
     }
 
-    pub fn machine(&self) -> &Machine {
-        &self.automaton.machine
+    pub fn level(&self) -> Level {
+        self.dfa.matcher.automaton.level
     }
 
     /// How many states were visited.
     pub fn visited(&self) -> usize {
-        self.automaton.states.len() - 1
+        self.dfa.states.len() - 1
     }
 
     /// How many masks are kept.
     pub fn kept_masks(&self) -> usize {
-        self.automaton.states.masks()
+        self.dfa.states.masks()
     }
 
-    /// How many masks were made here, and not found among those that documents share.
+    /// How many masks were computed here, and not taken from the shared DFA.
     pub fn made_masks(&self) -> usize {
         self.made
     }
 
     pub fn start(&mut self) -> State {
-        let mut threads = self.automaton.machine.start();
-        State(self.automaton.number(&mut threads))
+        let mut threads = self.dfa.matcher.start();
+        self.dfa.state(&mut threads)
     }
 
     pub fn accepts(&self, state: State) -> bool {
-        self.automaton.states.known(state.0).accepts
+        self.dfa.states.known(state).accepts
     }
 
-    /// The state behind these bytes.
+    /// The state after these bytes.
     pub fn advance(&mut self, state: State, bytes: &[u8]) -> Option<State> {
-        let automaton = &mut self.automaton;
-        self.walk.pass(&mut automaton.machine, automaton.states.threads(state.0), bytes);
-        match automaton.number_live(self.walk.threads()) {
-            DEAD => None,
-            next => Some(State(next)),
+        let dfa = &mut self.dfa;
+        self.walk.pass(&mut dfa.matcher, dfa.states.threads(state), bytes);
+        match dfa.live_state(self.walk.threads()) {
+            State::DEAD => None,
+            next => Some(next),
         }
     }
 
-    /// The state behind a token that writes `bytes`; kept.
+    /// The state after a token that writes `bytes`, computed at the first call.
     pub fn advance_token(&mut self, state: State, token: u32, bytes: &[u8]) -> Option<State> {
-        let next = match self.automaton.states.behind(state.0, token) {
+        let next = match self.dfa.states.after_token(state, token) {
             Some(next) => next,
             None => {
-                let next = self.advance(state, bytes).map_or(DEAD, |next| next.0);
-                self.automaton.states.set_behind(state.0, token, next);
+                let next = self.advance(state, bytes).unwrap_or(State::DEAD);
+                self.dfa.states.set_after_token(state, token, next);
                 next
             }
         };
-        (next != DEAD).then_some(State(next))
+        (next != State::DEAD).then_some(next)
     }
 
-    /// What may follow a state; made at the first visit.
+    /// The mask of a state, computed at the first call.
     pub fn mask(&mut self, state: State, vocabulary: &Vocabulary) -> Mask<'_> {
-        if self.automaton.states.known(state.0).mask.is_none() {
+        if self.dfa.states.known(state).mask.is_none() {
             let kept = self.make(state, vocabulary);
-            self.automaton.states.known_mut(state.0).mask = Some(kept);
+            self.dfa.states.known_mut(state).mask = Some(kept);
         }
-        match &self.automaton.states.known(state.0).mask {
+        match &self.dfa.states.known(state).mask {
             Some(kept) => kept.mask(),
             None => Mask::Few(&[]),
         }
@@ -118,13 +114,13 @@ impl Engine {
             return kept;
         }
         self.made += 1;
-        let automaton = &mut self.automaton;
-        let threads = automaton.states.threads(state.0);
-        if !threads.iter().all(|thread| automaton.machine.is_narrow(thread)) {
-            return automaton.mask(state.0, vocabulary);
+        let dfa = &mut self.dfa;
+        let threads = dfa.states.threads(state);
+        if !threads.iter().all(|thread| dfa.matcher.automaton.is_narrow(thread)) {
+            return dfa.mask(state, vocabulary);
         }
-        self.walk.tokens(&mut automaton.machine, vocabulary, threads);
-        if automaton.states.known(state.0).accepts {
+        self.walk.tokens(&mut dfa.matcher, vocabulary, threads);
+        if dfa.states.known(state).accepts {
             self.walk.found.extend_from_slice(vocabulary.ends());
         }
         match self.walk.row(vocabulary) {
@@ -133,48 +129,43 @@ impl Engine {
         }
     }
 
-    /// The mask that all documents share, where no token can use up the allowances of free text and of entities.
+    /// The mask from the shared DFA, if no token can use up an allowance of the state.
     fn shared_mask(&mut self, state: State, vocabulary: &Vocabulary) -> Option<Kept> {
         let shared = self.shared.as_ref()?;
         let longest = vocabulary.longest() as u32;
-        let machine = &self.automaton.machine;
+        let matcher = &self.dfa.matcher;
         self.lifted.clear();
-        for thread in self.automaton.states.threads(state.0) {
-            let lifted = machine.unlimited(*thread, longest);
-            if !machine.is_unlimited(&lifted) {
+        for thread in self.dfa.states.threads(state) {
+            let lifted = matcher.lift_allowances(*thread, longest);
+            if !matcher.automaton.is_unlimited(&lifted) {
                 return None;
             }
             self.lifted.push(lifted);
         }
         let mut common = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in &mut self.lifted {
-            thread.frame = machine.translate(thread.frame, &mut common.machine);
+            thread.frame = matcher.automaton.frames.translate(thread.frame, &mut common.matcher.automaton.frames);
         }
-        let number = common.number(&mut self.lifted);
-        Some(common.kept_mask(number, vocabulary))
+        let state = common.state(&mut self.lifted);
+        Some(common.kept_mask(state, vocabulary))
     }
 
     /// Calls `visit` with the tokens that lead from `state` to a live state, and that state.
-    pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, mut visit: impl FnMut(&[u32], State)) {
-        self.automaton.walk(state.0, vocabulary, |ids, next| visit(ids, State(next)));
+    pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, visit: impl FnMut(&[u32], State)) {
+        self.dfa.walk(state, vocabulary, visit);
     }
 
-    /// The length in bytes of the shortest rest of a complete output.
-    pub fn finish(&mut self, state: State) -> u32 {
-        let automaton = &mut self.automaton;
-        let threads = automaton.states.threads(state.0).iter();
-        threads.filter_map(|thread| automaton.machine.finish(*thread)).min().unwrap_or(u32::MAX)
+    /// The length in bytes of the shortest completion.
+    pub fn shortest_length(&mut self, state: State) -> u32 {
+        self.dfa.matcher.shortest_length(self.dfa.states.threads(state)).unwrap_or(u32::MAX)
     }
 
-    /// The shortest rest of a complete output.
-    pub fn way(&mut self, state: State) -> Vec<u8> {
-        let automaton = &mut self.automaton;
-        let threads = automaton.states.threads(state.0).iter();
-        let ways = threads.filter_map(|thread| automaton.machine.way(*thread));
-        ways.min_by_key(Vec::len).unwrap_or_default()
+    /// The shortest completion, in bytes.
+    pub fn shortest_completion(&mut self, state: State) -> Vec<u8> {
+        self.dfa.matcher.shortest_completion(self.dfa.states.threads(state))
     }
 
-    /// The only byte that can follow, where there is just one and the output is not complete.
+    /// The next byte, if only one can follow and the output is not complete.
     pub fn forced(&mut self, state: State) -> Option<(u8, State)> {
         if self.accepts(state) {
             return None;
@@ -188,15 +179,16 @@ impl Engine {
         .then_some(only)?
     }
 
-    /// Calls `visit` with each byte that can follow and the state behind it, until it returns false; whether it never did.
+    /// Calls `visit` with each byte that can follow and the state after it, until `visit` returns false. Returns whether it
+    /// never did.
     pub fn followers(&mut self, state: State, mut visit: impl FnMut(u8, State) -> bool) -> bool {
-        let mut next = Bytes::default();
-        for thread in self.automaton.states.threads(state.0) {
-            self.automaton.machine.next_bytes(thread, &mut next);
+        let mut next = ByteSet::default();
+        for thread in self.dfa.states.threads(state) {
+            self.dfa.matcher.automaton.next_bytes(thread, &mut next);
         }
         for byte in (0..=255).filter(|byte| next.contains(*byte)) {
-            let next = self.automaton.next(state.0, byte);
-            if next != DEAD && !visit(byte, State(next)) {
+            let next = self.dfa.next(state, byte);
+            if next != State::DEAD && !visit(byte, next) {
                 return false;
             }
         }

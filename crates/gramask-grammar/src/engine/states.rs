@@ -5,49 +5,57 @@ use std::hash::{Hash, Hasher};
 
 use std::sync::Arc;
 
-use super::bytes::Bytes;
 use super::mask::Kept;
-use crate::machine::Thread;
+use crate::automaton::Thread;
+use crate::byte_set::ByteSet;
 
-/// Nothing can follow.
-pub(super) const DEAD: u32 = 0;
-/// No such state.
-const NONE: u32 = u32::MAX;
-/// Not yet asked.
-pub(super) const ASK: u32 = u32::MAX;
+/// A state of a constraint: a number, so that forking a sequence costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct State(u32);
+
+impl State {
+    /// Nothing can follow.
+    pub(crate) const DEAD: State = State(0);
+    /// In a table of steps: not computed yet.
+    const UNKNOWN: State = State(u32::MAX);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The steps out of one state.
 #[derive(Debug, Default)]
 enum Steps {
     #[default]
     None,
-    /// Few, in no order.
-    Few(Vec<(u8, u32)>),
-    All(Box<[u32; 256]>),
+    /// In any order.
+    Few(Vec<(u8, State)>),
+    All(Box<[State; 256]>),
 }
 
-/// Beyond so many steps a state gets a whole table.
+/// A state with more steps gets a whole table.
 const FEW: usize = 12;
 
-/// A state that a walk came by so often is worth a closer look.
+/// After so many visits of a walk, the bytes that lead from a state to itself are worth finding.
 const OFTEN: u32 = 64;
 
-/// One state and what was found out about it.
+/// One state, and everything that was computed for it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     begin: u32,
     length: u32,
     /// The next state with the same hash.
-    same: u32,
+    same: Option<State>,
     pub accepts: bool,
     steps: Steps,
-    /// Where tokens lead: the one that was taken first, and others.
-    token: Option<(u32, u32)>,
-    tokens: Vec<(u32, u32)>,
+    /// The states after tokens: after the first token that was taken, and after others.
+    token: Option<(u32, State)>,
+    tokens: Vec<(u32, State)>,
     pub mask: Option<Kept>,
-    /// How often a walk came by, and then the bytes that lead from the state to itself.
+    /// How often a walk visited the state, and then the bytes that lead from the state to itself.
     seen: u32,
-    loops: Option<Box<Bytes>>,
+    loops: Option<Box<ByteSet>>,
 }
 
 /// All states of an engine.
@@ -55,13 +63,13 @@ pub(super) struct Known {
 pub(super) struct States {
     threads: Vec<Thread>,
     known: Vec<Known>,
-    numbers: FxHashMap<u64, u32>,
+    numbers: FxHashMap<u64, State>,
 }
 
 impl States {
     /// The dead state alone.
     pub fn new() -> States {
-        let dead = Known { mask: Some(Kept::Few(Arc::from([]))), same: NONE, ..Known::default() };
+        let dead = Known { mask: Some(Kept::Few(Arc::from([]))), ..Known::default() };
         States { threads: Vec::new(), known: vec![dead], numbers: FxHashMap::default() }
     }
 
@@ -69,36 +77,36 @@ impl States {
         self.known.len()
     }
 
-    pub fn threads(&self, state: u32) -> &[Thread] {
-        let known = &self.known[state as usize];
+    pub fn threads(&self, state: State) -> &[Thread] {
+        let known = &self.known[state.index()];
         &self.threads[known.begin as usize..(known.begin + known.length) as usize]
     }
 
-    pub fn known(&self, state: u32) -> &Known {
-        &self.known[state as usize]
+    pub fn known(&self, state: State) -> &Known {
+        &self.known[state.index()]
     }
 
-    pub fn known_mut(&mut self, state: u32) -> &mut Known {
-        &mut self.known[state as usize]
+    pub fn known_mut(&mut self, state: State) -> &mut Known {
+        &mut self.known[state.index()]
     }
 
-    /// The number of a set of live threads, sorted and each once.
-    pub fn number(&mut self, threads: &[Thread], accepts: impl FnOnce() -> bool) -> u32 {
+    /// The state of live threads, which must be sorted and distinct.
+    pub fn number(&mut self, threads: &[Thread], accepts: impl FnOnce() -> bool) -> State {
         if threads.is_empty() {
-            return DEAD;
+            return State::DEAD;
         }
         let mut hasher = FxHasher::default();
         threads.hash(&mut hasher);
         let hash = hasher.finish();
-        let first = self.numbers.get(&hash).copied().unwrap_or(NONE);
+        let first = self.numbers.get(&hash).copied();
         let mut at = first;
-        while at != NONE {
-            if self.threads(at) == threads {
-                return at;
+        while let Some(state) = at {
+            if self.threads(state) == threads {
+                return state;
             }
-            at = self.known[at as usize].same;
+            at = self.known[state.index()].same;
         }
-        let number = self.known.len() as u32;
+        let number = State(self.known.len() as u32);
         self.known.push(Known {
             begin: self.threads.len() as u32,
             length: threads.len() as u32,
@@ -111,23 +119,23 @@ impl States {
         number
     }
 
-    /// Where a byte leads, or [`ASK`].
-    pub fn step(&self, state: u32, byte: u8) -> u32 {
-        match &self.known[state as usize].steps {
-            Steps::All(table) => table[usize::from(byte)],
-            Steps::Few(steps) => steps.iter().find(|(known, _)| *known == byte).map_or(ASK, |(_, next)| *next),
-            Steps::None => ASK,
+    /// The state after a byte, if it was computed before.
+    pub fn step(&self, state: State, byte: u8) -> Option<State> {
+        match &self.known[state.index()].steps {
+            Steps::All(table) => Some(table[usize::from(byte)]).filter(|next| *next != State::UNKNOWN),
+            Steps::Few(steps) => steps.iter().find(|(known, _)| *known == byte).map(|(_, next)| *next),
+            Steps::None => None,
         }
     }
 
-    pub fn set_step(&mut self, state: u32, byte: u8, next: u32) {
-        let steps = &mut self.known[state as usize].steps;
+    pub fn set_step(&mut self, state: State, byte: u8, next: State) {
+        let steps = &mut self.known[state.index()].steps;
         match steps {
             Steps::All(table) => table[usize::from(byte)] = next,
             Steps::Few(few) if few.len() < FEW => few.push((byte, next)),
             Steps::None => *steps = Steps::Few(vec![(byte, next)]),
             Steps::Few(few) => {
-                let mut table = Box::new([ASK; 256]);
+                let mut table = Box::new([State::UNKNOWN; 256]);
                 few.iter().for_each(|(byte, next)| table[usize::from(*byte)] = *next);
                 table[usize::from(byte)] = next;
                 *steps = Steps::All(table);
@@ -135,9 +143,9 @@ impl States {
         }
     }
 
-    /// The bytes that lead from a state to itself; `Err` where it is time to find out.
-    pub fn loops(&mut self, state: u32) -> Result<Option<&Bytes>, ()> {
-        let known = &mut self.known[state as usize];
+    /// The bytes that lead from a state to itself; `Err` when they are worth finding.
+    pub fn loops(&mut self, state: State) -> Result<Option<&ByteSet>, ()> {
+        let known = &mut self.known[state.index()];
         match &known.loops {
             Some(loops) => Ok(Some(loops)),
             None if known.seen >= OFTEN => Err(()),
@@ -148,18 +156,18 @@ impl States {
         }
     }
 
-    pub fn set_loops(&mut self, state: u32, loops: Bytes) {
-        self.known[state as usize].loops = Some(Box::new(loops));
+    pub fn set_loops(&mut self, state: State, loops: ByteSet) {
+        self.known[state.index()].loops = Some(Box::new(loops));
     }
 
-    /// Where a token leads, if it was taken before.
-    pub fn behind(&self, state: u32, token: u32) -> Option<u32> {
-        let known = &self.known[state as usize];
+    /// The state after a token, if it was computed before.
+    pub fn after_token(&self, state: State, token: u32) -> Option<State> {
+        let known = &self.known[state.index()];
         known.token.iter().chain(&known.tokens).find(|(known, _)| *known == token).map(|(_, next)| *next)
     }
 
-    pub fn set_behind(&mut self, state: u32, token: u32, next: u32) {
-        let known = &mut self.known[state as usize];
+    pub fn set_after_token(&mut self, state: State, token: u32, next: State) {
+        let known = &mut self.known[state.index()];
         match known.token {
             None => known.token = Some((token, next)),
             Some(_) => known.tokens.push((token, next)),

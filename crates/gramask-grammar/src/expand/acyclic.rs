@@ -1,8 +1,8 @@
-//! A right-linear grammar without its loops: they become stars.
+//! Turns the loops of a right-linear grammar into stars.
 //!
-//! The rules of a loop are equations: `X = a X | b Y | c`. Solving them one by one (Arden's rule: `X = a X | r` is
-//! `X = a* r`) leaves rules that only go on to rules outside the loop. What is left of the grammar has no cycle, so that
-//! it can be printed with terminals that name each other, or as one regular expression.
+//! The rules of a loop are equations: `X = a X | b Y | c`. They are solved one by one with Arden's rule (`X = a X | r` is
+//! `X = a* r`). The rules that remain lead out of the loop only. The result has no cycle, so that it can be printed as
+//! terminals that name each other, or as one regular expression.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -152,10 +152,10 @@ fn starred(mut equation: Equation, rule: usize) -> Equation {
         return equation;
     };
     let star = Piece::Repeat(Box::new(body), 0, None);
-    let behind = |piece: Piece| sequence(vec![star.clone(), piece]);
+    let after = |piece: Piece| sequence(vec![star.clone(), piece]);
     Equation {
-        loops: equation.loops.into_iter().map(|(next, piece)| (next, behind(piece))).collect(),
-        rest: equation.rest.into_iter().map(|(piece, next)| (behind(piece), next)).collect(),
+        loops: equation.loops.into_iter().map(|(next, piece)| (next, after(piece))).collect(),
+        rest: equation.rest.into_iter().map(|(piece, next)| (after(piece), next)).collect(),
     }
 }
 

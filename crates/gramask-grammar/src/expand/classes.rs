@@ -1,14 +1,15 @@
 //! Free text at level `syntax`: which characters may come, as classes, and how they move the automaton of delimiters.
 
+use crate::delimiters::Tail;
 use std::collections::BTreeMap;
 
 use super::plain::{Characters, Piece};
 use crate::program::{Op, Program};
 
-/// The characters of free text from one state of the delimiters on, by the state behind them.
+/// The characters of free text from one state of the delimiters on, by the state after them.
 pub(super) struct Classes {
-    /// `by_state[state]`: what may be written, and the state behind it.
-    by_state: BTreeMap<u16, Vec<(Piece, u16)>>,
+    /// `by_state[state]`: what may be written, and the state after it.
+    by_state: BTreeMap<Tail, Vec<(Piece, Tail)>>,
     /// No delimiter can begin in free text.
     pub simple: bool,
 }
@@ -17,7 +18,7 @@ impl Classes {
     pub fn new(program: &Program) -> Classes {
         let mut classes = Classes { by_state: BTreeMap::new(), simple: true };
         let named = named(program);
-        let mut open = vec![0];
+        let mut open = vec![Tail::NONE];
         while let Some(state) = open.pop() {
             let steps = steps(program, &named, state);
             for &(_, next) in &steps {
@@ -31,14 +32,14 @@ impl Classes {
         classes
     }
 
-    /// What may be written behind `state`, with the states behind it.
-    pub fn from(&self, state: u16) -> &[(Piece, u16)] {
+    /// What may be written after `state`, with the states after it.
+    pub fn from(&self, state: Tail) -> &[(Piece, Tail)] {
         self.by_state.get(&state).map_or(&[], Vec::as_slice)
     }
 
     /// One character of free text, where there are no delimiters to heed.
     pub fn unit(&self) -> Piece {
-        Piece::Choice(self.from(0).iter().map(|(piece, _)| piece.clone()).collect())
+        Piece::Choice(self.from(Tail::NONE).iter().map(|(piece, _)| piece.clone()).collect())
     }
 }
 
@@ -61,9 +62,9 @@ fn named(program: &Program) -> Vec<char> {
     named
 }
 
-fn steps(program: &Program, named: &[char], state: u16) -> Vec<(Piece, u16)> {
-    // By the state behind: characters written as themselves, and other ways to write one.
-    let mut behind: BTreeMap<u16, (Vec<char>, Vec<String>)> = BTreeMap::new();
+fn steps(program: &Program, named: &[char], state: Tail) -> Vec<(Piece, Tail)> {
+    // By the state after: characters written as themselves, and other ways to write one.
+    let mut after: BTreeMap<Tail, (Vec<char>, Vec<String>)> = BTreeMap::new();
     let mut excluded = Vec::new();
     for &c in named {
         excluded.push(c);
@@ -74,7 +75,7 @@ fn steps(program: &Program, named: &[char], state: u16) -> Vec<(Piece, u16)> {
         let Some(next) = program.delimiters.run(state, &written) else {
             continue;
         };
-        let entry = behind.entry(next).or_default();
+        let entry = after.entry(next).or_default();
         match String::from_utf8(written) {
             Ok(text) if text.chars().eq([c]) => entry.0.push(c),
             Ok(text) => entry.1.push(text),
@@ -82,11 +83,11 @@ fn steps(program: &Program, named: &[char], state: u16) -> Vec<(Piece, u16)> {
         }
     }
     // All other characters lead where one does that is in no delimiter: to the start.
-    let (included, mut escaped) = behind.remove(&0).unwrap_or_default();
+    let (included, mut escaped) = after.remove(&Tail::NONE).unwrap_or_default();
     let plain = Characters::except(&excluded.into_iter().filter(|c| !included.contains(c)).collect::<Vec<_>>());
     escaped.sort_unstable();
-    let mut found: Vec<(Piece, u16)> = vec![(choice(plain, escaped), 0)];
-    for (next, (included, escaped)) in behind {
+    let mut found: Vec<(Piece, Tail)> = vec![(choice(plain, escaped), Tail::NONE)];
+    for (next, (included, escaped)) in after {
         found.push((choice(Characters::of(&included), escaped), next));
     }
     found
@@ -133,14 +134,14 @@ mod tests {
                         Piece::Choice(parts) => parts.iter().any(has),
                         piece => has(piece),
                     };
-                    let found: Vec<u16> = steps.iter().filter(|step| fits(&step.0)).map(|step| step.1).collect();
-                    assert_eq!(found, Vec::from_iter(expected), "{escape} {state} {c:?}");
+                    let found: Vec<Tail> = steps.iter().filter(|step| fits(&step.0)).map(|step| step.1).collect();
+                    assert_eq!(found, Vec::from_iter(expected), "{escape} {state:?} {c:?}");
                     if !writable || written != c.to_string().as_bytes() {
                         let raw = |piece: &Piece| match piece {
                             Piece::Class(class) => class.contains(c),
                             _ => false,
                         };
-                        let any = |step: &(Piece, u16)| match &step.0 {
+                        let any = |step: &(Piece, Tail)| match &step.0 {
                             Piece::Choice(parts) => parts.iter().any(raw),
                             piece => raw(piece),
                         };

@@ -1,21 +1,22 @@
-//! An open entity, as what it is defined to be: the set of all tuples that agree with what was written of it.
+//! An open entity as the set of all tuples that agree with what was written of it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::notation::ast::Terminal;
+use crate::program::LabelId;
 use crate::source::Source;
 
 /// A label's number, and fragments as their first and last words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Tuple {
-    pub label: u16,
+    pub label: LabelId,
     pub fragments: Vec<(u32, u32)>,
 }
 
 /// A place in the document's order: start, end with the longer first, label, fragments.
-type Key<'t> = (u32, Reverse<u32>, u16, &'t [(u32, u32)]);
+type Key<'t> = (u32, Reverse<u32>, LabelId, &'t [(u32, u32)]);
 
 impl Tuple {
     /// By start, then the longer first, then in schema order, then by fragments.
@@ -62,14 +63,14 @@ pub(super) struct Referred {
 
 impl Referred {
     /// Every stretch of words with every label that the context allows.
-    pub fn open(source: &Source, labels: std::ops::Range<u16>, labelled: bool) -> Referred {
+    pub fn open(source: &Source, labels: impl Iterator<Item = LabelId> + Clone, labelled: bool) -> Referred {
         let words = 0..source.len();
         let all = words.clone().flat_map(|first| (first..words.end).map(move |last| (first, last)));
         let tuples = all.flat_map(|stretch| labels.clone().map(move |label| Tuple { label, fragments: vec![stretch] }));
         Referred { tuples: tuples.collect(), written: false, labelled }
     }
 
-    /// What `kind` can write, and what the entity is behind each.
+    /// What `kind` can write, and what the entity is after each.
     pub fn views(&self, kind: Terminal, source: &Source, labels: &[Vec<u8>]) -> Vec<(Vec<u8>, Referred)> {
         let begun = match kind == Terminal::Text && self.written {
             true => self.further(source),
@@ -81,7 +82,7 @@ impl Referred {
                 continue;
             };
             let view = match kind {
-                Terminal::Label => labels[usize::from(tuple.label)].clone(),
+                Terminal::Label => labels[tuple.label.index()].clone(),
                 Terminal::Text => source.surface(first, last).to_vec(),
                 _ => source.view(kind, first, last).to_string().into_bytes(),
             };
@@ -98,7 +99,7 @@ impl Referred {
         groups.into_iter().map(bound).collect()
     }
 
-    /// All tuples with one fragment more, behind the last one.
+    /// All tuples with one fragment more, after the last one.
     fn further(&self, source: &Source) -> Vec<Tuple> {
         let mut found = Vec::new();
         for tuple in self.tuples.iter() {
@@ -136,16 +137,16 @@ impl Referred {
 /// An entity of a cursor format: its fragment is what the cursor passed inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Passed {
-    pub label: Option<u16>,
+    pub label: Option<LabelId>,
     /// The first word.
     pub from: u32,
     /// The last word and the label of the entity inside that began at the same word and closed last.
-    pub child: Option<(u32, u16)>,
+    pub child: Option<(u32, LabelId)>,
 }
 
 impl Passed {
-    /// The entity's label, where it may close behind `word`: one inside it with the same fragment has a later label.
-    pub fn close(&self, word: u32) -> Option<u16> {
+    /// The entity's label, where it may close after `word`: one inside it with the same fragment has a later label.
+    pub fn close(&self, word: u32) -> Option<LabelId> {
         let label = self.label.filter(|_| word >= self.from)?;
         match self.child {
             Some((last, inner)) if last == word && inner <= label => None,

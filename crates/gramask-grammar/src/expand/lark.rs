@@ -1,8 +1,8 @@
 //! Plain grammars as Lark for llguidance.
 //!
 //! llguidance cuts an output into lexemes, the longest first, and never takes a cut back. So a regular language is printed
-//! as terminals alone: it is one lexeme, and there is nothing to cut. Where a format nests there must be rules, and their
-//! lexemes are chosen so that there is one cut only.
+//! with terminals alone, as one lexeme. A format that nests needs rules, and its lexemes are chosen so that only one cut is
+//! possible.
 
 use super::acyclic::acyclic;
 use super::lexemes::Lexemes;

@@ -1,8 +1,8 @@
-//! How the text of a nesting format may be cut into lexemes for a parser that never takes a cut back.
+//! Cuts the text of a nesting format into lexemes, for a parser that never takes a cut back.
 //!
-//! Cuts are certain where no lexeme is a proper beginning of another one: then only one can end at each place. Literals
-//! stay whole as far as that allows; what is in the way is cut into characters, which are never a proper beginning of
-//! each other. Characters of free text become one long lexeme where nothing else can begin like them.
+//! A cut is certain if no lexeme is a proper beginning of another one, since then only one lexeme can end at each place.
+//! Literals stay whole where that allows it. Other literals are cut into characters, which never begin each other.
+//! Characters of free text become one long lexeme where nothing else can begin like them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,9 +71,9 @@ impl Lexemes {
         let alone = self.alone.get(literal).copied().unwrap_or(usize::MAX);
         let (mut parts, mut rest) = (Vec::new(), literal);
         while let Some(c) = rest.chars().next().filter(|_| parts.len() < alone) {
-            let (first, behind) = rest.split_at(c.len_utf8());
+            let (first, after) = rest.split_at(c.len_utf8());
             parts.push(first);
-            rest = behind;
+            rest = after;
         }
         if !rest.is_empty() {
             parts.push(rest);

@@ -1,14 +1,12 @@
 //! A format over one document as a plain grammar, for other engines.
 //!
-//! Once schema and document are fixed, a format needs no `@terminals` any more: its outputs are a language that ordinary
-//! grammars can say. [`expand`] writes that grammar down, and [`Plain`] prints it as Lark for llguidance, as the EBNF of
-//! XGrammar, as KBNF, and as a regular expression where it is one. So that engines which know nothing of this crate can be
-//! asked for the same masks, and be timed on the same languages.
+//! Once schema and document are fixed, a format needs no `@terminals`, and ordinary grammars can describe its outputs.
+//! [`expand`] makes such a grammar. [`Plain`] prints it as Lark for llguidance, as the EBNF of XGrammar, as KBNF, and as a
+//! regular expression where it is regular. So other engines can be asked for the same masks and timed on the same languages.
 //!
-//! The expansion reads the compiled program by the page of its meaning (`docs/formats-meaning.md`) and shares no code with
-//! the machine behind the masks but the escapes and the automaton of delimiters. An open entity is the plain set of tuples
-//! that agree with what was written; there is no search, no memo and nothing that is clever. That makes it slow, fit for
-//! documents of a few dozen words, and good to compare with.
+//! The expansion follows `docs/formats-meaning.md` and shares no code with the automaton that makes masks, except for the
+//! escapes and the delimiters. An open entity is the plain set of tuples that agree with what was written. There is no search
+//! and no cache. That is slow, fit for documents of a few dozen words, and easy to trust.
 //!
 //! ```
 //! use gramask_grammar::{ExpandLimits, Format, Level, Program, expand};
@@ -38,7 +36,7 @@ use std::sync::Arc;
 
 use gramask_ner::Text;
 
-use crate::machine::Level;
+use crate::Level;
 use crate::program::Program;
 use crate::source::Source;
 
@@ -63,6 +61,7 @@ impl Default for ExpandLimits {
 
 /// What a plain grammar leaves out: it accepts more than the format where that allowance would be used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum Approximation {
     /// The characters of all copied text together.
     #[error("copied text may be longer than {0} characters")]
@@ -80,6 +79,7 @@ pub enum Approximation {
 
 /// Why there is no plain grammar.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum ExpandError {
     /// Level `none` has every output.
     #[error("level `none` has no grammar: take `syntax` or `grounded`")]
@@ -87,27 +87,19 @@ pub enum ExpandError {
     /// A character that the format's escape can't write.
     #[error("format `{format}`: character {offset} of the document, {character:?}, can't be written in this format")]
     Character {
-        /// The format's name.
         format: String,
         /// In characters of the document.
         offset: usize,
-        /// The character.
         character: char,
     },
     /// No output is valid for this document.
     #[error("format `{format}`: no output at level {level} is valid for this document")]
-    NoOutput {
-        /// The format's name.
-        format: String,
-        /// The level.
-        level: Level,
-    },
+    NoOutput { format: String, level: Level },
     /// More rules than allowed.
     #[error(
         "format `{format}`: the plain grammar has more than {limit} rules; take a shorter document or a higher limit"
     )]
     Rules {
-        /// The format's name.
         format: String,
         /// How many there may be.
         limit: usize,
@@ -116,16 +108,14 @@ pub enum ExpandError {
 
 /// Why a plain grammar can't be printed in some notation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum PrintError {
     /// A format that nests is no regular language.
     #[error("the format nests, so that its language is not regular: print it as a grammar")]
     NotRegular,
     /// A notation that has no regular expressions.
     #[error("the format has the regular expression /{pattern}/, which this notation can't hold")]
-    Regex {
-        /// The pattern.
-        pattern: String,
-    },
+    Regex { pattern: String },
     /// A regular expression can't share its parts and becomes too long.
     #[error("the expression has more than {limit} characters; take a shorter document, a higher limit, or a grammar")]
     TooLong {

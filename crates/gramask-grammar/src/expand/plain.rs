@@ -93,7 +93,7 @@ pub enum Piece {
     Rule(usize),
 }
 
-/// One way to go through a rule: pieces, and the rule that goes on behind them.
+/// One way to go through a rule: pieces, and the rule that goes on after them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Alternative {
     /// In order.

@@ -20,7 +20,7 @@ impl Plain {
         }
         let rules = acyclic(&self.rules, limit).ok_or(PrintError::TooLong { limit })?;
         let mut known: HashMap<usize, String> = HashMap::new();
-        // Each rule behind those that it needs.
+        // Each rule after those that it needs.
         let mut stack = vec![(0, false)];
         while let Some((rule, ready)) = stack.pop() {
             if known.contains_key(&rule) {

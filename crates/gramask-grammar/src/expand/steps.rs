@@ -1,4 +1,4 @@
-//! What can be written from one place of a program on, and where that leads: the meaning of each operation.
+//! The meaning of each operation: what can be written at a place of the program, and where that leads.
 
 use std::sync::Arc;
 
@@ -9,9 +9,10 @@ use super::classes::Classes;
 use super::entity::{Passed, Past, Referred};
 use super::plain::{Characters, Piece};
 use crate::Constraint;
-use crate::machine::Level;
+use crate::Level;
+use crate::delimiters::Tail;
 use crate::notation::ast::{ExprKind, Terminal};
-use crate::program::{NO_LABEL, Op, Pc, Program, is_free};
+use crate::program::{LabelId, Op, Pc, Program, is_free};
 use crate::source::Source;
 
 /// Numbers at level `syntax` have at most so many digits.
@@ -24,7 +25,7 @@ type Allowance = Option<u32>;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Open {
     /// Level `syntax`: its label, once written.
-    Loose(Option<u16>),
+    Loose(Option<LabelId>),
     /// Level `grounded`, cursor formats.
     Passed(Passed),
     /// Level `grounded`, formats that refer to the document.
@@ -45,20 +46,20 @@ pub(super) struct Place {
     units: Allowance,
     entities: Allowance,
     /// The context's label.
-    label: u16,
+    label: LabelId,
     past: Past,
-    /// The state of the delimiters behind free text.
-    tail: u16,
+    /// The state of the delimiters after free text.
+    tail: Tail,
     opens: Vec<Open>,
     /// Where the entity closed that a called rule was: its first word, last word and label.
-    closed: Option<(u32, u32, u16)>,
+    closed: Option<(u32, u32, LabelId)>,
 }
 
 /// What comes next at a place.
 pub(super) enum Step {
     /// Writes a piece and goes on.
     Write(Piece, Place),
-    /// Runs a rule that begins at the first place, and goes on behind the call at the second.
+    /// Runs a rule that begins at the first place, and goes on after the call at the second.
     Call(Place, Place),
     /// The called rule, or the output, ends here.
     End(Place),
@@ -80,15 +81,15 @@ impl<'a> Steps<'a> {
     pub fn new(program: &'a Arc<Program>, source: &'a Source, text: &Text, level: Level, counted: u32) -> Steps<'a> {
         let (characters, words) = ((text.len() as u32).saturating_add(Constraint::SLACK), source.len());
         let mut start = Place {
-            pc: 0,
+            pc: Pc::START,
             free: None,
             cursor: 0,
             copied: None,
             units: None,
             entities: None,
-            label: NO_LABEL,
+            label: LabelId::NONE,
             past: Past::default(),
-            tail: 0,
+            tail: Tail::NONE,
             opens: Vec::new(),
             closed: None,
         };
@@ -133,10 +134,10 @@ impl<'a> Steps<'a> {
         self.start.clone()
     }
 
-    /// The place behind a call, once the called rule ended so.
+    /// The place after a call, once the called rule ended so.
     pub fn resume(&self, caller: &Place, end: &Place) -> Place {
         let mut place = end.clone();
-        place.pc = caller.pc + 1;
+        place.pc = caller.pc.next();
         place.closed = caller.closed;
         // The called rule had the innermost open entity, or none.
         let kept = caller.opens.len() - end.opens.len().min(caller.opens.len());
@@ -157,17 +158,17 @@ impl<'a> Steps<'a> {
                 continue;
             }
             loops.push(place.clone());
-            let on = |place: &Place| Place { pc: place.pc + 1, ..place.clone() };
+            let on = |place: &Place| Place { pc: place.pc.next(), ..place.clone() };
             if let Some(left) = place.free {
                 self.free(&place, left, &mut found);
-                let left_copied = match self.program.ops[place.pc as usize] {
+                let left_copied = match self.program.op(place.pc) {
                     Op::Terminal(Terminal::Text) => place.copied,
                     _ => left,
                 };
                 stack.push(Place { free: None, copied: left_copied, ..on(&place) });
                 continue;
             }
-            match &self.program.ops[place.pc as usize] {
+            match self.program.op(place.pc) {
                 Op::Split(targets) => stack.extend(targets.iter().map(|&pc| Place { pc, ..place.clone() })),
                 Op::Jump(pc) => stack.push(Place { pc: *pc, ..place }),
                 Op::Label(label) => stack.push(Place { label: *label, past: Past::default(), ..on(&place) }),
@@ -175,7 +176,7 @@ impl<'a> Steps<'a> {
                 Op::Close => stack.extend(self.close(on(&place))),
                 Op::Terminal(Terminal::Skip) => stack.extend(self.skip(on(&place))),
                 Op::Call(pc) => {
-                    let own = matches!(self.program.ops[*pc as usize], Op::Open);
+                    let own = matches!(self.program.op(*pc), Op::Open);
                     let begin = Place {
                         pc: *pc,
                         opens: place.opens.last().filter(|_| !own).cloned().into_iter().collect(),
@@ -203,12 +204,12 @@ impl<'a> Steps<'a> {
     }
 
     fn write(&self, place: &Place, found: &mut Vec<Step>) {
-        let on = Place { pc: place.pc + 1, tail: 0, ..place.clone() };
+        let on = Place { pc: place.pc.next(), tail: Tail::NONE, ..place.clone() };
         let mut push = |bytes: &[u8], place: Place| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             found.push(Step::Write(Piece::Literal(text), place));
         };
-        match &self.program.ops[place.pc as usize] {
+        match self.program.op(place.pc) {
             Op::Literal(bytes) => {
                 if !self.program.delimiters.clash(place.tail, bytes) {
                     push(bytes, on);
@@ -253,7 +254,7 @@ impl<'a> Steps<'a> {
                 };
                 let tail = |view: &[u8]| match is_free(*kind) {
                     true => self.program.delimiters.run(place.tail, view),
-                    false => Some(0),
+                    false => Some(Tail::NONE),
                 };
                 for (view, entity) in entity.views(*kind, self.source, &self.program.labels) {
                     let (Some(tail), Some(entity)) = (tail(&view), entity.prune(&on.past, self.program.ordered()))
@@ -280,7 +281,7 @@ impl<'a> Steps<'a> {
     fn free(&self, place: &Place, left: Allowance, found: &mut Vec<Step>) {
         let Some(left) = less(left) else { return };
         // While inside, what is left of the copied text is known to the free text alone.
-        let text = matches!(self.program.ops[place.pc as usize], Op::Terminal(Terminal::Text));
+        let text = matches!(self.program.op(place.pc), Op::Terminal(Terminal::Text));
         for (piece, tail) in self.classes.from(place.tail) {
             let inside = Place {
                 free: Some(left),
@@ -293,13 +294,10 @@ impl<'a> Steps<'a> {
     }
 
     fn labels(&self, on: &Place) -> Vec<(Vec<u8>, Place)> {
-        let label = |label: u16| self.program.labels[usize::from(label)].clone();
-        let all = |known: Option<u16>| match known {
-            Some(label) => label..label + 1,
-            None => 0..self.program.labels.len() as u16,
-        };
+        let label = |label: LabelId| self.program.label(label).to_vec();
+        let all = |known: Option<LabelId>| known.unwrap_or(LabelId::NONE).or_all(self.program.labels.len());
         match on.opens.last() {
-            None if on.label == NO_LABEL => Vec::new(),
+            None if on.label == LabelId::NONE => Vec::new(),
             None => vec![(label(on.label), on.clone())],
             Some(Open::Loose(known)) => {
                 all(*known).map(|number| (label(number), on.with_innermost(Open::Loose(Some(number))))).collect()
@@ -342,7 +340,7 @@ impl<'a> Steps<'a> {
     }
 
     fn open(&self, mut on: Place) -> Option<Place> {
-        let context = Some(on.label).filter(|label| *label != NO_LABEL);
+        let context = Some(on.label).filter(|label| *label != LabelId::NONE);
         let open = if !self.grounded {
             on.entities = less(on.entities)?;
             Open::Loose(context)
@@ -353,7 +351,7 @@ impl<'a> Steps<'a> {
             }
             Open::Passed(Passed { label: context, from, child: None })
         } else {
-            let labels = context.map_or(0..self.program.labels.len() as u16, |label| label..label + 1);
+            let labels = on.label.or_all(self.program.labels.len());
             let all = Referred::open(self.source, labels, context.is_some());
             Open::Referred(all.prune(&on.past, self.program.ordered())?)
         };
@@ -396,7 +394,7 @@ impl Place {
 }
 
 /// Tells the innermost open entity that one inside it closed, if both began at the same word.
-fn adopt(place: &mut Place, from: u32, child: (u32, u16)) {
+fn adopt(place: &mut Place, from: u32, child: (u32, LabelId)) {
     if let Some(Open::Passed(entity)) = place.opens.last_mut()
         && entity.from == from
     {

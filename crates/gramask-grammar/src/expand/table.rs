@@ -1,15 +1,15 @@
 //! All places of a program, and the rules that follow from them.
 //!
-//! A program without calls has a finite number of places, and each is a rule. A called rule (an entity in an entity) gets
-//! places of its own for each way to begin it, and its caller goes on from each way in which it can end. Callers and
-//! endings find each other in any order, so both are kept: what is known as tabulation.
+//! A program without calls has a finite number of places, and each is a rule. A called rule (an entity in an entity) has its
+//! own places for each way to begin it. Its caller goes on from each way in which it can end. Callers and endings are found
+//! in any order, so both are kept (tabulation).
 
 use std::collections::{HashMap, HashSet};
 
 use super::plain::{Alternative, Piece};
 use super::steps::{Place, Step, Steps};
 
-/// Places behind each other: one way to begin the start rule or a called one.
+/// Consecutive places: one way to begin the start rule or a called one.
 #[derive(Default)]
 struct Section {
     first: usize,

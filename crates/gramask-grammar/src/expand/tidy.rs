@@ -1,4 +1,4 @@
-//! A smaller grammar of the same language: no dead ends, equal rules once, chains in one piece.
+//! Makes a plain grammar smaller: removes dead ends, merges equal rules, and joins chains.
 
 use std::collections::HashMap;
 
@@ -120,12 +120,12 @@ fn merge(rules: Rules) -> Rules {
 
 /// Puts a rule of one alternative where it is used, and joins literals that meet.
 fn chains(mut rules: Rules) -> Rules {
-    // From the end: what is behind a rule is whole when it is put into it. A visit in postorder does that, and comes
+    // From the end: what is after a rule is whole when it is put into it. A visit in postorder does that, and comes
     // back to itself only in a loop, which stays.
     let (mut done, mut begun) = (vec![false; rules.len()], vec![false; rules.len()]);
     let mut stack = vec![(0, false)];
-    while let Some((number, behind)) = stack.pop() {
-        if behind {
+    while let Some((number, after)) = stack.pop() {
+        if after {
             for at in 0..rules[number].len() {
                 let mut alternative = rules[number][at].clone();
                 if let Some(next) = alternative.next.filter(|next| done[*next])

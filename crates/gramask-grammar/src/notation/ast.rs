@@ -1,4 +1,4 @@
-//! The tree of a format file: what the parser makes and everything else reads.
+//! The syntax tree of a format file.
 
 use std::fmt;
 
@@ -139,9 +139,9 @@ pub enum ExprKind {
 pub enum Terminal {
     /// The next word or gap of the document.
     Copy,
-    /// The next word; the gap behind it is passed.
+    /// The next word; the gap after it is passed.
     Word,
-    /// Nothing; the next word and the gap behind it are passed.
+    /// Nothing; the next word and the gap after it are passed.
     Skip,
     /// The surface of the entity's current fragment.
     Text,
@@ -174,7 +174,7 @@ impl Terminal {
         Terminal::Nth,
     ];
 
-    /// The word behind the `@`.
+    /// The word after the `@`.
     pub fn name(self) -> &'static str {
         match self {
             Terminal::Copy => "copy",
@@ -234,11 +234,11 @@ pub enum Escape {
     /// As in a cell of a Markdown table (GitHub Flavored Markdown).
     Markdown,
     /// With a backslash before each of these characters and before each backslash. A line feed, a carriage return and a tab
-    /// are written as the letters `n`, `r` and `t` behind it; their letters are then none of these characters.
+    /// are written as the letters `n`, `r` and `t` after it; their letters are then none of these characters.
     Backslash(Vec<char>),
 }
 
-/// As in a format file, behind `%escape`.
+/// As in a format file, after `%escape`.
 impl fmt::Display for Escape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

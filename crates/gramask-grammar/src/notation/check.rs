@@ -1,4 +1,4 @@
-//! Rules that no engine could run: unused, left recursive, without a finite output, or going round without writing.
+//! Finds rules that no engine can run: unused, left recursive, without a finite output, or looping without output.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! The `%` lines.
+//! Directives, such as `%escape json`.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::parser::describe;
 use super::problem::Problem;
 use super::report::{Located, line_number};
 
-/// Reads one directive, `name` and the tokens behind it, into `directives`; `given` holds those read before and their
+/// Reads one directive, `name` and the tokens after it, into `directives`; `given` holds those read before and their
 /// lines.
 pub(super) fn read(
     source: &str,

@@ -1,7 +1,7 @@
-//! Source text -> tokens.
+//! The lexer: source text to tokens.
 //!
-//! A piece that can't be read is reported and becomes [`TokenKind::Bad`], which the parser takes for an expression, so
-//! that one slip gives one error.
+//! A piece that can't be read is reported and becomes [`TokenKind::Bad`]. The parser takes that for an expression, so that
+//! one mistake gives one error.
 
 use super::ast::Span;
 use super::problem::Problem;
@@ -153,7 +153,7 @@ impl<'a> Lexer<'a> {
                 self.bad(start, Problem::NotSupported { what, instead })
             }
             '{' => {
-                self.skip_behind('}');
+                self.skip_after('}');
                 let (what, instead) =
                     ("`{`", "write a repeat as `~2` or `~2..5`, and a brace of the output in quotes: \"{\"");
                 self.bad(start, Problem::NotSupported { what, instead })
@@ -168,7 +168,7 @@ impl<'a> Lexer<'a> {
                 self.bad(start, Problem::NotSupported { what, instead })
             }
             '\'' => {
-                self.skip_behind('\'');
+                self.skip_after('\'');
                 self.bad(start, Problem::SingleQuote)
             }
             '#' => self.bad_line(start, Problem::HashComment),
@@ -176,8 +176,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Goes on behind the next `close`, if this line has one.
-    fn skip_behind(&mut self, close: char) {
+    /// Goes on after the next `close`, if this line has one.
+    fn skip_after(&mut self, close: char) {
         let line = self.rest().lines().next().unwrap_or_default();
         if let Some(length) = line.find(close) {
             self.at += length + close.len_utf8();
@@ -212,7 +212,7 @@ impl<'a> Lexer<'a> {
                 }
                 Some('\\') => match self.escape() {
                     Ok(c) => text.push(c),
-                    // The quote behind it would close the string; the end of the line is reported above.
+                    // The quote after it would close the string; the end of the line is reported above.
                     Err((span, problem)) => {
                         self.problems.push((span, problem));
                         good = false;
@@ -282,7 +282,7 @@ impl<'a> Lexer<'a> {
                 Some('/') => break,
                 Some(c) => self.at += c.len_utf8(),
             }
-            // A backslash keeps the character behind it, a slash as well, from ending the regex.
+            // A backslash keeps the character after it, a slash as well, from ending the regex.
             if self.source[..self.at].ends_with('\\') {
                 match self.peek() {
                     Some(c) if c != '\n' => self.at += c.len_utf8(),

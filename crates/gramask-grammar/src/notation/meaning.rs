@@ -1,8 +1,7 @@
-//! Terminals that would mean nothing where they stand.
+//! Finds terminals that mean nothing at their place.
 //!
-//! Two kinds of format: one passes over the document with a cursor (`@copy @word @skip`), the other refers to it
-//! (`@text` and the positions). An entity needs a label and a place, however it is written; a terminal of the entity
-//! needs an entity.
+//! One kind of format passes over the document with a cursor (`@copy @word @skip`). The other kind refers to it (`@text` and
+//! positions). Every way of writing an entity needs a label and a place, and terminals of the entity need an entity.
 
 use super::ast::{ExprKind, Grammar, RuleId, Span, Terminal};
 use super::check::{can_avoid, cycle, fixpoint, most, names, reachable, uses};

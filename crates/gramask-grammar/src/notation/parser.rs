@@ -1,4 +1,4 @@
-//! The tokens of one rule -> its expression, by recursive descent.
+//! The parser of expressions, by recursive descent.
 
 use std::collections::HashMap;
 
@@ -55,8 +55,8 @@ impl<'a> Parser<'a> {
         token
     }
 
-    /// Behind the last token that was read.
-    fn behind(&self) -> Span {
+    /// After the last token that was read.
+    fn after(&self) -> Span {
         let end = self.tokens[self.at - 1].span.end;
         Span::new(end, end)
     }
@@ -68,16 +68,16 @@ impl<'a> Parser<'a> {
             Some(token) => Err(Some((token.span, Problem::Expected { expected, found: describe(self.source, token) }))),
             None => {
                 let found = "the end of the line".to_owned();
-                Err(Some((self.behind(), Problem::Expected { expected, found })))
+                Err(Some((self.after(), Problem::Expected { expected, found })))
             }
         }
     }
 
-    /// `: expression`, behind the name.
+    /// `: expression`, after the name.
     pub fn rule(&mut self, name: &str) -> Parse<Expr> {
         match self.peek_kind() {
             Some(TokenKind::Colon) => self.at += 1,
-            _ => return self.expected(&format!("`:` behind the rule's name `{name}`")),
+            _ => return self.expected(&format!("`:` after the rule's name `{name}`")),
         }
         if self.peek().is_none() {
             return Err(Some((self.tokens[0].span, Problem::EmptyRule { name: name.to_owned() })));
@@ -102,7 +102,7 @@ impl<'a> Parser<'a> {
     }
 
     fn sequence(&mut self, depth: usize) -> Parse<Expr> {
-        let here = self.behind();
+        let here = self.after();
         let mut parts = Vec::new();
         while let Some(token) = self.peek() {
             match &token.kind {
@@ -121,7 +121,7 @@ impl<'a> Parser<'a> {
         Ok(joined(parts, ExprKind::Sequence))
     }
 
-    /// An atom and the repeat operator behind it.
+    /// An atom and the repeat operator after it.
     fn item(&mut self, depth: usize) -> Parse<Expr> {
         let body = self.atom(depth)?;
         let Some((min, max, operator)) = self.repeat()? else {
@@ -151,15 +151,15 @@ impl<'a> Parser<'a> {
         Ok(Some((bounds.0, bounds.1, token.span)))
     }
 
-    /// `m` or `m..n`, behind the `~` at `start`.
+    /// `m` or `m..n`, after the `~` at `start`.
     fn counted(&mut self, start: Span) -> Parse<(u32, Option<u32>, Span)> {
-        let min = self.number("a number behind `~`")?;
+        let min = self.number("a number after `~`")?;
         let mut max = min;
         if self.peek_kind() == Some(&TokenKind::Range) {
             self.at += 1;
-            max = self.number("a number behind `..` (`+` and `*` repeat without bound)")?;
+            max = self.number("a number after `..` (`+` and `*` repeat without bound)")?;
         }
-        let span = start.to(self.behind());
+        let span = start.to(self.after());
         let problem = if max < min {
             Problem::RepeatReversed { min, max }
         } else if max == 0 {
@@ -260,7 +260,7 @@ impl<'a> Parser<'a> {
         Expr { kind, span }
     }
 
-    /// `(rule, "separator")`, behind the `@each` at `start`.
+    /// `(rule, "separator")`, after the `@each` at `start`.
     fn each(&mut self, start: Span) -> Parse<Expr> {
         let shape = "`@each(rule, \"separator\")`";
         let Some(TokenKind::Open('(')) = self.peek_kind() else {
@@ -288,7 +288,7 @@ impl<'a> Parser<'a> {
             ExprKind::Rule(rule) => ExprKind::Each { rule, separator: separator.clone().into_bytes() },
             _ => ExprKind::Empty,
         };
-        Ok(Expr { kind, span: start.to(self.behind()) })
+        Ok(Expr { kind, span: start.to(self.after()) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a format file.
+//! The problems that a format file can have.
 
 use super::ast::Terminal;
 
@@ -12,6 +12,7 @@ pub const MAX_DEPTH: usize = 100;
 /// What is wrong. [`Problem::help`] says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // the messages explain the fields
 pub enum Problem {
     /// The file can't be read.
     #[error("the file can't be read: {reason}")]
@@ -24,7 +25,6 @@ pub enum Problem {
     NotUtf8 {
         /// Where, in bytes.
         offset: usize,
-        /// The byte.
         value: u8,
     },
     /// Neither a built-in format nor a file.
@@ -38,10 +38,7 @@ pub enum Problem {
 
     /// A character that begins nothing.
     #[error("unexpected `{}`", found.escape_debug())]
-    UnexpectedCharacter {
-        /// The character.
-        found: char,
-    },
+    UnexpectedCharacter { found: char },
     /// `@` without a name.
     #[error("`@` without the name of a terminal")]
     LoneAt,
@@ -69,16 +66,12 @@ pub enum Problem {
     /// `""` where text is to be written.
     #[error("this string is empty")]
     EmptyString,
-    /// Flags behind a string or a regex.
+    /// Flags after a string or a regex.
     #[error("flags (`{flags}`) are not supported")]
-    Flags {
-        /// The flags.
-        flags: String,
-    },
+    Flags { flags: String },
     /// A part of Lark's notation that format files don't have.
     #[error("{what} is not supported")]
     NotSupported {
-        /// The part.
         what: &'static str,
         /// What to write in its place.
         instead: &'static str,
@@ -121,33 +114,19 @@ pub enum Problem {
     },
     /// `*`, `+`, `?` or `~` without anything before it.
     #[error("`{operator}` has nothing to repeat")]
-    NothingToRepeat {
-        /// The operator.
-        operator: &'static str,
-    },
+    NothingToRepeat { operator: &'static str },
     /// Two repeat operators in a row.
     #[error("`{operator}` repeats what is a repeat already")]
-    DoubleRepeat {
-        /// The second operator.
-        operator: &'static str,
-    },
+    DoubleRepeat { operator: &'static str },
     /// `~5..2`.
     #[error("a repeat of at least {min} and at most {max}")]
-    RepeatReversed {
-        /// The first number.
-        min: u32,
-        /// The second number.
-        max: u32,
-    },
+    RepeatReversed { min: u32, max: u32 },
     /// `~0`.
     #[error("repeated 0 times, this writes nothing")]
     RepeatZero,
     /// A repeat beyond [`MAX_REPEAT`].
     #[error("a repeat of {given} is over the limit of {MAX_REPEAT}")]
-    RepeatTooLarge {
-        /// The number.
-        given: String,
-    },
+    RepeatTooLarge { given: String },
     /// Parentheses beyond [`MAX_DEPTH`].
     #[error("brackets nest deeper than {MAX_DEPTH}")]
     TooDeep,
@@ -167,17 +146,14 @@ pub enum Problem {
     /// A directive with a wrong value.
     #[error("`%{directive}` {}", value(found))]
     DirectiveValue {
-        /// The directive.
         directive: &'static str,
-        /// What stands where the value should be, or behind it; none if nothing does.
+        /// What stands where the value should be, or after it; none if nothing does.
         found: Option<String>,
-        /// The values it has.
         expected: &'static str,
     },
     /// A directive that was given before.
     #[error("`%{directive}` is given twice")]
     DirectiveTwice {
-        /// The directive.
         directive: &'static str,
         /// The line of the first one.
         first_line: usize,
@@ -224,10 +200,7 @@ pub enum Problem {
     },
     /// A regex whose automaton is too large.
     #[error("compiled, this regex takes more than {limit} bytes")]
-    RegexTooLarge {
-        /// The limit.
-        limit: usize,
-    },
+    RegexTooLarge { limit: usize },
     /// A regex that matches the empty string.
     #[error("this regex matches the empty string")]
     EmptyRegex,
@@ -271,7 +244,6 @@ pub enum Problem {
     /// An entity's terminal outside `entity`.
     #[error("`{terminal}` outside an entity")]
     OutsideEntity {
-        /// The terminal.
         terminal: Terminal,
         /// The rule that holds it.
         rule: String,

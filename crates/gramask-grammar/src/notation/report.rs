@@ -1,4 +1,4 @@
-//! Problems with their places, as they are shown.
+//! Shows problems with their places.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! Tokens -> rules and directives.
+//! Cuts the tokens into statements, and reads rules and directives from them.
 //!
-//! The tokens are cut into statements first: each rule or directive begins a line, and lines that are indented or begin
-//! with `|` go on with the rule above. A mistake ends its statement only, so one file can report several.
+//! A rule or directive begins in the first column. Lines that are indented or begin with `|` continue the rule above. A
+//! mistake ends its statement only, so that one file can report several.
 
 use std::collections::HashMap;
 

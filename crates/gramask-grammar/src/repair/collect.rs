@@ -1,21 +1,21 @@
-//! From the events of the cheapest way to mentions: what each of them says, and whether it is whole.
+//! From the events of the cheapest way to mentions: what each mention says, and whether it is complete.
 //!
-//! An output that was cut off says nothing certain of where its last text ends. So a text or a number that the output's end
-//! cuts is given up with its entity, and so is an entity of a tagged text whose beginning or end had to be made up.
+//! A cut output says nothing certain of where its last text ends. So an entity is dropped if the end of the output cuts its
+//! text or number. In tagged text it is also dropped if its beginning or end had to be invented.
 
 use gramask_ner::{Fragment, Text};
 
 use super::Edits;
 use super::search::{Event, Put};
 use super::unit;
-use crate::machine::Seen;
+use crate::automaton::WrittenFragment;
 use crate::notation::ast::{Boundaries, Terminal};
-use crate::program::{NO_LABEL, Program};
+use crate::program::{LabelId, Program};
 
 /// An entity as it was written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mention {
-    pub label: u16,
+    pub label: LabelId,
     /// Its fragments: texts with their escapes undone, and numbers.
     pub parts: Vec<Part>,
     /// Cursor formats: the words it holds, as numbers of [`Collected::words`].
@@ -26,6 +26,13 @@ pub(super) struct Mention {
     pub vague: bool,
     /// The list begins anew with it (`@each`).
     pub fresh: bool,
+}
+
+impl Mention {
+    /// A mention of which nothing is read yet.
+    fn new(label: LabelId, fresh: bool) -> Mention {
+        Mention { label, parts: Vec::new(), words: (0, 0), lost: false, vague: false, fresh }
+    }
 }
 
 /// One fragment as it was written.
@@ -41,7 +48,7 @@ pub(super) struct Collected {
     pub mentions: Vec<Mention>,
     /// Cursor formats that write text: the words.
     pub words: Vec<String>,
-    /// Formats of words or tags: how many of them are certain; an entity that ends behind them may go on.
+    /// Formats of words or tags: how many of them are certain; an entity that ends after them may go on.
     pub certain: usize,
 }
 
@@ -55,9 +62,9 @@ struct Pending {
     made_up: bool,
     /// Something stands in it.
     filled: bool,
-    /// Its label stands behind that.
+    /// Its label stands after that.
     labelled: bool,
-    /// What stands behind its text was made up.
+    /// What stands after its text was made up.
     endless: bool,
     /// Bytes that were left out inside it.
     dropped: Vec<u8>,
@@ -82,11 +89,11 @@ struct Collector<'a> {
     unsure: Option<usize>,
     /// Bytes that were put in since the last literal.
     inserted: usize,
-    context: u16,
+    context: LabelId,
     fresh: bool,
-    /// Nothing but what was made up comes behind.
+    /// Nothing but what was made up comes after.
     last: bool,
-    /// Nothing but literals comes behind.
+    /// Nothing but literals comes after.
     closing: bool,
     /// The last literal had to be mended.
     mended: bool,
@@ -107,7 +114,7 @@ pub(super) fn collect(program: &Program, output: &[u8], events: &[Event], edits:
         unit: None,
         unsure: None,
         inserted: 0,
-        context: NO_LABEL,
+        context: LabelId::NONE,
         fresh: false,
         last: false,
         closing: false,
@@ -183,11 +190,7 @@ impl Collector<'_> {
             Event::Open => {
                 self.awaiting = None;
                 self.open.push(Pending {
-                    mention: Mention {
-                        label: self.context,
-                        fresh: std::mem::take(&mut self.fresh),
-                        ..Mention::default()
-                    },
+                    mention: Mention::new(self.context, std::mem::take(&mut self.fresh)),
                     from: self.passed(),
                     begun: false,
                     made_up: false,
@@ -274,10 +277,10 @@ impl Collector<'_> {
         self.ended = end;
     }
 
-    fn label(&mut self, label: u16, from: usize, to: usize) {
+    fn label(&mut self, label: LabelId, from: usize, to: usize) {
         self.awaiting = None;
         let written = &self.output[from..to];
-        let name = |label: u16| self.program.labels.get(usize::from(label)).map_or(&[][..], Vec::as_slice);
+        let name = |label: LabelId| self.program.label(label);
         self.edits.relabelled += usize::from(name(label) != written);
         // Another label goes on where the output ends.
         let longer = |other: &&Vec<u8>| other.len() > written.len() && other.starts_with(written);
@@ -289,7 +292,7 @@ impl Collector<'_> {
             pending.mention.lost |= at_end && pending.endless;
             pending.begun |= from < to;
             pending.labelled |= pending.filled;
-            if pending.mention.label == NO_LABEL {
+            if pending.mention.label == LabelId::NONE {
                 pending.mention.label = label;
             }
         }
@@ -297,7 +300,7 @@ impl Collector<'_> {
 
     fn literal(&mut self, put: Put, at: usize) {
         let cut = at == self.output.len() && put != Put::Nothing;
-        let behind = &self.output[self.ended.min(at)..at];
+        let after = &self.output[self.ended.min(at)..at];
         match cut {
             true => self.edits.closed += 1,
             false => self.edits.inserted += self.inserted,
@@ -321,7 +324,7 @@ impl Collector<'_> {
             _ => pending.begun = true,
         }
         if cut_label {
-            pending.mention.label = NO_LABEL;
+            pending.mention.label = LabelId::NONE;
         }
         // In a tagged text nothing but its end shows where an entity ends.
         let made_up = cut || put == Put::Everything;
@@ -333,7 +336,7 @@ impl Collector<'_> {
             }
             Some(kind) if !kind.is_position() && (cut || unclosed) => pending.mention.lost = true,
 
-            Some(_) => pending.endless = mended && !behind.iter().any(u8::is_ascii_punctuation),
+            Some(_) => pending.endless = mended && !after.iter().any(u8::is_ascii_punctuation),
             None => {}
         }
     }
@@ -341,14 +344,14 @@ impl Collector<'_> {
     fn close(&mut self) {
         let Some(mut pending) = self.open.pop() else { return };
         self.awaiting = None;
-        if pending.mention.label == NO_LABEL {
+        if pending.mention.label == LabelId::NONE {
             // The label may stand where the format does not have it.
             let dropped = pending.dropped.to_ascii_lowercase();
             let stands = |label: &Vec<u8>| {
                 let name = label.to_ascii_lowercase();
                 !name.is_empty() && dropped.windows(name.len()).any(|window| window == name)
             };
-            let mut labels = (0..).zip(&self.program.labels).filter(|(_, label)| stands(label));
+            let mut labels = (0..).map(LabelId::new).zip(&self.program.labels).filter(|(_, label)| stands(label));
             if let (Some((label, _)), None) = (labels.next(), labels.next()) {
                 pending.mention.label = label;
             }
@@ -372,11 +375,11 @@ impl Pending {
 
 impl Part {
     /// As the strict reader has it.
-    pub fn seen(&self, program: &Program) -> Option<Seen> {
+    pub fn seen(&self, program: &Program) -> Option<WrittenFragment> {
         let text = match &self.text {
             Some(text) => Some(program.escape().escape(text).ok()?),
             None => None,
         };
-        Some(Seen { text, positions: self.positions.clone() })
+        Some(WrittenFragment { text, positions: self.positions.clone() })
     }
 }

@@ -1,5 +1,5 @@
-//! Outputs that copy the document: the copy is aligned with the document word by word (Needleman and Wunsch 1970), and
-//! entities are carried over.
+//! Outputs that copy the document: aligns the copy with the document word by word (Needleman and Wunsch 1970), and moves the
+//! entities to their words.
 
 use gramask_ner::{Entity, Fragment, Text};
 
@@ -116,7 +116,7 @@ pub(super) fn carry(
     let faithful = !program.skips && copy == there;
     let mut lenient = Lenient::default();
     for mention in &collected.mentions {
-        let label = program.schema.labels().get(usize::from(mention.label));
+        let label = program.schema.labels().get(mention.label.index());
         if label.is_none() && !mention.lost {
             lenient.strays += 1;
         }
@@ -150,15 +150,15 @@ fn stretch(aligned: &[Option<usize>], (from, to): (usize, usize), words: usize) 
     let (from, to) = (from.min(aligned.len()), to.min(aligned.len()));
     let inside = aligned.get(from..to).filter(|inside| !inside.is_empty())?;
     let before = from.checked_sub(1).map_or(Some(0), |before| aligned[before].map(|word| word + 1));
-    let behind = if to == aligned.len() { Some(words) } else { aligned[to] };
+    let after = if to == aligned.len() { Some(words) } else { aligned[to] };
     let matched = inside.iter().flatten().count();
     let Some((mut first, mut last)) =
         inside.iter().flatten().next().copied().zip(inside.iter().flatten().next_back().copied())
     else {
         // All of it is other words, as many as the document has between the same neighbours.
-        let (before, behind) = (before?, behind?);
+        let (before, after) = (before?, after?);
         let bounded = from > 0 && to < aligned.len();
-        return (bounded && before + inside.len() == behind).then(|| (before, behind - 1));
+        return (bounded && before + inside.len() == after).then(|| (before, after - 1));
     };
     if 2 * matched < inside.len() || last - first > 2 * inside.len() {
         return None;
@@ -169,7 +169,7 @@ fn stretch(aligned: &[Option<usize>], (from, to): (usize, usize), words: usize) 
     if before.is_some_and(|before| before + lead == first) {
         first -= lead;
     }
-    if behind.is_some_and(|behind| last + 1 + trail == behind) {
+    if after.is_some_and(|after| last + 1 + trail == after) {
         last += trail;
     }
     Some((first, last))

@@ -1,25 +1,24 @@
-//! What each kind of mending costs, in hundredths of a structural character that has to be put in.
+//! The price of each kind of mending, in hundredths of an inserted structural character.
 //!
-//! The numbers are set by hand. What matters is their order: blanks are nearly free, a quote of another kind is cheaper than a
-//! missing one, letters are cheaper than punctuation (models rename keys, they rarely invent brackets), a whole literal has a
-//! price that does not grow with its length, and text in front of or behind the output is cheaper to leave out than to
-//! explain.
+//! The prices are set by hand, and their order matters. White space is nearly free. A quote of another kind is cheaper than a
+//! missing one. Letters are cheaper than punctuation, since models rename keys and rarely invent brackets. A whole literal has
+//! a price that does not grow with its length. Text before or after the output is cheaper to leave out than to explain.
 
 /// The most that putting in the rest of one literal costs.
 pub(super) const LITERAL: u32 = 120;
-/// Leaving out anything in front of the output, or behind it.
+/// Leaving out anything before the output, or after it.
 pub(super) const OUTSIDE: u32 = 50;
 /// The same for each byte of it.
 pub(super) const OUTSIDE_BYTE: u32 = 12;
 /// A text that is missing; its entity is lost.
 pub(super) const NO_TEXT: u32 = 200;
-/// Free text, or an entity, of which nothing shows where it ends, beside what is put in behind it; and each byte of the
+/// Free text, or an entity, of which nothing shows where it ends, beside what is put in after it; and each byte of the
 /// text.
 pub(super) const OPEN: u32 = 20;
 pub(super) const OPEN_BYTE: u32 = 6;
 /// An entity of a copied text that begins or ends with a blank.
 pub(super) const GAP: u32 = 80;
-/// Each byte of a mention, so that a mention does not take up what stands behind it.
+/// Each byte of a mention, so that a mention does not take up what stands after it.
 pub(super) const TEXT_BYTE: u32 = 6;
 /// A blank inside one word.
 pub(super) const WORD_BLANK: u32 = 40;
@@ -72,7 +71,7 @@ pub(super) fn drop(byte: u8) -> u32 {
     }
 }
 
-/// Leaving out a byte in front of the output or behind it.
+/// Leaving out a byte before the output or after it.
 pub(super) fn outside(byte: u8) -> u32 {
     if is_blank(byte) { 1 } else { OUTSIDE_BYTE }
 }

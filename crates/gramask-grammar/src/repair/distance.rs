@@ -1,4 +1,4 @@
-//! Where a mention most nearly stands: semi-global edit distance (Sellers 1980) against the document, snapped to words.
+//! Finds the stretch of the document most similar to a mention: semi-global edit distance (Sellers 1980), in whole words.
 
 use gramask_ner::{Fragment, Text};
 
@@ -90,7 +90,7 @@ impl Haystack {
         }
         let mut found: Vec<Place> = Vec::new();
         for (at, unit) in self.units.iter().enumerate() {
-            // The stretch may end a little before or behind the word's end.
+            // The stretch may end a little before or after the word's end.
             let ends = unit.end.saturating_sub(2).max(unit.start + 1)..=(unit.end + 2).min(self.text.len());
             let Some(end) = ends.min_by_key(|end| row[*end]).filter(|end| row[*end] <= most) else {
                 continue;

@@ -1,13 +1,13 @@
 //! Labels as models write them: in another case, in the plural, with a typing error.
 
 use super::costs;
-use crate::program::NO_LABEL;
+use crate::program::LabelId;
 
 /// One way to read a label at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// The label's number, or `NO_LABEL` for one that is like none of the schema's.
-    pub label: u16,
+    /// The label's number, or `LabelId::NONE` for one that is like none of the schema's.
+    pub label: LabelId,
     /// One past its last byte.
     pub end: usize,
     pub cost: u32,
@@ -17,7 +17,7 @@ pub(super) struct Candidate {
 pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec<Candidate> {
     let mut found = Vec::new();
     let inside = |at: usize| at > 0 && at < output.len() && is_wordlike(output[at - 1]) && is_wordlike(output[at]);
-    for (label, name) in (0..).zip(labels) {
+    for (label, name) in (0..).map(LabelId::new).zip(labels) {
         if output[begin..].starts_with(name) {
             found.push(Candidate { label, end: begin + name.len(), cost: 0 });
         }
@@ -28,7 +28,7 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
                 .iter()
                 .filter(|other| other.len() > rest.len())
                 .filter(|other| other[..rest.len()].eq_ignore_ascii_case(rest));
-            let label = if others.count() == 1 { label } else { NO_LABEL };
+            let label = if others.count() == 1 { label } else { LabelId::NONE };
             found.push(Candidate { label, end: output.len(), cost: 5 });
         }
         if inside(begin) {
@@ -58,7 +58,7 @@ pub(super) fn candidates(labels: &[Vec<u8>], output: &[u8], begin: usize) -> Vec
         let words = output[begin..].iter().take(40).take_while(|byte| is_wordlike(**byte) || **byte == b' ').count();
         for length in [word, words] {
             if length > 0 && !inside(begin + length) {
-                found.push(Candidate { label: NO_LABEL, end: begin + length, cost: costs::UNKNOWN_LABEL });
+                found.push(Candidate { label: LabelId::NONE, end: begin + length, cost: costs::UNKNOWN_LABEL });
             }
         }
     }
@@ -73,7 +73,7 @@ fn is_wordlike(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn best(output: &str) -> Option<(u16, usize)> {
+    fn best(output: &str) -> Option<(LabelId, usize)> {
         let labels = [b"Chemical".to_vec(), b"Disease".to_vec()];
         let found = candidates(&labels, output.as_bytes(), 0);
         found.into_iter().min_by_key(|found| found.cost).map(|found| (found.label, found.end))
@@ -81,11 +81,11 @@ mod tests {
 
     #[test]
     fn labels_are_found_in_other_dress() {
-        assert_eq!(best("Disease>"), Some((1, 7)));
-        assert_eq!(best("chemicals\""), Some((0, 9)));
-        assert_eq!(best("DISEAS "), Some((1, 6)));
-        assert_eq!(best("Dis"), Some((1, 3)));
-        assert_eq!(best("Gene}"), Some((NO_LABEL, 4)));
+        assert_eq!(best("Disease>"), Some((LabelId::new(1), 7)));
+        assert_eq!(best("chemicals\""), Some((LabelId::new(0), 9)));
+        assert_eq!(best("DISEAS "), Some((LabelId::new(1), 6)));
+        assert_eq!(best("Dis"), Some((LabelId::new(1), 3)));
+        assert_eq!(best("Gene}"), Some((LabelId::NONE, 4)));
         assert_eq!(best("\""), None);
     }
 }

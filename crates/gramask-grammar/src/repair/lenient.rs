@@ -1,8 +1,8 @@
-//! An output read at increasing leniency, so that it can be told at which it begins to be right.
+//! Reads an output at increasing leniency, to find out which kind of fault it has.
 //!
-//! [`Program::repair`] forgives all that it can at once. Here the same is done in steps: at `parse` an output that is not of its
-//! format is read as far as can be, with text and numbers held to what they say, as the strict reader holds them; at `copy`
-//! text that is not the document's stands for the document's nearest; at `count` numbers are hints, as in a repair.
+//! [`Program::repair`] forgives everything at once. Here it is done in steps. At `parse` an output that is not of its format
+//! is read as far as possible, and text and numbers count as written. At `copy` a text that is not in the document stands for
+//! the most similar one. At `count` numbers are hints, as in a repair.
 
 use std::sync::Arc;
 
@@ -12,41 +12,41 @@ use super::{Edits, LONGEST};
 use crate::program::Program;
 use crate::read::Problem;
 
-/// What is forgiven.
+/// Which faults are forgiven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leniency {
-    /// Syntax, and labels in other dress.
+    /// Syntax, and labels in other forms.
     Parse,
-    /// And text that is not the document's.
+    /// Also text that is not in the document.
     Copy,
-    /// And numbers that are wrong: all that a repair forgives.
+    /// Also wrong numbers, which is everything that a repair forgives.
     Count,
 }
 
-/// What an output says at one leniency.
+/// The entities of an output at one leniency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lenient {
     /// The entities.
     pub entities: Vec<Entity>,
-    /// Further entities that it says, which have no place in the document or no label of the schema. What is not whole, and
-    /// what is said twice, is not among them.
+    /// The number of further mentions that have no place in the document or no label of the schema. Incomplete and repeated
+    /// mentions don't count.
     pub strays: usize,
 }
 
-/// What an output says at each leniency.
+/// The entities of an output at each leniency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LenientReadings {
-    /// As far as it can be read; text and numbers mean what they say.
+    /// Faults of syntax are forgiven. Text and numbers count as written.
     pub parse: Lenient,
-    /// And text means the document's text that it is nearest to.
+    /// A text also stands for the most similar text of the document.
     pub copy: Lenient,
-    /// And numbers are hints. The same entities as those of [`Program::repair`], where the format can write them all.
+    /// Numbers are also taken as hints. These are the entities of [`Program::repair`], if the format can write them all.
     pub count: Lenient,
 }
 
 impl Program {
-    /// Reads any output about `text` at increasing leniency. What the strict reader reads without a problem is the same at
-    /// each; what is of the format with labels of the schema is at `parse` as the strict reader has it.
+    /// Reads any output about `text` at increasing leniency. An output that reads without a problem gives the same entities at
+    /// each. An output of the format with labels of the schema gives the strict reader's entities at `parse`.
     ///
     /// ```
     /// use gramask_grammar::{Format, Program};

@@ -1,4 +1,4 @@
-//! Mentions to entities: where a mention stands in the document, or most nearly stands.
+//! Finds the place in the document where a mention stands, or the most similar one.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::Edits;
 use super::collect::{Mention, Part};
 use super::distance::{Haystack, Place};
 use super::lenient::{Leniency, Lenient};
-use crate::machine::{Machine, NO_TUPLE, Seen};
+use crate::automaton::{Automaton, PreviousId, WrittenFragment};
 use crate::notation::ast::Terminal;
 use crate::program::Program;
 
@@ -17,14 +17,14 @@ use crate::program::Program;
 pub(super) struct Placer<'a> {
     pub program: &'a Arc<Program>,
     /// The document at level `grounded`.
-    pub machine: Machine,
+    pub automaton: Automaton,
     pub text: &'a Text,
     /// The units that fragments begin and end at.
     pub units: &'a [Fragment],
     pub haystack: &'a Haystack,
     leniency: Leniency,
-    /// The entity before, interned in `machine`.
-    last: u32,
+    /// The previous entities of the next mention.
+    last: PreviousId,
     /// What was found for texts that are not in the document.
     near: FxHashMap<String, Vec<Place>>,
     entities: Vec<Entity>,
@@ -44,7 +44,7 @@ enum Placed {
 impl<'a> Placer<'a> {
     pub fn new(
         program: &'a Arc<Program>,
-        machine: Machine,
+        automaton: Automaton,
         text: &'a Text,
         units: &'a [Fragment],
         haystack: &'a Haystack,
@@ -52,12 +52,12 @@ impl<'a> Placer<'a> {
     ) -> Self {
         Placer {
             program,
-            machine,
+            automaton,
             text,
             units,
             haystack,
             leniency,
-            last: NO_TUPLE,
+            last: PreviousId::NONE,
             near: FxHashMap::default(),
             entities: Vec::new(),
         }
@@ -68,7 +68,7 @@ impl<'a> Placer<'a> {
         let mut strays = 0;
         for mention in mentions {
             if mention.fresh {
-                self.last = NO_TUPLE;
+                self.last = PreviousId::NONE;
             }
             match self.one(mention, edits) {
                 Placed::At(entity) => self.entities.push(entity),
@@ -86,7 +86,7 @@ impl<'a> Placer<'a> {
         if mention.lost {
             return Placed::Lost;
         }
-        let Some(label) = self.program.schema.labels().get(usize::from(mention.label)).cloned() else {
+        let Some(label) = self.program.schema.labels().get(mention.label.index()).cloned() else {
             return Placed::Nowhere;
         };
         match self.leniency {
@@ -102,12 +102,12 @@ impl<'a> Placer<'a> {
             return Placed::Lost;
         }
         let seen = |part: &Part, program: &Program| part.seen(program);
-        let written: Option<Vec<Seen>> = mention.parts.iter().map(|part| seen(part, self.program)).collect();
-        let mut located = written.and_then(|written| self.machine.locate(mention.label, &written, self.last));
+        let written: Option<Vec<WrittenFragment>> = mention.parts.iter().map(|part| seen(part, self.program)).collect();
+        let mut located = written.and_then(|written| self.automaton.locate(mention.label, &written, self.last));
         if located.is_none() && self.leniency == Leniency::Copy {
             for parts in self.nearest(mention) {
-                let written: Option<Vec<Seen>> = parts.iter().map(|part| seen(part, self.program)).collect();
-                located = written.and_then(|written| self.machine.locate(mention.label, &written, self.last));
+                let written: Option<Vec<WrittenFragment>> = parts.iter().map(|part| seen(part, self.program)).collect();
+                located = written.and_then(|written| self.automaton.locate(mention.label, &written, self.last));
                 if located.is_some() {
                     break;
                 }
@@ -164,8 +164,8 @@ impl<'a> Placer<'a> {
                 return Placed::Lost;
             }
         } else {
-            let seen: Option<Vec<Seen>> = mention.parts.iter().map(|part| part.seen(self.program)).collect();
-            let located = seen.and_then(|seen| self.machine.locate(mention.label, &seen, self.last));
+            let seen: Option<Vec<WrittenFragment>> = mention.parts.iter().map(|part| part.seen(self.program)).collect();
+            let located = seen.and_then(|seen| self.automaton.locate(mention.label, &seen, self.last));
             if let Some((fragments, last)) = located {
                 let fragments = fragments.into_iter().map(|(start, end)| Fragment::new(start, end)).collect();
                 let entity = Entity::discontinuous(label, fragments);
@@ -206,7 +206,7 @@ impl<'a> Placer<'a> {
         if written.is_empty() {
             return Vec::new();
         }
-        let found = self.machine.source.find(&written);
+        let found = self.automaton.source.find(&written);
         let fragment = |&(first, last): &(u32, u32)| {
             Fragment::new(self.units[first as usize].start, self.units[last as usize].end)
         };
@@ -256,8 +256,8 @@ impl<'a> Placer<'a> {
             return wanted.or_else(|| candidates.iter().find(new)).copied();
         }
         let from = self.entities.last().map_or(0, Entity::start);
-        let behind = candidates.iter().filter(new).find(|place| place.start >= from);
-        behind.or_else(|| candidates.iter().find(new)).copied()
+        let after = candidates.iter().filter(new).find(|place| place.start >= from);
+        after.or_else(|| candidates.iter().find(new)).copied()
     }
 
     /// The whole words that a stretch of characters touches; `None` where it touches none.

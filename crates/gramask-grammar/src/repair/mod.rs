@@ -1,19 +1,17 @@
-//! The best that can be made of an output that was written without a mask: the strategy `repair`.
+//! The strategy `repair`: mends an output that was written without a mask.
 //!
-//! A fair comparison of masks with plain decoding gives plain decoding all that can be had afterwards. [`Program::repair`]
-//! takes any bytes. What the strict reader reads without a problem comes back as it is; of everything else the mending is,
-//! in order:
+//! A fair comparison gives plain decoding everything that can be had afterwards. [`Program::repair`] takes any bytes. An
+//! output that reads without a problem is returned as it is. Any other output goes through five steps:
 //!
-//! 1. what chat models put around an answer is taken off (`strip`: code fences, thoughts, names of special tokens);
-//! 2. the cheapest way is found to read the rest as an output of the format (`search`: error-correcting recognition over
-//!    the format's own program, with the prices of `costs`; labels in other dress in `label`, other escapes in `unit`);
-//! 3. what this way says is collected, without what the output's end cuts (`collect`);
-//! 4. mentions that are not in the document are placed where they most nearly stand (`mentions`, `distance`), and copies of
-//!    the document are aligned with it (`copy`);
-//! 5. the entities are written anew, so that the result is an output like any other.
+//! 1. `strip` removes what chat models put around an answer: code fences, thoughts, names of special tokens;
+//! 2. `search` finds the cheapest way to read the rest as an output of the format, with the prices of `costs`, labels of
+//!    `label` and escapes of `unit`;
+//! 3. `collect` collects the mentions, without those that the end of the output cuts;
+//! 4. `mentions` and `distance` place mentions that are not in the document, and `copy` aligns copies of the document;
+//! 5. the writer writes the entities again, so that the result is an output like any other.
 //!
-//! Nothing here knows a format: a new format file is repaired as well as those that come with Gramask. `docs/repair.md`
-//! says what is mended and what is not.
+//! Nothing here knows a format, so that new format files are repaired too. `docs/repair.md` says what is mended and what is
+//! not.
 
 mod collect;
 mod copy;
@@ -35,45 +33,46 @@ use gramask_ner::{Entity, Fragment, Text};
 use lenient::Leniency;
 use rustc_hash::FxHashSet;
 
-use crate::machine::{Level, Limits, Machine};
+use crate::Level;
+use crate::automaton::{Automaton, Limits};
 use crate::program::Program;
 use crate::source::Source;
 
-/// Outputs are read up to here, in bytes. The rest is left out.
+/// Outputs are read up to this many bytes.
 const LONGEST: usize = 1 << 15;
 
 /// An output that was mended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
-    /// An output that the strict reader reads as [`Repaired::entities`], without a problem. Empty, with no entity, where the
-    /// document has no output in the format at all.
+    /// An output that the strict reader reads as [`Repaired::entities`], without a problem. It is empty, without an entity, if
+    /// the document has no output in the format.
     pub text: String,
-    /// What it says, in the order of the output.
+    /// The entities of the output, in its order.
     pub entities: Vec<Entity>,
     /// What was mended.
     pub edits: Edits,
 }
 
-/// What was mended, counted by kind. All zero where the output came back as it was.
+/// What was mended, counted by kind. All counts are zero if the output was returned as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Literals that were completed or put in at the output's end.
+    /// Literals that were completed or inserted at the end of the output.
     pub closed: usize,
-    /// Bytes of literals that were put in elsewhere.
+    /// Bytes of literals that were inserted elsewhere.
     pub inserted: usize,
-    /// Bytes that were left out, blanks between the format's own characters not counted.
+    /// Bytes that were left out, without white space between characters of the format.
     pub dropped: usize,
-    /// Characters that stood for others: single quotes for double ones, escapes of another kind or none.
+    /// Characters that were replaced: single quotes for double ones, other escapes or none.
     pub substituted: usize,
-    /// Labels that were mended or put in.
+    /// Labels that were mended or inserted.
     pub relabelled: usize,
-    /// Mentions that were placed where the output did not say.
+    /// Mentions that were placed elsewhere than the output said.
     pub realigned: usize,
-    /// Entities of a copy that is not the document, carried over to it.
+    /// Entities of a copy that differs from the document, moved to the document's words.
     pub carried: usize,
-    /// Entities that were given up.
+    /// Entities that were dropped.
     pub lost: usize,
-    /// Whether the output had to be written anew in any way, blanks and order included.
+    /// Whether the output was written again and differs in any way, white space and order included.
     pub rewritten: bool,
 }
 
@@ -106,9 +105,9 @@ impl Edits {
 }
 
 impl Program {
-    /// Makes the best of any output about `text`. It never fails: at worst the result has no entity.
+    /// Mends any output about `text`. It never fails. In the worst case the result has no entity.
     ///
-    /// The time is bounded: some milliseconds for a kilobyte, and what stands beyond 32 KB is left out.
+    /// The time is bounded: some milliseconds for a kilobyte, and bytes beyond 32 KB are left out.
     ///
     /// ```
     /// use gramask_grammar::{Format, Program};
@@ -152,34 +151,33 @@ impl Program {
     /// An output without what stands around the answer.
     fn answer<'a>(self: &Arc<Self>, text: &Text, whole: &'a str) -> &'a str {
         let answer = strip::answer(whole, text.as_str());
-        // What stands behind a complete output is no part of it.
+        // What stands after a complete output is no part of it.
         match self.admitted(answer.as_bytes()) {
             0 => answer,
             admitted => answer.get(..admitted).unwrap_or(answer),
         }
     }
 
-    /// How much of an output is of the format with labels of the schema: all of it, or as much as leaves nothing to follow.
-    /// 0 where it is something else. (The reader would look for other labels there, and in formats that nest that takes time
-    /// beyond all bounds.)
+    /// How many bytes of an output are of the format with labels of the schema. That is all of it, or a beginning that nothing
+    /// can follow, or 0. (The reader would try other labels too. In formats that nest, that can take unbounded time.)
     fn admitted(self: &Arc<Self>, output: &[u8]) -> usize {
-        let mut machine = Machine::new(Arc::clone(self), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
-        let (mut threads, mut next) = (machine.start(), Vec::new());
+        let mut automaton = Automaton::new(Arc::clone(self), Arc::new(Source::none()), Level::Syntax, Limits::NONE);
+        let (mut threads, mut next) = (automaton.start(), Vec::new());
         let mut seen = FxHashSet::default();
         for (at, &byte) in output.iter().enumerate() {
             seen.clear();
             for thread in &threads {
-                machine.step(*thread, byte, &mut next);
+                automaton.step(*thread, byte, &mut next);
             }
             next.retain(|thread| seen.insert(*thread));
             if next.is_empty() {
-                let complete = threads.iter().all(|thread| machine.accepts(thread));
+                let complete = threads.iter().all(|thread| automaton.accepts(thread));
                 return if complete { at } else { 0 };
             }
             std::mem::swap(&mut threads, &mut next);
             next.clear();
         }
-        let complete = threads.iter().any(|thread| machine.accepts(thread));
+        let complete = threads.iter().any(|thread| automaton.accepts(thread));
         if complete { output.len() } else { 0 }
     }
 
@@ -211,8 +209,8 @@ impl Program {
         if self.cursor {
             return copy::carry(self, collected, text, &units, &haystack, leniency, edits);
         }
-        let machine = Machine::new(Arc::clone(self), Arc::new(source), Level::Grounded, Limits::NONE);
-        mentions::Placer::new(self, machine, text, &units, &haystack, leniency).place(&collected.mentions, edits)
+        let automaton = Automaton::new(Arc::clone(self), Arc::new(source), Level::Grounded, Limits::NONE);
+        mentions::Placer::new(self, automaton, text, &units, &haystack, leniency).place(&collected.mentions, edits)
     }
 
     /// The output that says these entities, as far as the format can say them.

@@ -1,4 +1,4 @@
-//! What chat models put around an answer: code fences, thoughts, the names of special tokens.
+//! Removes what chat models put around an answer: code fences, thoughts, names of special tokens.
 
 /// The stretch of `output` that is the answer.
 pub(super) fn answer<'a>(output: &'a str, document: &str) -> &'a str {
@@ -31,15 +31,15 @@ fn without_token<'a>(text: &'a str, document: &str) -> Option<&'a str> {
 /// The inside of the first code fence; a fence that is never closed goes on to the end.
 fn inside_fence(text: &str) -> &str {
     let Some(fence) = text.find("```") else { return text };
-    let behind = &text[fence + 3..];
+    let after = &text[fence + 3..];
     // The line's rest names the language, where it is a name.
-    let line = behind.find('\n').unwrap_or(behind.len());
-    let name = behind[..line].trim();
+    let line = after.find('\n').unwrap_or(after.len());
+    let name = after[..line].trim();
     let named = name.len() < 16 && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-_.".contains(c));
-    let inside = if named { behind[line..].strip_prefix('\n').unwrap_or("") } else { behind };
+    let inside = if named { after[line..].strip_prefix('\n').unwrap_or("") } else { after };
     let inside = inside.find("```").map_or(inside, |end| &inside[..end]);
     let alone = text[..fence].trim().len() > inside.trim().len() && inside.trim().is_empty();
-    // A fence behind the answer opens nothing.
+    // A fence after the answer opens nothing.
     if alone { text[..fence].trim_end() } else { inside.trim_end_matches('\n') }
 }
 

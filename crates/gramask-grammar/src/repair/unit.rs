@@ -1,4 +1,4 @@
-//! Free text as models escape it: what a strict reader refuses, and what was meant.
+//! Free text as models escape it: forms that a strict reader refuses, and the characters they mean.
 
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Escape;

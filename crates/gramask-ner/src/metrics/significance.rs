@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::schemes::Counts;
+use crate::Rng;
 
 /// A figure and the interval that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ pub fn mean_difference<T: Tally>(
         common.iter_mut().zip(pairs_of(document)).for_each(|(sum, (a, _))| sum.add(&a));
     }
     let mean = |of: &[T]| of.iter().map(T::f1).sum::<f64>() / of.len().max(1) as f64;
-    let mut numbers = Numbers(seed);
+    let mut numbers = Rng::new(seed);
     let mut hits = 0usize;
     for _ in 0..shuffles {
         let (mut left, mut right) = (common.clone(), common.clone());
@@ -201,7 +202,7 @@ pub(super) fn bootstrap<const N: usize>(
     if documents == 0 {
         return Vec::new();
     }
-    let mut numbers = Numbers(seed);
+    let mut numbers = Rng::new(seed);
     let mut places = vec![0; documents];
     let sample = |_| {
         places.iter_mut().for_each(|place| *place = numbers.below(documents));
@@ -231,23 +232,6 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place.fract());
     let above = (below + 1).min(sorted.len() - 1);
     sorted[below] + part * (sorted[above] - sorted[below])
-}
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, figure 16).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ x >> 31
-    }
-
-    /// A number below `n`, by multiplication: its bias is below `n / 2^64`.
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

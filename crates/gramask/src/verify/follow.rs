@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, ConstraintError, Oracle, State};
+use gramask_ner::Rng;
 
-use super::dice::Dice;
 use super::{Case, ENDED, Found, KEPT, Sample, Walk, What, difference};
 
 /// So many tokens are stepped over at each state whose mask is compared, to hold steps against masks.
@@ -53,11 +53,11 @@ impl<'a> Follower<'a> {
     }
 
     /// Follows tokens as far as they go, and compares the masks at so many of the states, the last one among the others.
-    pub(super) fn along(&mut self, walk: Walk, tokens: &[u32], masks: usize, dice: &mut Dice) {
+    pub(super) fn along(&mut self, walk: Walk, tokens: &[u32], masks: usize, rng: &mut Rng) {
         self.restart(walk);
-        let compared = dice.draw(masks, tokens.len() + 1);
+        let compared = rng.sample(masks, tokens.len() + 1);
         for (at, compare) in compared.into_iter().enumerate() {
-            self.look(compare, dice);
+            self.look(compare, rng);
             let Some(&token) = tokens.get(at) else { break };
             let before = self.found.tally.differences;
             if !self.step(token) {
@@ -70,7 +70,7 @@ impl<'a> Follower<'a> {
                 }
                 // Where a wrong output leaves the language the mask is worth a look.
                 if !compare {
-                    self.look(true, dice);
+                    self.look(true, rng);
                 }
                 break;
             }
@@ -78,20 +78,20 @@ impl<'a> Follower<'a> {
     }
 
     /// Goes to the end of `from`, then wherever the mask allows.
-    pub(super) fn random(&mut self, from: &[u32], sample: &Sample, dice: &mut Dice) {
+    pub(super) fn random(&mut self, from: &[u32], sample: &Sample, rng: &mut Rng) {
         self.restart(Walk::Random);
         for &token in from {
             if !self.step(token) {
                 return;
             }
         }
-        for compare in dice.draw(sample.states, sample.steps) {
-            self.look(compare, dice);
+        for compare in rng.sample(sample.states, sample.steps) {
+            self.look(compare, rng);
             let allowed = allowed(self.constraint.mask(self.state));
             if allowed.is_empty() {
                 return self.tell(What::Empty);
             }
-            let token = self.draw(&allowed, dice);
+            let token = self.draw(&allowed, rng);
             if self.case.vocabulary.vocabulary.is_end(token) || !self.step(token) {
                 return;
             }
@@ -99,12 +99,12 @@ impl<'a> Follower<'a> {
     }
 
     /// Draws a token: the longest of three more often than their share, so that walks get somewhere, and the end seldom.
-    fn draw(&self, allowed: &[u32], dice: &mut Dice) -> u32 {
+    fn draw(&self, allowed: &[u32], rng: &mut Rng) -> u32 {
         let length = |token: u32| self.case.vocabulary.vocabulary.text(token).map_or(0, <[u8]>::len);
-        let mut best = allowed[dice.below(allowed.len())];
+        let mut best = allowed[rng.below(allowed.len())];
         for _ in 0..2 {
-            let other = allowed[dice.below(allowed.len())];
-            if dice.below(3) > 0 && length(other) > length(best) {
+            let other = allowed[rng.below(allowed.len())];
+            if rng.below(3) > 0 && length(other) > length(best) {
                 best = other;
             }
         }
@@ -136,7 +136,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Compares what both say of the state.
-    fn look(&mut self, whole_mask: bool, dice: &mut Dice) {
+    fn look(&mut self, whole_mask: bool, rng: &mut Rng) {
         self.found.tally.states += 1;
         let complete = self.constraint.accepts(self.state);
         if complete != self.oracle.accepts() {
@@ -157,7 +157,7 @@ impl<'a> Follower<'a> {
             self.tell(What::Mask { only_constraint: self.only(&mask, &exact), only_oracle: self.only(&exact, &mask) });
         }
         for _ in 0..STEPS {
-            let token = dice.below(vocabulary.len()) as u32;
+            let token = rng.below(vocabulary.len()) as u32;
             let allowed = mask[token as usize / 32] >> (token % 32) & 1 == 1;
             if self.constraint.advance(self.state, token).is_some() != allowed {
                 let token = self.name(token);
@@ -223,7 +223,7 @@ mod tests {
         follower.oracle = oracle(&other).unwrap();
         let written = program.write(&document.text, &document.entities).unwrap();
         let gold = vocabulary.tokens(&written.text);
-        follower.along(Walk::Gold, &gold, masks, &mut Dice::of(0, &[]));
+        follower.along(Walk::Gold, &gold, masks, &mut Rng::new(0));
         follower.found
     }
 

@@ -23,7 +23,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod dice;
 mod follow;
 mod report;
 
@@ -31,11 +30,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, ConstraintError, Level, Oracle, Program};
-use gramask_ner::Document;
+use gramask_ner::{Document, Rng};
 use serde::Serialize;
 
 use crate::pull::NamedVocabulary;
-use dice::Dice;
 use follow::Follower;
 
 pub use report::{Row, to_csv, to_table};
@@ -220,7 +218,7 @@ pub const KEPT: usize = 5;
 pub fn verify(case: &Case<'_>, outputs: &[&str], sample: &Sample) -> Found {
     let program = case.program;
     let format = &program.format().name;
-    let mut dice = Dice::of(sample.seed, &[format, &case.level.to_string(), &case.document.id]);
+    let mut rng = Rng::for_purpose(sample.seed, &[format, &case.level.to_string(), &case.document.id]);
     let mut follower = match Follower::new(case) {
         Ok(follower) => follower,
         Err(error) => return without(case, &error),
@@ -230,14 +228,14 @@ pub fn verify(case: &Case<'_>, outputs: &[&str], sample: &Sample) -> Found {
     // Where the gold output can't be written nothing is lost but this walk: random ones go on from the start.
     let written = program.write(&case.document.text, &case.document.entities);
     let gold = written.map(|written| case.vocabulary.tokens(&written.text)).unwrap_or_default();
-    follower.along(Walk::Gold, &gold, sample.states, &mut dice);
+    follower.along(Walk::Gold, &gold, sample.states, &mut rng);
     for walk in 0..sample.walks {
-        let from = if walk % 2 == 0 { 0 } else { dice.below(gold.len() + 1) };
-        follower.random(&gold[..from], sample, &mut dice);
+        let from = if walk % 2 == 0 { 0 } else { rng.below(gold.len() + 1) };
+        follower.random(&gold[..from], sample, &mut rng);
     }
     for output in outputs {
         let tokens = case.vocabulary.tokens(output);
-        follower.along(Walk::Output, &tokens, sample.states, &mut dice);
+        follower.along(Walk::Output, &tokens, sample.states, &mut rng);
     }
     follower.found
 }

@@ -1,9 +1,9 @@
-//! The cheapest way to read an output as one of the format: error-correcting recognition (Aho and Peterson 1972) of the
-//! format's own program, by Dijkstra's search at each byte and a bounded beam from byte to byte.
+//! Finds the cheapest way to read an output as one of the format. This is error-correcting recognition (Aho and Peterson 1972)
+//! with the program of the format, by Dijkstra's search at each byte and a bounded beam from byte to byte.
 //!
-//! A configuration stands before or inside an operation that writes. It may take the output's next bytes for what the
-//! operation writes, leave bytes of the output out, and put in what the operation would have written. Free text takes
-//! everything that comes, so that only where it ends is in question.
+//! A configuration stands before or inside an operation that writes. It may take the next bytes of the output for the
+//! operation's, leave bytes of the output out, or insert the operation's bytes. Free text takes every byte, so that only its
+//! end is uncertain.
 
 mod ops;
 
@@ -16,7 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::costs;
 use super::label::Candidate;
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, Pc, Program};
+use crate::program::{LabelId, Op, Pc, Program};
 
 /// How many configurations all bytes together may have gone on from.
 const EFFORT: usize = 32_000;
@@ -36,7 +36,7 @@ pub(super) enum Event {
     Open,
     Close(u32),
     /// The context's label.
-    Context(u16),
+    Context(LabelId),
     /// `@skip`.
     Skip,
     /// Free text begins.
@@ -47,7 +47,7 @@ pub(super) enum Event {
     Missing(Terminal, u32),
     Number(Terminal, u32, u32),
     /// A label that stands at these bytes; a missing one is empty.
-    Label(u16, u32, u32),
+    Label(LabelId, u32, u32),
     /// A literal is done.
     Literal(Put, u32),
     /// So many bytes were put in.
@@ -74,7 +74,7 @@ struct Key {
     /// How far the operation is: a literal's offset, a state, one more than free text's state of delimiters.
     at: u32,
     frame: u32,
-    label: u16,
+    label: LabelId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,7 @@ impl Eq for Node {}
 enum Held {
     Bottom,
     Return(Pc),
-    Entity(u16),
+    Entity(LabelId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -185,7 +185,7 @@ impl Search<'_> {
             let begins = here == 0 || here == length || !costs::is_blank(self.output[here]);
             if begins {
                 let trace = if here == 0 { 0 } else { self.trace(0, Event::Outside(here as u32)) };
-                let key = Key { pc: 0, at: 0, frame: 0, label: NO_LABEL };
+                let key = Key { pc: Pc::START, at: 0, frame: 0, label: LabelId::NONE };
                 self.settle(key, here, outside, trace);
             }
             self.heap.extend(self.later[here].drain(..).map(Reverse));
@@ -195,7 +195,7 @@ impl Search<'_> {
                 if !self.seen.insert(node.key) {
                     continue;
                 }
-                if matches!(self.program.ops[node.key.pc as usize], Op::Accept) {
+                if matches!(self.program.op(node.key.pc), Op::Accept) {
                     if done.is_none_or(|(cost, ..)| node.cost < cost) {
                         done = Some((node.cost, node.trace, false));
                     }
@@ -262,12 +262,12 @@ impl Search<'_> {
                 break;
             }
             left -= 1;
-            match &self.program.ops[key.pc as usize] {
+            match self.program.op(key.pc) {
                 Op::Split(targets) => stack.extend(targets.iter().rev().map(|&pc| (Key { pc, ..key }, trace))),
                 Op::Jump(pc) => stack.push((Key { pc: *pc, ..key }, trace)),
                 Op::Call(pc) => {
                     if self.frames[key.frame as usize].depth < DEEPEST {
-                        let frame = self.frame(Held::Return(key.pc + 1), key.frame);
+                        let frame = self.frame(Held::Return(key.pc.next()), key.frame);
                         stack.push((Key { pc: *pc, frame, ..key }, trace));
                     }
                 }
@@ -281,7 +281,7 @@ impl Search<'_> {
                     if self.frames[key.frame as usize].depth < DEEPEST {
                         trace = self.trace(trace, Event::Open);
                         key.frame = self.frame(Held::Entity(key.label), key.frame);
-                        key.pc += 1;
+                        key.pc = key.pc.next();
                         stack.push((key, trace));
                     }
                 }
@@ -289,16 +289,16 @@ impl Search<'_> {
                     let Frame { held, below, .. } = self.frames[key.frame as usize];
                     if let Held::Entity(_) = held {
                         trace = self.trace(trace, Event::Close(at as u32));
-                        stack.push((Key { pc: key.pc + 1, frame: below, ..key }, trace));
+                        stack.push((Key { pc: key.pc.next(), frame: below, ..key }, trace));
                     }
                 }
                 Op::Label(label) => {
                     trace = self.trace(trace, Event::Context(*label));
-                    stack.push((Key { pc: key.pc + 1, label: *label, ..key }, trace));
+                    stack.push((Key { pc: key.pc.next(), label: *label, ..key }, trace));
                 }
                 Op::Terminal(Terminal::Skip) => {
                     trace = self.trace(trace, Event::Skip);
-                    stack.push((Key { pc: key.pc + 1, ..key }, trace));
+                    stack.push((Key { pc: key.pc.next(), ..key }, trace));
                 }
                 Op::Accept | Op::Literal(_) | Op::Regex(_) | Op::Terminal(_) => self.push(key, at, cost, trace),
             }
@@ -308,7 +308,7 @@ impl Search<'_> {
 
     /// The operation is done before byte `at`.
     fn leave(&mut self, node: &Node, at: usize, cost: u32, trace: u32) {
-        let key = Key { pc: node.key.pc + 1, at: 0, ..node.key };
+        let key = Key { pc: node.key.pc.next(), at: 0, ..node.key };
         self.settle(key, at, cost, trace);
     }
 }

@@ -1,12 +1,13 @@
-//! One operation: what of the output it may take, leave out or have put in.
+//! The choices at one operation: take bytes of the output, leave them out, or insert bytes of the format.
 
 use std::sync::Arc;
 
 use regex_automata::util::primitives::StateID;
 
 use super::{Event, Frame, Held, Key, Node, Put, Search};
+use crate::delimiters::Tail;
 use crate::notation::ast::Terminal;
-use crate::program::{NO_LABEL, Op, is_free};
+use crate::program::{LabelId, Op, is_free};
 use crate::repair::costs;
 use crate::repair::label::{self, Candidate};
 use crate::repair::unit::{self, Character};
@@ -14,7 +15,7 @@ use crate::repair::unit::{self, Character};
 impl Search<'_> {
     pub(super) fn go_on(&mut self, node: Node) {
         let program = self.program;
-        let free = match &program.ops[node.key.pc as usize] {
+        let free = match program.op(node.key.pc) {
             Op::Literal(bytes) => {
                 self.literal(&node, bytes);
                 false
@@ -139,7 +140,7 @@ impl Search<'_> {
         if byte == b'\n' && !self.breaks {
             cost = cost.max(costs::BREAK);
         }
-        // What stands behind a literal at once begins an entity.
+        // What stands after a literal at once begins an entity.
         if !begun
             && kind == Terminal::Copy
             && costs::is_blank(byte)
@@ -147,15 +148,15 @@ impl Search<'_> {
         {
             cost += costs::GAP;
         }
-        let mut tail = node.key.at.saturating_sub(1) as u16;
+        let mut tail = Tail::new(node.key.at.saturating_sub(1));
         for &byte in &self.output[here..here + length] {
             tail = self.program.delimiters.step(tail, byte).unwrap_or_else(|| {
                 cost += costs::DELIMITER;
-                0
+                Tail::NONE
             });
         }
         let trace = if begun { node.trace } else { self.trace(node.trace, Event::Begin(here as u32)) };
-        let key = Key { at: u32::from(tail) + 1, ..node.key };
+        let key = Key { at: tail.index() + 1, ..node.key };
         self.push(key, here + length, node.cost + cost, trace);
     }
 
@@ -180,37 +181,37 @@ impl Search<'_> {
         let bound = self.bound(node.key.frame).unwrap_or(node.key.label);
         let found = Arc::clone(&self.labels.1);
         for &Candidate { label, end, mut cost } in found.iter() {
-            if bound != NO_LABEL && label != bound {
+            if bound != LabelId::NONE && label != bound {
                 let head = self.bound(node.key.frame).is_none();
                 cost = cost.max(if head { costs::OTHER_HEAD } else { costs::OTHER_LABEL });
             }
             let trace = self.trace(node.trace, Event::Label(label, here as u32, end as u32));
-            let frame = if bound == NO_LABEL { self.bind(node.key.frame, label) } else { node.key.frame };
+            let frame = if bound == LabelId::NONE { self.bind(node.key.frame, label) } else { node.key.frame };
             let bound = Node { key: Key { frame, ..node.key }, ..*node };
             self.leave(&bound, end, node.cost + cost, trace);
         }
-        let only = if self.program.labels.len() == 1 { 0 } else { NO_LABEL };
-        let label = if bound == NO_LABEL { only } else { bound };
+        let only = if self.program.labels.len() == 1 { LabelId::FIRST } else { LabelId::NONE };
+        let label = if bound == LabelId::NONE { only } else { bound };
         let cost = match (bound, label) {
-            (_, NO_LABEL) => costs::UNKNOWN_LABEL,
-            (NO_LABEL, _) => costs::NO_LABEL,
+            (_, LabelId::NONE) => costs::UNKNOWN_LABEL,
+            (LabelId::NONE, _) => costs::NO_LABEL,
             _ if self.bound(node.key.frame).is_none() && self.in_word() => costs::NO_HEAD,
             _ => costs::SAME_LABEL,
         };
         let trace = self.trace(node.trace, Event::Label(label, here as u32, here as u32));
-        let frame = if bound == NO_LABEL { self.bind(node.key.frame, label) } else { node.key.frame };
+        let frame = if bound == LabelId::NONE { self.bind(node.key.frame, label) } else { node.key.frame };
         let inserted = Node { key: Key { frame, ..node.key }, ..*node };
         self.leave(&inserted, here, node.cost + self.late(cost), trace);
     }
 
-    /// Whether a word stands before or behind here.
+    /// Whether a word stands before or after here.
     fn in_word(&self) -> bool {
         let around = self.here.saturating_sub(1)..(self.here + 1).min(self.output.len());
         self.output[around].iter().any(u8::is_ascii_alphanumeric)
     }
 
     /// The label of the innermost open entity.
-    fn bound(&self, mut frame: u32) -> Option<u16> {
+    fn bound(&self, mut frame: u32) -> Option<LabelId> {
         loop {
             let Frame { held, below, .. } = self.frames[frame as usize];
             match held {
@@ -222,7 +223,7 @@ impl Search<'_> {
     }
 
     /// The stack with a label for the innermost open entity.
-    fn bind(&mut self, frame: u32, label: u16) -> u32 {
+    fn bind(&mut self, frame: u32, label: LabelId) -> u32 {
         let Frame { held, below, .. } = self.frames[frame as usize];
         match held {
             Held::Bottom => frame,

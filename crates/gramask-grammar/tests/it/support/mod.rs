@@ -1,0 +1,4 @@
+//! What several tests use.
+
+pub mod formats;
+pub mod walk;
