@@ -4,22 +4,30 @@
 #   scripts/gpu.sh pack [DIR]             build here, and pack everything that is needed into DIR [target/gpu]
 #   scripts/gpu.sh run DIR [PART...]      there: unpack and run, results into $OUT [DIR/results]
 #
-# The parts of `run`, all of them where none is named, in this order:
+#   scripts/gpu.sh plan                   what `run` does, in its order, with the limit of each part
+#
+# The parts of `run`, all of them where none is named, in this order, so that a machine that is taken away loses little:
 #   devices   what both binaries list
-#   conform   CUDA and Vulkan, in every float type that the device has
+#   conform   CUDA and Vulkan, in every float type that the device has: the quick device check
+#   train     the training curve against the CPU's, then the adapters of the study, in the order of their value
+#   eval      the test parts decoded with each adapter that there is, 256 documents at once
 #   kernels   each kernel against its unfused reference
 #   decode    prefill and decoding by batch, context and weights, masked and not
 #   peers     the same by PyTorch, Triton and transformers, where Python has them
-# A part whose binary, device or library is missing is skipped, with a line that says so. $OUT/summary.txt says how each
-# came out; every part has a log beside its JSON and CSV.
+#   full      the whole device check
+# A part whose binary, device, library or data is missing is skipped, with a line that says so. $OUT/summary.txt says how
+# each came out. After each part $OUT/results.tar.gz has all logs, JSON and CSV so far, and $OUT/adapters.tar the adapters.
 #
-# Environment of `pack`: CARGO, BACK_ENDS ("cuda wgpu"), CUDARC_CUDA_VERSION (13000: the oldest driver to work with).
-# Environment of `run`: OUT, SMALL=1 (small sizes, for a rehearsal on software), LIMIT (seconds for each command, 540),
-# CUDA_PATH (where NVRTC and CUDA's headers are; else the toolkit's folder, else the wheels of Python's site-packages).
+# The model is packed apart, in pieces that are put together there: copy them beside gpu.tar.xz, in one call or several.
+#
+# Environment of `pack`: CARGO, BACK_ENDS ("cuda wgpu"), CUDARC_CUDA_VERSION (13000: the oldest driver to work with), GRAMASK_DATA.
+# Environment of `run`: OUT, SMALL=1 (small sizes, for a rehearsal on software), LIMIT (seconds for each part, in place of
+# those of `plan`), CUDA_PATH (where NVRTC and CUDA's headers are; else the toolkit's folder, else the wheels of Python's
+# site-packages).
 set -euo pipefail
 
 usage() {
-    sed -n '2,19s/^# \{0,1\}//p' "$0"
+    sed -n '2,28s/^# \{0,1\}//p' "$0"
     exit 2
 }
 
@@ -50,12 +58,48 @@ pack() {
             strip "$stage/$name-$back_end"
         done
     done
-    cp scripts/gpu.sh benches/peers/torch_kernels.py benches/peers/torch_decode.py "$stage"
+    cp scripts/gpu.sh scripts/compare-curves.py benches/peers/torch_{kernels,decode,train}.py "$stage"
+    # What the trainings need: their files, and the corpora, which are never committed.
+    mkdir -p "$stage/tree/scripts" "$stage/data"
+    cp scripts/study.sh "$stage/tree/scripts"
+    cp -r experiments "$stage/tree/experiments"
+    rm -rf "$stage/tree/experiments"/{results,adapters}
+    local corpora=${GRAMASK_DATA:-../shared/data} corpus
+    for corpus in bc5cdr ncbi-disease bc2gm pgxcorpus; do
+        if [ -d "$corpora/$corpus" ]; then cp -rL "$corpora/$corpus" "$stage/data/"; else echo "$corpora/$corpus is missing: nothing is trained on it" >&2; fi
+    done
+    chmod -R u+w "$stage"
+    local model=${GRAMASK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gramask}/models/smollm2-135m-instruct
+    if [ -d "$model" ]; then
+        rm -f "$into"/model.tar.*
+        tar -C "$model/.." -c smollm2-135m-instruct | split -b 50M -d - "$into/model.tar."
+    else
+        echo "$model is missing: \`gramask pull smollm2-135m-instruct\`; nothing is trained" >&2
+    fi
     tar -C "$stage" -c . | xz -T0 -6 >"$into/gpu.tar.xz"
     rm -rf "$stage"
     cp scripts/gpu.sh "$into"
-    ls -l "$into/gpu.tar.xz" >&2
-    echo "there: bash gpu.sh run DIR, where DIR has gpu.sh and gpu.tar.xz" >&2
+    ls -l "$into"/gpu.tar.xz "$into"/model.tar.* >&2
+    echo "there: bash gpu.sh run DIR, where DIR has gpu.sh, gpu.tar.xz and model.tar.*" >&2
+}
+
+# The parts, the seconds that each may take, and what it is for.
+parts() {
+    cat <<END
+devices 20 what the binaries list
+conform 90 the quick device check, in every float type
+train 240 the curve against the CPU's, then the study's adapters
+eval 150 the test parts, with each adapter
+kernels 90 kernels against their references
+decode 120 prefill and decoding, masked and not
+peers 90 PyTorch, Triton and transformers
+full 100 the whole device check
+END
+}
+
+plan() {
+    parts | while read -r name seconds what; do printf '%-9s at most %4d s   %s\n' "$name" "$seconds" "$what"; done
+    parts | awk '{ sum += $2 } END { printf "in all    at most %4d s\n", sum }'
 }
 
 # Runs a command with a limit, and notes how it came out: `step NAME COMMAND...`.
@@ -63,7 +107,9 @@ step() {
     local name=$1 begin=$SECONDS code=0
     shift
     echo "== $name: $*" | tee "$out/$name.log"
-    timeout "${LIMIT:-540}" "$@" >>"$out/$name.log" 2>&1 || code=$?
+    local left=$((${ends:-$((SECONDS + 540))} - SECONDS))
+    if [ "$left" -le 0 ]; then skip "$name" "no time is left for its part"; return; fi
+    timeout "$left" "$@" >>"$out/$name.log" 2>&1 </dev/null || code=$?
     local word=done
     case $code in 0) ;; 124) word="stopped at its limit" ;; *) word="failed ($code)" ;; esac
     printf '%-28s %s, %d s\n' "$name" "$word" $((SECONDS - begin)) | tee -a "$out/summary.txt"
@@ -139,16 +185,74 @@ part_devices() {
     if command -v nvidia-smi >/dev/null; then step nvidia-smi nvidia-smi; fi
 }
 
-part_conform() {
+check_devices() {
     local back_end device dtype
     for back_end in cuda wgpu; do
         if ! device=$(device_of $back_end); then skip "conform-$back_end" "$(why_not $back_end)"; continue; fi
         for dtype in $(float_types $back_end "$device"); do
             # shellcheck disable=SC2086 # words on purpose
             step "conform-$back_end-$dtype" "$work/gramask-$back_end" conform --device "$device" --dtype "$dtype" \
-                ${SMALL:+--quick} --json "$out/conform-$back_end-$dtype.json"
+                $1 --json "$out/conform-$back_end-$dtype.json"
         done
     done
+}
+
+part_conform() { check_devices --quick; }
+part_full() { check_devices "${SMALL:+--quick}"; }
+
+# The program with which trainings and tests run: CUDA's where there is a device for it.
+trainer() {
+    local back_end
+    for back_end in cuda wgpu; do
+        if device=$(device_of $back_end); then
+            program=$work/gramask-$back_end
+            return
+        fi
+    done
+    return 1
+}
+
+ready_to_train() {
+    trainer || { skip "$1" "no device"; return 1; }
+    if [ ! -d "$work/cache/models/smollm2-135m-instruct" ]; then skip "$1" "no model was packed"; return 1; fi
+    if [ ! -d "$work/data/bc5cdr" ]; then skip "$1" "no corpora were packed"; return 1; fi
+    export GRAMASK_DATA=$work/data GRAMASK_CACHE=$work/cache GRAMASK_OFFLINE=1 GRAMASK=$program DEVICE=$device
+}
+
+part_train() {
+    ready_to_train train || return 0
+    cd "$work/tree"
+    local steps=20 name
+    if [ -n "${SMALL:-}" ]; then steps=2; fi
+    local file=experiments/study/train.toml
+    sed "s/^\[training\]/[training]\nsteps = $steps/; /^\[validation\]/,\$d" $file >curve.toml
+    step train-curve-cpu "$program" train curve.toml --device flex --out runs/curve-cpu
+    step train-curve-gpu "$program" train curve.toml --device "$device" --out runs/curve-gpu
+    if [ -f runs/curve-cpu/curve.csv ]; then cp runs/curve-cpu/curve.csv "$out/curve-cpu.csv"; fi
+    if [ -f runs/curve-gpu/curve.csv ]; then cp runs/curve-gpu/curve.csv "$out/curve-gpu.csv"; fi
+    step train-curve-compare python3 "$work/compare-curves.py" runs/curve-cpu/curve.csv runs/curve-gpu/curve.csv
+    if [ -n "${SMALL:-}" ]; then cd - >/dev/null; return; fi
+    for name in $(scripts/study.sh list | cut -d' ' -f1); do
+        step "train-$name" scripts/study.sh train "$name"
+        if [ -d experiments/adapters/study ]; then tar -cf "$out/adapters.tar" experiments/adapters/study; fi
+    done
+    cd - >/dev/null
+}
+
+part_eval() {
+    ready_to_train eval || return 0
+    cd "$work/tree"
+    local name corpus formats limit=()
+    if [ -n "${SMALL:-}" ]; then limit=(--limit 2); fi
+    while read -r name corpus formats _; do
+        if [ ! -d "experiments/adapters/study/$name" ]; then skip "eval-$name" "no adapter"; continue; fi
+        step "eval-$name" "$program" run "experiments/study/test-$corpus.toml" --formats "$formats" \
+            --adapter "experiments/adapters/study/$name" --device "$device" --batch 256 "${limit[@]}" --out "runs/test/$name"
+        for file in run.json scores.csv summary.csv; do
+            if [ -f "runs/test/$name/$file" ]; then mkdir -p "$out/test-$name"; cp "runs/test/$name/$file" "$out/test-$name/"; fi
+        done
+    done < <(scripts/study.sh list)
+    cd - >/dev/null
 }
 
 part_kernels() {
@@ -196,18 +300,33 @@ run() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     mkdir -p "$out"
+    folder=$(realpath "$folder")
+    final=$(realpath "$out")
+    out=$work/results
+    mkdir -p "$out"
     if [ -f "$folder/gpu.tar.xz" ]; then tar -C "$work" -xJf "$folder/gpu.tar.xz"; else cp -r "$folder"/. "$work"; fi
+    if ls "$folder"/model.tar.* >/dev/null 2>&1; then
+        mkdir -p "$work/cache/models"
+        cat "$folder"/model.tar.* | tar -C "$work/cache/models" -x
+    fi
     export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$work} NO_COLOR=1
     echo "$(date -u +%FT%TZ) $(uname -srm)" >>"$out/summary.txt"
     find_cuda
-    local parts=("$@") part
-    if [ ${#parts[@]} = 0 ]; then parts=(devices conform kernels decode peers); fi
-    for part in "${parts[@]}"; do "part_$part"; done
-    echo "results are in $out"
+    local wanted=("$@") part seconds
+    while read -r part seconds _; do
+        if [ ${#wanted[@]} -gt 0 ] && [[ ! " ${wanted[*]} " == *" $part "* ]]; then continue; fi
+        ends=$((SECONDS + ${LIMIT:-$seconds}))
+        "part_$part"
+        if [ -f "$out/adapters.tar" ]; then mv "$out/adapters.tar" "$final/"; fi
+        cp "$out/summary.txt" "$final/"
+        tar -C "$out" -czf "$final/results.tar.gz" .
+    done < <(parts)
+    echo "results are in $final"
 }
 
 case "${1:-}" in
     pack) pack "${2:-}" ;;
+    plan) plan ;;
     run) shift; [ $# -ge 1 ] || usage; run "$@" ;;
     *) usage ;;
 esac
