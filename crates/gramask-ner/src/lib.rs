@@ -1,16 +1,17 @@
 //! Documents, entities, corpora, schemas and metrics of named entity recognition. Knows no model.
 //!
-//! Everything above stands on these nouns:
+//! The other crates use these nouns:
 //!
-//! - a [`Document`] is a [`Text`], cut into words, with its gold entities where they are known;
+//! - a [`Document`] is a [`Text`], cut into words, with its gold entities if they are known;
 //! - an [`Entity`] is a label and one or more [`Fragment`]s `start..end` of the text, half-open, in **characters**;
-//!   bytes are an affair of [`Text`] alone;
+//!   only [`Text`] counts bytes;
 //! - a [`Schema`] is the ordered labels of a corpus;
-//! - a [`Corpus`] is documents with a schema, read from PubTator, BRAT standoff, CoNLL or JSON lines, or found by name
-//!   ([`corpus::find`]); readers hold every annotation against the text and name file, line and document of what is wrong;
+//! - a [`Corpus`] is documents with a schema, read from a published form ([`corpus::Form`]) or found by name
+//!   ([`corpus::find`]); readers compare every annotation with the text and name file, line and document of a fault;
 //! - [`sentences`] cuts abstracts, never an entity;
 //! - a [`metrics::Scorer`] compares predicted entities with gold ones by the four schemes of SemEval 2013 and counts
-//!   each kind of error; [`metrics::interval`], [`metrics::difference`] and [`metrics::holm`] say how sure its figures are.
+//!   each kind of error; [`metrics::interval`], [`metrics::difference`] and [`metrics::holm`] give the uncertainty of its
+//!   figures.
 //!
 //! ```
 //! use gramask_ner::metrics::Scorer;

@@ -1,10 +1,10 @@
 //! The readers, the words and the sentences on the real corpora, against facts that were counted independently.
 //! Skipped, with a line that says so, where the corpora are missing.
-#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use gramask_ner::corpus::{Options, Problem, ProblemKind, data_folder, find};
+use gramask_ner::corpus::{Problem, ProblemKind, data_folder, find, named};
 use gramask_ner::{Corpus, Fragment, Text};
 
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn open(name: &str, split: &str) -> Option<(Corpus, Vec<Problem>)> {
     if data_folder(name).is_none() {
         eprintln!("skipped: corpus {name} is not here (set GRAMASK_DATA)");
@@ -159,7 +159,7 @@ fn pgxcorpus() {
 
 #[test]
 fn mini() {
-    let count = |name, split| {
+    let checked = |name, split| {
         let (corpus, problems) = find(name, split).unwrap();
         assert_eq!(problems, []);
         assert_eq!(corpus.schema.labels(), ["Chemical", "Disease", "Gene"]);
@@ -167,7 +167,7 @@ fn mini() {
         check_sentences(&corpus);
         corpus
     };
-    let (train, test, nested) = (count("mini", "train"), count("mini", "test"), count("mini-nested", "all"));
+    let (train, test, nested) = (checked("mini", "train"), checked("mini", "test"), checked("mini-nested", "all"));
     assert!(train.documents.len() + test.documents.len() + nested.documents.len() >= 80);
     for corpus in [&train, &test] {
         for document in &corpus.documents {
@@ -179,7 +179,6 @@ fn mini() {
     assert!(entities().any(|entity| entity.fragments.len() > 1));
     // The pairs of files say the same as what is in the program.
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mini/nested");
-    let options =
-        Options { schema: Some(nested.schema.clone()), name: Some(nested.name.clone()), ..Options::default() };
+    let options = named("mini-nested").unwrap().options();
     assert_eq!(Corpus::read(folder, &options).unwrap(), (nested, vec![]));
 }

@@ -1,10 +1,9 @@
-//! The metrics against what `nervaluate` and `seqeval` compute (`scripts/ner-fixtures.py` wrote the fixtures), against
-//! set arithmetic for nested and discontinuous entities, and against cases that can be counted by hand.
+//! The metrics against what `nervaluate` computes (`scripts/ner-fixtures.py` wrote the fixtures), against set
+//! arithmetic for nested and discontinuous entities, and against cases that can be counted by hand.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gramask_ner::metrics::bio::{self, BioError, BioScore, Reading};
 use gramask_ner::metrics::{Counts, FaultKind, Outcome, Prediction, Schemes, Score, Scorer, Summary};
 use gramask_ner::{Entity, Fragment, Schema};
 use serde::Deserialize;
@@ -135,52 +134,7 @@ fn nested_and_discontinuous_entities_score_as_sets() {
     }
 }
 
-#[derive(Deserialize)]
-struct Expected {
-    micro: BioScore,
-    labels: BTreeMap<String, BioScore>,
-}
-
-#[derive(Deserialize)]
-struct BioCase {
-    gold: Vec<Vec<String>>,
-    predicted: Vec<Vec<String>>,
-    lenient: Expected,
-    strict: Expected,
-}
-
-#[test]
-fn tag_sequences_score_as_in_seqeval() {
-    let close = |a: &BioScore, b: &BioScore| {
-        close(a.precision, b.precision) && close(a.recall, b.recall) && close(a.f1, b.f1) && a.support == b.support
-    };
-    let mut differ = 0;
-    for (number, case) in fixture::<BioCase>("seqeval.json").into_iter().enumerate() {
-        for (reading, expected) in [(Reading::Lenient, &case.lenient), (Reading::Strict, &case.strict)] {
-            let ours = bio::score(&case.gold, &case.predicted, reading).unwrap();
-            assert!(close(&ours.micro, &expected.micro), "case {number} {reading:?}: {ours:?} {:?}", expected.micro);
-            assert_eq!(ours.labels.keys().collect::<Vec<_>>(), expected.labels.keys().collect::<Vec<_>>());
-            for (label, score) in &ours.labels {
-                assert!(close(score, &expected.labels[label]), "case {number} {reading:?} {label}");
-            }
-        }
-        differ += usize::from(case.lenient.micro != case.strict.micro);
-    }
-    assert!(differ > 5, "the two readings must differ somewhere for this test to tell them apart");
-}
-
-#[test]
-fn bad_tag_sequences_are_errors_with_a_place() {
-    let gold = vec![vec!["O", "B-Gene"], vec!["O"]];
-    let score = |predicted: Vec<Vec<&str>>| bio::score(&gold, &predicted, Reading::Lenient).unwrap_err();
-    let error = score(vec![vec!["O", "X-Gene"], vec!["O"]]);
-    assert_eq!(error, BioError::Tag { sequence: 0, position: 1, tag: "X-Gene".into() });
-    assert_eq!(error.to_string(), "sequence 0, tag 1: found \"X-Gene\"; expected O, B-LABEL or I-LABEL");
-    assert_eq!(score(vec![vec!["O", "O"], vec![]]), BioError::Length { sequence: 1, gold: 1, predicted: 0 });
-    assert_eq!(score(vec![]), BioError::Sequences { gold: 2, predicted: 0 });
-}
-
-/// A name as the gold entity `Gene 10..20`, predictions, and the one error that is to be counted.
+/// One gold entity, one prediction, and the one error that must be counted.
 #[test]
 fn each_error_is_counted_once() {
     let gold = [Entity::new("Gene", 10, 20)];

@@ -3,23 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gramask_ner::corpus::{Corpus, Form, OnProblem, Options, Problem, ProblemKind, ReadError, find, write_jsonl};
+use gramask_ner::corpus::{Corpus, Form, OnProblem, Options, Problem, ProblemKind, find, write_jsonl};
 use gramask_ner::{Document, Entity, Fragment, Schema};
 
-fn skip() -> Options {
-    Options { on_problem: OnProblem::Skip, ..Options::default() }
-}
-
-fn read(file: &str, content: &str) -> Result<(Corpus, Vec<Problem>), ReadError> {
-    Corpus::read_str(file, content, &skip())
-}
-
-/// The message of the first problem, where reading stops at it.
-fn stops(file: &str, content: &str) -> String {
-    let error = Corpus::read_str(file, content, &Options::default()).unwrap_err();
-    assert!(matches!(error, ReadError::Problem(_)), "{error}");
-    error.to_string()
-}
+use crate::support::{clean, folder, read, stops};
 
 const PUBTATOR: &str = "\
 1|t|On naloxone.
@@ -103,7 +90,7 @@ fn a_document_that_stands_twice_is_reported() {
 #[test]
 fn labels_are_renamed_and_held_against_the_schema() {
     let options = Options {
-        labels: Some(BTreeMap::from([("Thing".to_owned(), "Object".to_owned())])),
+        rename: BTreeMap::from([("Thing".to_owned(), "Object".to_owned())]),
         schema: Some(Schema::new(["Object"])),
         on_problem: OnProblem::Skip,
         ..Options::default()
@@ -113,59 +100,6 @@ fn labels_are_renamed_and_held_against_the_schema() {
     assert_eq!(corpus.documents[1].entities, [Entity::new("Object", 2, 7)]);
     assert_eq!(problems.len(), 2);
     assert!(problems[0].to_string().ends_with("unknown label \"Chemical\"; expected one of Object"), "{}", problems[0]);
-}
-
-fn brat(files: &[(&str, &str)], options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        std::fs::write(folder.path().join(name), content).unwrap();
-    }
-    Corpus::read(folder.path(), options)
-}
-
-#[test]
-fn brat_pairs_are_read() {
-    let txt = "levels of α, β\nand γ";
-    let ann = "T1\tLevel 13 14;0 9\tβ levels of \nR1\ttreats Arg1:T1 Arg2:T2\t\n#1\tAnnotatorNotes T1\tnote\n\
-               T2\tPair 13 18\tβ and\nT3\tPair 10 11\tα \nT4\tPair 10 13\tα, \n";
-    let (corpus, problems) = brat(&[("d.1.txt", txt), ("d.1.ann", ann)], &Options::default()).unwrap();
-    assert_eq!(problems, []);
-    let document = &corpus.documents[0];
-    assert_eq!((document.id.as_str(), document.text.as_str()), ("d.1", txt));
-    let level = Entity::discontinuous("Level", vec![Fragment::new(0, 9), Fragment::new(13, 14)]);
-    let others = [(10, 13), (10, 11), (13, 18)].map(|(start, end)| Entity::new("Pair", start, end));
-    assert_eq!(document.entities, [&[level][..], &others].concat());
-}
-
-#[test]
-fn what_is_wrong_with_brat_is_said() {
-    let error = |files: &[(&str, &str)]| brat(files, &Options::default()).unwrap_err().to_string();
-    let pair = |ann| error(&[("d.txt", "levels"), ("d.ann", ann)]);
-    assert!(pair("T1\tX 0 6\tlevels\nT2\tX 0\tlevels").contains("d.ann:2: document d: found the offsets \"0\""));
-    assert!(pair("T1\tX 0 4;2 6\tleve vels").contains("offsets 0..4;2..6 are not fragments"));
-    assert!(
-        pair("T1\tX 0 6\tlevel")
-            .contains("says that 0..6 is \"level\", but the text there is \"levels\"; expected the same text")
-    );
-    assert!(pair("?1 what").contains("found a line that begins \"?1 what\"; expected T, R"));
-    assert!(error(&[("d.ann", "")]).contains("d.txt beside it; expected a pair"));
-    let (corpus, problems) = brat(&[("a.txt", "x"), ("b.txt", "y"), ("b.ann", "")], &skip()).unwrap();
-    assert_eq!((corpus.documents.len(), problems.len()), (1, 1));
-}
-
-#[test]
-fn conll_is_read_and_detokenised() {
-    let content = "The\tO\nK\tB-GENE\n-\tI-GENE\nrat\tI-GENE\ngene\tB-GENE\n.\tO\n\n-DOCSTART- O\n# a comment\n#\tO\nα X I-GENE\n";
-    let (corpus, problems) = read("dev.conll", content).unwrap();
-    assert_eq!(corpus.documents[0].id, "dev:1");
-    assert_eq!(corpus.documents[0].text.as_str(), "The K-rat gene.");
-    assert_eq!(corpus.documents[0].entities, [Entity::new("GENE", 4, 9), Entity::new("GENE", 10, 14)]);
-    assert_eq!(corpus.documents[1].text.as_str(), "# α");
-    assert_eq!(corpus.documents[1].entities, [Entity::new("GENE", 2, 3)]);
-    assert_eq!(problems[0].kind, ProblemKind::StrayInside { tag: "I-GENE".into() });
-    assert!(stops("dev.conll", content).starts_with("dev.conll:11: I-GENE does not follow a mention of its label"));
-    assert_eq!(stops("d.conll", "a\tO\nb\tX\n"), "d.conll:2: found the tag \"X\"; expected O, B-LABEL or I-LABEL");
-    assert_eq!(stops("d.conll", "a\tO\nb\n"), "d.conll:2: found \"b\"; expected WORD<TAB>TAG");
 }
 
 #[test]
@@ -185,11 +119,91 @@ fn jsonl_is_written_and_read_back() {
         read("x.jsonl", r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1,"end":2}],"more":1}"#).unwrap();
     assert_eq!(short.documents[0].entities, [Entity::new("X", 1, 2)]);
     let broken = "\n{\"id\":\"1\",\"text\":5}\n";
-    assert!(stops("x.jsonl", broken).starts_with("x.jsonl:2: found invalid JSON or a field amiss at column "));
+    assert!(stops("x.jsonl", broken).starts_with("x.jsonl:2: found the text 5; expected \"text\": a string"));
     let none = r#"{"id":"1","text":"ab","entities":[{"label":"X","start":1}]}"#;
-    assert!(stops("x.jsonl", none).starts_with("x.jsonl:1: document 1: found an entity \"X\" without offsets"));
+    assert!(stops("x.jsonl", none).starts_with("x.jsonl:1: document 1: found an entity without offsets: "));
     let outside = Document::new("z", "ab").with_entities(vec![Entity::new("X", 1, 3)]);
     assert!(write_jsonl(Vec::new(), [&outside]).unwrap_err().to_string().starts_with("document z: offsets 1..3"));
+}
+
+#[test]
+fn json_lines_that_could_be_read_past_are_refused() {
+    for (line, found) in [
+        (r#"{"text":"ab","entities":[]}"#, r#"no field "id" among "text", "entities""#),
+        (r#"{"id":1.5,"text":"ab","entities":[]}"#, "the identifier 1.5; expected \"id\": a string or a whole number"),
+        (r#"{"id":1,"text":"ab","spans":[]}"#, r#"no field "entities" among "id", "text", "spans""#),
+        (r#"{"id":1,"text":"ab","entities":[],"label":[]}"#, r#"both fields "entities" and "label""#),
+        (r#"{"id":1,"text":"ab","label":"positive"}"#, r#""label": "positive""#),
+        (r#"{"id":1,"text":"ab","label":["positive"]}"#, r#"in field "label" the entity "positive""#),
+        (r#"{"id":1,"text":"ab","label":[[0,"1","X"]]}"#, r#"in field "label" the entity [0,"1","X"]"#),
+        (
+            r#"{"id":1,"text":"ab","entities":[{"label":"X","start":0,"end":-1}]}"#,
+            "whose offsets are not whole numbers",
+        ),
+        (r#"{"id":1,"text":"ab","entities":[{"label":"X","start":0,"end":1,"fragments":[[0,1]]}]}"#, "in two ways"),
+        (r#"{"id":1,"text":"ab","entities":[{"label":"X","fragments":[[0]]}]}"#, "are not pairs of whole numbers"),
+        (r#"{"id":1,"text":"ab","entities":[{"label":7,"start":0,"end":1}]}"#, "whose label is not a string"),
+        (r#"{"id":1,"text":"ab","entities":[{"label":"X","start":0,"end":1,"text":1}]}"#, "whose text is not a string"),
+        ("[1]", "no JSON object at column"),
+    ] {
+        let message = stops("x.jsonl", line);
+        assert!(message.contains(found), "{message}");
+    }
+    let relations = r#"{"id":7,"text":"ab","Comments":[],"entities":[{"id":2,"label":"X","start_offset":0,"end_offset":1}],"relations":[]}"#;
+    assert_eq!(clean("x.jsonl", relations).documents[0].entities, [Entity::new("X", 0, 1)]);
+}
+
+#[test]
+fn forms_are_told_by_name_and_content() {
+    let jsonl = r#"{"id":1,"text":"ab","entities":[]}"#;
+    let xml = "<?xml version=\"1.0\"?><collection><document><id>1</id></document></collection>";
+    let bioc = r#"{"documents":[{"id":"1","passages":[]}]}"#;
+    for (file, content) in
+        [("a.txt", "1|t|Title"), ("a.JSONL", jsonl), ("a.data", jsonl), ("a.xml", xml), ("a.json", bioc)]
+    {
+        assert_eq!(clean(file, content).documents.len(), 1, "{file}");
+    }
+    let error =
+        |file: &str, content: &str| Corpus::read_str(file, content, &Options::default()).unwrap_err().to_string();
+    for (file, content) in [("a.txt", "Some text.\nMore."), ("a.xml", "<html/>"), ("a.json", "[1]"), ("a.csv", "a,b")] {
+        let message = error(file, content);
+        assert!(message.starts_with(&format!("cannot tell the form of {file}; expected ")), "{message}");
+        assert!(message.ends_with("pubtator, brat, bionlp, conll, jsonl, bioc-xml, bioc-json"), "{message}");
+    }
+    assert_eq!(
+        error("d.ann", ""),
+        "d.ann is one file of a standoff corpus; give the folder that holds it and its .txt file"
+    );
+    let brat = Options { form: Some(Form::Brat), ..Options::default() };
+    let message = Corpus::read_str("d.txt", "", &brat).unwrap_err().to_string();
+    assert_eq!(message, "d.txt is a file, and BRAT standoff is a folder of files; give the folder");
+    for form in Form::ALL {
+        assert_eq!(form.as_str().parse(), Ok(form));
+    }
+    assert!(
+        "xml".parse::<Form>().unwrap_err().to_string().starts_with("unknown form \"xml\"; expected one of pubtator,")
+    );
+    assert_eq!(
+        folder(&[("1.pubtator", "1|t|A"), ("2.pubtator", "2|t|B")], &Options::default()).unwrap().0.documents.len(),
+        2
+    );
+}
+
+#[test]
+fn relations_are_told_from_damaged_mentions() {
+    let head = "1|t|On naloxone and p53.\n1|a|\n";
+    for relation in [
+        "CID\tD1\tD2",
+        "CPR:3\tArg1:T1\tArg2:T2",
+        "Bind\t4683\t7157\tNovel",
+        "5-HT_up\t12\t7\tNo\tx",
+        "CID\tp53\tnaloxone\tyes",
+    ] {
+        assert_eq!(clean("x.pubtator", &format!("{head}1\t{relation}\n")).entities(), 0, "{relation}");
+    }
+    for mention in ["x3\t11\tnaloxone\tChemical", "l6\tl9\tp53\tGene"] {
+        assert!(stops("x.pubtator", &format!("{head}1\t{mention}\n")).contains("found the offsets"), "{mention}");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! What all readers share: checking entities against the text, duplicates, labels, and going on or stopping.
+//! What all readers share: comparing entities with the text, duplicates, labels, and what happens at a problem.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::{Corpus, OnProblem, Options, Problem, ProblemKind, ReadError};
+use super::{Corpus, OnProblem, Options, Problem, ProblemKind, ReadError, Unit};
 use crate::{Document, Entity, Fragment, Schema, Text};
 
-/// A place in a corpus: what a problem is reported with.
+/// A place in a corpus, with which a problem is reported.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub file: &'a Path,
@@ -16,12 +16,18 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The error that nothing after this place can be read.
+    pub fn refuse(&self, found: impl Into<String>, expected: impl Into<String>) -> ReadError {
+        let kind = ProblemKind::Corrupt { found: found.into(), expected: expected.into() };
+        ReadError::Problem(Box::new(self.problem(kind)))
+    }
+
     fn problem(&self, kind: ProblemKind) -> Problem {
         Problem { file: self.file.to_owned(), line: self.line, document: self.document.map(str::to_owned), kind }
     }
 }
 
-/// An annotation as a file states it, before it is held against the text.
+/// An annotation as a file states it, before it is compared with the text.
 pub(super) struct Mention<'a> {
     pub label: &'a str,
     /// In the file's order.
@@ -51,12 +57,17 @@ impl<'o> Collector<'o> {
         }
     }
 
-    /// Notes a problem, or stops at it.
+    /// How the corpus is read.
+    pub fn options(&self) -> &'o Options {
+        self.options
+    }
+
+    /// Records a problem, or stops at it. A note is recorded in any case.
     pub fn problem(&mut self, place: Place<'_>, kind: ProblemKind) -> Result<(), ReadError> {
         let problem = place.problem(kind);
         match self.options.on_problem {
-            OnProblem::Stop => Err(ReadError::Problem(Box::new(problem))),
-            OnProblem::Skip => {
+            OnProblem::Stop if !problem.kind.is_note() => Err(ReadError::Problem(Box::new(problem))),
+            _ => {
                 self.problems.push(problem);
                 Ok(())
             }
@@ -73,7 +84,7 @@ impl<'o> Collector<'o> {
         self.problem(place, ProblemKind::Corrupt { found: found.into(), expected: expected.into() })
     }
 
-    /// Holds a mention against the text and adds its entity to `entities` where it stands.
+    /// Compares a mention with the text and adds its entity to `entities`.
     pub fn mention(
         &mut self,
         place: Place<'_>,
@@ -103,7 +114,10 @@ impl<'o> Collector<'o> {
                 }
             }
         }
-        let label = self.options.labels.as_ref().and_then(|map| map.get(label)).map_or(label, String::as_str);
+        let label = self.options.rename.get(label).map_or(label, String::as_str);
+        if label.trim().is_empty() {
+            return self.corrupt(place, "an empty label", "the name of a label");
+        }
         if let Some(schema) = &self.options.schema
             && schema.index(label).is_none()
         {
@@ -148,13 +162,13 @@ impl<'o> Collector<'o> {
     }
 
     /// The corpus, entities in document order.
-    pub fn finish(self, name: String) -> (Corpus, Vec<Problem>) {
+    pub fn finish(self, name: String, unit: Unit) -> (Corpus, Vec<Problem>) {
         let schema = self.options.schema.clone().unwrap_or_else(|| Schema::new(self.labels));
         let mut documents = self.documents;
         for document in &mut documents {
             schema.sort(&mut document.entities);
         }
-        (Corpus { name, schema, documents }, self.problems)
+        (Corpus { name, schema, unit, documents }, self.problems)
     }
 }
 

@@ -1,25 +1,32 @@
-//! Corpora: readers for the forms in which they are published, and the corpora that are known by name.
+//! Corpora: readers for the published forms, and the corpora that are known by name.
 //!
-//! A reader holds every annotated string against the text at its offsets. What does not fit is a [`Problem`] that names
-//! file, line and document; reading stops at the first or goes on, as [`Options::on_problem`] says. [`Corpus::read`]
-//! tells the form from the path; [`find`] opens a corpus by name.
+//! A reader compares every annotated string with the text at its offsets. A difference is a [`Problem`] that names the
+//! file, the line and the document. [`Options::on_problem`] says whether reading stops at the first problem.
+//! [`Corpus::read`] tells the form from the path. [`find`] opens a corpus by name.
+//!
+//! A reader never guesses. Where a file can be read in two ways, the reader returns an error that says which option
+//! decides between them.
 
-mod brat;
+mod bioc;
 mod collect;
 mod conll;
+mod detect;
+mod error;
 mod jsonl;
 mod named;
+mod options;
 mod problem;
 mod pubtator;
+mod standoff;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
-pub use conll::detokenise;
+pub use conll::detokenise::detokenise;
+pub use error::ReadError;
 pub use jsonl::write_jsonl;
-pub use named::{NAMED, Named, Unit, data_folder, find, named};
-pub use problem::{Problem, ProblemKind, ReadError};
+pub use named::{NAMED, Named, data_folder, find, named};
+pub use options::{Columns, Form, OnProblem, Options, Unit, UnknownForm, WrongColumns};
+pub use problem::{Problem, ProblemCount, ProblemKind, count_problems};
 
 use crate::{Document, Schema};
 use collect::Collector;
@@ -27,83 +34,39 @@ use collect::Collector;
 /// Documents with a schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Corpus {
-    /// What reports call it: the corpus's name, or the file's stem.
+    /// The corpus's name, else the file's stem.
     pub name: String,
     /// The labels, in order.
     pub schema: Schema,
+    /// Whether a document is a sentence.
+    pub unit: Unit,
     /// The documents, in the order of the file, entities in document order.
     pub documents: Vec<Document>,
 }
 
-/// How a corpus is written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// Title, abstract and one line per mention; see `corpus/pubtator.rs`.
-    PubTator,
-    /// A folder of `.txt` and `.ann` pairs.
-    Brat,
-    /// A word and a BIO tag per line.
-    Conll,
-    /// A JSON object per line.
-    Jsonl,
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Form::PubTator => "PubTator",
-            Form::Brat => "BRAT standoff",
-            Form::Conll => "CoNLL",
-            Form::Jsonl => "JSON lines",
-        })
-    }
-}
-
-/// What a reader does at a problem.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnProblem {
-    /// Stop: the problem is the error.
-    #[default]
-    Stop,
-    /// Go on without what is wrong, as far as the problem's message says; all problems are returned.
-    Skip,
-}
-
-/// How a corpus is read.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The form; `None` tells it from the path, then from the first lines.
-    pub form: Option<Form>,
-    /// The name; `None` takes the file's stem.
-    pub name: Option<String>,
-    /// New names for labels of the corpus. A label that is not in the map keeps its name.
-    pub labels: Option<BTreeMap<String, String>>,
-    /// The schema, after renaming: fixes the order, and makes any other label a problem. `None` takes the labels that
-    /// occur, in alphabetical order.
-    pub schema: Option<Schema>,
-    /// What to do at a problem.
-    pub on_problem: OnProblem,
-}
-
 impl Corpus {
-    /// Reads a file, or a folder of BRAT pairs: the corpus, and the problems where reading was to go on.
+    /// Reads a file or a folder: the corpus, and the problems that reading went past.
     ///
     /// # Errors
-    /// A path that can't be read, a form that can't be told, no document at all, and, with [`OnProblem::Stop`], the
-    /// first problem.
+    /// A path that cannot be read, a form or columns that cannot be told, no document at all, and, with
+    /// [`OnProblem::Stop`], the first problem.
     pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
         let path = path.as_ref();
-        let folder = path.is_dir();
-        let content = if folder { String::new() } else { problem::read_text(path)? };
-        let form = match options.form {
-            Some(form) => form,
-            None => detect(path, folder, &content)?,
+        let mut out = Collector::new(options);
+        let form = if path.is_dir() {
+            let form = detect::folder(path, options.form)?;
+            read_folder(path, form, &mut out)?;
+            form
+        } else {
+            let content = error::read_text(path)?;
+            let form = detect::file(path, &content, options.form)?;
+            read_content(path, form, &content, &mut out)?;
+            form
         };
-        let stem = path.file_stem().map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        read(path, form, &content, options, options.name.clone().unwrap_or(stem))
+        finish(path, form, out, options)
     }
 
-    /// Reads a corpus from a string; `file` names it in problems. BRAT needs a folder and can't be read so.
+    /// Reads a corpus from a string; `file` names it in problems. BRAT and BioNLP need a folder and cannot be read so.
     ///
     /// # Errors
     /// As [`Corpus::read`].
@@ -113,18 +76,20 @@ impl Corpus {
         options: &Options,
     ) -> Result<(Corpus, Vec<Problem>), ReadError> {
         let file = file.as_ref();
-        let form = match options.form {
-            Some(form) => form,
-            None => detect(file, false, content)?,
-        };
-        let stem = file.file_stem().map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        read(file, form, content, options, options.name.clone().unwrap_or(stem))
+        let mut out = Collector::new(options);
+        let form = detect::file(file, content, options.form)?;
+        read_content(file, form, content, &mut out)?;
+        finish(file, form, out, options)
     }
 
-    /// The corpus with each document cut into sentences ([`sentences`](crate::sentences)).
+    /// The corpus with each document cut into sentences ([`sentences`](crate::sentences)). A corpus of sentences is
+    /// returned as it is.
     pub fn into_sentences(self) -> Corpus {
+        if self.unit == Unit::Sentence {
+            return self;
+        }
         let documents = self.documents.iter().flat_map(crate::sentences).collect();
-        Corpus { documents, ..self }
+        Corpus { documents, unit: Unit::Sentence, ..self }
     }
 
     /// The number of gold entities.
@@ -133,37 +98,32 @@ impl Corpus {
     }
 }
 
-fn read(
-    path: &Path,
-    form: Form,
-    content: &str,
-    options: &Options,
-    name: String,
-) -> Result<(Corpus, Vec<Problem>), ReadError> {
-    let mut out = Collector::new(options);
+fn read_content(file: &Path, form: Form, content: &str, out: &mut Collector<'_>) -> Result<(), ReadError> {
     match form {
-        Form::PubTator => pubtator::read(path, content, &mut out)?,
-        Form::Brat => brat::read(path, &mut out)?,
-        Form::Conll => conll::read(path, content, &mut out)?,
-        Form::Jsonl => jsonl::read(path, content, &mut out)?,
+        Form::PubTator => pubtator::read(file, content, out),
+        Form::Conll => conll::read(file, content, out),
+        Form::Jsonl => jsonl::read(file, content, out),
+        Form::BiocXml => bioc::xml::read(file, content, out),
+        Form::BiocJson => bioc::json::read(file, content, out),
+        Form::Brat | Form::BioNlp => Err(ReadError::NeedsFolder { file: file.to_owned(), form }),
     }
+}
+
+fn read_folder(folder: &Path, form: Form, out: &mut Collector<'_>) -> Result<(), ReadError> {
+    if matches!(form, Form::Brat | Form::BioNlp) {
+        return standoff::read(folder, form, out);
+    }
+    for file in detect::files(folder, form)? {
+        read_content(&file, form, &error::read_text(&file)?, out)?;
+    }
+    Ok(())
+}
+
+fn finish(path: &Path, form: Form, out: Collector<'_>, options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
     if out.len() == 0 {
         return Err(ReadError::Empty { file: path.to_owned(), form });
     }
-    Ok(out.finish(name))
-}
-
-/// Tells the form from the path's extension, else from what is there.
-fn detect(path: &Path, folder: bool, content: &str) -> Result<Form, ReadError> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let form = match extension.as_deref() {
-        _ if folder => brat::sniff(path).then_some(Form::Brat),
-        Some("pubtator") => Some(Form::PubTator),
-        Some("conll" | "bio" | "iob" | "iob2") => Some(Form::Conll),
-        Some("jsonl" | "ndjson") => Some(Form::Jsonl),
-        _ if pubtator::sniff(content) => Some(Form::PubTator),
-        _ if content.trim_start().starts_with('{') => Some(Form::Jsonl),
-        _ => None,
-    };
-    form.ok_or_else(|| ReadError::UnknownForm { file: path.to_owned() })
+    let stem = || path.file_stem().map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let unit = options.unit.unwrap_or(form.unit());
+    Ok(out.finish(options.name.clone().unwrap_or_else(stem), unit))
 }

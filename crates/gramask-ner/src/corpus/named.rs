@@ -3,17 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Corpus, OnProblem, Options, Problem, ProblemKind, ReadError};
+use super::{Corpus, OnProblem, Options, Problem, ProblemKind, ReadError, Unit};
 use crate::Schema;
-
-/// What a document of a corpus is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A title and an abstract, to be cut into sentences.
-    Abstract,
-    /// One sentence.
-    Sentence,
-}
 
 /// A corpus that is known by name.
 #[derive(Clone, Copy, Debug)]
@@ -137,10 +128,11 @@ impl Named {
 
     /// The options that its files are read with: its label convention, and going on at a problem.
     pub fn options(&self) -> Options {
-        let map: BTreeMap<_, _> = self.renamed.iter().map(|&(a, b)| (a.to_owned(), b.to_owned())).collect();
+        let rename: BTreeMap<_, _> = self.renamed.iter().map(|&(a, b)| (a.to_owned(), b.to_owned())).collect();
         Options {
             name: Some(self.name.to_owned()),
-            labels: (!map.is_empty()).then_some(map),
+            unit: Some(self.unit),
+            rename,
             schema: Some(self.schema()),
             on_problem: OnProblem::Skip,
             ..Options::default()

@@ -1,7 +1,7 @@
-//! What can be wrong with a corpus, said so that the line can be found and put right.
+//! What can be wrong with a corpus, with the place where it can be corrected.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::Fragment;
 
@@ -66,16 +66,76 @@ pub enum ProblemKind {
         /// The labels of the schema.
         known: Vec<String>,
     },
-    /// An `I-` tag without a mention of its label before it; it is read as the beginning of one.
+    /// A tag that continues a mention, without a mention of its label before it; it is read as the beginning of one.
     StrayInside {
         /// The tag.
         tag: String,
     },
-    /// A file of a BRAT pair whose partner is missing; the pair is left out.
+    /// A mention that has no end tag, in a tag scheme with end tags; it is read as if it had one.
+    Unclosed {
+        /// The tag of its first word.
+        tag: String,
+        /// The tag that its last word should have.
+        expected: String,
+    },
+    /// A file of a standoff corpus whose partner is missing; it is left out.
     MissingPartner {
         /// The partner that was looked for.
         partner: PathBuf,
     },
+    /// A file that is no part of the corpus, such as README.txt. This is a note: reading never stops at it.
+    IgnoredFile,
+}
+
+impl ProblemKind {
+    /// The kind in words, the same for all problems that are counted together.
+    pub fn title(&self) -> String {
+        match self {
+            ProblemKind::Corrupt { .. } => "content that does not have the form".to_owned(),
+            ProblemKind::Mismatch { kept: true, .. } => "annotation and text differ in outer white space".to_owned(),
+            ProblemKind::Mismatch { kept: false, .. } => "annotation and text differ".to_owned(),
+            ProblemKind::BadFragments { .. } => "offsets outside the text".to_owned(),
+            ProblemKind::DuplicateEntity { .. } => "entity annotated twice".to_owned(),
+            ProblemKind::DuplicateDocument { kept_as: Some(_), .. } => {
+                "identifier used twice, with different content".to_owned()
+            }
+            ProblemKind::DuplicateDocument { kept_as: None, .. } => "document given twice".to_owned(),
+            ProblemKind::UnknownLabel { label, .. } => format!("unknown label {label:?}"),
+            ProblemKind::StrayInside { .. } => "tag without the beginning of its mention".to_owned(),
+            ProblemKind::Unclosed { .. } => "tag without the end of its mention".to_owned(),
+            ProblemKind::MissingPartner { .. } => "file without its partner".to_owned(),
+            ProblemKind::IgnoredFile => "file that is not part of the corpus".to_owned(),
+        }
+    }
+
+    /// Whether this is a note, at which reading never stops.
+    pub fn is_note(&self) -> bool {
+        matches!(self, ProblemKind::IgnoredFile)
+    }
+}
+
+/// The problems of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProblemCount<'a> {
+    /// The kind in words.
+    pub title: String,
+    /// How many there are.
+    pub count: usize,
+    /// The first one.
+    pub first: &'a Problem,
+}
+
+/// Counts problems by kind, in the order of the first one of each kind.
+pub fn count_problems<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Vec<ProblemCount<'a>> {
+    let mut counts: Vec<ProblemCount<'a>> = Vec::new();
+    for problem in problems {
+        let title = problem.kind.title();
+        match counts.iter_mut().find(|count| count.title == title) {
+            Some(count) => count.count += 1,
+            None => counts.push(ProblemCount { title, count: 1, first: problem }),
+        }
+    }
+    counts
 }
 
 impl fmt::Display for Problem {
@@ -119,15 +179,16 @@ impl fmt::Display for ProblemKind {
                 write!(f, "unknown label {label:?}; expected one of {}", known.join(", "))
             }
             ProblemKind::StrayInside { tag } => {
-                write!(
-                    f,
-                    "{tag} does not follow a mention of its label; expected B-{0} first, read as B-{0}",
-                    &tag[2..]
-                )
+                let begin = format!("B{}", tag.get(1..).unwrap_or_default());
+                write!(f, "{tag} does not follow a mention of its label; expected {begin} first, read as {begin}")
+            }
+            ProblemKind::Unclosed { tag, expected } => {
+                write!(f, "the mention that begins with {tag} does not end with {expected}; read as if it did")
             }
             ProblemKind::MissingPartner { partner } => {
-                write!(f, "there is no {} beside it; expected a pair of .txt and .ann", partner.display())
+                write!(f, "there is no {} beside it; expected both files", partner.display())
             }
+            ProblemKind::IgnoredFile => f.write_str("this file is not part of the corpus and is ignored"),
         }
     }
 }
@@ -142,97 +203,4 @@ impl fmt::Display for Offsets<'_> {
         }
         Ok(())
     }
-}
-
-/// Why a corpus could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// A problem, where reading was to stop at the first.
-    #[error("{0}")]
-    Problem(Box<Problem>),
-    /// A file or folder could not be opened.
-    #[error("cannot read {file}: {source}")]
-    Io {
-        /// The file or folder.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is not UTF-8.
-    #[error("{file}:{line}: not UTF-8 at byte {byte} of the file; expected text in UTF-8")]
-    Encoding {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The offset of the first bad byte.
-        byte: usize,
-    },
-    /// The form of the file is not told by its name or its first lines.
-    #[error(
-        "cannot tell the form of {file}; expected a .pubtator, .conll, .bio, .iob2 or .jsonl file or a folder of \
-         .txt and .ann pairs, or give the form"
-    )]
-    UnknownForm {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Nothing was read.
-    #[error("{file} holds no document; expected at least one as {form}")]
-    Empty {
-        /// The file or folder.
-        file: PathBuf,
-        /// The form that it was read as.
-        form: crate::corpus::Form,
-    },
-    /// No corpus of that name.
-    #[error("unknown corpus {name:?}; expected one of {}", .known.join(", "))]
-    UnknownCorpus {
-        /// The name that was asked for.
-        name: String,
-        /// The names that there are.
-        known: Vec<String>,
-    },
-    /// No such part of the corpus.
-    #[error("corpus {name} has no split {split:?}; expected one of {}", .known.join(", "))]
-    UnknownSplit {
-        /// The corpus.
-        name: String,
-        /// The split that was asked for.
-        split: String,
-        /// The splits that there are.
-        known: Vec<String>,
-    },
-    /// The files of a named corpus are not there.
-    #[error(
-        "corpus {name} ({source_hint}) is not here; looked for {}; set GRAMASK_DATA to the folder that holds {name}/",
-        list(.looked)
-    )]
-    NotFound {
-        /// The corpus.
-        name: String,
-        /// Where it comes from.
-        source_hint: String,
-        /// The paths that were tried.
-        looked: Vec<PathBuf>,
-    },
-}
-
-fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// A whole file as text, without a byte order mark.
-pub(super) fn read_text(file: &Path) -> Result<String, ReadError> {
-    let bytes = std::fs::read(file).map_err(|source| ReadError::Io { file: file.to_owned(), source })?;
-    let mut text = String::from_utf8(bytes).map_err(|error| {
-        let byte = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..byte].iter().filter(|&&b| b == b'\n').count();
-        ReadError::Encoding { file: file.to_owned(), line, byte }
-    })?;
-    if text.starts_with('\u{FEFF}') {
-        text.drain(..'\u{FEFF}'.len_utf8());
-    }
-    Ok(text)
 }

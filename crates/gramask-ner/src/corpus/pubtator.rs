@@ -1,4 +1,4 @@
-//! PubTator: a title line, an abstract line, then one line per mention; documents are set apart by empty lines.
+//! PubTator: a title line, an abstract line, then one line per mention.
 //!
 //! ```text
 //! 227508|t|Naloxone reverses the antihypertensive effect of clonidine.
@@ -7,8 +7,9 @@
 //! 227508   CID   D008750   D007022
 //! ```
 //!
-//! The fields of a mention are separated by tabs. Offsets count characters of title, one separator, abstract. The separator is read as a line break, so that the
-//! border stays known: [`sentences`](crate::sentences) cuts there. Relation lines (third line above) are not mentions.
+//! Tabs separate the fields of a mention. Offsets count the characters of the title, one separator and the abstract. The
+//! separator is read as a line break, so that [`sentences`](crate::sentences) cuts there. Blank lines mean nothing,
+//! because each line names its document. The last line of the example is a relation, and relations are passed over.
 
 use std::path::Path;
 
@@ -47,9 +48,10 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
         let line = line.trim_end_matches('\r');
         let document = open.as_ref().map(|open| open.id);
         let place = Place { file, line: number + 1, document };
-        if line.is_empty() {
-            close(file, &mut open, out)?;
-        } else if let Some((id, part, text)) = text_line(line) {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if let Some((id, part, text)) = text_line(line) {
             match (&mut open, part) {
                 (_, "t") => {
                     close(file, &mut open, out)?;
@@ -68,7 +70,7 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
                 _ => out.corrupt(
                     place,
                     format!("an abstract of {id:?} out of place"),
-                    "one abstract line right behind the title line of the same ID",
+                    "one abstract line right after the title line of the same ID",
                 )?,
             }
         } else {
@@ -107,8 +109,7 @@ fn annotation<'a>(
         let found = format!("an annotation of document {:?}", fields[0]);
         return out.corrupt(place, found, format!("one of document {:?}, whose block this is", doc.id));
     }
-    let relation = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphabetic() || c == '_' || c == '-');
-    if fields.len() >= 4 && relation(fields[1]) && fields[2].parse::<usize>().is_err() {
+    if fields.len() >= 4 && is_relation(&fields, doc.text()) {
         return Ok(());
     }
     if fields.len() < 5 {
@@ -119,13 +120,28 @@ fn annotation<'a>(
         let found = format!("the offsets {:?} and {:?}", fields[1], fields[2]);
         return out.corrupt(place, found, "two whole numbers, in characters");
     };
-    if fields[4].is_empty() {
-        return out.corrupt(place, "an empty label", EXPECTED);
-    }
     let mention = Mention { label: fields[4], fragments: vec![Fragment::new(start, end)], annotated: Some(fields[3]) };
     doc.text();
     let Open { text, entities, .. } = doc;
     out.mention(place, text.get_or_insert_default(), mention, entities)
+}
+
+/// Whether the fields are those of a relation: its type stands where a mention has its first offset.
+///
+/// The type may hold any characters (`CID`, `CPR:3`), and the arguments may be numbers (Gene identifiers). So a relation
+/// is told from a mention with a damaged offset by the text: the fields are those of a mention where the fourth is the
+/// text that ends at the offset in the third, or where both offsets are damaged numbers and the fourth is in the text.
+fn is_relation(fields: &[&str], text: &Text) -> bool {
+    if !fields[1].chars().any(char::is_alphabetic) || fields[3].is_empty() {
+        return false;
+    }
+    let damaged = |field: &str| field.contains(|c: char| c.is_ascii_digit());
+    let length = fields[3].chars().count();
+    let mention = match fields[2].parse::<usize>() {
+        Ok(end) => end.checked_sub(length).and_then(|start| text.slice(Fragment::new(start, end))) == Some(fields[3]),
+        Err(_) => damaged(fields[1]) && damaged(fields[2]) && text.as_str().contains(fields[3]),
+    };
+    !(mention && fields.len() >= 5)
 }
 
 /// A line for an error message, not too long.
@@ -134,7 +150,7 @@ fn quote(line: &str) -> String {
     if short.len() < line.len() { format!("{short:?}...") } else { format!("{short:?}") }
 }
 
-/// Whether the first non-empty line looks like PubTator.
+/// Whether the first line that is not blank looks like PubTator.
 pub(super) fn sniff(content: &str) -> bool {
-    content.lines().find(|line| !line.is_empty()).is_some_and(|line| text_line(line).is_some())
+    content.lines().find(|line| !line.trim_ascii().is_empty()).is_some_and(|line| text_line(line).is_some())
 }

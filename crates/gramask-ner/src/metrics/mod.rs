@@ -3,13 +3,12 @@
 //! A [`Scorer`] is fed one document at a time: the gold entities, and a [`Prediction`], which is what became of the
 //! model's output. Its [`Summary`] has precision, recall and F1 by the four schemes of SemEval 2013 task 9.1 (strict,
 //! exact boundary, partial, type; see [`Schemes`]), micro-averaged and per label, and a count of each kind of error
-//! ([`ErrorCounts`]). [`bio`] scores tag sequences as `seqeval` does.
+//! ([`ErrorCounts`]).
 //!
 //! For flat entities the schemes give what the Python package `nervaluate` gives (tests compare them). Where entities
 //! nest or are discontinuous that package's result depends on the order of the list; here exact matches are paired
 //! first, and the rest in document order, so strict and exact scores are those of set intersection.
 
-pub mod bio;
 mod errors;
 mod gap;
 mod leniency;

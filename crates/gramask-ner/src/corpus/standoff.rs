@@ -1,4 +1,7 @@
-//! BRAT standoff: a folder of `.txt` and `.ann` pairs, one document each, the file's stem being the identifier.
+//! Standoff: the text in a `.txt` file, the annotations in files beside it, with the same stem.
+//!
+//! A document of BRAT is a `.txt` and an `.ann` file. A document of the BioNLP shared tasks is a `.txt`, an `.a1` file with
+//! the given annotations, and an `.a2` file with the annotations to be found, which may be missing. The stem is the identifier.
 //!
 //! ```text
 //! T1   Gene_or_protein 79 83   DPYD
@@ -6,94 +9,109 @@
 //! R1   treats Arg1:T4 Arg2:T3
 //! ```
 //!
-//! Fields are separated by tabs. Only `T` lines are entities; relations, events, attributes, normalisations, equivalences and notes are passed over.
-//! Fragments are separated by `;` and may stand out of text order; the annotated string has them in that order, with a
-//! space between. White space at the end of a line means nothing: annotation tools leave it there.
+//! Tabs separate the fields. Only `T` lines are entities. Relations, events, attributes, normalisations, equivalences,
+//! notes and blank lines are passed over. `;` separates fragments, which may stand out of text order. The annotated string
+//! has the fragments in the same order, with a space between. White space at the end of a line means nothing, because
+//! annotation tools leave it there. Files such as README.txt are ignored, with a note.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::collect::{Collector, Mention, Place};
-use super::problem::read_text;
-use super::{ProblemKind, ReadError};
-use crate::{Document, Fragment, Text};
+use super::detect::list;
+use super::error::read_text;
+use super::{Form, ProblemKind, ReadError};
+use crate::{Document, Entity, Fragment, Text};
 
-/// The `.ann` and `.txt` stems of a folder, sorted: file systems list in no particular order.
-fn stems(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let io = |source| ReadError::Io { file: folder.to_owned(), source };
-    let mut stems = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if path.extension().is_some_and(|extension| extension == "ann" || extension == "txt") {
-            stems.push(path.with_extension(""));
+/// Stems of text files that accompany a corpus.
+const ABOUT: &[&str] = &["readme", "license", "licence", "copying", "notice", "changelog", "changes", "citation"];
+
+/// The stems of a folder, each with the extensions that are there.
+fn stems(folder: &Path, extensions: &[&'static str]) -> Result<BTreeMap<PathBuf, Vec<&'static str>>, ReadError> {
+    let mut stems: BTreeMap<PathBuf, Vec<&'static str>> = BTreeMap::new();
+    for path in list(folder)? {
+        let found = path.extension().and_then(|found| extensions.iter().find(|known| found == **known));
+        if let Some(extension) = found {
+            stems.entry(path.with_extension("")).or_default().push(extension);
         }
     }
-    stems.sort();
-    stems.dedup();
     Ok(stems)
-}
-
-/// Whether a folder holds an `.ann` file.
-pub(super) fn sniff(folder: &Path) -> bool {
-    std::fs::read_dir(folder)
-        .is_ok_and(|entries| entries.flatten().any(|e| e.path().extension().is_some_and(|x| x == "ann")))
 }
 
 /// Adds an extension to a stem that may itself hold dots.
 fn with(stem: &Path, extension: &str) -> PathBuf {
     let mut name = stem.as_os_str().to_owned();
+    name.push(".");
     name.push(extension);
     PathBuf::from(name)
 }
 
-/// Reads all pairs of `folder` into `out`.
-pub(super) fn read(folder: &Path, out: &mut Collector<'_>) -> Result<(), ReadError> {
-    for stem in stems(folder)? {
-        let (ann, txt) = (with(&stem, ".ann"), with(&stem, ".txt"));
+/// Reads all documents of `folder` into `out`.
+pub(super) fn read(folder: &Path, form: Form, out: &mut Collector<'_>) -> Result<(), ReadError> {
+    let (required, extensions): (&str, &[&'static str]) =
+        if form == Form::BioNlp { ("a1", &["a1", "a2", "txt"]) } else { ("ann", &["ann", "txt"]) };
+    for (stem, found) in stems(folder, extensions)? {
         let id = stem.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let missing = |file, partner: &Path| {
-            let place = Place { file, line: 1, document: None };
-            (place, ProblemKind::MissingPartner { partner: partner.to_owned() })
+        let missing = ["txt", required].into_iter().find(|needed| !found.contains(needed));
+        let Some(missing) = missing else {
+            document(&stem, &id, &found, out)?;
+            continue;
         };
-        match (ann.is_file(), txt.is_file()) {
-            (true, true) => pair(&id, &ann, &read_text(&ann)?, Text::new(read_text(&txt)?), out)?,
-            (true, false) => {
-                let (place, kind) = missing(&ann, &txt);
-                out.problem(place, kind)?;
-            }
-            _ => {
-                let (place, kind) = missing(&txt, &ann);
-                out.problem(place, kind)?;
-            }
+        let file = with(&stem, found[0]);
+        let place = Place { file: &file, line: 1, document: None };
+        if found == ["txt"] && ABOUT.contains(&id.to_lowercase().as_str()) {
+            out.problem(place, ProblemKind::IgnoredFile)?;
+        } else {
+            out.problem(place, ProblemKind::MissingPartner { partner: with(&stem, missing) })?;
         }
     }
     Ok(())
 }
 
-/// Reads one pair.
-fn pair(id: &str, ann: &Path, content: &str, text: Text, out: &mut Collector<'_>) -> Result<(), ReadError> {
+/// Reads one document.
+fn document(stem: &Path, id: &str, found: &[&str], out: &mut Collector<'_>) -> Result<(), ReadError> {
+    let file = with(stem, "txt");
+    let text = Text::new(read_text(&file)?);
     let mut entities = Vec::new();
+    for extension in found.iter().filter(|extension| **extension != "txt") {
+        let file = with(stem, extension);
+        annotations(id, &file, &read_text(&file)?, &text, &mut entities, out)?;
+    }
+    let place = Place { file: &file, line: 1, document: Some(id) };
+    out.document(place, Document { id: id.to_owned(), text, entities, offset: 0 })
+}
+
+/// Reads one file of annotations.
+fn annotations(
+    id: &str,
+    file: &Path,
+    content: &str,
+    text: &Text,
+    entities: &mut Vec<Entity>,
+    out: &mut Collector<'_>,
+) -> Result<(), ReadError> {
     for (number, line) in content.lines().enumerate() {
-        let place = Place { file: ann, line: number + 1, document: Some(id) };
+        let place = Place { file, line: number + 1, document: Some(id) };
         match line.chars().next() {
-            None | Some('R' | 'E' | 'A' | 'M' | 'N' | '#' | '*') => {}
+            _ if line.trim_ascii().is_empty() => {}
+            Some('R' | 'E' | 'A' | 'M' | 'N' | '#' | '*') => {}
             Some('T') => match t_line(line.trim_end()) {
                 Ok(mention) => {
                     // A mention that really ends in white space is annotated with it, and the trimmed line lacks it.
-                    let spaced = spaced(&text, &mention);
+                    let spaced = spaced(text, &mention);
                     let mention = Mention { annotated: spaced.as_deref().or(mention.annotated), ..mention };
-                    out.mention(place, &text, mention, &mut entities)?;
+                    out.mention(place, text, mention, entities)?;
                 }
                 Err((found, expected)) => out.corrupt(place, found, expected)?,
             },
-            Some(_) => out.corrupt(
+            _ => out.corrupt(
                 place,
                 format!("a line that begins {:?}", line.chars().take(20).collect::<String>()),
                 "T, R, E, A, M, N, # or * and a number",
             )?,
         }
     }
-    let place = Place { file: ann, line: 1, document: Some(id) };
-    out.document(place, Document { id: id.to_owned(), text, entities, offset: 0 })
+    Ok(())
 }
 
 /// The annotated string with the white space that its last fragment ends with, where it has been trimmed away.
@@ -144,8 +162,8 @@ mod tests {
             return;
         };
         let (mut mentions, mut discontinuous, mut unordered) = (0, 0, 0);
-        for stem in stems(&folder).unwrap() {
-            for line in read_text(&with(&stem, ".ann")).unwrap().lines().filter(|line| line.starts_with('T')) {
+        for stem in stems(&folder, &["ann"]).unwrap().into_keys() {
+            for line in read_text(&with(&stem, "ann")).unwrap().lines().filter(|line| line.starts_with('T')) {
                 let fragments = t_line(line.trim_end()).unwrap().fragments;
                 mentions += 1;
                 discontinuous += usize::from(fragments.len() > 1);
