@@ -48,7 +48,7 @@ def find(rows: list[dict], **wanted) -> dict | None:
 def alone(rows: list[dict]) -> list[str]:
     """Our strategies at level grounded, beside plain decoding."""
     lines = [
-        "| format | weights | batch | strategy | documents/s | tokens/s | tokens/s behind the prompts | tokens/document "
+        "| format | weights | batch | strategy | documents/s | tokens/s | tokens/s after the prompts | tokens/document "
         "| tokens/pass | documents/s to unconstrained |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -89,7 +89,7 @@ def best(rows: list[dict], format: str, own: bool) -> dict | None:
 
 
 def added(masked: dict, plain: dict) -> float:
-    """What a mask adds to a token, over the token's time behind the prompts.
+    """What a mask adds to a token, over the token's time after the prompts.
 
     Both runs write outputs of different lengths, so that their slots are full for different shares of their time; and a
     machine that others use gives equal runs unequal times. The time between forward passes suffers from neither.
@@ -126,7 +126,7 @@ def targets(grounded: list[dict], syntax: list[dict], read: list[dict], accepted
     for weights, batch in groups:
         figures = ratios(weights, batch, ["masked"], "step_tokens")
         if figures:
-            yield (f"`masked` at least 0.99 of `unconstrained`, tokens/s behind the prompts, {weights}, batch {batch}",
+            yield (f"`masked` at least 0.99 of `unconstrained`, tokens/s after the prompts, {weights}, batch {batch}",
                    min(figures.values()) >= 0.99, told(figures))
     for weights, batch in groups:
         figures = to_plain(weights, batch, ["masked"], added)
@@ -148,7 +148,7 @@ def targets(grounded: list[dict], syntax: list[dict], read: list[dict], accepted
                 step[format] = pair[1]["step_tokens"] / pair[0]["step_tokens"]
                 whole[format] = pair[1]["tokens_per_second"] / pair[0]["tokens_per_second"]
         if step:
-            yield (f"batch 16 at least 5 times batch 1, `unconstrained`, tokens/s behind the prompts, {weights}",
+            yield (f"batch 16 at least 5 times batch 1, `unconstrained`, tokens/s after the prompts, {weights}",
                    min(step.values()) >= 5, f"{told(step)}; with the prompts {told(whole)}")
     for format in sorted({row["format"] for row in syntax}):
         ours, peer = best(syntax, format, own=True), best(syntax, format, own=False)
