@@ -17,7 +17,7 @@ if [ -z "$browser" ] || ! command -v node >/dev/null || ! command -v npm >/dev/n
 fi
 out=target/report-test
 mkdir -p "$out"
-# One package, without others behind it; it drives the Chromium that is there and downloads none.
+# One package, without dependencies; it drives the Chromium that is installed and downloads none.
 [ -d "$out/node_modules/playwright-core" ] ||
     npm install --silent --no-save --no-audit --no-fund --prefix "$out" playwright-core@1.65.1
 

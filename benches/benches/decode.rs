@@ -37,7 +37,7 @@ use gramask_ner::{Schema, Text};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
-/// Loops and prefills that are timed, behind one that warms up.
+/// Loops and prefills that are timed, after one that warms up.
 const ROUNDS: usize = 3;
 
 /// The document of the masked loop: its copy takes some thirty tokens, during which the mask allows the next piece of
@@ -117,7 +117,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Tokens per second of prompts, and seconds per step behind them.
+    /// Tokens per second of prompts, and seconds per step after them.
     fn passes(&self, most: usize, steps: usize) -> Fallible<(f64, f64)> {
         let Run { batch, context, .. } = *self;
         let model = &self.timed.model;

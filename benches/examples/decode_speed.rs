@@ -13,7 +13,7 @@ use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Row, Select, Transformer, WeightChoice};
 
-/// Prefills that are timed, behind one that warms up.
+/// Prefills that are timed, after one that warms up.
 const PREFILLS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Appends to each slot its row and gives the most likely token behind each.
+/// Appends to each slot its row and gives the most likely token after each.
 fn step(model: &Transformer, cache: &mut Cache, rows: &[Vec<u32>]) -> Result<Vec<u32>, Box<dyn Error>> {
     let rows: Vec<Row<'_>> = rows.iter().enumerate().map(|(slot, tokens)| Row { slot, tokens }).collect();
     let logits = model.forward(cache, &rows, Select::Last)?.try_into_data()?;

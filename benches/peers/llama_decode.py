@@ -77,7 +77,7 @@ class Engine:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
 
     def step(self, rows: list[list[int]], start: int) -> list[int]:
-        """Appends each sequence's row at position `start` and gives the most likely token behind each."""
+        """Appends each sequence's row at position `start` and gives the most likely token after each."""
         batch, at, last = self.input, 0, []
         for sequence, row in enumerate(rows):
             for offset, token in enumerate(row):

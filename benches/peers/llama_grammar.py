@@ -156,7 +156,7 @@ class Context:
         llama_cpp.llama_synchronize(self.context)
 
     def logits(self, row: int) -> np.ndarray:
-        """The logits behind the batch's token `row`, as a view."""
+        """The logits after the batch's token `row`, as a view."""
         pointer = llama_cpp.llama_get_logits_ith(self.context, row)
         return np.ctypeslib.as_array(pointer, shape=(self.model.tokens,))
 

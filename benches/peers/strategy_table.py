@@ -183,8 +183,8 @@ def main(rows: str, read: str, accepted: str, page: str | None = None) -> None:
     print(text)
     if page:
         before, rest = Path(page).read_text().split(BEGIN, 1)
-        _, behind = rest.split(END, 1)
-        Path(page).write_text(f"{before}{BEGIN}\n{text}\n{END}{behind}")
+        _, after = rest.split(END, 1)
+        Path(page).write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ def main(source: str, target: str, page: str | None = None) -> None:
     print(text)
     if page:
         before, rest = Path(page).read_text().split(BEGIN, 1)
-        _, behind = rest.split(END, 1)
-        Path(page).write_text(f"{before}{BEGIN}\n{text}\n{END}{behind}")
+        _, after = rest.split(END, 1)
+        Path(page).write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
     with open(target, "w", newline="") as file:
         fields = ["engine", "weights", "batch", "threads", "prefill", "decode", "step_ms", "bytes", "limit", "share",

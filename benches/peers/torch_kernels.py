@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Masking and sampling on a GPU by PyTorch, and by a Triton kernel with PyTorch's softmax behind it.
+"""Masking and sampling on a GPU by PyTorch, and by a Triton kernel with PyTorch's softmax after it.
 
 The same operation as Gramask's fused kernels: logits [batch, vocabulary] in f32 under a bit-packed mask [batch, words];
 the likeliest allowed token, or one drawn from the softmax of the allowed ones. Rows have the columns of
