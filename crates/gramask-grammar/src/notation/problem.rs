@@ -116,10 +116,10 @@ pub enum Problem {
     #[error("`{operator}` has nothing to repeat")]
     NothingToRepeat { operator: &'static str },
     /// Two repeat operators in a row.
-    #[error("`{operator}` repeats what is a repeat already")]
+    #[error("`{operator}` repeats a repeat")]
     DoubleRepeat { operator: &'static str },
     /// `~5..2`.
-    #[error("a repeat of at least {min} and at most {max}")]
+    #[error("the minimum of this repeat, {min}, is above its maximum, {max}")]
     RepeatReversed { min: u32, max: u32 },
     /// `~0`.
     #[error("repeated 0 times, this writes nothing")]
@@ -208,7 +208,7 @@ pub enum Problem {
     #[error("this regex matches nothing")]
     HopelessRegex,
     /// A regex with `^`, `$`, `\b` or the like.
-    #[error("this regex looks around itself (`^`, `$`, `\\b` and the like)")]
+    #[error("this regex has an assertion (`^`, `$`, `\\b` and the like)")]
     LookAround,
     /// A rule that begins with itself.
     #[error("left recursion: {}", arrows(cycle))]
@@ -223,7 +223,7 @@ pub enum Problem {
         cycle: Vec<String>,
     },
     /// `*` or `+` over what may be empty.
-    #[error("what this repeats can be empty, so it could go round without writing")]
+    #[error("the repeated part can be empty, so the repeat could go on without writing anything")]
     EmptyLoop,
 
     /// `@each` over a rule that has no use for a label.
