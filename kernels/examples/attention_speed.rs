@@ -6,8 +6,9 @@
 #![allow(clippy::print_stdout)]
 
 use burn::tensor::{Device, Distribution, Tensor};
-use gramask_kernels::cpu::{Prefix, Span};
-use gramask_kernels::{KernelError, decode_attention_reference, decode_attention_spans};
+use gramask_kernels::KernelError;
+use gramask_kernels::attention::{Prefix, Span};
+use gramask_kernels::attention::{decode_attention_reference, decode_attention_spans};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

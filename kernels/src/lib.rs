@@ -12,7 +12,7 @@
 //!   blocks of a quantised file as they are;
 //! - [`linear`]: activations times a weight;
 //! - [`decode_attention`]: new tokens attend to their own sequence's keys and values in a shared cache;
-//! - [`choose`]: one token of each row of logits, under masks: the same one on every device;
+//! - [`sampling`]: one token of each row of logits, under masks: the same one on every device;
 //! - [`model`]: what a transformer does around and in its products, each in one launch on a GPU;
 //! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
 //!   AVX-512, AVX2, NEON and plain processors.
@@ -35,18 +35,39 @@
 //! # }
 //! ```
 
-mod attention;
-mod blocks;
-pub mod choose;
+pub mod attention;
+pub mod cache_copy;
+pub mod checks;
 pub mod cpu;
 mod error;
-mod linear;
-pub mod model;
+#[cfg(feature = "gpu")]
+mod gpu;
+pub mod linear;
+pub mod norm;
+pub mod rotary;
+pub mod sampling;
+pub mod swiglu;
+mod token_batch;
+pub mod verify_draft;
 mod weight;
 
-pub use attention::{
-    AttentionOps, decode_attention, decode_attention_reference, decode_attention_spans, try_decode_attention,
-};
 pub use error::KernelError;
-pub use linear::{LinearOps, linear, linear_reference, try_linear};
+pub use linear::linear;
+pub use token_batch::TokenBatch;
 pub use weight::{Weight, WeightType};
+
+use burn::tensor::Device;
+
+/// True for devices that the GPU kernels of this crate are compiled in for, outside of training.
+pub fn has_gpu_kernels(device: &Device) -> bool {
+    #[cfg(feature = "gpu")]
+    {
+        use burn::backend::DispatchDevice;
+        !device.is_autodiff() && matches!(device.as_dispatch(), DispatchDevice::Cube(_))
+    }
+    #[cfg(not(feature = "gpu"))]
+    {
+        let _ = device;
+        false
+    }
+}

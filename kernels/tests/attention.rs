@@ -1,13 +1,14 @@
 //! Attention of a decoding step against the plain operations, at every level that this processor has.
 
-mod common;
-
+use crate::support::LEVELS;
 use burn::tensor::{Device, Distribution, Tensor};
-use common::LEVELS;
-use gramask_kernels::cpu::{CacheShape, Level, Prefix, Span, decode_attention_at};
-use gramask_kernels::{
-    KernelError, decode_attention, decode_attention_reference, decode_attention_spans, try_decode_attention,
+use gramask_kernels::KernelError;
+use gramask_kernels::attention::cpu::decode_attention_at;
+use gramask_kernels::attention::{CacheShape, Prefix, Span};
+use gramask_kernels::attention::{
+    decode_attention, decode_attention_reference, decode_attention_spans, try_decode_attention,
 };
+use gramask_kernels::cpu::Level;
 use proptest::prelude::*;
 
 fn random<const D: usize>(shape: [usize; D], size: f64) -> Tensor<D> {

@@ -1,11 +1,11 @@
 //! The linear layer against references, at every level that this processor has.
 
-mod common;
-
+use crate::support::{LEVELS, check_product};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use common::{LEVELS, check_product};
-use gramask_kernels::cpu::{Level, Values, linear_at};
-use gramask_kernels::{KernelError, Weight, WeightType, linear, linear_reference, try_linear};
+use gramask_kernels::cpu::Level;
+use gramask_kernels::linear::cpu::{Values, linear_at};
+use gramask_kernels::linear::{linear_reference, try_linear};
+use gramask_kernels::{KernelError, Weight, WeightType, linear};
 use half::f16;
 use proptest::prelude::*;
 

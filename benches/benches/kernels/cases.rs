@@ -4,15 +4,15 @@ use std::error::Error;
 use std::rc::Rc;
 
 use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor};
-use gramask_kernels::choose::{
-    Draw, Drawing, MaskRow, MaskTable, Masks, mask_argmax, mask_softmax_sample, reference, verify_draft,
+use gramask_kernels::attention::{decode_attention, decode_attention_reference};
+use gramask_kernels::linear::{linear_as, linear_as_reference, linear_reference};
+use gramask_kernels::norm::{Norm, add_norm, add_norm_reference};
+use gramask_kernels::sampling::{
+    Draw, Drawing, MaskRow, MaskTable, Masks, mask_argmax, mask_softmax_sample, reference,
 };
-use gramask_kernels::model::{
-    Norm, add_norm, add_norm_reference, product, product_reference, swiglu, swiglu_reference,
-};
-use gramask_kernels::{
-    KernelError, Weight, WeightType, decode_attention, decode_attention_reference, linear, linear_reference,
-};
+use gramask_kernels::swiglu::{swiglu, swiglu_reference};
+use gramask_kernels::verify_draft::verify_draft;
+use gramask_kernels::{KernelError, Weight, WeightType, linear};
 use gramask_model::device::is_flex;
 
 /// A kernel on operands of some size.
@@ -179,11 +179,11 @@ fn weighted(
     let bytes = weight.bytes() + 4 * batch * (input + out);
     let (other, other_x) = (weight.clone(), x.clone());
     let fused: Box<dyn FnMut()> = match few {
-        true => Box::new(move || drop(product(x.clone(), &weight, FloatDType::F32))),
+        true => Box::new(move || drop(linear_as(x.clone(), &weight, FloatDType::F32))),
         false => Box::new(move || drop(linear(x.clone(), &weight))),
     };
     let unfused: Box<dyn FnMut()> = match few {
-        true => Box::new(move || drop(product_reference(other_x.clone(), &other, FloatDType::F32))),
+        true => Box::new(move || drop(linear_as_reference(other_x.clone(), &other, FloatDType::F32))),
         false => Box::new(move || drop(linear_reference(other_x.clone(), &other))),
     };
     Ok(Some(Case {

@@ -1,7 +1,7 @@
 //! Logits that stay on their device, where tokens are chosen from them.
 
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
-use gramask_kernels::choose::{ChooseError, MaskTable, Masks, NoPick, Pick, mask_argmax, mask_softmax_sample};
+use gramask_kernels::sampling::{MaskTable, Masks, NoPick, Pick, SamplingError, mask_argmax, mask_softmax_sample};
 use gramask_model::device::{Demand, DeviceFault, guard};
 
 use crate::model::{Ask, Behind, LanguageModelError, Logits};
@@ -40,9 +40,9 @@ impl<'m> DeviceLogits<'m> {
     }
 
     /// An error of the kernels; what the device says is a fault of it.
-    fn refused(&self, error: ChooseError) -> LanguageModelError {
+    fn refused(&self, error: SamplingError) -> LanguageModelError {
         match error {
-            ChooseError::Device { message } => {
+            SamplingError::Device { message } => {
                 told(DeviceFault::of(&self.logits.device(), &message), self.demand).into()
             }
             other => other.into(),

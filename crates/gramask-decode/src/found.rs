@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use gramask_kernels::choose::{NoPick, Pick};
+use gramask_kernels::sampling::{NoPick, Pick};
 use rayon::prelude::*;
 
 use crate::model::{Ask, Behind, LanguageModelError, Logits};

@@ -20,7 +20,7 @@
 //!   it and above, [`Masked`] always ends with an end token where the constraint accepts. How, and why the distribution is
 //!   exactly that of the tight mask, is derived in the documentation of the module's source.
 //! - **The device changes nothing.** From the same logits the same token is chosen on every device, bit for bit
-//!   ([`gramask_kernels::choose`]), whether they come to the host or not ([`Choosing`]).
+//!   ([`gramask_kernels::sampling`]), whether they come to the host or not ([`Choosing`]).
 //! - **What the mask costs the model is recorded.** Each token has its log-probability under the model and the logarithm of
 //!   the mass that the mask left ([`MaskScores::kept_log_mass`]); their sum is the output's importance weight.
 //!

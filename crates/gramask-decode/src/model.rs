@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::ops::Range;
 
-use gramask_kernels::choose::{NoPick, Pick};
+use gramask_kernels::sampling::{NoPick, Pick};
 use gramask_model::device::DeviceFault;
 pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;

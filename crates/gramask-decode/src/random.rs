@@ -1,6 +1,6 @@
 //! Numbers that stand for documents and prompts. Draws, whose place they are, live with the kernels that share them.
 
-pub use gramask_kernels::choose::Draw;
+pub use gramask_kernels::sampling::Draw;
 
 /// The number that stands for a document in its draws: the 64-bit FNV-1a hash of its id.
 pub fn document_number(id: &str) -> u64 {

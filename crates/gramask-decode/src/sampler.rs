@@ -1,12 +1,12 @@
 //! Choosing one token from a row of logits and a mask, on the host.
 //!
-//! How is defined where the devices' kernels are ([`gramask_kernels::choose`]), so that a token is the same wherever it is
+//! How is defined where the devices' kernels are ([`gramask_kernels::sampling`]), so that a token is the same wherever it is
 //! chosen; this is their native code, with the nouns of decoding.
 
-use gramask_kernels::choose::{Chooser, NoPick, Pick};
+use gramask_kernels::sampling::{Chooser, NoPick, Pick};
 use thiserror::Error;
 
-pub use gramask_kernels::choose::Basis;
+pub use gramask_kernels::sampling::Basis;
 
 use crate::random::Draw;
 use crate::record::{MaskScores, Scores, Wanted};

@@ -1,6 +1,6 @@
 //! How a token is drawn: the settings.
 
-use gramask_kernels::choose::Drawing;
+use gramask_kernels::sampling::Drawing;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use gramask_kernels::choose::{NoPick, Pick};
+use gramask_kernels::sampling::{NoPick, Pick};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gramask_kernels::choose::{ChooseError, MaskTable, TableUse};
+use gramask_kernels::sampling::{MaskTable, SamplingError, TableUse};
 use gramask_model::cache::{Cache, CacheError, Segment};
 use gramask_model::device::{Demand, DeviceFault, guard, is_flex, memory_of, name_of};
 use gramask_model::tokenizer::Tokenizer;
@@ -154,8 +154,8 @@ impl From<DeviceFault> for LanguageModelError {
     }
 }
 
-impl From<ChooseError> for LanguageModelError {
-    fn from(error: ChooseError) -> Self {
+impl From<SamplingError> for LanguageModelError {
+    fn from(error: SamplingError) -> Self {
         LanguageModelError::Failed(Box::new(error))
     }
 }

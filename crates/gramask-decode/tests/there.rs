@@ -17,7 +17,7 @@ use gramask_decode::{
     Lazy, Logits, Masked, Output, Request, RequestError, Row, Sampling, Select, Settings, TokenRecord, Unconstrained,
     decode,
 };
-use gramask_kernels::choose::{MaskTable, NoPick, Pick};
+use gramask_kernels::sampling::{MaskTable, NoPick, Pick};
 
 const SAMPLINGS: [Sampling; 4] = [
     Sampling::greedy(),

@@ -16,11 +16,12 @@ mod shared;
 use std::ops::Range;
 
 use burn::tensor::{DType, Device, Tensor};
-use gramask_kernels::cpu::Prefix;
-use gramask_kernels::model;
+use gramask_kernels::attention::Prefix;
+use gramask_kernels::cache_copy::copy_positions;
+use gramask_kernels::rotary;
 
 use crate::checkpoint::ModelConfig;
-use crate::transformer::{Dtype, Recorded, Transformer, copy_positions};
+use crate::transformer::{Dtype, Recorded};
 
 pub use segment::Segment;
 use shared::Origins;
@@ -277,14 +278,8 @@ impl Cache {
             return Err(CacheError::Backwards { start, end });
         }
         if from != to && start < end {
-            let native = Transformer::has_native_code(&self.device);
             for layer in &mut self.layers {
-                layer.update(|keys, values| match native {
-                    true => {
-                        (copy_positions(keys, [from, to], start..end), copy_positions(values, [from, to], start..end))
-                    }
-                    false => model::copy_positions(keys, values, from, to, start..end),
-                });
+                layer.update(|keys, values| copy_positions(keys, values, from, to, start..end));
             }
         }
         self.lengths[to] = end;
@@ -302,7 +297,7 @@ impl Cache {
         if let Some((_, table)) = self.angles.as_ref().filter(|(of, _)| of == frequencies) {
             return table.clone();
         }
-        let table = model::angles(self.capacity, frequencies, &self.device);
+        let table = rotary::angles(self.capacity, frequencies, &self.device);
         self.angles = Some((frequencies.to_vec(), table.clone()));
         table
     }

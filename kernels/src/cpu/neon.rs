@@ -1,10 +1,10 @@
 //! NEON, which every 64-bit ARM processor has.
 
-use super::attention::{self, Cached};
-use super::panel::Panels;
 use super::simd::Simd;
-use super::stored::Stored;
-use super::tile::Job;
+use crate::attention::cpu::{self as attention, Cached};
+use crate::linear::cpu::panel::Panels;
+use crate::linear::cpu::tile::Job;
+use crate::linear::cpu::weight_layout::WeightLayout;
 use half::f16;
 use std::arch::aarch64::*;
 use std::ops::Range;
@@ -127,7 +127,7 @@ impl Simd for Neon {
 /// # Safety
 /// As for [`Job::run`], and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn run_neon<W: Stored>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_neon<W: WeightLayout>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Neon>(rows) }
 }
@@ -147,7 +147,7 @@ pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: Cached<'_>, shape: [us
 /// # Safety
 /// As for [`Panels::run`], and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn panels_neon<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_neon<W: WeightLayout>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Neon>(rows) }
 }

@@ -6,7 +6,7 @@
 //! has not woken yet. Here the calling thread works too: pieces are taken from a counter, helpers are asked for but
 //! not waited for, and one that comes late finds nothing left to do (0.7 to 0.9 microseconds).
 
-use super::tile::BLOCK;
+use crate::linear::cpu::tile::BLOCK;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,10 +1,10 @@
 //! Plain Rust for any processor, written in groups of eight so that the compiler can use what the target has.
 
-use super::attention::{self, Cached};
-use super::panel::Panels;
 use super::simd::Simd;
-use super::stored::Stored;
-use super::tile::Job;
+use crate::attention::cpu::{self as attention, Cached};
+use crate::linear::cpu::panel::Panels;
+use crate::linear::cpu::tile::Job;
+use crate::linear::cpu::weight_layout::WeightLayout;
 use half::f16;
 use std::array;
 use std::ops::Range;
@@ -95,7 +95,7 @@ impl Simd for Scalar {
 ///
 /// # Safety
 /// As for [`Job::run`].
-pub(crate) unsafe fn run_scalar<W: Stored>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_scalar<W: WeightLayout>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Scalar>(rows) }
 }
@@ -113,7 +113,7 @@ pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: Cached<'_>, shape: [
 ///
 /// # Safety
 /// As for [`Panels::run`].
-pub(crate) unsafe fn panels_scalar<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_scalar<W: WeightLayout>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Scalar>(rows) }
 }

@@ -17,7 +17,7 @@ pub(crate) trait Simd: Copy + 'static {
     const LANES: usize;
     /// Activation rows that a tile may hold at once: 8 where there are 32 registers, else 4.
     const MAX_M: usize;
-    /// Weight rows and vectors of activations of a [panel](super::panel)'s tile where there is one vector in all.
+    /// Weight rows and vectors of activations of a [panel](crate::linear::cpu::panel)'s tile where there is one vector in all.
     const PANEL_OF_ONE: [usize; 2];
     /// The same where there are more.
     const PANEL: [usize; 2];

@@ -1,10 +1,10 @@
 //! AVX-512 and AVX2.
 
-use super::attention::{self, Cached};
-use super::panel::Panels;
 use super::simd::Simd;
-use super::stored::Stored;
-use super::tile::Job;
+use crate::attention::cpu::{self as attention, Cached};
+use crate::linear::cpu::panel::Panels;
+use crate::linear::cpu::tile::Job;
+use crate::linear::cpu::weight_layout::WeightLayout;
 use half::f16;
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -258,7 +258,7 @@ impl Simd for Avx2 {
 /// # Safety
 /// As for [`Job::run`], and the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn run_avx512<W: Stored>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_avx512<W: WeightLayout>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Avx512>(rows) }
 }
@@ -268,7 +268,7 @@ pub(crate) unsafe fn run_avx512<W: Stored>(job: &Job<W>, rows: Range<usize>) {
 /// # Safety
 /// As for [`Job::run`], and the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn run_avx2<W: Stored>(job: &Job<W>, rows: Range<usize>) {
+pub(crate) unsafe fn run_avx2<W: WeightLayout>(job: &Job<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { job.walk::<Avx2>(rows) }
 }
@@ -298,7 +298,7 @@ pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: Cached<'_>, shape: [us
 /// # Safety
 /// As for [`Panels::run`], and the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn panels_avx512<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_avx512<W: WeightLayout>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Avx512>(rows) }
 }
@@ -308,7 +308,7 @@ pub(crate) unsafe fn panels_avx512<W: Stored>(panels: &Panels<W>, rows: Range<us
 /// # Safety
 /// As for [`Panels::run`], and the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn panels_avx2<W: Stored>(panels: &Panels<W>, rows: Range<usize>) {
+pub(crate) unsafe fn panels_avx2<W: WeightLayout>(panels: &Panels<W>, rows: Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe { panels.walk::<Avx2>(rows) }
 }

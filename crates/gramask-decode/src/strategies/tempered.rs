@@ -1,7 +1,7 @@
 //! What the grammar-aligned strategies reckon with: allowed tokens, sums of exponentials, and the mass that a mask leaves when the
 //! model is taken at a temperature.
 
-use gramask_kernels::choose::numeric::{maximum, moments};
+use gramask_kernels::sampling::numeric::{maximum, moments};
 
 use crate::constraint::tokens_of;
 

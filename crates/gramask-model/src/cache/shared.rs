@@ -1,11 +1,11 @@
 //! Which slots begin with the same keys and values, because these were copied: a prompt's instruction and examples, most often.
 //!
-//! Attention may then read them where they were copied from, once for all ([`gramask_kernels::cpu::Prefix`]). Nothing depends
+//! Attention may then read them where they were copied from, once for all ([`gramask_kernels::attention::Prefix`]). Nothing depends
 //! on it: a slot has its own copy as well. So what is noted here must be true, and need not be all that is.
 
 use std::ops::Range;
 
-use gramask_kernels::cpu::Prefix;
+use gramask_kernels::attention::Prefix;
 
 /// For each slot, another slot that holds the same first positions. That other one refers to no third.
 #[derive(Clone, Debug)]

@@ -80,6 +80,12 @@ pub enum DeviceError {
         /// What its back end has.
         known: &'static [MemoryPool],
     },
+    /// The device has no launches that could be recorded.
+    #[error("device `{name}` does not record decoding steps: GPUs do, leave --record-steps out")]
+    RecordSteps {
+        /// The device.
+        name: DeviceName,
+    },
     /// The device does not compute in this type.
     #[error("device `{name}` does not compute in {wanted}: it has {}", names(.supported))]
     Dtype {
@@ -149,8 +155,8 @@ impl DeviceName {
     /// Opens the device. Options hold from the first time that a process opens the device, and for all of it.
     ///
     /// # Errors
-    /// As [`DeviceName::open`]; [`DeviceError::MemoryPool`] and [`DeviceError::Dtype`] where the device lacks what the
-    /// options ask for.
+    /// As [`DeviceName::open`]; [`DeviceError::MemoryPool`], [`DeviceError::Dtype`] and
+    /// [`DeviceError::RecordSteps`] if the device lacks what the options ask for.
     pub fn open_with(self, options: OpenOptions) -> Result<Device, DeviceError> {
         let back_end = back_end(self);
         match (back_end.adapters)() {

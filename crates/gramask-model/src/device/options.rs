@@ -15,17 +15,21 @@ pub struct OpenOptions {
     pub memory_pool: Option<MemoryPool>,
     /// A float type that it has to compute in.
     pub float_type: Option<Dtype>,
+    /// Whether it has to record decoding steps and replay them. (The model that is loaded on it does the recording:
+    /// [`Transformer::with_recorded_steps`](crate::transformer::Transformer::with_recorded_steps).)
+    pub record_steps: bool,
 }
 
 impl OpenOptions {
     /// Checks an open device.
     pub(super) fn check(self, name: DeviceName, device: &Device) -> Result<(), DeviceError> {
-        match self.float_type {
-            Some(wanted) if !wanted.is_supported(device) => {
-                Err(DeviceError::Dtype { name, wanted, supported: Dtype::of(device) })
-            }
-            _ => Ok(()),
+        if let Some(wanted) = self.float_type.filter(|wanted| !wanted.is_supported(device)) {
+            return Err(DeviceError::Dtype { name, wanted, supported: Dtype::of(device) });
         }
+        if self.record_steps && !gramask_kernels::has_gpu_kernels(device) {
+            return Err(DeviceError::RecordSteps { name });
+        }
+        Ok(())
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
     #[test]
     fn the_cpu_has_no_pool_and_says_so() {
         for memory_pool in MemoryPool::ALL {
-            let options = OpenOptions { memory_pool: Some(memory_pool), float_type: None };
+            let options = OpenOptions { memory_pool: Some(memory_pool), ..OpenOptions::default() };
             let error = DeviceName::Flex.open_with(options).unwrap_err().to_string();
             assert_eq!(
                 error,
@@ -105,13 +109,28 @@ mod tests {
     }
 
     #[test]
+    fn steps_are_recorded_on_gpus_alone() {
+        for name in super::super::available() {
+            let opened = name.open_with(OpenOptions { record_steps: true, ..OpenOptions::default() });
+            if name == DeviceName::Flex {
+                assert_eq!(
+                    opened.unwrap_err().to_string(),
+                    "device `flex` does not record decoding steps: GPUs do, leave --record-steps out"
+                );
+            } else {
+                assert!(opened.is_ok(), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn every_device_computes_in_32_bits_and_in_what_it_says() {
         for name in super::super::available() {
             let device = name.open().unwrap();
             let supported = Dtype::of(&device);
             assert!(supported.contains(&Dtype::F32), "{name}");
             for float_type in Dtype::ALL {
-                let options = OpenOptions { memory_pool: None, float_type: Some(float_type) };
+                let options = OpenOptions { float_type: Some(float_type), ..OpenOptions::default() };
                 let opened = name.open_with(options);
                 assert_eq!(opened.is_ok(), supported.contains(&float_type), "{name} {float_type}");
                 if let Err(error) = opened {

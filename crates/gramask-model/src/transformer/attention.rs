@@ -5,12 +5,11 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{FloatDType, Tensor, s};
-use gramask_kernels::decode_attention_spans;
+use gramask_kernels::attention::decode_attention_spans;
+use gramask_kernels::rotary::{self, rotate_reference};
 
 use super::linear::Linear;
-use super::native;
 use super::norm::RmsNorm;
-use super::rope::rotate;
 use super::step::{Group, Plan, Portable, Slots, Way};
 use crate::cache::LayerCache;
 
@@ -58,14 +57,14 @@ impl Attention {
     }
 
     fn native(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
-        let step = &plan.step;
+        let positions = &plan.step.positions;
         cache.update(|keys, values| {
-            (native::store(keys, k, true, step.clone()), native::store(values, v, false, step.clone()))
+            (rotary::store(keys, k, true, positions.clone()), rotary::store(values, v, false, positions.clone()))
         });
         let Some((keys, values)) = cache.read() else { return q };
         let [tokens, width] = q.dims();
-        let q = native::rotate(q, self.heads, step.clone()); // [tokens, heads, head_width]
-        match decode_attention_spans(q, keys, values, &step.seen) {
+        let q = rotary::rotate(q, self.heads, positions.clone()); // [tokens, heads, head_width]
+        match decode_attention_spans(q, keys, values, &plan.step.seen) {
             Ok(mixed) => mixed.reshape([tokens, width]),
             // Unreachable: the cache's slots, and what is noted of them, fit the cache.
             Err(error) => panic!("decode_attention: {error}"),
@@ -82,8 +81,8 @@ impl Attention {
         portable: &Portable,
     ) -> Tensor<2> {
         let ([tokens, width], head) = (q.dims(), self.head_width);
-        let q = rotate(q.reshape([tokens, self.heads, head]), &portable.cos, &portable.sin);
-        let k = rotate(k.reshape([tokens, self.kv_heads, head]), &portable.cos, &portable.sin);
+        let q = rotate_reference(q.reshape([tokens, self.heads, head]), &portable.cos, &portable.sin);
+        let k = rotate_reference(k.reshape([tokens, self.kv_heads, head]), &portable.cos, &portable.sin);
         let v = v.reshape([tokens, self.kv_heads, head]);
         cache.update(|keys, values| (self.write(keys, k, plan), self.write(values, v, plan)));
         let Some((keys, values)) = cache.read() else {

@@ -1,10 +1,9 @@
 //! SwiGLU (Shazeer 2020, "GLU Variants Improve Transformer", equation 6, without biases).
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
+use gramask_kernels::swiglu::{swiglu, swiglu_reference};
 
 use super::linear::Linear;
-use super::native;
 use super::step::Way;
 
 /// `down(silu(gate(x)) * up(x))`
@@ -14,7 +13,6 @@ pub(crate) struct FeedForward {
     pub gate_up: Linear,
     /// `hidden -> width`
     pub down: Linear,
-    pub hidden: usize,
 }
 
 impl FeedForward {
@@ -23,11 +21,8 @@ impl FeedForward {
     pub fn forward(&self, x: Tensor<2>, way: &Way) -> Tensor<2> {
         let gate_up = self.gate_up.forward(x); // [tokens, 2 * hidden]
         let product = match way {
-            Way::Native => native::swiglu(gate_up),
-            Way::Portable(_) => {
-                let gate = gate_up.clone().narrow(1, 0, self.hidden);
-                silu(gate) * gate_up.narrow(1, self.hidden, self.hidden)
-            }
+            Way::Native => swiglu(gate_up),
+            Way::Portable(_) => swiglu_reference(gate_up),
         };
         self.down.forward(product)
     }

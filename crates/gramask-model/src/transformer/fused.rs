@@ -20,13 +20,17 @@
 //!
 //! Prompts attend by matrix products over blocks of queries, as in tensor operations: there the product is the work.
 //!
-//! The kernels are in [`gramask_kernels::model`]. On devices without them the same code runs in their references.
+//! The kernels are in [`gramask_kernels`]. On devices without them the same code runs in their references.
 
 use std::ops::Range;
 
 use burn::tensor::{FloatDType, Int, Tensor};
-use gramask_kernels::model as ops;
-use gramask_kernels::model::{Heads, Norm, Places, Rotated};
+use gramask_kernels::TokenBatch;
+use gramask_kernels::attention::{attend, attend_reference};
+use gramask_kernels::linear::{linear_as, linear_as_reference};
+use gramask_kernels::norm::{Norm, add_norm, add_norm_reference};
+use gramask_kernels::rotary::{Heads, Rotated, rotate_store, rotate_store_reference};
+use gramask_kernels::swiglu::{swiglu, swiglu_reference};
 
 use super::block::Block;
 use super::linear::Linear;
@@ -103,9 +107,9 @@ impl Transformer {
         kernels: Kernels,
     ) -> Tensor<2> {
         let (slots, positions) = step.slots_and_positions();
-        let places = Places::new(ids, &slots, &positions, &self.device);
+        let batch = TokenBatch::new(ids, &slots, &positions, &self.device);
         let pass = self.pass(cache, &step.spans, kernels);
-        self.layers(cache, &places, &pass, wanted)
+        self.layers(cache, &batch, &pass, wanted)
     }
 
     /// What the layers need to know of these spans.
@@ -119,20 +123,20 @@ impl Transformer {
     }
 
     /// From tokens to logits; lengths of slots are not changed. Nothing here depends on where the tokens go but what
-    /// `places` has on the device, as long as rows have few tokens.
+    /// `batch` has on the device, as long as rows have few tokens.
     pub(super) fn layers(
         &self,
         cache: &mut Cache,
-        places: &Places,
+        batch: &TokenBatch,
         pass: &Pass,
         wanted: Option<Tensor<1, Int>>,
     ) -> Tensor<2> {
-        let ids = places.on_device().narrow(0, 0, 1).reshape([places.tokens()]);
+        let ids = batch.on_device().narrow(0, 0, 1).reshape([batch.tokens()]);
         let mut stream = self.embedding.rows(ids); // [tokens, width], f32
         let mut delta = None;
         for (number, block) in self.blocks.iter().enumerate() {
             if let Some(layer) = cache.layer(number) {
-                let (sum, last) = block.fused(stream, delta, layer, places, pass);
+                let (sum, last) = block.fused(stream, delta, layer, batch, pass);
                 (stream, delta) = (sum, Some(last));
             }
         }
@@ -155,7 +159,7 @@ impl Block {
         stream: Tensor<2>,
         delta: Option<Tensor<2>>,
         cache: &mut LayerCache,
-        places: &Places,
+        batch: &TokenBatch,
         pass: &Pass,
     ) -> (Tensor<2>, Tensor<2>) {
         let (attention, feed_forward) = (&self.attention, &self.feed_forward);
@@ -172,8 +176,8 @@ impl Block {
         };
         let mut query = None;
         cache.update(|keys, values| {
-            let rotate = if pass.kernels.rotary { ops::rotate_store } else { ops::rotate_store_reference };
-            let rotated = rotate(qkv, &heads, places, keys, values);
+            let rotate = if pass.kernels.rotary { rotate_store } else { rotate_store_reference };
+            let rotated = rotate(qkv, &heads, batch, keys, values);
             let Rotated { query: turned, keys, values } = rotated;
             query = Some(turned);
             (keys, values)
@@ -187,8 +191,8 @@ impl Block {
             .iter()
             .map(|part| match part {
                 Part::Few(tokens) => {
-                    let attend = if pass.kernels.attention { ops::attend } else { ops::attend_reference };
-                    attend(query.clone(), keys.clone(), values.clone(), places, tokens.clone())
+                    let attend = if pass.kernels.attention { attend } else { attend_reference };
+                    attend(query.clone(), keys.clone(), values.clone(), batch, tokens.clone())
                 }
                 Part::Many(groups) => attention.attend_groups(query.clone(), &keys, &values, groups),
             })
@@ -201,8 +205,8 @@ impl Block {
         let (stream, x) = pass.add_norm(stream, Some(attended), &self.feed_forward_norm);
         let gate_up = pass.product(x, &feed_forward.gate_up, pass.dtype); // [tokens, 2 * hidden]
         let product = match pass.kernels.swiglu {
-            true => ops::swiglu(gate_up),
-            false => ops::swiglu_reference(gate_up),
+            true => swiglu(gate_up),
+            false => swiglu_reference(gate_up),
         };
         (stream, pass.product(product, &feed_forward.down, pass.dtype))
     }
@@ -212,15 +216,15 @@ impl Pass {
     fn add_norm(&self, stream: Tensor<2>, delta: Option<Tensor<2>>, norm: &RmsNorm) -> (Tensor<2>, Tensor<2>) {
         let norm = Norm { weight: &norm.weight, epsilon: norm.epsilon, dtype: self.dtype };
         match self.kernels.norm {
-            true => ops::add_norm(stream, delta, &norm),
-            false => ops::add_norm_reference(stream, delta, &norm),
+            true => add_norm(stream, delta, &norm),
+            false => add_norm_reference(stream, delta, &norm),
         }
     }
 
     fn product(&self, x: Tensor<2>, linear: &Linear, dtype: FloatDType) -> Tensor<2> {
         match self.kernels.product {
-            true => ops::product(x, linear.weight(), dtype),
-            false => ops::product_reference(x, linear.weight(), dtype),
+            true => linear_as(x, linear.weight(), dtype),
+            false => linear_as_reference(x, linear.weight(), dtype),
         }
     }
 }

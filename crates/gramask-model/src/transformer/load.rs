@@ -210,7 +210,7 @@ impl Loader<'_> {
             attention_norm,
             attention: Attention { qkv, norms, output, heads, kv_heads, head_width },
             feed_forward_norm,
-            feed_forward: FeedForward { gate_up, down, hidden },
+            feed_forward: FeedForward { gate_up, down },
         })
     }
 }

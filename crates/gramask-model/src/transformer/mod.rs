@@ -6,13 +6,11 @@
 //! |---|---|
 //! | `step.rs` | what one forward pass is asked: rows of new tokens, each behind what its slot of the cache holds |
 //! | `norm.rs` | RMSNorm |
-//! | `rope.rs` | rotary positions, rotate-half form |
 //! | `attention.rs` | grouped-query attention over the cache |
 //! | `feed_forward.rs` | SwiGLU |
 //! | `block.rs`, `model.rs` | one layer, and all of them between embedding and head |
 //! | `choice.rs`, `load.rs` | a checkpoint's tensors become a model |
 //! | `dtype.rs` | what activations and the cache are kept in |
-//! | `native.rs`, `simd.rs` | the same operations as plain Rust, for the CPU |
 //! | `fused.rs`, `recorded.rs` | the same layers for GPUs, in few launches, and a step that is recorded once |
 //!
 //! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
@@ -36,11 +34,8 @@ mod fused;
 mod linear;
 mod load;
 mod model;
-mod native;
 mod norm;
 mod recorded;
-mod rope;
-mod simd;
 mod step;
 
 pub use crate::device::{Dtype, UnknownDtype};
@@ -52,8 +47,10 @@ pub use fused::Kernels;
 pub use gramask_kernels::WeightType;
 pub use load::Progress;
 pub use model::Transformer;
-pub(crate) use native::copy_positions;
 pub(crate) use recorded::Recorded;
-pub(crate) use rope::rotate;
-pub(crate) use simd::{dot, exp, fma, widest};
 pub use step::{Row, Select};
+
+// For training, whose forward pass is made of the same operations.
+pub(crate) use gramask_kernels::cpu::vector::{dot, exp, fma};
+pub(crate) use gramask_kernels::rotary::rotate_reference as rotate;
+pub(crate) use gramask_kernels::widest;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use gramask_kernels::model::has_kernels;
+use gramask_kernels::has_gpu_kernels;
 
 use super::block::Block;
 use super::fused::Kernels;
@@ -216,7 +216,7 @@ impl Transformer {
     pub(crate) fn best_way(device: &Device) -> BestWay {
         if Self::has_native_code(device) {
             BestWay::Native
-        } else if has_kernels(device) {
+        } else if has_gpu_kernels(device) {
             BestWay::Fused(Kernels::ALL)
         } else {
             BestWay::Portable

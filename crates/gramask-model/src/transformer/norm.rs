@@ -1,8 +1,8 @@
 //! RMSNorm (Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4).
 
 use burn::tensor::Tensor;
+use gramask_kernels::norm::{rms_norm, rms_norm_reference};
 
-use super::native;
 use super::step::Way;
 
 /// Divides each row by its root mean square and multiplies by a weight per column.
@@ -18,11 +18,8 @@ impl RmsNorm {
     /// `x` `[rows, width]` -> `[rows, width]`
     pub fn forward(&self, x: Tensor<2>, way: &Way) -> Tensor<2> {
         match way {
-            Way::Native => native::rms_norm(x, self.weight.clone(), self.epsilon),
-            Way::Portable(_) => {
-                let mean = x.clone().square().mean_dim(1); // [rows, 1]
-                x * mean.add_scalar(self.epsilon).sqrt().recip() * self.weight.clone().unsqueeze()
-            }
+            Way::Native => rms_norm(x, &self.weight, self.epsilon),
+            Way::Portable(_) => rms_norm_reference(x, &self.weight, self.epsilon),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::thread::{self, ThreadId};
 
 use burn::backend::{Backend, BackendGraph, Dispatch};
 use burn::tensor::Tensor;
-use gramask_kernels::model::{Places, has_kernels};
+use gramask_kernels::{TokenBatch, has_gpu_kernels};
 
 use super::fused::Kernels;
 use super::model::Transformer;
@@ -30,7 +30,7 @@ pub(crate) struct Recorded {
     /// Recordings are replayed in the order of one thread's launches.
     thread: ThreadId,
     kernels: Kernels,
-    places: Places,
+    batch: TokenBatch,
     /// Read by the recording, and kept for it.
     _angles: Tensor<2>,
     /// `None` where the device would not record; the step then runs as any other.
@@ -47,7 +47,7 @@ impl Transformer {
         ids: &[usize],
         kernels: Kernels,
     ) -> Option<Tensor<2>> {
-        let in_kernels = kernels.rotary && kernels.attention && has_kernels(&self.device);
+        let in_kernels = kernels.rotary && kernels.attention && has_gpu_kernels(&self.device);
         if !in_kernels || step.spans.iter().any(|span| span.tokens != 1) {
             return None;
         }
@@ -59,15 +59,15 @@ impl Transformer {
         let recorded = match found {
             Some(mut recorded) => {
                 if recorded.graph.is_some() {
-                    recorded.places.refresh(ids, &slots, &positions);
+                    recorded.batch.refresh(ids, &slots, &positions);
                 }
                 recorded
             }
-            None => self.record(cache, step, Places::new(ids, &slots, &positions, &self.device), kernels),
+            None => self.record(cache, step, TokenBatch::new(ids, &slots, &positions, &self.device), kernels),
         };
         let logits = recorded.graph.as_ref().and_then(|(graph, logits)| {
             // SAFETY: the weights are this model's (by number) and keys and values this cache's, which holds the recording and
-            // writes its tensors in place; places, angles and logits are the recording's own. The thread is the one
+            // writes its tensors in place; batch, angles and logits are the recording's own. The thread is the one
             // that recorded, so all are used in the order of its launches.
             let done = unsafe { Dispatch::graph_replay(self.device.as_dispatch(), graph) };
             // The next replay overwrites the recording's logits, so the caller gets others.
@@ -77,29 +77,29 @@ impl Transformer {
         logits
     }
 
-    fn record(&self, cache: &mut Cache, step: &Step, places: Places, kernels: Kernels) -> Recorded {
+    fn record(&self, cache: &mut Cache, step: &Step, batch: TokenBatch, kernels: Kernels) -> Recorded {
         let pass = self.pass(cache, &step.spans, kernels);
         let device = self.device.as_dispatch();
-        // Each pass writes the same numbers to the same places of the cache: as often as one likes.
+        // Each pass writes the same numbers to the same batch of the cache: as often as one likes.
         let mut graph = None;
         if Dispatch::graph_prepare(device).is_ok() {
             for _ in 0..WARM_UP {
-                let logits = self.layers(cache, &places, &pass, None);
+                let logits = self.layers(cache, &batch, &pass, None);
                 // Alive until all is done, so that the recorded pass finds the same buffers free.
                 let _ = Dispatch::sync(device);
                 drop(logits);
             }
             if Dispatch::graph_start_capture(device).is_ok() {
-                let logits = self.layers(cache, &places, &pass, None);
+                let logits = self.layers(cache, &batch, &pass, None);
                 graph = Dispatch::graph_stop_capture(device).ok().map(|graph| (graph, logits));
             }
         }
         Recorded {
             model: self.number,
-            rows: places.tokens(),
+            rows: batch.tokens(),
             thread: thread::current().id(),
             kernels,
-            places,
+            batch,
             _angles: pass.angles,
             graph,
         }

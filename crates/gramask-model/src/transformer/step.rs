@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use gramask_kernels::cpu;
+use gramask_kernels::attention;
+use gramask_kernels::rotary::{CachePlace, HostPositions};
 
 use super::ModelError;
 use crate::cache::Cache;
@@ -74,24 +75,14 @@ pub(crate) struct Span {
     pub tokens: usize,
 }
 
-/// Where one token of the pass goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub slot: usize,
-    pub position: usize,
-}
-
 /// The pass as plain data.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub spans: Vec<Span>,
-    /// `[tokens]`
-    pub places: Vec<Place>,
+    /// Where each token goes, and the angles of its position.
+    pub positions: Arc<HostPositions>,
     /// What each token attends to, itself included. `[tokens]`
-    pub seen: Vec<cpu::Span>,
-    /// Cosine and sine of each pair's angle. `[tokens, head_width / 2]`
-    pub cos: Vec<f32>,
-    pub sin: Vec<f32>,
+    pub seen: Vec<attention::Span>,
 }
 
 /// Queries that attend in one batched product: `rows` slots with `tokens` queries each over `keys` cached positions.
@@ -149,28 +140,26 @@ impl Step {
         let spans = check(config, cache, rows)?;
         let places: Vec<_> = spans
             .iter()
-            .flat_map(|s| (s.start..s.start + s.tokens).map(|position| Place { slot: s.slot, position }))
+            .flat_map(|s| (s.start..s.start + s.tokens).map(|position| CachePlace { slot: s.slot, position }))
             .collect();
-        // In f64: at position 8000 an f32 angle is off by up to 5e-4.
-        let (sin, cos) = places
-            .iter()
-            .flat_map(|p| frequencies.iter().map(|f| p.position as f64 * f))
-            .map(|angle| (angle.sin() as f32, angle.cos() as f32))
-            .unzip();
-        let seen =
-            places.iter().map(|p| cpu::Span { slot: p.slot, length: p.position + 1, prefix: cache.origin(p.slot) });
+        let seen = places.iter().map(|p| attention::Span {
+            slot: p.slot,
+            length: p.position + 1,
+            prefix: cache.origin(p.slot),
+        });
         let seen = seen.collect();
-        Ok(Self { spans, places, seen, cos, sin })
+        let positions = Arc::new(HostPositions::new(places, frequencies));
+        Ok(Self { spans, positions, seen })
     }
 
     /// The slot and the position of each token.
     pub fn slots_and_positions(&self) -> (Vec<usize>, Vec<usize>) {
-        self.places.iter().map(|place| (place.slot, place.position)).unzip()
+        self.positions.places.iter().map(|place| (place.slot, place.position)).unzip()
     }
 
     /// Tokens in the pass.
     pub fn tokens(&self) -> usize {
-        self.places.len()
+        self.positions.places.len()
     }
 }
 
@@ -215,9 +204,10 @@ fn check(config: &ModelConfig, cache: &Cache, rows: &[Row<'_>]) -> Result<Vec<Sp
 impl Portable {
     /// Uploads angles and masks, once for all layers.
     pub fn new(step: &Step, capacity: usize, device: &Device) -> Self {
-        let shape = [step.tokens(), 1, step.cos.len() / step.tokens()];
+        let HostPositions { cos, sin, .. } = &*step.positions;
+        let shape = [step.tokens(), 1, cos.len() / step.tokens()];
         let upload = |data: &Vec<f32>| Tensor::from_data(TensorData::new(data.clone(), shape), device);
-        Self { cos: upload(&step.cos), sin: upload(&step.sin), groups: groups(&step.spans, capacity, device) }
+        Self { cos: upload(cos), sin: upload(sin), groups: groups(&step.spans, capacity, device) }
     }
 }
 

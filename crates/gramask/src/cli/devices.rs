@@ -18,6 +18,9 @@ pub(super) struct ComputeArgs {
     /// How a GPU hands out its memory: `sliced` (large pages, cut up) or `exclusive` (a page for each tensor; wgpu only)
     #[arg(long, value_name = "POOL", value_parser = memory_pool)]
     pub memory_pool: Option<MemoryPool>,
+    /// Record a decoding step of each batch size once and replay it: one call to a GPU in place of some hundred launches
+    #[arg(long)]
+    pub record_steps: bool,
 }
 
 fn float_type(text: &str) -> Result<Dtype, UnknownDtype> {
@@ -31,13 +34,18 @@ fn memory_pool(text: &str) -> Result<MemoryPool, UnknownMemoryPool> {
 impl ComputeArgs {
     /// What a device is opened with.
     pub fn options(&self) -> OpenOptions {
-        OpenOptions { memory_pool: self.memory_pool, float_type: self.dtype }
+        OpenOptions { memory_pool: self.memory_pool, float_type: self.dtype, record_steps: self.record_steps }
     }
 
     /// On this device, which is opened to see whether it has all that is asked.
     pub fn placement(&self, device: DeviceName) -> Result<Placement, DeviceError> {
         device.open_with(self.options())?;
-        Ok(Placement { float_type: self.dtype, memory_pool: self.memory_pool, ..Placement::on(device) })
+        Ok(Placement {
+            float_type: self.dtype,
+            memory_pool: self.memory_pool,
+            record_steps: self.record_steps,
+            ..Placement::on(device)
+        })
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
     let mut plan = Plan::new(experiment.with(&overrides))?;
     plan.trace = args.trace;
     plan.memory_pool = args.compute.memory_pool;
+    plan.record_steps = args.compute.record_steps;
     plan.check_device().map_err(RunError::from)?;
     for corpus in &plan.corpora {
         if let Some(first) = corpus.problems.first() {

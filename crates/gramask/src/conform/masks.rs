@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use gramask_grammar::docs::Example;
 use gramask_grammar::{Format, Level, Oracle, Program, Vocabulary};
-use gramask_kernels::choose::{MaskTable, Masks, mask_argmax};
+use gramask_kernels::checks::sampling::search;
+use gramask_kernels::sampling::{MaskTable, Masks, mask_argmax};
 
 use super::check::{Check, Failure, Group, Tally};
-use super::choose::search;
 use super::outputs::{formats, which};
 use super::pair::{Numbers, Pair, upload};
 use crate::pull::NamedVocabulary;
@@ -56,7 +56,7 @@ fn oracle_masks(
 fn masks(pair: &Pair, level: Level) -> Result<Tally, Failure> {
     let vocabulary = NamedVocabulary::bytes()?.vocabulary;
     let size = vocabulary.len();
-    let refused = |error: gramask_kernels::choose::ChooseError| Failure::Other(error.to_string());
+    let refused = |error: gramask_kernels::sampling::SamplingError| Failure::Other(error.to_string());
     let mut tally = Tally::exact();
     let mut numbers = Numbers::new(40);
     // Formats share masks, and make room for each other's.

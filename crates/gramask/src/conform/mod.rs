@@ -15,18 +15,16 @@
 //! | `pair.rs` | a device and its reference, with seeded numbers on both |
 //! | `tolerance.rs` | how far apart two devices may be |
 //! | `probes.rs` | Burn's operations |
-//! | `kernels.rs`, `choose.rs`, `fused.rs` | this workspace's kernels |
+//! | `kernels.rs` | this workspace's kernels, by the list of checks of `gramask-kernels` |
 //! | `model.rs`, `cache.rs` | forward passes, and what a cache does between them |
 //! | `outputs.rs`, `ties.rs` | decoding in all formats, and tokens that may differ because two are equally likely |
 //! | `masks.rs` | masks of the oracle on the device |
 //! | `report.rs` | the table and the JSON |
 //!
-//! A new kernel gets its check in `kernels.rs`: a function of a [`Pair`] that fills a [`Tally`].
+//! A new kernel gets its check in [`gramask_kernels::checks`].
 
 mod cache;
 mod check;
-mod choose;
-mod fused;
 mod kernels;
 mod masks;
 mod model;
@@ -90,13 +88,12 @@ pub fn conform(settings: &Settings, watch: &mut dyn Watch) -> Result<Report, Con
         device,
         reference,
         float_type,
+        record_steps: settings.options.record_steps,
         quick: settings.quick,
         model: settings.model.clone(),
     };
     let mut checks = probes::checks();
     checks.extend(kernels::checks());
-    checks.extend(choose::checks());
-    checks.extend(fused::checks());
     checks.extend(model::checks(&pair));
     checks.extend(cache::checks());
     checks.extend(outputs::checks(&pair));
@@ -151,6 +148,7 @@ mod tests {
             reference: device.clone(),
             device,
             float_type: Dtype::F32,
+            record_steps: false,
             quick: true,
             model: None,
         }

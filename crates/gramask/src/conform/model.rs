@@ -42,12 +42,22 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
         let path = model.path.clone();
         checks.push(Check::new(Group::Model, name, move |pair| {
             let checkpoint = Checkpoint::open(&path)?;
-            let load =
-                |device: &Device| Transformer::load(&checkpoint, device, precision_on(pair, device, weights_of(pair)));
+            let load = |device: &Device| {
+                let model = Transformer::load(&checkpoint, device, precision_on(pair, device, weights_of(pair)))?;
+                Ok::<_, Failure>(as_decoded(pair, device, model))
+            };
             logits(pair, [load(&pair.device)?, load(&pair.reference)?])
         }));
     }
     checks
+}
+
+/// The model as it decodes on this device: the device under test records its steps if that is asked for.
+pub(super) fn as_decoded(pair: &Pair, device: &Device, model: Transformer) -> Transformer {
+    match pair.record_steps && *device == pair.device {
+        true => model.with_recorded_steps(),
+        false => model,
+    }
 }
 
 /// A model of seeded weights.
@@ -59,7 +69,8 @@ pub(super) fn seeded(
 ) -> Result<Transformer, Failure> {
     let tensors = SeededTensors::new(config, 20);
     let precision = precision_on(pair, device, weights);
-    Ok(Transformer::load_from(config, &tensors, device, precision, &mut |_| ())?)
+    let model = Transformer::load_from(config, &tensors, device, precision, &mut |_| ())?;
+    Ok(as_decoded(pair, device, model))
 }
 
 fn small(pair: &Pair, family: Family, weights: WeightChoice) -> Result<Tally, Failure> {

@@ -20,7 +20,7 @@ use gramask_model::transformer::Transformer;
 use gramask_ner::Text;
 
 use super::check::{Check, Failure, Group, Tally};
-use super::model::{precision_on, seeded, weights_of};
+use super::model::{as_decoded, precision_on, seeded, weights_of};
 use super::pair::Pair;
 use super::ties::{Tie, tie};
 use crate::pull::NamedVocabulary;
@@ -90,7 +90,10 @@ impl Scene {
     /// A model as it lies on disk.
     fn of(pair: &Pair, checkpoint: &Checkpoint) -> Result<Scene, Failure> {
         let weights = weights_of(pair);
-        let load = |device: &Device| Transformer::load(checkpoint, device, precision_on(pair, device, weights));
+        let load = |device: &Device| {
+            let model = Transformer::load(checkpoint, device, precision_on(pair, device, weights))?;
+            Ok::<_, Failure>(as_decoded(pair, device, model))
+        };
         let table = TokenTable::of(&checkpoint.tokenizer).map_err(|error| Failure::Other(error.to_string()))?;
         Ok(Scene {
             there: load(&pair.device)?,

@@ -138,6 +138,7 @@ mod tests {
             float_type: Dtype::F32,
             float_types: vec![Dtype::F32],
             tolerances: Tolerances::of(DeviceName::Flex, Dtype::F32),
+            record_steps: false,
             quick: true,
             model: None,
         };

@@ -1,6 +1,7 @@
 //! How far apart two devices may be that both compute rightly.
 
 use gramask_kernels::WeightType;
+use gramask_kernels::checks::weight_rounding;
 use gramask_model::device::{DeviceName, Dtype};
 use serde::Serialize;
 
@@ -34,10 +35,11 @@ impl Tolerances {
 
     /// The same for weights in 16 bits: a GPU may round the activations that meet them in a product to the weights' type.
     pub fn with_weights(self, kind: WeightType) -> Tolerances {
-        let (products, logits) = match kind {
-            WeightType::F16 => (2.5e-4, 2e-2),
-            WeightType::Bf16 => (2e-3, 2e-1),
-            WeightType::F32 | WeightType::Q8_0 | WeightType::Q4_1 => (0.0, 0.0),
+        let products = weight_rounding(kind);
+        let logits = match kind {
+            WeightType::F16 => 2e-2,
+            WeightType::Bf16 => 2e-1,
+            WeightType::F32 | WeightType::Q8_0 | WeightType::Q4_1 => 0.0,
         };
         Tolerances { products: self.products.max(products), logits: self.logits.max(logits), ..self }
     }

@@ -61,12 +61,14 @@ pub struct Placement {
     pub float_type: Option<Dtype>,
     /// How the device hands out its memory.
     pub memory_pool: Option<MemoryPool>,
+    /// Whether decoding steps are recorded and replayed; only GPUs do.
+    pub record_steps: bool,
 }
 
 impl Placement {
     /// On a device, with its usual settings.
     pub fn on(device: DeviceName) -> Placement {
-        Placement { device, weights: None, float_type: None, memory_pool: None }
+        Placement { device, weights: None, float_type: None, memory_pool: None, record_steps: false }
     }
 
     /// What the model is loaded in.
@@ -79,7 +81,11 @@ impl Placement {
     }
 
     fn open(&self) -> Result<Device, DeviceError> {
-        self.device.open_with(OpenOptions { memory_pool: self.memory_pool, float_type: self.float_type })
+        self.device.open_with(OpenOptions {
+            memory_pool: self.memory_pool,
+            float_type: self.float_type,
+            record_steps: self.record_steps,
+        })
     }
 }
 
@@ -101,7 +107,7 @@ impl Engine {
     pub fn place(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
         // What cannot be is said before the files are read.
         let (precision, device) = (placement.precision()?, placement.open()?);
-        Engine::on(&model.name, open(model)?, precision, &device)
+        Engine::on(&model.name, open(model)?, precision, placement.record_steps, &device)
     }
 
     /// An engine of a checkpoint.
@@ -109,14 +115,21 @@ impl Engine {
     /// # Errors
     /// As [`Engine::place`].
     pub fn of(name: &str, checkpoint: Checkpoint, placement: &Placement) -> Result<Engine, RunError> {
-        Engine::on(name, checkpoint, placement.precision()?, &placement.open()?)
+        Engine::on(name, checkpoint, placement.precision()?, placement.record_steps, &placement.open()?)
     }
 
-    fn on(name: &str, checkpoint: Checkpoint, precision: Precision, device: &Device) -> Result<Engine, RunError> {
+    fn on(
+        name: &str,
+        checkpoint: Checkpoint,
+        precision: Precision,
+        record_steps: bool,
+        device: &Device,
+    ) -> Result<Engine, RunError> {
         // At least half as much as in 16 bits, whatever the weights are kept in.
         let least = Demand::of(&checkpoint.config, checkpoint.config.parameters(), 4, 1, 1);
         let fault = |fault: DeviceFault| RunError::Fault(Box::new(fault.asking(least)));
         let transformer = guard(device, || Transformer::load(&checkpoint, device, precision)).map_err(fault)??;
+        let transformer = if record_steps { transformer.with_recorded_steps() } else { transformer };
         // Uploads go on behind the call; a device that has no room says so now.
         let synced = guard(device, || device.sync()).map_err(fault)?;
         synced.map_err(|error| fault(DeviceFault::of_execution(device, &error)))?;

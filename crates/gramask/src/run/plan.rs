@@ -46,6 +46,8 @@ pub struct Plan {
     pub float_type: Option<Dtype>,
     /// How the device hands out its memory. Changes no output, so that it is no setting of a run.
     pub memory_pool: Option<MemoryPool>,
+    /// Whether decoding steps are recorded and replayed; only GPUs do.
+    pub record_steps: bool,
     /// Whether records hold their tokens one by one. Changes no output, so that it is no setting of a run.
     pub trace: bool,
 }
@@ -129,7 +131,16 @@ impl Plan {
                 })?;
             }
         }
-        Ok(Plan { experiment, corpora, formats, device, float_type, memory_pool: None, trace: false })
+        Ok(Plan {
+            experiment,
+            corpora,
+            formats,
+            device,
+            float_type,
+            memory_pool: None,
+            record_steps: false,
+            trace: false,
+        })
     }
 
     /// How many documents all cells have together.
@@ -143,7 +154,8 @@ impl Plan {
     /// # Errors
     /// When it lacks the float type or the memory pool, or does not open.
     pub fn check_device(&self) -> Result<(), DeviceError> {
-        let options = OpenOptions { memory_pool: self.memory_pool, float_type: self.float_type };
+        let options =
+            OpenOptions { memory_pool: self.memory_pool, float_type: self.float_type, record_steps: self.record_steps };
         self.device.open_with(options).map(|_| ())
     }
 
@@ -154,6 +166,7 @@ impl Plan {
             weights: self.experiment.weights.clone(),
             float_type: self.float_type,
             memory_pool: self.memory_pool,
+            record_steps: self.record_steps,
         }
     }
 

@@ -1,0 +1,394 @@
+//! Attention of tokens over the cache, with grouped heads (Ainslie et al. 2023, section 2.2) and a running softmax (Dao
+//! et al. 2022, "FlashAttention", section 3.1).
+//!
+//! # How the kernel divides the work
+//! A cube has one token and up to [`QUERIES`] of the query heads that share a head of keys and values, and reads those
+//! keys and values once, where they lie, however many sequences the cache holds and however long each is. It takes as
+//! many keys at a time as it has units:
+//!
+//! 1. each unit multiplies one key by all the queries, which are in shared memory;
+//! 2. the cube finds the largest score of each query, and each unit turns its own into a weight;
+//! 3. each unit has one column of the values and sums it over the keys, weighted; columns repeat where there are more
+//!    units than columns, and each takes its share of the keys.
+//!
+//! A short batch has fewer cubes than a GPU can run at once, so the keys are split in chunks as well, each with a maximum
+//! and a sum of its own, and a second launch joins them (Dao et al. 2023, "Flash-Decoding"). How many chunks there are is
+//! found from the cache's capacity and never from a sequence's length: the launches of every step are the same.
+
+#![allow(
+    clippy::too_many_arguments,
+    clippy::assign_op_pattern,
+    clippy::needless_range_loop,
+    reason = "kernels take their operands one by one, and their language lacks these forms"
+)]
+
+use crate::TokenBatch;
+use crate::gpu::{self as launch, dims, element, empty, units};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+use std::ops::Range;
+
+/// Query heads that a cube has at most: more would need more registers than there are.
+const QUERIES: usize = 8;
+
+/// Units per cube, and so keys at a time.
+const UNITS: usize = 128;
+/// A GPU of today runs about so many cubes at once; fewer leave it partly idle.
+const CUBES: usize = 128;
+/// Keys that are worth a cube.
+const LEAST_CHUNK: usize = 256;
+/// Smaller than any score, and no infinity, which some shading languages lack.
+const LEAST: f32 = -1.0e30;
+
+#[backend_extension(Cube)]
+pub trait AttendOps: Backend {
+    fn attend(
+        query: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        places: IntTensor<Self>,
+        first: usize,
+        count: usize,
+    ) -> FloatTensor<Self>;
+}
+
+/// True if cubes are large enough for a head's width and enough of them can be started.
+pub fn fits(query: &Tensor<3>, keys: &Tensor<4>, tokens: usize) -> bool {
+    let ([_, heads, width], [_, kv_heads, _, _]) = (query.dims(), keys.dims());
+    width <= UNITS && launch::fits(tokens) && launch::fits(kv_heads * (heads / kv_heads).div_ceil(QUERIES))
+}
+
+pub fn attend(
+    query: Tensor<3>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    batch: &TokenBatch,
+    tokens: Range<usize>,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as AttendOps>::attend(
+        query.into_dispatch(),
+        keys.into_dispatch(),
+        values.into_dispatch(),
+        batch.on_device().into_dispatch(),
+        tokens.start,
+        tokens.len(),
+    ))
+}
+
+/// Each entry of `sums` becomes the sum, or the largest, of its row's, in the row's first place.
+#[cube]
+fn reduce(entries: &mut Shared<[f32]>, #[comptime] rows: usize, #[comptime] units: usize, #[comptime] largest: bool) {
+    let me = UNIT_POS as usize;
+    sync_cube();
+    let mut step = comptime!(units / 2).runtime();
+    while step > 0 {
+        if me < step {
+            #[unroll]
+            for row in 0..rows {
+                let a = entries[row * units + me];
+                let b = entries[row * units + me + step];
+                if comptime!(largest) {
+                    entries[row * units + me] = max(a, b);
+                } else {
+                    entries[row * units + me] = a + b;
+                }
+            }
+        }
+        sync_cube();
+        step = step / 2;
+    }
+}
+
+/// One cube per token, per part of a group of heads, and per chunk of keys.
+///
+/// `partial` gets, for each query of each cube, the weighted sum of the values (`width` numbers), the sum of the
+/// weights and the largest score; `out` the quotient where there is one chunk.
+#[cube(launch_unchecked)]
+fn attend_kernel<F: Float, C: Float, N: Size>(
+    query: &[F],
+    keys: &[Vector<C, N>],
+    values: &[C],
+    places: &[i32],
+    partial: &mut [f32],
+    out: &mut [F],
+    tokens: u32,
+    first: u32,
+    kv_heads: u32,
+    capacity: u32,
+    chunk: u32,
+    scale: f32,
+    #[comptime] width: usize,
+    #[comptime] group: usize,
+    #[comptime] queries: usize,
+    #[comptime] units: usize,
+    #[comptime] split: bool,
+    #[comptime] vector: usize,
+    #[define(F, C)] _dtypes: [ElemType; 2],
+) {
+    let me = UNIT_POS as usize;
+    let parts = comptime!(group.div_ceil(queries) as u32);
+    let row = CUBE_POS_X;
+    let token = first + row;
+    let kv_head = CUBE_POS_Y / parts;
+    let part = CUBE_POS_Y - kv_head * parts;
+    let slot = places[(tokens + token) as usize] as u32;
+    let length = places[(2 * tokens + token) as usize] as u32 + 1;
+    let begin = CUBE_POS_Z * chunk;
+    let end = min(begin + chunk, length);
+    let base = ((slot * kv_heads + kv_head) * capacity) as usize * width;
+
+    // The queries, scaled; zeros where the group does not fill the cube.
+    let mut scaled = Shared::<[f32]>::new_slice(comptime!(queries * width));
+    let head = kv_head * comptime!(group as u32) + part * comptime!(queries as u32);
+    let mut e = me;
+    while e < comptime!(queries * width) {
+        let in_group = part as usize * queries + e / width;
+        let mut value = f32::new(0.0);
+        if in_group < comptime!(group) {
+            let row = (token * kv_heads * comptime!(group as u32) + head) as usize;
+            value = f32::cast_from(query[row * width + e]) * scale;
+        }
+        scaled[e] = value;
+        e += units;
+    }
+
+    let mut scratch = Shared::<[f32]>::new_slice(comptime!(queries * units));
+    let mut weights = Shared::<[f32]>::new_slice(comptime!(queries * units));
+    let mut largest = Array::<f32>::new(queries);
+    let mut total = Array::<f32>::new(queries);
+    let mut mixed = Array::<f32>::new(queries);
+    let mut score = Array::<f32>::new(queries);
+    #[unroll]
+    for g in 0..queries {
+        largest[g] = f32::new(LEAST);
+        total[g] = f32::new(0.0);
+        mixed[g] = f32::new(0.0);
+    }
+    // Units beyond a whole number of columns have none.
+    let copies = comptime!(units / width);
+    let copy = me / width;
+    let column = me - copy * width;
+    sync_cube();
+
+    let mut at = begin;
+    while at < end {
+        let key = at + UNIT_POS;
+        let here = key < end;
+        #[unroll]
+        for g in 0..queries {
+            score[g] = f32::new(0.0);
+        }
+        if here {
+            let row = (base + key as usize * width) / vector;
+            for i in 0..comptime!(width / vector) {
+                let k = Vector::<f32, N>::cast_from(keys[row + i]);
+                #[unroll]
+                for n in 0..vector {
+                    let number = k.extract(n);
+                    #[unroll]
+                    for g in 0..queries {
+                        score[g] += number * scaled[g * width + i * vector + n];
+                    }
+                }
+            }
+        } else {
+            #[unroll]
+            for g in 0..queries {
+                score[g] = f32::new(LEAST);
+            }
+        }
+        #[unroll]
+        for g in 0..queries {
+            scratch[g * units + me] = score[g];
+        }
+        reduce(&mut scratch, queries, units, true);
+        #[unroll]
+        for g in 0..queries {
+            let before = largest[g];
+            let now = max(before, scratch[g * units]);
+            let shrink = (before - now).exp();
+            let mut weight = f32::new(0.0);
+            if here {
+                weight = (score[g] - now).exp();
+            }
+            total[g] = total[g] * shrink + weight;
+            mixed[g] = mixed[g] * shrink;
+            largest[g] = now;
+            weights[g * units + me] = weight;
+        }
+        sync_cube();
+        if copy < copies {
+            let keys_here = min(comptime!(units as u32), end - at) as usize;
+            let start = base + at as usize * width + column;
+            let mut k = copy;
+            while k < keys_here {
+                let value = f32::cast_from(values[start + k * width]);
+                #[unroll]
+                for g in 0..queries {
+                    mixed[g] += weights[g * units + k] * value;
+                }
+                k += copies;
+            }
+        }
+        at += comptime!(units as u32);
+    }
+
+    #[unroll]
+    for g in 0..queries {
+        scratch[g * units + me] = total[g];
+    }
+    reduce(&mut scratch, queries, units, false);
+    // All have read the weights by now: their place is free for the columns' sums.
+    #[unroll]
+    for g in 0..queries {
+        weights[g * units + me] = mixed[g];
+    }
+    sync_cube();
+    if me < width {
+        #[unroll]
+        for g in 0..queries {
+            let mut sum = f32::new(0.0);
+            #[unroll]
+            for c in 0..copies {
+                sum += weights[g * units + c * width + me];
+            }
+            if comptime!(split) {
+                let cube = (row * CUBE_COUNT_Y + CUBE_POS_Y) * CUBE_COUNT_Z + CUBE_POS_Z;
+                let place = (cube as usize * queries + g) * comptime!(width + 2);
+                partial[place + me] = sum;
+                if me == 0 {
+                    partial[place + width] = scratch[g * units];
+                    partial[place + comptime!(width + 1)] = largest[g];
+                }
+            } else if part as usize * queries + g < comptime!(group) {
+                let row = (row * kv_heads * comptime!(group as u32) + head) as usize + g;
+                out[row * width + me] = F::cast_from(sum / scratch[g * units]);
+            }
+        }
+    }
+}
+
+/// Joins the chunks: one cube per token and part of a group.
+#[cube(launch_unchecked)]
+fn join_kernel<F: Float>(
+    partial: &[f32],
+    out: &mut [F],
+    chunks: u32,
+    kv_heads: u32,
+    #[comptime] width: usize,
+    #[comptime] group: usize,
+    #[comptime] queries: usize,
+    #[comptime] units: usize,
+    #[define(F)] _dtype: ElemType,
+) {
+    let parts = comptime!(group.div_ceil(queries) as u32);
+    let kv_head = CUBE_POS_Y / parts;
+    let part = CUBE_POS_Y - kv_head * parts;
+    let head = kv_head * comptime!(group as u32) + part * comptime!(queries as u32);
+    let cube = (CUBE_POS_X * CUBE_COUNT_Y + CUBE_POS_Y) * chunks;
+    let mut e = UNIT_POS as usize;
+    while e < comptime!(queries * width) {
+        let g = e / width;
+        if part as usize * queries + g < comptime!(group) {
+            let mut largest = f32::new(LEAST);
+            for c in 0..chunks {
+                let place = ((cube + c) as usize * queries + g) * comptime!(width + 2);
+                largest = max(largest, partial[place + comptime!(width + 1)]);
+            }
+            let mut sum = f32::new(0.0);
+            let mut total = f32::new(0.0);
+            for c in 0..chunks {
+                let place = ((cube + c) as usize * queries + g) * comptime!(width + 2);
+                let share = (partial[place + comptime!(width + 1)] - largest).exp();
+                sum += partial[place + e - g * width] * share;
+                total += partial[place + width] * share;
+            }
+            let row = (CUBE_POS_X * kv_heads * comptime!(group as u32) + head) as usize;
+            out[row * width + e] = F::cast_from(sum / total);
+        }
+        e += units;
+    }
+}
+
+impl AttendOps for CubeBackend {
+    fn attend(
+        query: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        places: IntTensor<Self>,
+        first: usize,
+        count: usize,
+    ) -> FloatTensor<Self> {
+        let (query, places) = (into_contiguous(query), into_contiguous(places));
+        let (keys, values) = (into_contiguous(keys), into_contiguous(values));
+        let [tokens, heads, width] = dims(&query);
+        let [_, kv_heads, capacity, _] = dims(&keys);
+        let group = heads / kv_heads;
+        // As even as can be: nine heads are five and four, not eight and one.
+        let queries = group.div_ceil(group.div_ceil(QUERIES));
+        let parts = kv_heads * group.div_ceil(queries);
+        let client = query.client.clone();
+        let units = units(&client, UNITS);
+        let chunks = (CUBES / (count * parts).max(1)).clamp(1, capacity.div_ceil(LEAST_CHUNK));
+        let chunk = capacity.div_ceil(chunks).next_multiple_of(units);
+        let chunks = capacity.div_ceil(chunk);
+        let split = chunks > 1;
+        let vector = if width.is_multiple_of(4) { 4 } else { 1 };
+        let out = empty(&query, [count, heads * width], query.dtype);
+        let partial = match split {
+            true => empty(&query, [count * parts * chunks * queries * (width + 2)], DType::F32),
+            false => empty(&query, [1], DType::F32), // not written
+        };
+        let (wide, types) = (CubeDim::new_1d(units as u32), [element(&query), element(&keys)]);
+        // SAFETY: `TokenBatch` are within the cache, the caller says; all else follows from the shapes.
+        unsafe {
+            attend_kernel::launch_unchecked(
+                &client,
+                CubeCount::Static(count as u32, parts as u32, chunks as u32),
+                wide,
+                vector,
+                query.clone().into_buffer_arg(),
+                keys.into_buffer_arg(),
+                values.into_buffer_arg(),
+                places.into_buffer_arg(),
+                partial.clone().into_buffer_arg(),
+                out.clone().into_buffer_arg(),
+                tokens as u32,
+                first as u32,
+                kv_heads as u32,
+                capacity as u32,
+                chunk as u32,
+                1.0 / (width as f32).sqrt(),
+                width,
+                group,
+                queries,
+                units,
+                split,
+                vector,
+                types,
+            );
+            if split {
+                join_kernel::launch_unchecked(
+                    &client,
+                    CubeCount::Static(count as u32, parts as u32, 1),
+                    wide,
+                    partial.into_buffer_arg(),
+                    out.clone().into_buffer_arg(),
+                    chunks as u32,
+                    kv_heads as u32,
+                    width,
+                    group,
+                    queries,
+                    units,
+                    types[0],
+                );
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,151 @@
+//! Attention of new tokens over the cache, with grouped heads (Ainslie et al. 2023, "GQA", section 2.2).
+//!
+//! Every token attends to the keys and values of its own sequence, up to and including its own position. There are two entry
+//! points, which differ in where the places of the tokens are known:
+//!
+//! - [`decode_attention`] takes a [`Span`] per token, on the host. The CPU kernel reads the cache where it lies;
+//! - [`attend`] takes a [`TokenBatch`], which is also on the device. The GPU kernel reads it there, so that all steps of a
+//!   batch size are the same sequence of launches.
+//!
+//! [`decode_attention_reference`] is the definition of both.
+
+pub mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
+mod reference;
+mod span;
+
+pub use reference::{attend_reference, decode_attention_reference};
+pub use span::{CacheShape, Prefix, Span};
+
+use crate::TokenBatch;
+use crate::error::KernelError;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
+use burn::tensor::Tensor;
+use reference::reference;
+use std::ops::Range;
+
+/// Attention of new tokens as an operation of the CPU back end.
+#[backend_extension(Flex)]
+pub trait AttentionOps: Backend {
+    /// Operands as for [`decode_attention`], which has checked them.
+    fn attend(
+        q: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        spans: Vec<Span>,
+    ) -> FloatTensor<Self>;
+}
+
+/// `softmax(q · kᵀ / √dim) · v` for new tokens, each over the keys and values that its sequence has in the cache up to and
+/// including its own (write them first). Query heads are split evenly among the key heads, in order.
+///
+/// The batch is tokens: the newest of each sequence in a decoding step; all of a prompt, or of a draft, one behind the
+/// other with lengths that grow by one. On the CPU such neighbours are computed together, as matrix products.
+///
+/// Pass the whole cache and not a slice of it: on the CPU it is read where it lies, but a view would be copied.
+///
+/// # Shapes
+/// - `q`: `[batch, heads, dim]`, f32, after the rotary embedding
+/// - `k`, `v`: `[slots, kv_heads, capacity, dim]`, f32
+/// - `lengths`, `slots`: one for each token of the batch: it attends to positions `0..length` of its slot
+/// - result: `[batch, heads, dim]`
+///
+/// # Panics
+/// Where [`try_decode_attention`] returns an error.
+pub fn decode_attention(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots: &[usize]) -> Tensor<3> {
+    match try_decode_attention(q, k, v, lengths, slots) {
+        Ok(output) => output,
+        Err(error) => panic!("decode_attention: {error}"),
+    }
+}
+
+/// As [`decode_attention`], with an error in place of a panic.
+///
+/// # Errors
+/// [`KernelError::Heads`], [`KernelError::Sequences`] or [`KernelError::Positions`] where shapes, numbers of sequences
+/// or lengths disagree.
+pub fn try_decode_attention(
+    q: Tensor<3>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    lengths: &[usize],
+    slots: &[usize],
+) -> Result<Tensor<3>, KernelError> {
+    let spans = spans_of(&q, lengths, slots)?;
+    check(&q, &k, &v, &spans)?;
+    Ok(attend_spans(q, k, v, spans))
+}
+
+/// As [`try_decode_attention`], with one span for each token of the batch. On the CPU what a span's
+/// [prefix](cpu::Prefix) says is read there; elsewhere, and where the prefixes are empty, each sequence reads its own slot.
+///
+/// # Errors
+/// As for [`try_decode_attention`], and [`KernelError::Prefix`].
+pub fn decode_attention_spans(
+    q: Tensor<3>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    spans: &[Span],
+) -> Result<Tensor<3>, KernelError> {
+    check(&q, &k, &v, spans)?;
+    Ok(attend_spans(q, k, v, spans.to_vec()))
+}
+
+/// Lengths and slots.
+fn parts(spans: &[Span]) -> (Vec<usize>, Vec<usize>) {
+    spans.iter().map(|span| (span.length, span.slot)).unzip()
+}
+
+/// Operands that have been checked.
+fn attend_spans(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, spans: Vec<Span>) -> Tensor<3> {
+    if q.device().is_autodiff() || !matches!(q.device().as_dispatch(), DispatchDevice::Flex(_)) {
+        let (lengths, slots) = parts(&spans);
+        return reference(q, k, v, &lengths, &slots);
+    }
+    let (q, k, v) = (q.into_dispatch(), k.into_dispatch(), v.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as AttentionOps>::attend(q, k, v, spans))
+}
+
+/// `softmax(q · kᵀ / √width) · v` for these tokens of the pass, each over what its slot holds up to and including its
+/// own position: write keys and values first.
+///
+/// # Shapes
+/// - `query`: `[tokens of the pass, heads, width]`, any float type, which is the result's
+/// - `keys`, `values`: `[slots, kv_heads, capacity, width]`, one float type
+/// - result: `[tokens, heads * width]`
+pub fn attend(
+    query: Tensor<3>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    batch: &TokenBatch,
+    tokens: Range<usize>,
+) -> Tensor<2> {
+    #[cfg(feature = "gpu")]
+    if crate::has_gpu_kernels(&query.device()) && gpu::fits(&query, &keys, tokens.len()) {
+        return gpu::attend(query, keys, values, batch, tokens);
+    }
+    attend_reference(query, keys, values, batch, tokens)
+}
+
+/// A span for each sequence, which reads its own slot.
+fn spans_of(q: &Tensor<3>, lengths: &[usize], slots: &[usize]) -> Result<Vec<Span>, KernelError> {
+    let batch = q.dims()[0];
+    if lengths.len() != batch || slots.len() != batch {
+        return Err(KernelError::Sequences { batch, lengths: lengths.len(), slots: slots.len() });
+    }
+    let spans = slots.iter().zip(lengths);
+    Ok(spans.map(|(slot, length)| Span::new(*slot, *length)).collect())
+}
+
+fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, spans: &[Span]) -> Result<(), KernelError> {
+    let (q, keys, values) = (q.dims(), k.dims(), v.dims());
+    if keys != values || q[2] != keys[3] || keys[1] == 0 || !q[1].is_multiple_of(keys[1]) {
+        return Err(KernelError::Heads { q, keys, values });
+    }
+    if spans.len() != q[0] {
+        return Err(KernelError::Sequences { batch: q[0], lengths: spans.len(), slots: spans.len() });
+    }
+    spans.iter().enumerate().try_for_each(|(sequence, span)| span.check(sequence, [keys[0], keys[2]]))
+}
