@@ -1,21 +1,36 @@
-//! Masking, sampling and matrix kernels: CubeCL for every GPU, a native path for the CPU.
+//! The kernels of the transformer and of sampling: CubeCL for every GPU, vector code for the CPU.
 //!
-//! # What this crate is for
-//! A language model that decodes one token at a time multiplies a few rows of activations (one per sequence of the
-//! batch) by every weight it has. That product decides how fast it decodes, and general matrix libraries are made for
-//! square problems: on the CPU they leave it on one core, or are slower by a multiple as soon as there are two rows.
-//! This crate has the operations that decoding needs and Burn lacks, each as one function on Burn's tensors that picks
-//! the best way for the tensor's device, beside a reference in plain tensor operations that tests compare it with.
+//! Decoding multiplies a few rows of activations (one per sequence of the batch) by every weight of the model, for each token.
+//! General matrix libraries are made for square problems. On the CPU they run such a product on one core, and on a GPU the
+//! small operations between two products cost more time to start than to compute. This crate has the operations that
+//! decoding needs. Each is one function on Burn's tensors that selects the kernel for the tensor's device.
+//!
+//! # One folder per operation
+//! | folder | operation |
+//! |---|---|
+//! | [`mod@linear`] | activations times a weight |
+//! | [`attention`] | attention of new tokens over the cache |
+//! | [`norm`] | RMSNorm, alone or after a residual sum |
+//! | [`rotary`] | rotary positions, and the write of keys and values into the cache |
+//! | [`swiglu`] | the gate of the feed-forward layer |
+//! | [`cache_copy`] | copies from one slot of the cache to another |
+//! | [`sampling`] | one token of each row of logits, under masks: the same token on every device |
+//! | [`verify_draft`] | how far a draft agrees with the sampled tokens |
+//!
+//! The same four files are in each folder: `mod` (the function and its documentation), `reference` (the definition in plain
+//! tensor operations, which runs on every device), `cpu` (vector code for Burn's back end `flex`) and `gpu` (CubeCL).
+//! [`cpu`] and `gpu.rs` at the top have what these files share. [`checks`] compares each kernel with its reference.
 //!
 //! # Nouns
-//! - [`Weight`]: the weight `[out, in]` of a linear layer, resident on a device, in a [`WeightType`]: floats, or the
-//!   blocks of a quantised file as they are;
-//! - [`linear`]: activations times a weight;
-//! - [`decode_attention`]: new tokens attend to their own sequence's keys and values in a shared cache;
-//! - [`sampling`]: one token of each row of logits, under masks: the same one on every device;
-//! - [`model`]: what a transformer does around and in its products, each in one launch on a GPU;
-//! - [`cpu::Level`]: which vector instructions the native path uses. It is found out at run time: one binary serves
-//!   AVX-512, AVX2, NEON and plain processors.
+//! - [`Weight`]: the weight `[out, in]` of a linear layer on a device, stored as a [`WeightType`]: floats, or the blocks of a
+//!   quantised file without a change;
+//! - [`TokenBatch`]: the tokens of a forward pass with their slots and positions, on the host and on the device. GPU kernels
+//!   read slots and positions on the device, so all decoding steps of a batch size are the same sequence of launches. A
+//!   step can therefore be recorded once and replayed;
+//! - [`cpu::Level`]: the vector instructions of this processor, which are detected at run time. One binary serves AVX-512,
+//!   AVX2, NEON and plain processors.
+//!
+//! Sums are in 32 bits, whatever the type of the operands.
 //!
 //! # Example
 //! ```

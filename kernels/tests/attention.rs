@@ -89,7 +89,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Where a prefix is read changes no bit of the result; and it is read there and nowhere else. Slot 0 holds what all others
+    /// Where a prefix is read changes no bit of the result; and it is read from slot 0 alone. Slot 0 holds what all others
     /// begin with, each sequence has a slot of its own.
     #[test]
     fn a_shared_prefix_gives_the_same_bits(

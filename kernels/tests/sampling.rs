@@ -1,5 +1,5 @@
 //! The choice of tokens: kernels, native code, plain tensor operations and a naive loop against each other, on every device
-//! that there is.
+//! of this machine.
 
 use crate::support::sampling::{Case, Naive, Rng, devices, eighths, mask, settings};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};

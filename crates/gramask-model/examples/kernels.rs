@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::open(path.as_ref())?;
     let precision = Precision::from(weights).with_dtype(dtype);
     let load = || Transformer::load(&checkpoint, &device, precision);
-    println!("{precision}, batch {batch} behind {context} tokens, {steps} steps");
+    println!("{precision}, batch {batch} after {context} tokens, {steps} steps");
     let all = Kernels::ALL;
     let without = [
         ("without norms", Kernels { norm: false, ..all }),

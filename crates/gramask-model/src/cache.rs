@@ -419,7 +419,7 @@ pub(crate) mod tests {
             assert_eq!(cache.len(to), Ok(range.end));
             for (i, value) in contents(&cache).into_iter().enumerate() {
                 let (slot, position) = (i / (2 * 16 * 4) % 3, i / 4 % 16);
-                // As far behind as `to` is behind `from`.
+                // As far after its source as `to` is after `from`.
                 let copied = slot == to && range.contains(&position);
                 let source = if copied { i + from * 2 * 16 * 4 - to * 2 * 16 * 4 } else { i };
                 assert_eq!(value, before[source], "{from} -> {to}, {range:?}: slot {slot}, position {position}");

@@ -105,7 +105,7 @@ impl Tokenizer {
         Ok(Tokenizer { parsing: inner, plain, bytes, starts, special, byte_tokens, end, bos, adds_bos })
     }
 
-    /// The ids of a text. Nothing is added in front or behind.
+    /// The ids of a text. No special token is added before or after them.
     ///
     /// With `parse_special` the text of a special token (`<|im_start|>`) becomes that token, as a rendered chat
     /// template needs; without it, it is text like any other, as a document needs.

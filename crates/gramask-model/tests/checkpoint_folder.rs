@@ -1,9 +1,7 @@
 //! Hugging Face folders, whole and damaged.
 #![allow(clippy::unwrap_used)]
 
-mod checkpoint_common;
-
-use checkpoint_common::{config_json, element, tensors, tokenizer_json, write_json, write_safetensors};
+use crate::checkpoint_common::{config_json, element, tensors, tokenizer_json, write_json, write_safetensors};
 use gramask_model::chat::Message;
 use gramask_model::checkpoint::{
     Checkpoint, CheckpointError, Family, ModelConfig, RopeScaling, TensorProblem, expected_tensors,
@@ -92,7 +90,7 @@ fn every_family_and_float_type_reads() {
 fn shards_are_found_through_their_index() {
     let folder = llama();
     let all = tensors(&shape(Family::Llama), Dtype::BF16);
-    let (first, second): (checkpoint_common::Tensors, _) =
+    let (first, second): (crate::checkpoint_common::Tensors, _) =
         all.into_iter().partition(|(name, _)| name.contains("layers.0"));
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let shards = [("model-00001-of-00002.safetensors", first), ("model-00002-of-00002.safetensors", second)];

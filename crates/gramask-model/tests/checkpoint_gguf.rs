@@ -1,9 +1,7 @@
 //! GGUF files: what the reader makes of files that another program wrote, and of files that are damaged.
 #![allow(clippy::unwrap_used)]
 
-mod checkpoint_common;
-
-use checkpoint_common::{fixture, fixture_json, real_model};
+use crate::checkpoint_common::{fixture, fixture_json, real_model};
 use gramask_model::checkpoint::{Checkpoint, CheckpointError, Family, GgufFile, RopeScaling, TensorProblem};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -28,7 +26,7 @@ fn open_error(path: &Path) -> CheckpointError {
 }
 
 /// Where some text ends in the file, its first occurrence.
-fn behind(bytes: &[u8], text: &str) -> usize {
+fn end_of(bytes: &[u8], text: &str) -> usize {
     bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap() + text.len()
 }
 
@@ -131,21 +129,21 @@ fn counts_and_lengths_that_cannot_be_are_refused_before_memory_is_asked_for() {
     let copy = damaged("tiny-qwen3.gguf", |bytes| bytes[24..32].copy_from_slice(&(1_u64 << 60).to_le_bytes()));
     let message = open_error(&copy.path).to_string();
     assert!(message.contains("the key of metadata entry 0 at byte 32 needs 1152921504606846976 bytes"), "{message}");
-    // Behind the key: the type of the value, the type of the elements, their number.
+    // After the key: the type of the value, the type of the elements, their number.
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        let at = behind(bytes, "tokenizer.ggml.tokens") + 8;
+        let at = end_of(bytes, "tokenizer.ggml.tokens") + 8;
         bytes[at..at + 8].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
     });
     let message = open_error(&copy.path).to_string();
     assert!(message.contains("number of elements in the value of `tokenizer.ggml.tokens`"), "{message}");
-    // Behind a tensor's name: the number of dimensions, then the first of them.
+    // After a tensor's name: the number of dimensions, then the first of them.
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        let at = behind(bytes, "blk.0.attn_k.weight");
+        let at = end_of(bytes, "blk.0.attn_k.weight");
         bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     });
     assert!(open_error(&copy.path).to_string().contains("number of dimensions of tensor `blk.0.attn_k.weight`"));
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        let at = behind(bytes, "blk.0.attn_k.weight") + 4;
+        let at = end_of(bytes, "blk.0.attn_k.weight") + 4;
         bytes[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
     });
     assert!(open_error(&copy.path).to_string().contains("the shape of tensor `blk.0.attn_k.weight`"));
@@ -171,7 +169,7 @@ fn other_files_and_versions_are_told_apart() {
 #[test]
 fn an_unknown_architecture_is_named_with_the_known_ones() {
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        let at = behind(bytes, "general.architecture") + 4 + 8;
+        let at = end_of(bytes, "general.architecture") + 4 + 8;
         assert_eq!(&bytes[at..at + 5], b"qwen3");
         bytes[at..at + 5].copy_from_slice(b"mamba");
     });
@@ -182,8 +180,8 @@ fn an_unknown_architecture_is_named_with_the_known_ones() {
 #[test]
 fn an_unknown_tensor_type_is_named() {
     let copy = damaged("tiny-llama.gguf", |bytes| {
-        // Behind the name: the number of dimensions (2), two dimensions, the type.
-        let at = behind(bytes, "blk.0.attn_k.weight") + 4 + 16;
+        // After the name: the number of dimensions (2), two dimensions, the type.
+        let at = end_of(bytes, "blk.0.attn_k.weight") + 4 + 16;
         assert_eq!(bytes[at], 13);
         bytes[at] = 10;
     });
@@ -194,10 +192,10 @@ fn an_unknown_tensor_type_is_named() {
 #[test]
 fn missing_extra_and_wrongly_shaped_tensors_are_all_named() {
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        let end = behind(bytes, "blk.0.attn_k.weight");
+        let end = end_of(bytes, "blk.0.attn_k.weight");
         bytes[end - 8] = b'x';
         // Queries are [64, 32]; the file has the inner dimension first.
-        let at = behind(bytes, "blk.0.attn_q.weight") + 4;
+        let at = end_of(bytes, "blk.0.attn_q.weight") + 4;
         assert_eq!((bytes[at], bytes[at + 8]), (32, 64));
         (bytes[at], bytes[at + 8]) = (64, 32);
     });

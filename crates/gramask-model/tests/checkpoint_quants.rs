@@ -1,9 +1,7 @@
 //! Block formats against the numpy implementation of the `gguf` package, bit for bit.
 #![allow(clippy::unwrap_used)]
 
-mod checkpoint_common;
-
-use checkpoint_common::fixture_json;
+use crate::checkpoint_common::fixture_json;
 use gramask_model::checkpoint::{BlockType, dequantise};
 
 fn unhex(text: &str) -> Vec<u8> {

@@ -1,9 +1,7 @@
 //! Tokenizers: ids against an independent implementation, bytes of tokens, special tokens.
 #![allow(clippy::unwrap_used)]
 
-mod checkpoint_common;
-
-use checkpoint_common::{fixture, fixture_json, real_model, tokenizer_json};
+use crate::checkpoint_common::{fixture, fixture_json, real_model, tokenizer_json};
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::tokenizer::{GgufVocabulary, Tokenizer, TokenizerError};
 use proptest::prelude::*;

@@ -1,9 +1,7 @@
 //! Chat templates against Jinja2 itself, and their errors.
 #![allow(clippy::unwrap_used)]
 
-mod checkpoint_common;
-
-use checkpoint_common::{fixture, fixture_json, real_model};
+use crate::checkpoint_common::{fixture, fixture_json, real_model};
 use gramask_model::chat::{ChatError, ChatTemplate, Message};
 use gramask_model::checkpoint::Checkpoint;
 

@@ -72,7 +72,7 @@ impl TensorSource for InBlocks {
     }
 }
 
-/// Logits of a prompt of 40 tokens, and of one token behind it.
+/// Logits of a prompt of 40 tokens, and of one token after it.
 fn logits(model: &Transformer) -> Vec<f32> {
     let mut cache = Cache::new(model.config(), 1, 64, model.device()).unwrap();
     let prompt: Vec<u32> = (0..40).map(|i| i * 37 % 264).collect();

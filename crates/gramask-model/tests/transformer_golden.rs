@@ -81,7 +81,7 @@ fn logits(model: &Transformer, tokens: &[u32]) -> Vec<Vec<f32>> {
 fn logits_equal_those_of_llama_cpp() {
     let golden_file: Golden = serde_json::from_slice(&golden("smollm2-llama-cpp.json")).unwrap();
     let Some(path) = find_model(&golden_file.model) else {
-        println!("skipped: {} is not there; pull it or set GRAMASK_MODEL", golden_file.model);
+        println!("skipped: {} is missing; pull it or set GRAMASK_MODEL", golden_file.model);
         return;
     };
     let checkpoint = Checkpoint::open(&path).unwrap();

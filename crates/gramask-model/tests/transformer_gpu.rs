@@ -136,13 +136,13 @@ fn recordings_of_two_models_share_a_cache() {
     let Some(device) = gpu() else { return };
     let [one, two] = [WeightType::F32, WeightType::Q8_0].map(|w| open("tiny-qwen3", &device, w).with_recorded_steps());
     let flex = [WeightType::F32, WeightType::Q8_0].map(|w| open("tiny-qwen3", &Device::flex(), w));
-    let (mut there, mut here) = (one.cache(2, 32).unwrap(), flex[0].cache(2, 32).unwrap());
+    let (mut tested, mut reference_cache) = (one.cache(2, 32).unwrap(), flex[0].cache(2, 32).unwrap());
     for step in 0..8 {
         let (model, reference) = ([&one, &two][step % 2], &flex[step % 2]);
         let tokens = tokens(1, step);
         let rows = [Row { slot: 1, tokens: &tokens }, Row { slot: 0, tokens: &[5] }];
-        let got = numbers(model.forward(&mut there, &rows[..1 + step % 3 / 2], Select::Last).unwrap());
-        let want = numbers(reference.forward(&mut here, &rows[..1 + step % 3 / 2], Select::Last).unwrap());
+        let got = numbers(model.forward(&mut tested, &rows[..1 + step % 3 / 2], Select::Last).unwrap());
+        let want = numbers(reference.forward(&mut reference_cache, &rows[..1 + step % 3 / 2], Select::Last).unwrap());
         assert_close(&format!("step {step}"), &got, &want, ROUNDING);
     }
 }

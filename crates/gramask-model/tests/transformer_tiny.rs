@@ -226,7 +226,7 @@ fn copied_and_truncated_slots_go_on_as_if_written_anew() {
     }
 }
 
-/// A prefix that was copied is read where it came from, as long as it stands there: the same bits, whatever becomes of that slot.
+/// A prefix that was copied is read from its source, as long as the source holds it: the same bits, whatever becomes of that slot.
 #[test]
 fn a_shared_prefix_is_read_in_either_place() {
     for name in TINY {

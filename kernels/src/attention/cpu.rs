@@ -1,16 +1,15 @@
 //! Attention of new tokens over a cache of keys and values.
 //!
-//! A decoding step has one query per head and sequence, and each key and value is used by the few heads that share it: a
-//! product that is bound by memory. A prompt, or a draft that is verified, has many queries per sequence, and each sees
-//! one position more than the one before it. Both are the same walk: neighbouring tokens of one sequence make a
-//! [block](Block), so that its keys and values are read once for all of them, and each (block, key head) is one piece of
-//! work: scores by the linear layer's [tile](crate::linear::cpu::tile) or [panels](crate::linear::cpu::panel) (queries of the group times keys), a
+//! A decoding step has one query per head and sequence. Few heads share each key and value, so memory limits the speed. A
+//! prompt, or a draft, has many queries per sequence, and each sees one position more than the previous one. One loop does
+//! both. Neighbouring tokens of one sequence form a [block](Block), so that its keys and values are read once for all of
+//! them. Each (block, key head) is one piece of work: scores by the linear layer's [tile](crate::linear::cpu::tile) or [panels](crate::linear::cpu::panel) (queries of the group times keys), a
 //! softmax in place over what each query sees, and the weighted sum of the values with the output rows in registers.
 //!
-//! Sequences often begin with the same tokens (an instruction and examples), and with hundreds of positions in each slot it
-//! is reading the cache from memory that takes the time. So a span may say that its first positions are [those of another
-//! slot](Prefix): they are read from there, one key head after the other for all sequences, and come from the processor's own
-//! cache for all but the first. The sums are the same, in the same order, and so is every bit of the result.
+//! Sequences often begin with the same tokens (an instruction and examples). With hundreds of positions per slot, reading the
+//! cache from memory takes most of the time. So a span may say that its first positions equal [those of another
+//! slot](Prefix). All sequences then read that slot, one key head after the other, and all but the first sequence find it in
+//! the processor's cache. The sums and their order are the same, and so is every bit of the result.
 
 use super::{AttentionOps, CacheShape, Prefix, Span};
 use crate::cpu::simd::{Padded, Simd};
@@ -23,7 +22,7 @@ use burn::tensor::TensorData;
 use burn_flex::{Flex, FlexTensor};
 use std::ops::Range;
 
-/// Neighbouring tokens of one sequence, each of which sees one position more than the one before it.
+/// Neighbouring tokens of one sequence, each of which sees one position more than the previous one.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     /// Number of the first token.
@@ -59,7 +58,7 @@ impl Block {
 
 /// `softmax(q · kᵀ / √dim) · v` for one query per head and token. `q` is `[spans, heads, dim]`, the result has the
 /// same shape; keys and values are as `cache` says. Neighbours in `spans` of one slot, each one position longer than the
-/// one before, are computed together.
+/// previous one, are computed together.
 ///
 /// # Errors
 /// [`KernelError::Length`] where a slice is not as long as its shape says, [`KernelError::Heads`] if the key heads do

@@ -12,8 +12,8 @@
 //!    units than columns, and each takes its share of the keys.
 //!
 //! A short batch has fewer cubes than a GPU can run at once, so the keys are split in chunks as well, each with a maximum
-//! and a sum of its own, and a second launch joins them (Dao et al. 2023, "Flash-Decoding"). How many chunks there are is
-//! found from the cache's capacity and never from a sequence's length: the launches of every step are the same.
+//! and a sum of its own, and a second launch joins them (Dao et al. 2023, "Flash-Decoding"). The number of chunks follows from
+//! the cache's capacity and never from a sequence's length, so that every step has the same launches.
 
 #![allow(
     clippy::too_many_arguments,
@@ -33,16 +33,16 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 use std::ops::Range;
 
-/// Query heads that a cube has at most: more would need more registers than there are.
+/// Query heads that a cube has at most: more queries need more registers than a unit has.
 const QUERIES: usize = 8;
 
 /// Units per cube, and so keys at a time.
 const UNITS: usize = 128;
-/// A GPU of today runs about so many cubes at once; fewer leave it partly idle.
+/// A GPU runs about so many cubes at once; fewer leave a part of it idle.
 const CUBES: usize = 128;
-/// Keys that are worth a cube.
+/// The fewest keys that are worth a cube.
 const LEAST_CHUNK: usize = 256;
-/// Smaller than any score, and no infinity, which some shading languages lack.
+/// Smaller than any score. Some shading languages lack infinity.
 const LEAST: f32 = -1.0e30;
 
 #[backend_extension(Cube)]

@@ -41,10 +41,10 @@ pub trait AttentionOps: Backend {
 /// `softmax(q · kᵀ / √dim) · v` for new tokens, each over the keys and values that its sequence has in the cache up to and
 /// including its own (write them first). Query heads are split evenly among the key heads, in order.
 ///
-/// The batch is tokens: the newest of each sequence in a decoding step; all of a prompt, or of a draft, one behind the
-/// other with lengths that grow by one. On the CPU such neighbours are computed together, as matrix products.
+/// The batch is a list of tokens. A decoding step has the newest token of each sequence. A prompt or a draft has all its tokens
+/// in order, with lengths that grow by one; the CPU computes such neighbours together, as matrix products.
 ///
-/// Pass the whole cache and not a slice of it: on the CPU it is read where it lies, but a view would be copied.
+/// Pass the whole cache and not a slice of it: the CPU reads the cache in place, but would copy a view.
 ///
 /// # Shapes
 /// - `q`: `[batch, heads, dim]`, f32, after the rotary embedding
@@ -78,8 +78,8 @@ pub fn try_decode_attention(
     Ok(attend_spans(q, k, v, spans))
 }
 
-/// As [`try_decode_attention`], with one span for each token of the batch. On the CPU what a span's
-/// [prefix](cpu::Prefix) says is read there; elsewhere, and where the prefixes are empty, each sequence reads its own slot.
+/// As [`try_decode_attention`], with one span for each token of the batch. On the CPU, the first positions of a span are read
+/// from its [prefix](Prefix). On other devices each sequence reads its own slot.
 ///
 /// # Errors
 /// As for [`try_decode_attention`], and [`KernelError::Prefix`].

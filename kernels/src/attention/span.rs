@@ -5,7 +5,7 @@ use crate::error::KernelError;
 /// The sizes of a cache: keys and values are each `[slots, kv_heads, capacity, dim]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheShape {
-    /// Sequences that it has room for.
+    /// The number of sequences.
     pub slots: usize,
     /// Key heads; the query heads are split evenly among them.
     pub kv_heads: usize,
@@ -29,7 +29,7 @@ pub struct Span {
     pub slot: usize,
     /// Positions that it attends to, at least 1.
     pub length: usize,
-    /// Where its first positions may be read as well.
+    /// Another place that holds its first positions.
     pub prefix: Prefix,
 }
 
@@ -54,11 +54,11 @@ impl Span {
 }
 
 /// The first `length` positions of `slot`, which hold the same keys and values as those of another slot that refers to them.
-/// That they do is the promise of who says so.
+/// The caller promises that they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// Where they are read.
+    /// The slot that they are read from.
     pub slot: usize,
-    /// How many there are; 0 for none.
+    /// The number of positions; 0 for none.
     pub length: usize,
 }

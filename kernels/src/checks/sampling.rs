@@ -207,7 +207,7 @@ fn table(devices: &Devices) -> Result<Tally, CheckError> {
 
 fn drafts(devices: &Devices) -> Result<Tally, CheckError> {
     let mut tally = Tally::exact();
-    // Accepted wholly, in part, not at all; an empty draft; one behind which there was no token to choose.
+    // Accepted wholly, in part, not at all; an empty draft; one after which no token could be chosen.
     let drafts: [&[u32]; 5] = [&[5, 6, 7], &[1, 2, 3, 4], &[9], &[], &[8]];
     let chosen: [&[i32]; 5] = [&[5, 6, 7, 100], &[1, 2, 50, 4, 5], &[70, 71], &[33], &[8, -1]];
     let wanted: Vec<(usize, Option<u32>)> =

@@ -24,7 +24,7 @@ pub(crate) struct Plan {
 /// Below this much work a second thread costs more than it saves. In bytes of weights, an activation row's
 /// multiplications counted as a few bytes.
 const WORTH_A_HELPER: usize = 64 * 1024;
-/// Pieces per thread: enough that a thread which was interrupted leaves little behind.
+/// Pieces per thread: enough that an interrupted thread leaves little work to the others.
 const PIECES_PER_THREAD: usize = 4;
 
 /// How many threads are worth using for as much work as reading so many bytes.
@@ -84,7 +84,7 @@ pub(crate) fn for_pieces<F: Fn(usize) + Send + Sync + 'static>(pieces: usize, he
     }
 }
 
-/// Calls `f` with the number and the place of each chunk of `out` (what is left behind the last whole chunk stays as it
+/// Calls `f` with the number and the place of each chunk of `out` (the rest after the last whole chunk stays as it
 /// is), on several threads when there is enough to do: `work` is the number of multiplications in all, about.
 ///
 /// Unlike rayon's own loops it does not put the calling thread to sleep, which for loops of a few microseconds takes

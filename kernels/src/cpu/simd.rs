@@ -65,7 +65,7 @@ impl Line {
     pub const ZERO: Line = Line([0.0; MAX_LANES]);
 }
 
-/// A copy of the activation rows in which each row starts on a cache line and has zeros behind it up to a whole number
+/// A copy of the activation rows in which each row starts on a cache line and is followed by zeros up to a whole number
 /// of vectors. Some tens of kilobytes, written once and read once per weight row.
 pub(crate) struct Padded {
     lines: Vec<Line>,

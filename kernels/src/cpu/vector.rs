@@ -3,7 +3,7 @@
 //! Rust compiles for the oldest processor of an architecture. [`widest`] compiles a loop a second time for AVX2 with
 //! FMA and picks at run time; the loops themselves are plain Rust with no `unsafe`.
 
-/// Defines `fn name(args)` that runs the generic `body::<FMA>(args)` with the widest instructions there are.
+/// Defines `fn name(args)` that runs the generic `body::<FMA>(args)` with the widest instructions of the processor.
 #[macro_export]
 macro_rules! widest {
     ($(#[$doc:meta])* $vis:vis fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
@@ -16,7 +16,7 @@ macro_rules! widest {
                     $body::<true>($($arg),*)
                 }
                 if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                    // SAFETY: both features were just found to be there.
+                    // SAFETY: the processor has both features.
                     return unsafe { wide($($arg),*) };
                 }
             }

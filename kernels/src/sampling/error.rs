@@ -1,16 +1,15 @@
-//! What can be wrong with a choice's operands.
+//! Errors of the operands of sampling.
 
 use std::fmt;
 
-/// Why tokens could not be chosen. That a row has no token to choose is no error of the batch: see
-/// [`NoPick`](super::NoPick).
+/// Why no token of a batch could be chosen. A single row without a usable token is a [`NoPick`](super::NoPick) instead.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SamplingError {
     /// Logits without tokens, or of more than sums have room for.
     Vocabulary {
         /// How many tokens.
         tokens: usize,
-        /// The most that there may be.
+        /// The largest vocabulary.
         most: usize,
     },
     /// More logits than a kernel can number, or more rows.
@@ -46,9 +45,9 @@ pub enum SamplingError {
     },
     /// Drafts and choices do not belong together.
     Drafts {
-        /// Choices there are.
+        /// Choices given.
         choices: usize,
-        /// Choices that the drafts need: one behind each token, and one before the first.
+        /// Choices that the drafts need: one after each token, and one before the first.
         needed: usize,
     },
     /// A setting outside its range.
@@ -96,7 +95,7 @@ impl fmt::Display for SamplingError {
             }
             SamplingError::Drafts { choices, needed } => write!(
                 f,
-                "{choices} choices were given for drafts that need {needed}: one behind each token, and one before the first"
+                "{choices} choices were given for drafts that need {needed}: one after each token, and one before the first"
             ),
             SamplingError::Drawing { name, value, right } => write!(f, "{name} is {value}, but must be {right}"),
             SamplingError::Device { message } => write!(f, "the device failed: {message}"),

@@ -1,18 +1,18 @@
-//! Choosing tokens where the logits are: masks, arg-max and draws.
+//! Sampling on the device: masks, arg-max and draws.
 //!
-//! On a GPU the logits of a step, half a megabyte for each sequence, should not travel to the host for one token to come of
-//! them. So the mask is applied and the token drawn on the device, and what comes back of a row is the token, its scores,
-//! and what the mask took away. What goes there is the number of a row of a [`MaskTable`], and the place of the draw.
+//! The logits of a step are half a megabyte per sequence. They should not travel from a GPU to the host to select one token.
+//! So the device applies the mask and samples the token. The read-back of a row is the token, its scores, and the probability
+//! that the mask removed. The host sends the number of a row of a [`MaskTable`], and the place of the draw.
 //!
 //! # One definition, every device
 //! The token is the same on every device, bit for bit, whatever the batch: logits are compared as whole numbers, weights and
 //! their sums are whole numbers, and the random number is a function of seed, document and position. What is defined:
 //!
-//! - the mask takes away tokens, then the temperature divides, then top-k, top-p and min-p filter in this order, and one
+//! - the mask removes tokens, then the temperature divides, then top-k, top-p and min-p filter in this order, and one
 //!   random number picks from the rest by walking it in order of tokens;
 //! - of equal logits the lower token goes first, in the arg-max and in the filters;
 //! - logits of `-inf` and NaN are never chosen; those of `+inf` share the whole probability equally;
-//! - a row without a token that can be chosen gives a [`NoPick`], never a token.
+//! - a row without a usable token gives a [`NoPick`], never a token.
 //!
 //! A token beyond 32 nats (times the temperature) of the likeliest, which would be 1e-14 times as likely, has no weight.
 //! The scores are floats, and the same on all devices to within rounding (some 1e-6).

@@ -1,4 +1,4 @@
-//! What goes to the device and what comes back, as rows of 32-bit words.
+//! The rows of 32-bit words that go to the device, and the read-back.
 
 use super::draw::Draw;
 use super::error::SamplingError;

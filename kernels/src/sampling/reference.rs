@@ -86,7 +86,7 @@ fn allowed(logits: &Tensor<2>, masks: Masks<'_>) -> Result<Tensor<2, Bool>, Samp
 /// [`mask_argmax`](super::mask_argmax) in plain tensor operations.
 ///
 /// # Errors
-/// As there.
+/// The same.
 pub fn mask_argmax(logits: Tensor<2>, masks: Masks<'_>) -> Result<Chosen, SamplingError> {
     let row = Row::new(logits, masks)?;
     let tokens = row.kept.clone().argmax(1).cast(DType::I32);
@@ -96,7 +96,7 @@ pub fn mask_argmax(logits: Tensor<2>, masks: Masks<'_>) -> Result<Chosen, Sampli
 /// [`mask_softmax_sample`](super::mask_softmax_sample) in plain tensor operations.
 ///
 /// # Errors
-/// As there.
+/// The same.
 pub fn mask_softmax_sample(
     logits: Tensor<2>,
     masks: Masks<'_>,
@@ -123,7 +123,7 @@ pub fn mask_softmax_sample(
         let needed = sorted.clone().slice([0..batch, vocabulary - 1..vocabulary]) * drawing.top_p;
         let below = sorted.lower(needed.expand([batch, vocabulary])).int().cast(DType::I32);
         let first = (below.sum_dim(1) + 1).clamp_max(vocabulary as i32);
-        // What top-k took away is behind all that it left.
+        // The tokens that top-k removed come after all that it kept.
         weights = weights.mask_fill(first_of(&row.kept, first).bool_not(), 0.0);
     }
     let low = weights.clone().lower_scalar(drawing.min_p);

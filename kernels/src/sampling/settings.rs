@@ -3,8 +3,8 @@
 use super::error::SamplingError;
 use super::fixed_point::{self, least_weight, share, units_per_logit};
 
-/// How a token is drawn among those allowed. The filters apply in the order of the fields, each to what the one before has
-/// left.
+/// How a token is drawn among those allowed. The filters apply in the order of the fields, each to the tokens that the previous
+/// filter kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drawing {
     /// Logits are divided by it; above 0.
@@ -44,7 +44,7 @@ impl Drawing {
     }
 }
 
-/// The same in the whole numbers that all devices reckon with.
+/// The same settings as whole numbers, which all devices compute with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct FixedPoint {
     /// See [`units_per_logit`].

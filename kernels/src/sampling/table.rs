@@ -171,7 +171,7 @@ impl MaskTable {
         }
     }
 
-    /// Sends rows to the device; those that lie behind one another go together.
+    /// Sends rows to the device; neighbouring rows go together.
     fn send(&mut self, mut rows: Vec<u32>) {
         rows.sort_unstable();
         self.used.sent += rows.len() as u64;
@@ -247,7 +247,7 @@ mod tests {
         let many = [1u32, 2, 3].map(|word| [word]);
         let error = table.rows(many.iter().map(|mask| Some(&mask[..]))).unwrap_err();
         assert_eq!(error, SamplingError::Full { capacity: 2 });
-        // None of them is taken for one that is there.
+        // None of them is mistaken for a mask of the table.
         for mask in &many {
             let rows = table.rows([Some(&mask[..])]).unwrap();
             assert_eq!(words(&table, rows[0]), [mask[0] as i32]);

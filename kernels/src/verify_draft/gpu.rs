@@ -12,7 +12,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-/// The longest agreeing head of each draft, and the choice behind it. A unit is one draft.
+/// The longest agreeing head of each draft, and the choice after it. A unit is one draft.
 #[cube(launch_unchecked)]
 fn verify_kernel(tokens: &[u32], drafts: &[u32], out: &mut [u32], batch: u32, width: u32) {
     let draft = ABSOLUTE_POS as u32;

@@ -27,8 +27,8 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Fetches for each draft how many of its tokens were chosen, too, and the token that was chosen behind these; `None`
-    /// where there was none to choose.
+    /// Fetches for each draft how many of its tokens were also chosen, and the token that was chosen after these; `None` if no token
+    /// could be chosen.
     ///
     /// # Errors
     /// [`SamplingError::Device`] where the device fails.
@@ -44,7 +44,7 @@ impl Verified {
         self.column(0)
     }
 
-    /// The token behind the accepted ones, still on the device: `[batch]`, -1 where there was none to choose.
+    /// The token after the accepted ones, still on the device: `[batch]`, -1 if no token could be chosen.
     pub fn next(&self) -> Tensor<1, Int> {
         self.column(1)
     }
@@ -58,8 +58,8 @@ impl Verified {
 
 /// Accepts of each draft the longest head that agrees with what was chosen.
 ///
-/// `tokens` has the tokens chosen for all drafts, one draft's behind the other's ([`Picks::tokens`](crate::sampling::Picks::tokens)):
-/// for each draft one more than it has tokens. Choice `i` of a draft was made from the logits behind its first `i` tokens,
+/// `tokens` has the tokens chosen for all drafts, draft after draft ([`Picks::tokens`](crate::sampling::Picks::tokens)):
+/// for each draft one more than it has tokens. Choice `i` of a draft was made from the logits after its first `i` tokens,
 /// so that it says something only if those were right, and is compared with token `i` of the draft.
 ///
 /// # Shapes
@@ -82,7 +82,7 @@ pub fn verify_draft(tokens: Tensor<1, Int>, drafts: &[&[u32]]) -> Result<Verifie
     Ok(Verified { words: Tensor::from_dispatch(words) })
 }
 
-/// The drafts as `[batch, 2 + most]`: the number of the first choice, the length, and the tokens, with -2 behind the last.
+/// The drafts as `[batch, 2 + most]`: the number of the first choice, the length, and the tokens, with -2 after the last.
 fn packed(choices: usize, drafts: &[&[u32]]) -> Result<TensorData, SamplingError> {
     let needed = drafts.iter().map(|draft| draft.len() + 1).sum();
     if choices != needed {

@@ -5,10 +5,10 @@ use crate::sampling::SamplingError;
 use burn::tensor::{DType, Int, Tensor};
 
 /// [`verify_draft`](super::verify_draft) in plain tensor operations: how many tokens of each draft are accepted, and the
-/// token behind, both `[batch]`.
+/// token after them, both `[batch]`.
 ///
 /// # Errors
-/// As there.
+/// The same.
 pub fn verify_draft_reference(
     tokens: Tensor<1, Int>,
     drafts: &[&[u32]],

@@ -28,8 +28,8 @@ pub enum WeightType {
     /// 16-bit floats (5 exponent, 10 mantissa bits): a checkpoint in `bf16` has 7 mantissa bits, so its values are
     /// exact in this type too as long as their magnitude lies between 2⁻¹⁴ and 65504.
     F16,
-    /// 16-bit floats (8 exponent, 7 mantissa bits): what most checkpoints are trained in. On GPUs that compute in it; the CPU
-    /// back end would widen the whole weight at every product, so it is refused there.
+    /// 16-bit floats (8 exponent, 7 mantissa bits): the type that most checkpoints are trained in. For GPUs that compute in it. The
+    /// CPU back end refuses it, because it would widen the whole weight at every product.
     Bf16,
     /// Blocks of 32 signed bytes and a 16-bit scale, 34 bytes in all: half the traffic of `F16`, and a rounding error of
     /// at most 1/254 of the block's largest magnitude.

@@ -21,7 +21,7 @@ pub enum CheckpointError {
     NotACheckpoint {
         /// The path as given.
         path: PathBuf,
-        /// What is there instead.
+        /// What was found instead.
         found: String,
     },
     /// A folder lacks a file that it must have.
@@ -101,7 +101,7 @@ pub enum CheckpointError {
         offset: u64,
         /// How many bytes it needs.
         needed: u64,
-        /// How many of them are not there.
+        /// How many of them are missing.
         missing: u64,
     },
     /// The file ends before or inside a tensor's data.

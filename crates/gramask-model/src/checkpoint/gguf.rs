@@ -6,7 +6,7 @@
 //!
 //! A count or length in a corrupt header can be anything, so nothing is believed: every read is checked against the
 //! file's size, counts are checked against the bytes that so many items would need at least, and memory is only asked
-//! for in proportion to bytes that are there.
+//! for in proportion to the bytes that the file has.
 
 mod cursor;
 mod model;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// Bytes hashed at the start of each file; covers most headers.
 const HEAD: usize = 1 << 16;
-/// Number of samples hashed behind the start, evenly spread.
+/// Number of samples hashed after the start, evenly spread.
 const SAMPLES: usize = 256;
 /// Bytes of each sample.
 const SAMPLE: usize = 1 << 10;
@@ -37,7 +37,7 @@ pub(super) fn identity<'a>(files: impl IntoIterator<Item = (&'a Path, &'a [u8])>
             hash.write(rest);
         } else {
             for sample in 0..SAMPLES {
-                // From the first byte behind the head to the file's last byte.
+                // From the first byte after the head to the file's last byte.
                 let start = (rest.len() - SAMPLE) as u128 * sample as u128 / (SAMPLES - 1) as u128;
                 hash.write(&rest[start as usize..][..SAMPLE]);
             }

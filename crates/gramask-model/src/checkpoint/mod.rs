@@ -2,7 +2,7 @@
 //!
 //! A [`Checkpoint`] has a configuration, a source of tensors, a tokenizer and, mostly, a chat template. Whatever file
 //! they come from, tensors have Hugging Face's names and shapes, and [`Checkpoint::open`] has already checked that
-//! exactly the tensors of [`expected_tensors`] are there, each with all of its bytes. Files are memory-mapped: opening
+//! exactly the tensors of [`expected_tensors`] are present, each with all of its bytes. Files are memory-mapped: opening
 //! reads headers only, and a tensor is converted when it is asked for. The files must not be changed meanwhile.
 //!
 //! | in this folder | |

@@ -79,7 +79,7 @@ pub fn from_gguf(name: &str) -> String {
 /// One tensor that doesn't fit the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TensorProblem {
-    /// The configuration asks for a tensor that isn't there.
+    /// The configuration asks for a tensor that is missing.
     Missing {
         /// Its name.
         tensor: String,

@@ -63,7 +63,7 @@ impl Checkpoint {
         settings
     }
 
-    /// All tensors in one file, written beside its place and moved there; returns how many bytes they take.
+    /// All tensors in one file, written to a temporary file and then moved to its place; returns how many bytes they take.
     fn write_tensors(&self, half: bool, target: &Path) -> Result<usize, CheckpointError> {
         let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, shape) in expected_tensors(&self.config) {

@@ -1,9 +1,8 @@
 //! A device that fails, as an error.
 //!
-//! Burn computes on a GPU behind a thread of its own. What goes wrong there comes back in three ways: as an error of the
-//! next read, as a panic of the call that was made, or as a panic of the device's thread, after which every call panics.
-//! [`guard`] stands at the boundary and makes one kind of error of them all. It tells apart what a user can do something
-//! about: too little memory, and a device that is gone.
+//! Burn talks to a GPU from a thread of its own. A failure comes back in three ways: as an error of the next read, as a panic of
+//! the call, or as a panic of the device's thread, after which every call panics. [`guard`] turns all of them into one kind of
+//! error. It distinguishes the two causes that a user can act on: too little memory, and a lost device.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,7 +105,7 @@ impl DeviceFault {
     }
 }
 
-/// A driver's message without the backtrace behind it, in one line.
+/// A driver's message without its backtrace, in one line.
 fn first_part(message: &str) -> String {
     let message = message.split("Backtrace").next().unwrap_or(message);
     let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());

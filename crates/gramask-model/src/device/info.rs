@@ -1,4 +1,4 @@
-//! What devices there are, and what is known of each without computing on it.
+//! The list of devices, and what is known of each without computing on it.
 
 use serde::{Serialize, Serializer};
 
@@ -72,7 +72,7 @@ pub enum Absence {
         /// What was looked for.
         what: String,
     },
-    /// Driver or loader are there, and have nothing to drive.
+    /// The driver is installed and finds no adapter.
     #[error("no adapter: {what}")]
     NoAdapter {
         /// Who was asked.

@@ -60,7 +60,7 @@ fn back_end(name: DeviceName) -> &'static BackEnd {
     }
 }
 
-/// Every device that [`DeviceName::open`] can open in this build on this machine; `flex` is first and always there.
+/// Every device that [`DeviceName::open`] can open in this build on this machine; `flex` is always first.
 pub fn available() -> Vec<DeviceName> {
     let of = |back_end: &BackEnd| {
         let count = (back_end.adapters)().map_or(0, |adapters| adapters.len());

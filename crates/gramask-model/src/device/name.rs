@@ -25,7 +25,7 @@ use super::{available, back_end};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceName {
-    /// The CPU, with Burn's pure Rust back end. Always there.
+    /// The CPU, with Burn's pure Rust back end. Every build has it.
     Flex,
     /// The n-th adapter that wgpu finds: Vulkan, Metal, DirectX or WebGPU.
     Wgpu(usize),
@@ -62,7 +62,7 @@ pub enum DeviceError {
         /// What could be opened here.
         available: Vec<DeviceName>,
     },
-    /// The device is there and does not come up.
+    /// The device exists and does not open.
     #[error("device `{name}` does not open: {reason}")]
     Broken {
         /// What was asked for.

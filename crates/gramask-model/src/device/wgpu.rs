@@ -78,7 +78,7 @@ mod back_end {
             backends: api.into(),
             ..wgpu::InstanceDescriptor::new_without_display_handle()
         });
-        // On this side of a browser the answer is there at once.
+        // Outside of a browser the answer is ready at once.
         let mut answer = pin!(instance.enumerate_adapters(api.into()));
         let Poll::Ready(found) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
             return Vec::new();

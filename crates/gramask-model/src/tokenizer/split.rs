@@ -76,7 +76,7 @@ pub(super) fn by_name(name: &str, add_prefix_space: bool) -> Result<Splitting, T
     }
 }
 
-/// Cuts before and behind each match.
+/// Cuts before and after each match.
 fn isolated(pattern: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
     Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Isolated, false)
         .map(PreTokenizerWrapper::from)

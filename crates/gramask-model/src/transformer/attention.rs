@@ -28,7 +28,7 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// Appends the tokens' keys and values to the cache and attends to all that is then there.
+    /// Appends the tokens' keys and values to the cache and attends to all positions that it then has.
     ///
     /// # Shapes
     /// `x` `[tokens, width]` -> `[tokens, width]`
@@ -106,7 +106,7 @@ impl Attention {
         }
     }
 
-    /// Writes each row's new keys or values, `new` `[tokens, kv_heads, head_width]`, behind what its slot holds.
+    /// Writes each row's new keys or values, `new` `[tokens, kv_heads, head_width]`, after what its slot holds.
     fn write(&self, mut cache: Tensor<4>, new: Tensor<3>, plan: &Plan) -> Tensor<4> {
         for span in &plan.step.spans {
             let rows = new.clone().narrow(0, span.first, span.tokens).swap_dims(0, 1).unsqueeze_dim(0);

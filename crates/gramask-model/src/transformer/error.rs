@@ -105,7 +105,7 @@ pub enum LoadError {
     /// The checkpoint could not give a tensor.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A tensor is not there.
+    /// A tensor is missing.
     #[error("tensor `{name}` is missing: the configuration asks for one of shape {expected:?}")]
     MissingTensor {
         /// Its name.
@@ -138,7 +138,7 @@ pub enum LoadError {
         dtype: Dtype,
         /// The device, as Burn names it.
         device: String,
-        /// What would work there.
+        /// What the device can do instead.
         available: Vec<&'static str>,
     },
     /// The shape makes no model.

@@ -1,6 +1,6 @@
-//! The same layers for GPUs, in as few launches as they can be.
+//! The same layers for GPUs, in few launches.
 //!
-//! A decoding step of a small model takes a GPU less time to compute than a host to ask for. What is asked for, per layer:
+//! A GPU computes a decoding step of a small model in less time than the host needs to launch it. The launches of a layer:
 //!
 //! | | launches |
 //! |---|---|
@@ -18,9 +18,10 @@
 //! of Llama takes 57 launches on WGPU, and two more for each sequence of the batch, each of which is written into the cache
 //! by itself. (Counted in a log of launches: `one_step_of_each_way` in `tests/transformer_gpu.rs`.)
 //!
-//! Prompts attend by matrix products over blocks of queries, as in tensor operations: there the product is the work.
+//! Prompts attend by matrix products over blocks of queries, as in tensor operations, because the products are most of their
+//! work.
 //!
-//! The kernels are in [`gramask_kernels`]. On devices without them the same code runs in their references.
+//! The kernels are in [`gramask_kernels`]. On devices without them the same code runs their references.
 
 use std::ops::Range;
 

@@ -136,7 +136,7 @@ impl Loader<'_> {
         Ok(Linear::new(weight, bias))
     }
 
-    /// The tensors one behind the other.
+    /// The tensors, one after the other.
     fn all(&mut self, names: &[String]) -> Result<Vec<f32>, LoadError> {
         let mut data = Vec::new();
         for name in names {
@@ -165,7 +165,7 @@ impl Loader<'_> {
         Weight::new(data, outputs, inputs, kind, self.device).map_err(failed)
     }
 
-    /// The blocks of the tensors one behind the other, if all are stored in blocks of this type.
+    /// The blocks of the tensors, one after the other, if all are stored in blocks of this type.
     fn blocks(&mut self, names: &[String], kind: WeightType) -> Option<Vec<u8>> {
         let stored = match kind {
             WeightType::Q8_0 => BlockType::Q8_0,

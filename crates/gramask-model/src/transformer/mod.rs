@@ -4,7 +4,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `step.rs` | what one forward pass is asked: rows of new tokens, each behind what its slot of the cache holds |
+//! | `step.rs` | the rows of one forward pass: new tokens, each appended to its slot of the cache |
 //! | `norm.rs` | RMSNorm |
 //! | `attention.rs` | grouped-query attention over the cache |
 //! | `feed_forward.rs` | SwiGLU |
@@ -16,13 +16,14 @@
 //! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
 //! head's queries and keys; a model without `lm_head` uses the embedding as its head.
 //!
-//! **Ragged by construction.** Tokens of all rows lie one after the other in a matrix `[tokens, width]`; there is no
-//! padding. Everything but attention works token by token and sees only that matrix, so that every product is a plain
-//! 2-D matrix product. Attention knows which tokens belong to which row.
+//! **Ragged rows.** The tokens of all rows are the rows of one matrix `[tokens, width]`, without padding. Everything but
+//! attention works token by token on that matrix, so every product is a 2-D matrix product. Attention knows which tokens
+//! belong to which row.
 //!
-//! **Three ways to compute the same.** In Burn's tensor operations, which run on every device; natively for the CPU back
-//! end `flex`, where a step of one token would otherwise spend more time on calls than on arithmetic; and in kernels for
-//! GPUs, which would otherwise wait for launches. The first is the definition, and tests hold the others to it.
+//! **Three ways to compute the same.** Burn's tensor operations run on every device and are the definition. The CPU back end
+//! `flex` uses the CPU kernels of [`gramask_kernels`], because a step of one token would otherwise spend more time on calls than
+//! on arithmetic. GPUs use its GPU kernels, because they would otherwise wait for launches. Tests compare the kernels with the
+//! definition.
 
 mod attention;
 mod block;

@@ -1,4 +1,4 @@
-//! What one forward pass is asked to do, checked, and everything about it that all layers share.
+//! The rows of one forward pass, checked, and the data that all layers of the pass share.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::ModelError;
 use crate::cache::Cache;
 use crate::checkpoint::ModelConfig;
 
-/// New tokens of one sequence, to be put behind what its slot of the cache holds.
+/// New tokens of one sequence, which are appended to its slot of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     /// The sequence's slot in the cache.

@@ -1,5 +1,5 @@
 //! What the tests of checkpoints and tokenizers share: fixtures, a small Hugging Face folder, the real model's place.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test file uses a part")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use gramask_model::checkpoint::{ModelConfig, expected_tensors};
 use safetensors::Dtype;
@@ -35,7 +35,7 @@ pub fn real_model() -> Option<PathBuf> {
     found
 }
 
-/// GPT-2's 256 characters, sorted, behind three special tokens; two merges; `size` is 3 + 256 + 2.
+/// GPT-2's 256 characters, sorted, after three special tokens; two merges; `size` is 3 + 256 + 2.
 pub fn tokenizer_json() -> Value {
     let mut characters: Vec<char> = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
     characters.sort_unstable();

@@ -119,8 +119,8 @@ impl Source {
                 }
                 for column in column..k {
                     for r in 0..4 {
-                        let there = first + r < m;
-                        let value = if there { *start.add((first + r) * k + column) } else { 0.0 };
+                        let exists = first + r < m;
+                        let value = if exists { *start.add((first + r) * k + column) } else { 0.0 };
                         *to.add(column * lanes + lane + r) = value;
                     }
                 }
@@ -191,19 +191,19 @@ impl<W: WeightLayout> Panels<W> {
         let mut sums: Vec<Line> = Vec::with_capacity((height * sums_stride).div_ceil(MAX_LANES));
         let (panel, sums) = (panel.as_mut_ptr().cast::<f32>(), sums.as_mut_ptr().cast::<f32>());
         for first in rows.clone().step_by(height) {
-            let there = height.min(rows.end - first);
+            let present = height.min(rows.end - first);
             let mut from = 0;
             let next = self.w.address(first + height);
             let ahead = height * self.w.stride / self.k.max(1);
-            // SAFETY: rows of the weight are read below `first + there`, which is at most `rows.end`, columns below
+            // SAFETY: rows of the weight are read below `first + present`, which is at most `rows.end`, columns below
             // `k`; a row of the panel has room for a slice and one vector more, a row of the sums for all vectors.
             unsafe {
                 loop {
                     let to = self.k.min(from + slice);
-                    for r in 0..there {
+                    for r in 0..present {
                         self.w.widen::<S>(first + r, from..to, panel.add(r * STRIDE));
                     }
-                    for r in there..height {
+                    for r in present..height {
                         panel.add(r * STRIDE).write_bytes(0, to - from);
                     }
                     let mut vector = 0;
@@ -229,7 +229,7 @@ impl<W: WeightLayout> Panels<W> {
                         break;
                     }
                 }
-                self.write(sums, sums_stride, first..first + there);
+                self.write(sums, sums_stride, first..first + present);
             }
         }
     }
@@ -277,7 +277,7 @@ struct Tile {
     /// `[R, sums_stride]`
     sums: *mut f32,
     sums_stride: usize,
-    /// Whether the sums of the columns before are there.
+    /// Whether the sums of the previous columns exist.
     add: bool,
     /// A part of the next panel's weights that should be under way by the end of this tile.
     next: *const u8,

@@ -15,7 +15,7 @@ use std::ops::Range;
 /// Weights in a block.
 pub(crate) const BLOCK_WEIGHTS: usize = 32;
 
-/// What it takes to make a vector of floats of stored weights.
+/// How much work it is to make a vector of floats from stored weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Widening {
     /// Nothing, or an instruction that comes with the load: floats.
@@ -32,9 +32,9 @@ pub(crate) enum Widening {
 /// The methods that are unsafe may be called only where the processor has the instructions of `S`, with addresses that
 /// are good for a whole unit.
 pub(crate) trait WeightLayout: Copy + Send + Sync + 'static {
-    /// What it takes to widen them; more than the load where a unit is a block, and not a vector of floats.
+    /// The work to widen them: more than the load if a unit is a block instead of a vector of floats.
     const WIDENING: Widening;
-    /// What the parts of a unit have in common.
+    /// What the parts of a unit share: the scale of a block.
     type Head<S: Simd>: Copy;
 
     /// Weights of a unit.
@@ -208,7 +208,7 @@ impl WeightLayout for Q4_1 {
     }
 }
 
-/// A weight `[n, k]`, row after row. A plain address: whoever reads it sees to it that the weights are there.
+/// A weight `[n, k]`, row after row. A plain address: whoever reads it guarantees that the weights exist.
 pub(crate) struct Rows<W> {
     start: *const u8,
     /// Bytes of a row.
@@ -240,7 +240,7 @@ impl<W: WeightLayout> Rows<W> {
         self.start.wrapping_add(row * self.stride)
     }
 
-    /// Writes the weights of a row's `columns`, widened, and up to `LANES - 1` more of any value behind them. Columns
+    /// Writes the weights of a row's `columns`, widened, and after them up to `LANES - 1` numbers of any value. Columns
     /// start with a unit.
     ///
     /// # Safety

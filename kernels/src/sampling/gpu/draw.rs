@@ -1,4 +1,4 @@
-//! The draw, and what comes back of a row.
+//! The draw, and the read-back of a row.
 
 use super::super::readback::NO_TOKEN;
 use super::arithmetic::{
@@ -244,7 +244,7 @@ pub(super) fn finish<F: Float>(
             (seed_low, seed_high),
         );
         let target = target_of(bits, total);
-        // The part in which the target is reached, and what of it remains there.
+        // The part in which the target is reached, and what of it remains in that part.
         let mut reached = (0u32.runtime(), 0u32.runtime());
         let mut before = (0u32.runtime(), 0u32.runtime());
         let mut chosen = 0u32;
@@ -270,7 +270,7 @@ pub(super) fn finish<F: Float>(
         let target = minus(target, before);
         let keep = left_before;
 
-        // Each unit sums its own run of the part's tokens, and walks it if the target lies there.
+        // Each unit sums its own run of the part's tokens, and walks it if the target lies in it.
         let mask = steps[from];
         let base = row * vocabulary;
         let run = comptime!(PART / units);
