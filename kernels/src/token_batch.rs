@@ -1,4 +1,4 @@
-//! Which tokens a pass has, and where each goes, on the host and on the device.
+//! The tokens of a forward pass and their places in the cache, on the host and on the device.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
@@ -15,7 +15,7 @@ pub struct TokenBatch {
 }
 
 impl TokenBatch {
-    /// Uploads the places of so many tokens. The lists are equally long.
+    /// Uploads the tokens. The lists are equally long.
     pub fn new(ids: &[usize], slots: &[usize], positions: &[usize], device: &Device) -> Self {
         let numbers = Self::numbers(ids, slots, positions);
         // In one dimension, so that no device spaces the rows out.

@@ -1,17 +1,19 @@
 //! The key/value cache: allocated once, written in place.
 //!
-//! A cache has a fixed number of **slots**; a slot holds the keys and values of one sequence, and each slot has a length
-//! of its own. All that decoding does to a sequence is a change of these lengths, or a copy between slots:
-//! [`truncate`](Cache::truncate) takes tokens back (speculation refused, a beam pruned), [`copy`](Cache::copy) shares a
-//! prompt's prefix, [`copy_range`](Cache::copy_range) what two sequences have in common beyond such a prefix (a beam
-//! forks), [`clear`](Cache::clear) makes the slot free for the next document. [`save`](Cache::save) and
-//! [`restore`](Cache::restore) keep a prompt beyond the life of the cache that it was computed in.
+//! A cache has a fixed number of **slots**. A slot holds the keys and values of one sequence and has its own length. Decoding
+//! changes these lengths and copies between slots:
 //!
-//! Burn writes in place only while nobody else holds a handle on the tensor (a slice is such a handle on the CPU). So
-//! the tensors are *taken out* for the time of a write and put back, and views are never kept.
+//! - [`truncate`](Cache::truncate) removes the last tokens (a rejected draft, a pruned beam);
+//! - [`copy`](Cache::copy) shares the prefix of a prompt;
+//! - [`copy_range`](Cache::copy_range) shares what two sequences have in common after such a prefix (a forked beam);
+//! - [`clear`](Cache::clear) frees the slot for the next document;
+//! - [`save`](Cache::save) and [`restore`](Cache::restore) keep a prompt after its cache is gone.
+//!
+//! Burn writes in place only if no other handle on the tensor exists (on the CPU, a slice is such a handle). So a write takes
+//! the tensors out of the cache and puts them back, and no view is kept.
 
 mod segment;
-mod shared;
+mod shared_prefix;
 
 use std::ops::Range;
 
@@ -24,7 +26,7 @@ use crate::checkpoint::ModelConfig;
 use crate::transformer::{Dtype, Recorded};
 
 pub use segment::Segment;
-use shared::Origins;
+use shared_prefix::SharedPrefixes;
 
 /// Why a cache could not do what it was told. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +121,7 @@ impl LayerCache {
 pub struct Cache {
     layers: Vec<LayerCache>,
     lengths: Vec<usize>,
-    origins: Origins,
+    shared_prefixes: SharedPrefixes,
     capacity: usize,
     shape: [usize; 4],
     dtype: Dtype,
@@ -166,7 +168,7 @@ impl Cache {
         Ok(Self {
             layers,
             lengths: vec![0; slots],
-            origins: Origins::new(slots),
+            shared_prefixes: SharedPrefixes::new(slots),
             capacity,
             shape,
             dtype,
@@ -224,7 +226,7 @@ impl Cache {
             return Err(CacheError::TooShort { slot, held, wanted: len });
         }
         self.lengths[slot] = len;
-        self.origins.change(slot, len);
+        self.shared_prefixes.change(slot, len);
         Ok(())
     }
 
@@ -283,13 +285,13 @@ impl Cache {
             }
         }
         self.lengths[to] = end;
-        self.origins.copy(from, to, start..end);
+        self.shared_prefixes.copy(from, to, start..end);
         Ok(())
     }
 
     /// Where the first positions of a slot can be read as well as in the slot itself.
     pub(crate) fn origin(&self, slot: usize) -> Prefix {
-        self.origins.of(slot)
+        self.shared_prefixes.of(slot)
     }
 
     /// The table of these frequencies' angles for every position of a slot, made when it is first asked for.

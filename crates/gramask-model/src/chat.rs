@@ -1,4 +1,4 @@
-//! Chat templates: how a model wants the turns of a conversation written down as one prompt.
+//! Chat templates: how the turns of a conversation become one prompt for a model.
 //!
 //! The template comes with the checkpoint, in the Jinja dialect of the Python package `transformers`: blocks are
 //! trimmed, and the functions `raise_exception` and `strftime_now` and the filter `tojson` exist.

@@ -3,13 +3,12 @@
 //!
 //! # How the kernel divides the work
 //! A cube has one token and up to [`QUERIES`] of the query heads that share a head of keys and values, and reads those
-//! keys and values once, where they lie, however many sequences the cache holds and however long each is. It takes as
-//! many keys at a time as it has units:
+//! keys and values once, in the cache. It takes as many keys at a time as it has units:
 //!
 //! 1. each unit multiplies one key by all the queries, which are in shared memory;
 //! 2. the cube finds the largest score of each query, and each unit turns its own into a weight;
-//! 3. each unit has one column of the values and sums it over the keys, weighted; columns repeat where there are more
-//!    units than columns, and each takes its share of the keys.
+//! 3. each unit sums one column of the weighted values over the keys. If the cube has more units than columns, several units
+//!    share a column, and each takes a part of the keys.
 //!
 //! A short batch has fewer cubes than a GPU can run at once, so the keys are split in chunks as well, each with a maximum
 //! and a sum of its own, and a second launch joins them (Dao et al. 2023, "Flash-Decoding"). The number of chunks follows from

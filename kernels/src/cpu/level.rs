@@ -1,4 +1,4 @@
-//! Which vector instructions this processor has.
+//! The vector instructions of this processor.
 
 use std::fmt;
 

@@ -1,10 +1,10 @@
 //! Short parallel loops on rayon's threads.
 //!
-//! A decoding step makes some two hundred products of 10 to 100 microseconds each, so what a parallel loop costs
-//! besides its work decides whether a second core helps. `rayon::join` and `rayon::scope`, called from a thread
-//! outside of the pool, hand the work over and sleep: 6 to 9 microseconds, and the wait for a thread that the system
-//! has not woken yet. Here the calling thread works too: pieces are taken from a counter, helpers are asked for but
-//! not waited for, and one that comes late finds nothing left to do (0.7 to 0.9 microseconds).
+//! A decoding step makes some two hundred products of 10 to 100 microseconds each. So the overhead of a parallel loop decides
+//! whether a second core helps. `rayon::join` and `rayon::scope`, called from a thread outside of the pool, hand the work over
+//! and sleep. That costs 6 to 9 microseconds, and the wait for a thread that the system has not woken yet. Here the calling
+//! thread works too. Threads take pieces from a counter. The caller asks for helpers but does not wait for them, and a late
+//! helper finds no work left. That costs 0.7 to 0.9 microseconds.
 
 use crate::linear::cpu::tile::BLOCK;
 use std::ops::Range;

@@ -7,7 +7,7 @@ use gramask_kernels::sampling::{
 };
 use proptest::prelude::*;
 
-/// The devices to test: the CPU, and all that wgpu finds where it is compiled in. Names what is skipped, once.
+/// The devices to test: the CPU, and all adapters that wgpu finds, in builds with wgpu. Says what is skipped.
 #[allow(clippy::print_stderr, reason = "says what is skipped")]
 pub fn devices() -> Vec<(String, Device)> {
     #[allow(unused_mut)]

@@ -1,4 +1,4 @@
-//! Keys and values of a sequence, taken out of a cache to be put back later, into any slot of any cache of the same model.
+//! A copy of a sequence's keys and values, which can be put into any slot of any cache of the same model.
 
 use std::ops::Range;
 
@@ -101,7 +101,7 @@ impl Cache {
             layer.update(|all_keys, all_values| (put(all_keys, keys), put(all_values, values)));
         }
         self.lengths[slot] = end;
-        self.origins.change(slot, start);
+        self.shared_prefixes.change(slot, start);
         Ok(())
     }
 }

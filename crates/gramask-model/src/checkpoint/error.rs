@@ -1,4 +1,4 @@
-//! What can be wrong with a checkpoint, in words that name the file, the place and what would be right.
+//! Errors of checkpoints. Each names the file, the place, and what would be right.
 
 use crate::chat::ChatError;
 use crate::tokenizer::TokenizerError;

@@ -1,4 +1,4 @@
-//! Hugging Face folders: `config.json`, `tokenizer.json` and what stands beside them, and safetensors files.
+//! Hugging Face folders: `config.json`, `tokenizer.json`, the other JSON files, and safetensors files.
 
 use super::safetensors::SafetensorsFile;
 use super::source::Element;

@@ -4,9 +4,8 @@
 //! version, number of tensors, number of metadata entries; the entries; per tensor its name, dimensions (innermost
 //! first), type and offset; padding to the alignment; the data that the offsets count from.
 //!
-//! A count or length in a corrupt header can be anything, so nothing is believed: every read is checked against the
-//! file's size, counts are checked against the bytes that so many items would need at least, and memory is only asked
-//! for in proportion to the bytes that the file has.
+//! A count or length in a corrupt header can be any number. So every read is checked against the file's size, and every count
+//! against the bytes that so many items need at least. Memory is allocated only in proportion to the size of the file.
 
 mod cursor;
 mod model;

@@ -1,9 +1,9 @@
-//! Checkpoints: everything that a model consists of, read from a Hugging Face folder or from one GGUF file.
+//! Checkpoints: all parts of a model, read from a Hugging Face folder or from one GGUF file.
 //!
-//! A [`Checkpoint`] has a configuration, a source of tensors, a tokenizer and, mostly, a chat template. Whatever file
-//! they come from, tensors have Hugging Face's names and shapes, and [`Checkpoint::open`] has already checked that
-//! exactly the tensors of [`expected_tensors`] are present, each with all of its bytes. Files are memory-mapped: opening
-//! reads headers only, and a tensor is converted when it is asked for. The files must not be changed meanwhile.
+//! A [`Checkpoint`] has a configuration, a source of tensors, a tokenizer and, usually, a chat template. Tensors have Hugging
+//! Face's names and shapes in both kinds of files. [`Checkpoint::open`] checks that exactly the tensors of
+//! [`expected_tensors`] are present, each with all of its bytes. Files are memory-mapped: opening reads only the headers, and
+//! a tensor is converted when it is read. The files must not change during that time.
 //!
 //! | in this folder | |
 //! |---|---|

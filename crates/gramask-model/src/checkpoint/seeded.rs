@@ -1,8 +1,8 @@
-//! Weights made of a seed: a model of any shape, without a file.
+//! Weights that follow from a seed: a model of any shape, without a file.
 //!
-//! What such a model says is noise, and it is the same noise on every machine. It takes the time and the memory of a
-//! trained one, which is all that a benchmark asks of it; and its logits are as far apart as a trained model's, so that
-//! two devices that compute it rightly choose the same tokens.
+//! The outputs of such a model are noise, but the same noise on every machine. It needs the time and the memory of a trained
+//! model, which is enough for a benchmark. Its logits are as far apart as a trained model's, so two correct devices select
+//! the same tokens.
 
 use half::f16;
 use rayon::prelude::*;

@@ -1,5 +1,5 @@
-//! NVIDIA's GPUs, through CUDA. The driver's library is loaded when it is first asked for, so that a build with this back
-//! end starts on machines without one.
+//! NVIDIA's GPUs, through CUDA. The driver's library is loaded at run time, on first use, so that a build with this
+//! back end also starts on machines without a driver.
 
 use super::BackEnd;
 use super::name::DeviceName;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::{Device, ExecutionError};
 
-use super::fit::Demand;
+use super::memory_demand::Demand;
 use super::opened::{memory_of, name_of};
 
 /// What went wrong on a device.

@@ -1,4 +1,4 @@
-//! The CPU, with Burn's pure Rust back end and this workspace's native kernels.
+//! The CPU, with Burn's pure Rust back end and this workspace's CPU kernels.
 
 use burn::tensor::Device;
 use gramask_kernels::cpu::Level;

@@ -1,25 +1,25 @@
-//! Devices by name: `flex`, `wgpu`, `wgpu:1`, `cuda:0`; what they are, what they can do, and how they fail.
+//! Devices by name: `flex`, `wgpu`, `wgpu:1`, `cuda:0`; their properties and their failures.
 //!
-//! Which back ends exist is decided twice: at compile time by the Cargo features `wgpu` and `cuda`, and at run time
-//! by the hardware. A name that fails either test is an error that lists the names that would have worked. Burn's own
-//! default device is never used: it names CUDA as soon as that feature is compiled in, whether or not there is a GPU.
+//! The available back ends follow from the Cargo features `wgpu` and `cuda` at compile time, and from the hardware at run time. A
+//! name that fails either test gives an error that lists the available names. Burn's own default device is never used: it is
+//! CUDA whenever that feature is compiled in, even without a GPU.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `name.rs` | a device's name, how it is opened, and why it is not |
-//! | `options.rs`, `dtype.rs` | what can be asked of a device: a memory pool, a float type |
-//! | `flex.rs`, `wgpu.rs`, `cuda.rs` | a back end each |
+//! | `options.rs`, `dtype.rs` | the options of a device: memory pool, float type, recorded steps |
+//! | `flex.rs`, `wgpu.rs`, `cuda.rs` | one back end each |
 //! | `info.rs` | all devices of this machine with their properties, and the absent back ends with the reason |
 //! | `opened.rs` | the devices that are open: their names and memory |
-//! | `fit.rs` | what decoding takes of a device's memory, and how much would fit |
+//! | `memory_demand.rs` | the memory that decoding needs, and what would fit |
 //! | `fault.rs` | a device that runs out of memory, is lost or computes nothing, as an error |
 
 mod cuda;
 mod dtype;
 mod fault;
-mod fit;
 mod flex;
 mod info;
+mod memory_demand;
 mod name;
 mod opened;
 mod options;
@@ -29,8 +29,8 @@ use burn::tensor::Device;
 
 pub use dtype::{Dtype, UnknownDtype};
 pub use fault::{DeviceFault, guard};
-pub use fit::{Demand, Fits};
 pub use info::{Absence, AbsentBackEnd, Adapter, AdapterKind, DeviceInfo, Listing, list};
+pub use memory_demand::{Demand, Fits};
 pub use name::{DeviceError, DeviceName};
 pub use opened::{memory_of, name_of};
 pub use options::{MemoryPool, OpenOptions, UnknownMemoryPool};

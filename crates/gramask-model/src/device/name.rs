@@ -1,4 +1,4 @@
-//! The names of devices, and what is said of one that cannot be opened.
+//! The names of devices, and the errors of a device that cannot be opened.
 
 use std::fmt;
 use std::str::FromStr;

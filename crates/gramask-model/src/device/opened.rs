@@ -1,6 +1,6 @@
-//! The devices that this process has opened: what they are called, and what memory they have.
+//! The names and the memory of the devices that this process has opened.
 //!
-//! A fault is told with the device's name and memory, at a time when the driver may answer no more.
+//! The message of a fault has the device's name and memory. At that time the driver may no longer answer.
 
 use std::sync::Mutex;
 

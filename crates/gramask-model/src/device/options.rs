@@ -1,4 +1,4 @@
-//! What can be asked of a device when it is opened.
+//! The options that a device is opened with.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What can be wrong with a tokenizer.
+//! Errors of tokenizers.
 
 /// Why a tokenizer can't be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Grouped-query attention over the cache (Ainslie et al. 2023, "GQA", section 2.2).
 //!
-//! Query heads come in groups of `heads / kv_heads` that share one head of keys and values. Keys and values are never
-//! repeated to match: a group's queries are laid out as more rows of one matrix product.
+//! Query heads come in groups of `heads / kv_heads` that share one head of keys and values. Keys and values are
+//! not repeated for them: the queries of a group are more rows of one matrix product.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{FloatDType, Tensor, s};
@@ -10,7 +10,7 @@ use gramask_kernels::rotary::{self, rotate_reference};
 
 use super::linear::Linear;
 use super::norm::RmsNorm;
-use super::step::{Group, Plan, Portable, Slots, Way};
+use super::step::{Group, LayerPath, Plan, Portable, Slots};
 use crate::cache::LayerCache;
 
 /// One layer's attention.
@@ -39,21 +39,21 @@ impl Attention {
         let mut key = qkv.clone().narrow(1, wide, narrow);
         let value = qkv.narrow(1, wide + narrow, narrow);
         if let Some((q_norm, k_norm)) = &self.norms {
-            query = self.each_head(query, q_norm, &plan.way);
-            key = self.each_head(key, k_norm, &plan.way);
+            query = self.each_head(query, q_norm, &plan.path);
+            key = self.each_head(key, k_norm, &plan.path);
         }
-        let mixed = match &plan.way {
-            Way::Native => self.native(query, key, value, cache, plan),
-            Way::Portable(portable) => self.portable(query, key, value, cache, plan, portable),
+        let mixed = match &plan.path {
+            LayerPath::Native => self.native(query, key, value, cache, plan),
+            LayerPath::Portable(portable) => self.portable(query, key, value, cache, plan, portable),
         };
         self.output.forward(mixed)
     }
 
     /// `x` `[tokens, n * head_width]` -> the same, each head normalised
-    fn each_head(&self, x: Tensor<2>, norm: &RmsNorm, way: &Way) -> Tensor<2> {
+    fn each_head(&self, x: Tensor<2>, norm: &RmsNorm, path: &LayerPath) -> Tensor<2> {
         let [tokens, width] = x.dims();
         let heads = x.reshape([tokens * width / self.head_width, self.head_width]);
-        norm.forward(heads, way).reshape([tokens, width])
+        norm.forward(heads, path).reshape([tokens, width])
     }
 
     fn native(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {

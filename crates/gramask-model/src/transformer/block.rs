@@ -21,7 +21,7 @@ impl Block {
     /// # Shapes
     /// `x` `[tokens, width]` -> `[tokens, width]`
     pub fn forward(&self, x: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
-        let x = x.clone() + self.attention.forward(self.attention_norm.forward(x, &plan.way), cache, plan);
-        x.clone() + self.feed_forward.forward(self.feed_forward_norm.forward(x, &plan.way), &plan.way)
+        let x = x.clone() + self.attention.forward(self.attention_norm.forward(x, &plan.path), cache, plan);
+        x.clone() + self.feed_forward.forward(self.feed_forward_norm.forward(x, &plan.path), &plan.path)
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between a checkpoint and its logits.
+//! Errors of loading a model and of its forward passes.
 
 use gramask_kernels::KernelError;
 

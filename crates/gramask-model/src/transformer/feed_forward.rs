@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use gramask_kernels::swiglu::{swiglu, swiglu_reference};
 
 use super::linear::Linear;
-use super::step::Way;
+use super::step::LayerPath;
 
 /// `down(silu(gate(x)) * up(x))`
 #[derive(Debug)]
@@ -18,11 +18,11 @@ pub(crate) struct FeedForward {
 impl FeedForward {
     /// # Shapes
     /// `x` `[tokens, width]` -> `[tokens, width]`
-    pub fn forward(&self, x: Tensor<2>, way: &Way) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>, path: &LayerPath) -> Tensor<2> {
         let gate_up = self.gate_up.forward(x); // [tokens, 2 * hidden]
-        let product = match way {
-            Way::Native => swiglu(gate_up),
-            Way::Portable(_) => swiglu_reference(gate_up),
+        let product = match path {
+            LayerPath::Native => swiglu(gate_up),
+            LayerPath::Portable(_) => swiglu_reference(gate_up),
         };
         self.down.forward(product)
     }

@@ -7,16 +7,16 @@
 //! | sum of the stream, norm | 1 |
 //! | queries, keys and values | 1 |
 //! | bias, norms of heads, rotation, write into the cache | 1 |
-//! | attention | 1, or 2 where few sequences have long slots |
+//! | attention | 1, or 2 if few sequences have long slots |
 //! | output | 1 |
 //! | sum of the stream, norm | 1 |
 //! | gate and up | 1 |
 //! | SwiGLU | 1 |
 //! | down | 1 |
 //!
-//! and besides the layers four: the tokens' ids, their embeddings, the last norm and the head. In tensor operations a layer
-//! of Llama takes 57 launches on WGPU, and two more for each sequence of the batch, each of which is written into the cache
-//! by itself. (Counted in a log of launches: `one_step_of_each_way` in `tests/transformer_gpu.rs`.)
+//! Four more launches are outside of the layers: the tokens' ids, their embeddings, the last norm and the head. In tensor
+//! operations a layer of Llama takes 57 launches on WGPU, and two more per sequence of the batch for the write into the cache.
+//! (Counted in a log of launches: `one_step_of_each_way` in `tests/transformer_gpu.rs`.)
 //!
 //! Prompts attend by matrix products over blocks of queries, as in tensor operations, because the products are most of their
 //! work.

@@ -1,4 +1,4 @@
-//! Matrix products, with a bias where a family has one.
+//! Matrix products, with the bias that some families have.
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use gramask_kernels::{Weight, linear};

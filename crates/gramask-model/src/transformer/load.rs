@@ -84,7 +84,7 @@ impl Transformer {
             weights,
             dtype,
             device: device.clone(),
-            way: Self::best_way(device),
+            path: Self::best_path(device),
             recording: false,
             number: next_number(),
         })

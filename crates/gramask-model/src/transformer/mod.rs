@@ -9,9 +9,9 @@
 //! | `attention.rs` | grouped-query attention over the cache |
 //! | `feed_forward.rs` | SwiGLU |
 //! | `block.rs`, `model.rs` | one layer, and all of them between embedding and head |
-//! | `choice.rs`, `load.rs` | a checkpoint's tensors become a model |
-//! | `dtype.rs` | what activations and the cache are kept in |
-//! | `fused.rs`, `recorded.rs` | the same layers for GPUs, in few launches, and a step that is recorded once |
+//! | `weight_choice.rs`, `precision.rs` | the types of weights, activations and cache |
+//! | `load.rs` | from a checkpoint's tensors to a model |
+//! | `fused.rs`, `recorded.rs` | the same layers for GPUs, in few launches; a decoding step that is recorded and replayed |
 //!
 //! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
 //! head's queries and keys; a model without `lm_head` uses the embedding as its head.
@@ -27,8 +27,6 @@
 
 mod attention;
 mod block;
-mod choice;
-mod dtype;
 mod error;
 mod feed_forward;
 mod fused;
@@ -36,20 +34,22 @@ mod linear;
 mod load;
 mod model;
 mod norm;
+mod precision;
 mod recorded;
 mod step;
+mod weight_choice;
 
 pub use crate::device::{Dtype, UnknownDtype};
-pub use choice::{UnknownWeights, WeightChoice};
-pub use dtype::Precision;
 pub use error::{LoadError, ModelError};
 pub use fused::Kernels;
 /// How weight matrices are kept on the device.
 pub use gramask_kernels::WeightType;
 pub use load::Progress;
 pub use model::Transformer;
+pub use precision::Precision;
 pub(crate) use recorded::Recorded;
 pub use step::{Row, Select};
+pub use weight_choice::{UnknownWeights, WeightChoice};
 
 // For training, whose forward pass is made of the same operations.
 pub(crate) use gramask_kernels::cpu::vector::{dot, exp, fma};

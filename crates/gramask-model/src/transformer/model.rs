@@ -11,7 +11,7 @@ use super::block::Block;
 use super::fused::Kernels;
 use super::linear::Linear;
 use super::norm::RmsNorm;
-use super::step::{Plan, Portable, Row, Select, Step, Way};
+use super::step::{LayerPath, Plan, Portable, Row, Select, Step};
 use super::{Dtype, ModelError, Precision, WeightChoice};
 use crate::cache::{Cache, CacheError};
 use crate::checkpoint::ModelConfig;
@@ -33,7 +33,7 @@ pub struct Transformer {
     pub(crate) weights: WeightChoice,
     pub(crate) dtype: Dtype,
     pub(crate) device: Device,
-    pub(crate) way: BestWay,
+    pub(crate) path: ComputePath,
     /// Decoding steps are recorded and replayed.
     pub(crate) recording: bool,
     /// No other model of this process has it.
@@ -42,7 +42,7 @@ pub struct Transformer {
 
 /// How a model computes on its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BestWay {
+pub(crate) enum ComputePath {
     /// Natively, on the CPU.
     Native,
     /// In kernels, on a GPU.
@@ -116,14 +116,14 @@ impl Transformer {
     ///
     /// The results are the same up to rounding, and slower; tests compare them.
     pub fn without_native_code(mut self) -> Self {
-        (self.way, self.dtype) = (BestWay::Portable, Dtype::F32);
+        (self.path, self.dtype) = (ComputePath::Portable, Dtype::F32);
         self
     }
 
     /// Computes as on a GPU, with these operations as kernels and the others in tensor operations: to measure what each is
     /// worth. [`Kernels::ALL`] is what GPUs do anyway. On devices without the kernels all are tensor operations.
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
-        self.way = BestWay::Fused(kernels);
+        self.path = ComputePath::Fused(kernels);
         self
     }
 
@@ -160,7 +160,7 @@ impl Transformer {
         }
         let step = Step::new(&self.config, cache, rows, &self.frequencies)?;
         let wanted = select.of(&step.spans)?;
-        if let BestWay::Fused(kernels) = self.way {
+        if let ComputePath::Fused(kernels) = self.path {
             let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as usize).collect();
             let replayed = match self.recording && wanted.is_none() {
                 true => self.replayed(cache, &step, &ids, kernels),
@@ -189,17 +189,17 @@ impl Transformer {
         if let Some(wanted) = wanted {
             x = x.select(0, self.upload(wanted)); // [wanted, width]
         }
-        Ok(self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(x, &plan.way)))
+        Ok(self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(x, &plan.path)))
     }
 
     fn plan(&self, step: Step, capacity: usize) -> Plan {
-        let way = match self.way {
-            BestWay::Native => Way::Native,
-            BestWay::Portable | BestWay::Fused(_) => {
-                Way::Portable(Box::new(Portable::new(&step, capacity, &self.device)))
+        let path = match self.path {
+            ComputePath::Native => LayerPath::Native,
+            ComputePath::Portable | ComputePath::Fused(_) => {
+                LayerPath::Portable(Box::new(Portable::new(&step, capacity, &self.device)))
             }
         };
-        Plan { step: Arc::new(step), way }
+        Plan { step: Arc::new(step), path }
     }
 
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {
@@ -209,17 +209,17 @@ impl Transformer {
 
     /// Everything but the kernels reads and writes a cache of `f32`.
     fn needs_f32(&self) -> bool {
-        !matches!(self.way, BestWay::Fused(_))
+        !matches!(self.path, ComputePath::Fused(_))
     }
 
     /// Natively on the CPU, in kernels on GPUs, and otherwise (training) in tensor operations.
-    pub(crate) fn best_way(device: &Device) -> BestWay {
+    pub(crate) fn best_path(device: &Device) -> ComputePath {
         if Self::has_native_code(device) {
-            BestWay::Native
+            ComputePath::Native
         } else if has_gpu_kernels(device) {
-            BestWay::Fused(Kernels::ALL)
+            ComputePath::Fused(Kernels::ALL)
         } else {
-            BestWay::Portable
+            ComputePath::Portable
         }
     }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use gramask_kernels::norm::{rms_norm, rms_norm_reference};
 
-use super::step::Way;
+use super::step::LayerPath;
 
 /// Divides each row by its root mean square and multiplies by a weight per column.
 #[derive(Debug)]
@@ -16,10 +16,10 @@ pub(crate) struct RmsNorm {
 impl RmsNorm {
     /// # Shapes
     /// `x` `[rows, width]` -> `[rows, width]`
-    pub fn forward(&self, x: Tensor<2>, way: &Way) -> Tensor<2> {
-        match way {
-            Way::Native => rms_norm(x, &self.weight, self.epsilon),
-            Way::Portable(_) => rms_norm_reference(x, &self.weight, self.epsilon),
+    pub fn forward(&self, x: Tensor<2>, path: &LayerPath) -> Tensor<2> {
+        match path {
+            LayerPath::Native => rms_norm(x, &self.weight, self.epsilon),
+            LayerPath::Portable(_) => rms_norm_reference(x, &self.weight, self.epsilon),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A decoding step recorded once and replayed: a few hundred launches become one call.
 //!
-//! CUDA replays a recording in hardware ("graphs"); WGPU encodes the recorded launches again without going through the
-//! tensor library. Both replay the very launches that were recorded, on the very buffers. What may differ between steps
-//! must therefore lie in buffers that stay: the tokens' ids, slots and positions, which are refreshed in place, the
-//! weights and the cache. A recording belongs to one model, one cache and one number of rows, and lives in the cache.
+//! On CUDA the driver replays a recording (a "graph"). On WGPU the recorded launches are encoded again, without the tensor
+//! library. Both replay the same launches on the same buffers. So everything that differs between steps must be in buffers
+//! that stay: the tokens' ids, slots and positions, which are refreshed in place, the weights and the cache. A recording
+//! belongs to one model, one cache and one number of rows, and is stored in the cache.
 //!
-//! Only the step of decoding is recorded: every row has one new token.
+//! Only decoding steps are recorded, in which every row has one new token.
 
 use std::thread::{self, ThreadId};
 

@@ -109,11 +109,11 @@ pub(crate) enum Slots {
 /// The pass as the layers read it.
 pub(crate) struct Plan {
     pub step: Arc<Step>,
-    pub way: Way,
+    pub path: LayerPath,
 }
 
 /// How operations are carried out.
-pub(crate) enum Way {
+pub(crate) enum LayerPath {
     /// Natively on the CPU.
     Native,
     /// In tensor operations.

@@ -1,21 +1,20 @@
 //! The linear layer on the CPU: products of activation rows with many weight rows.
 //!
-//! A decoding step multiplies 1 to 16 activation rows by every weight of the model, so each weight is read from
-//! memory once and used for few multiplications: the step is bound by memory, and the kernel's one duty is to keep
-//! the memory busy. From the obvious loop to this one:
+//! A decoding step multiplies 1 to 16 activation rows by every weight of the model. Each weight is read from memory once and used
+//! for few multiplications, so memory limits the speed, and the kernel has to keep the memory busy. From the obvious loop to
+//! this one:
 //!
 //! 1. weights stay as the checkpoint has them, `[out, in]`, so that a dot product reads both operands in order;
 //! 2. a [tile](tile) of `M` activation rows times `R` weight rows lives in registers: every weight that was loaded is
 //!    used `M` times, every activation `R` times;
 //! 3. half-precision weights, and the [blocks](weight_layout) of quantised files, are widened in registers, which divides the
-//!    memory traffic by two to seven; activations are never rounded; where there is one activation row, a block's numbers
-//!    are multiplied as they are, and its scale by their sum;
+//!    memory traffic by two to seven; activations are never rounded; for a single activation row, a block's numbers are
+//!    multiplied without their scale, and the sum is then multiplied by the scale;
 //! 4. lanes are summed four accumulators at a time, since a dot product of 576 values is only 36 vectors long;
-//! 5. [threads](crate::cpu::parallel) take pieces of the weight rows, and nobody waits for a thread that is late.
+//! 5. [threads](crate::cpu::parallel) take pieces of the weight rows, and no thread waits for a late one.
 //!
-//! A prompt, or a draft that is verified, has dozens to hundreds of rows, and is bound by arithmetic: then weights are
-//! widened once into a [panel](panel) in the cache, and the lanes of a vector are activation rows, so that nothing but
-//! multiplications is left in the inner loop.
+//! A prompt or a draft has dozens to hundreds of rows, and arithmetic limits the speed. Then weights are widened once into a
+//! [panel](panel) in the cache, and the lanes of a vector are activation rows, so that the inner loop only multiplies and adds.
 
 pub(crate) mod panel;
 pub(crate) mod tile;

@@ -1,8 +1,8 @@
 //! Many activation rows: a product that is bound by arithmetic.
 //!
-//! With a dozen rows and more, as a prompt or a draft that is verified has them, every weight is used so often that
-//! memory no longer matters, and the [tile](super::tile) of dot products pays for what it does besides multiplying:
-//! widening each weight once per eight rows, and summing lanes. Here the lanes of a vector are activation rows:
+//! Prompts and drafts have a dozen rows and more. Every weight is then used so often that memory no longer limits the speed.
+//! The [tile](super::tile) of dot products would spend its time on other work than multiplying: it widens each weight once per
+//! eight rows, and sums lanes. Here the lanes of a vector are activation rows:
 //!
 //! 1. the activations are [turned](Turned) once per product, so that a column of up to `LANES` rows is one vector;
 //! 2. a *panel* of weight rows is [widened](Rows::widen) once, a slice of columns at a time, into a buffer that stays

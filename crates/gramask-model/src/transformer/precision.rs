@@ -1,12 +1,12 @@
-//! What a model is loaded in: its weights, and its activations and cache.
+//! The types that a model is loaded in: of its weights, and of its activations and cache.
 
 use std::fmt;
 
 use super::WeightChoice;
 use crate::device::Dtype;
 
-/// What a model is loaded in: how its weights are kept, and what it computes in. Made of a weight type alone, it computes
-/// in `f32`.
+/// The types of a model: how its weights are stored, and the float type that it computes in. A weight type alone computes in
+/// `f32`.
 ///
 /// ```
 /// use gramask_model::transformer::{Dtype, Precision, WeightType};
@@ -16,9 +16,9 @@ use crate::device::Dtype;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Precision {
-    /// How weight matrices are kept.
+    /// How weight matrices are stored.
     pub weights: WeightChoice,
-    /// What activations and the cache are kept in.
+    /// The float type of activations and cache.
     pub dtype: Dtype,
 }
 

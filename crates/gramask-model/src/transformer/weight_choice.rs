@@ -1,4 +1,4 @@
-//! How a checkpoint's weight matrices are kept.
+//! How a checkpoint's weight matrices are stored on the device.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use gramask_kernels::{KernelError, WeightType};
 
 use crate::checkpoint::{BlockType, TensorSource};
 
-/// How weight matrices are kept on the device: all in one type, or as the checkpoint's file has them.
+/// How weight matrices are stored on the device: all in one type, or as in the checkpoint's file.
 ///
 /// ```
 /// use gramask_model::transformer::{WeightChoice, WeightType};

@@ -1,7 +1,7 @@
-//! Which slots begin with the same keys and values, because these were copied: a prompt's instruction and examples, most often.
+//! The slots that begin with the same keys and values because these were copied: mostly a prompt's instruction and examples.
 //!
-//! Attention may then read them where they were copied from, once for all ([`gramask_kernels::attention::Prefix`]). Nothing depends
-//! on it: a slot has its own copy as well. So what is noted here must be true, and need not be all that is.
+//! Attention can then read the source of the copy once for all sequences ([`gramask_kernels::attention::Prefix`]). Each slot also has
+//! its own copy, so no result depends on this. What is noted here must be true, but need not be complete.
 
 use std::ops::Range;
 
@@ -9,12 +9,12 @@ use gramask_kernels::attention::Prefix;
 
 /// For each slot, another slot that holds the same first positions. That other one refers to no third.
 #[derive(Clone, Debug)]
-pub(super) struct Origins(Vec<Prefix>);
+pub(super) struct SharedPrefixes(Vec<Prefix>);
 
-impl Origins {
+impl SharedPrefixes {
     /// Slots that have nothing in common.
     pub fn new(slots: usize) -> Self {
-        Origins((0..slots).map(|slot| Prefix { slot, length: 0 }).collect())
+        SharedPrefixes((0..slots).map(|slot| Prefix { slot, length: 0 }).collect())
     }
 
     /// Where the first positions of a slot, which exists, can be read as well.
@@ -84,14 +84,14 @@ mod tests {
         #[test]
         fn what_is_noted_is_true(deeds in deeds()) {
             let mut slots: Vec<Vec<u32>> = vec![Vec::new(); 4];
-            let mut origins = Origins::new(4);
+            let mut shared_prefixes = SharedPrefixes::new(4);
             let mut fresh = 0..;
             for deed in deeds {
                 match deed {
                     Deed::Append(slot, count) => slots[slot].extend(fresh.by_ref().take(count)),
                     Deed::Truncate(slot, length) if length <= slots[slot].len() => {
                         slots[slot].truncate(length);
-                        origins.change(slot, length);
+                        shared_prefixes.change(slot, length);
                     }
                     // As a beam does: what stands before the range is the same in both.
                     Deed::Copy([from, to], start, end)
@@ -99,12 +99,12 @@ mod tests {
                             && slots[to].len() >= start && slots[to][..start] == slots[from][..start] =>
                     {
                         slots[to] = slots[from][..end].to_vec();
-                        origins.copy(from, to, start..end);
+                        shared_prefixes.copy(from, to, start..end);
                     }
                     _ => {}
                 }
                 for (slot, held) in slots.iter().enumerate() {
-                    let Prefix { slot: other, length } = origins.of(slot);
+                    let Prefix { slot: other, length } = shared_prefixes.of(slot);
                     prop_assert!(length <= held.len() && length <= slots[other].len());
                     prop_assert_eq!(&held[..length], &slots[other][..length]);
                 }
@@ -114,22 +114,23 @@ mod tests {
 
     #[test]
     fn copies_of_a_copy_refer_to_the_first() {
-        let mut origins = Origins::new(4);
-        origins.copy(3, 0, 0..9);
-        origins.copy(0, 1, 0..12);
-        origins.copy(0, 2, 0..5);
-        let of = |origins: &Origins, slot| (origins.of(slot).slot, origins.of(slot).length);
-        assert_eq!(of(&origins, 0), (3, 9));
-        assert_eq!(of(&origins, 1), (3, 9));
-        assert_eq!(of(&origins, 2), (3, 5));
+        let mut shared_prefixes = SharedPrefixes::new(4);
+        shared_prefixes.copy(3, 0, 0..9);
+        shared_prefixes.copy(0, 1, 0..12);
+        shared_prefixes.copy(0, 2, 0..5);
+        let of =
+            |shared_prefixes: &SharedPrefixes, slot| (shared_prefixes.of(slot).slot, shared_prefixes.of(slot).length);
+        assert_eq!(of(&shared_prefixes, 0), (3, 9));
+        assert_eq!(of(&shared_prefixes, 1), (3, 9));
+        assert_eq!(of(&shared_prefixes, 2), (3, 5));
         // The first changes, and with it all that is said of the others.
-        origins.change(3, 4);
-        assert_eq!(of(&origins, 1), (3, 4));
-        origins.change(1, 2);
-        assert_eq!((of(&origins, 1), of(&origins, 2)), ((3, 2), (3, 4)));
+        shared_prefixes.change(3, 4);
+        assert_eq!(of(&shared_prefixes, 1), (3, 4));
+        shared_prefixes.change(1, 2);
+        assert_eq!((of(&shared_prefixes, 1), of(&shared_prefixes, 2)), ((3, 2), (3, 4)));
         // A copy of what refers to it makes a slot refer to that, and never to itself.
-        origins.copy(0, 3, 0..4);
-        assert_eq!(of(&origins, 3), (0, 4));
-        assert_eq!([0, 1, 2].map(|slot| origins.of(slot).length), [0; 3]);
+        shared_prefixes.copy(0, 3, 0..4);
+        assert_eq!(of(&shared_prefixes, 3), (0, 4));
+        assert_eq!([0, 1, 2].map(|slot| shared_prefixes.of(slot).length), [0; 3]);
     }
 }

@@ -1,4 +1,4 @@
-//! What decoding takes of a device's memory, and how much of it would fit.
+//! The memory that decoding needs on a device, and what would fit.
 
 use crate::checkpoint::ModelConfig;
 
