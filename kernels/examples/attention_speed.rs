@@ -8,7 +8,7 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use gramask_kernels::KernelError;
 use gramask_kernels::attention::{Prefix, Span};
-use gramask_kernels::attention::{decode_attention_reference, decode_attention_spans};
+use gramask_kernels::attention::{decode_attention, decode_attention_reference};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -23,15 +23,13 @@ fn main() -> Result<(), KernelError> {
         let cache = |_| Tensor::<4>::random([batch, 3, 1024, 64], Distribution::Uniform(-1.0, 1.0), &device);
         let q = Tensor::<3>::random([batch, 9, 64], Distribution::Uniform(-1.0, 1.0), &device);
         let caches: Vec<_> = (0..LAYERS).map(|layer| (cache(layer), cache(layer))).collect();
-        let slots: Vec<usize> = (0..batch).collect();
         for length in [64, 256, 1000] {
-            let lengths = vec![length; batch];
-            let own: Vec<Span> = slots.iter().map(|slot| Span::new(*slot, length)).collect();
+            let own: Vec<Span> = (0..batch).map(|slot| Span::new(slot, length)).collect();
             let prefix = Prefix { slot: 0, length: length * 3 / 4 };
             let shared: Vec<Span> = own.iter().map(|span| Span { prefix, ..*span }).collect();
-            let plain = fastest(&caches, |k, v| decode_attention_reference(q.clone(), k, v, &lengths, &slots))?;
-            let ours = fastest(&caches, |k, v| decode_attention_spans(q.clone(), k, v, &own))?;
-            let together = fastest(&caches, |k, v| decode_attention_spans(q.clone(), k, v, &shared))?;
+            let plain = fastest(&caches, |k, v| decode_attention_reference(q.clone(), k, v, &own))?;
+            let ours = fastest(&caches, |k, v| decode_attention(q.clone(), k, v, &own))?;
+            let together = fastest(&caches, |k, v| decode_attention(q.clone(), k, v, &shared))?;
             let bytes = (batch * 3 * length * 64 * 4 * 2) as f64;
             println!(
                 "{batch:9} {length:7} {plain:12.1} {ours:7.1} {:8.1}x {:6.1} {together:7.1} {:8.2}x",

@@ -68,14 +68,12 @@ pub enum KernelError {
         /// Shape of the values.
         values: [usize; 4],
     },
-    /// There is not one length and one slot for each sequence.
-    Sequences {
-        /// Sequences of the batch.
+    /// The batch has another number of tokens than of spans.
+    Spans {
+        /// Tokens of the batch.
         batch: usize,
-        /// Lengths given.
-        lengths: usize,
-        /// Slots given.
-        slots: usize,
+        /// Spans given.
+        spans: usize,
     },
     /// A sequence attends to nothing, or to what the cache does not have.
     Positions {
@@ -146,10 +144,9 @@ impl fmt::Display for KernelError {
                 "queries {q:?} [batch, heads, dim] do not fit keys {keys:?} and values {values:?} [slots, kv_heads, \
                  capacity, dim]: keys and values have one shape, dim is the same everywhere and kv_heads divides heads"
             ),
-            KernelError::Sequences { batch, lengths, slots } => write!(
-                f,
-                "a batch of {batch} sequences was given {lengths} lengths and {slots} slots; each sequence has one of each"
-            ),
+            KernelError::Spans { batch, spans } => {
+                write!(f, "a batch of {batch} tokens was given {spans} spans; each token has one")
+            }
             KernelError::Positions { sequence, slot, length, slots, capacity } => write!(
                 f,
                 "sequence {sequence} attends to {length} positions of slot {slot}; the cache has slots 0..{slots} of \

@@ -5,9 +5,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use gramask_kernels::KernelError;
 use gramask_kernels::attention::cpu::decode_attention_at;
 use gramask_kernels::attention::{CacheShape, Prefix, Span};
-use gramask_kernels::attention::{
-    decode_attention, decode_attention_reference, decode_attention_spans, try_decode_attention,
-};
+use gramask_kernels::attention::{decode_attention, decode_attention_reference};
 use gramask_kernels::cpu::Level;
 use proptest::prelude::*;
 
@@ -36,16 +34,15 @@ proptest! {
         let q = random([spans.len(), heads, dim], size);
         let k = random([slots, kv_heads, 70, dim], 1.0);
         let v = random([slots, kv_heads, 70, dim], 1.0);
-        let (slot_list, lengths): (Vec<usize>, Vec<usize>) = spans.iter().copied().unzip();
-        let expected = values(&decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slot_list).unwrap());
+        let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span::new(slot, length)).collect();
+        let expected = values(&decode_attention_reference(q.clone(), k.clone(), v.clone(), &spans).unwrap());
         let close = |y: &[f32]| y.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-5);
 
-        let y = decode_attention(q.clone(), k.clone(), v.clone(), &lengths, &slot_list);
+        let y = decode_attention(q.clone(), k.clone(), v.clone(), &spans).unwrap();
         prop_assert_eq!(y.dims(), [spans.len(), heads, dim]);
         prop_assert!(close(&values(&y)));
 
         let cache = CacheShape { slots, kv_heads, capacity: 70, dim };
-        let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span::new(slot, length)).collect();
         let (q, k, v) = (values(&q), values(&k), values(&v));
         for level in LEVELS.iter().copied() {
             let y = decode_attention_at(level, &q, heads, (&k, &v, cache), &spans).unwrap();
@@ -72,8 +69,7 @@ proptest! {
         let heads = kv_heads * group;
         let q = random([spans.len(), heads, dim], 1.0);
         let (k, v) = (random([4, kv_heads, 120, dim], 1.0), random([4, kv_heads, 120, dim], 1.0));
-        let (slots, lengths): (Vec<usize>, Vec<usize>) = spans.iter().map(|span| (span.slot, span.length)).unzip();
-        let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slots).unwrap();
+        let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &spans).unwrap();
         let expected = values(&expected);
         let cache = CacheShape { slots: 4, kv_heads, capacity: 120, dim };
         let (q, k, v) = (values(&q), values(&k), values(&v));
@@ -145,7 +141,7 @@ fn a_prefix_beyond_the_sequence_or_the_slots_is_an_error() {
     let run = |prefix| {
         let (q, k, v) = (random([1, 2, 8], 1.0), random([2, 2, 4, 8], 1.0), random([2, 2, 4, 8], 1.0));
         let span = Span { prefix, ..Span::new(1, 3) };
-        decode_attention_spans(q, k, v, &[span]).map(drop)
+        decode_attention(q, k, v, &[span]).map(drop)
     };
     assert_eq!(run(Prefix { slot: 0, length: 3 }), Ok(()));
     for (slot, shared) in [(0, 4), (2, 1)] {
@@ -157,7 +153,7 @@ fn a_prefix_beyond_the_sequence_or_the_slots_is_an_error() {
 #[test]
 fn one_position_is_its_value() {
     let (k, v) = (random([2, 1, 3, 5], 1.0), random([2, 1, 3, 5], 1.0));
-    let y = decode_attention(random([1, 2, 5], 9.0), k, v.clone(), &[1], &[1]);
+    let y = decode_attention(random([1, 2, 5], 9.0), k, v.clone(), &[Span::new(1, 1)]).unwrap();
     let first = values(&v.slice([1..2, 0..1, 0..1, 0..5]));
     assert_eq!(values(&y), [first.clone(), first].concat());
 }
@@ -168,9 +164,12 @@ fn what_lies_beyond_the_length_is_not_read() {
     let k = Tensor::<4>::from_floats([[[[1.0], [1.0], [f32::NAN]]]], &device);
     let v = Tensor::<4>::from_floats([[[[2.0], [4.0], [f32::NAN]]]], &device);
     let q = Tensor::<3>::from_floats([[[3.0]]], &device);
-    let y = decode_attention(q.clone(), k.clone(), v.clone(), &[2], &[0]);
+    let y = decode_attention(q.clone(), k.clone(), v.clone(), &[Span::new(0, 2)]).unwrap();
     assert_eq!(values(&y), [3.0]);
-    assert!(values(&decode_attention(q, k, v, &[3], &[0]))[0].is_nan(), "and what is read is not hidden");
+    assert!(
+        values(&decode_attention(q, k, v, &[Span::new(0, 3)]).unwrap())[0].is_nan(),
+        "and what is read is not hidden"
+    );
 }
 
 #[test]
@@ -178,17 +177,17 @@ fn large_scores_do_not_overflow() {
     let device = Device::flex();
     let k = Tensor::<4>::from_floats([[[[100.0], [-100.0], [100.0]]]], &device);
     let v = Tensor::<4>::from_floats([[[[1.0], [50.0], [3.0]]]], &device);
-    let y = decode_attention(Tensor::<3>::from_floats([[[100.0]]], &device), k, v, &[3], &[0]);
+    let y = decode_attention(Tensor::<3>::from_floats([[[100.0]]], &device), k, v, &[Span::new(0, 3)]).unwrap();
     assert_eq!(values(&y), [2.0]);
 }
 
 #[test]
 fn a_long_context_on_all_cores() {
     let (q, k, v) = (random([4, 9, 64], 1.0), random([5, 3, 600, 64], 1.0), random([5, 3, 600, 64], 1.0));
-    let (lengths, slots) = ([600, 1, 599, 333], [4, 0, 2, 2]);
-    let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &lengths, &slots).unwrap();
+    let spans = [(4, 600), (0, 1), (2, 599), (2, 333)].map(|(slot, length)| Span::new(slot, length));
+    let expected = decode_attention_reference(q.clone(), k.clone(), v.clone(), &spans).unwrap();
     for _ in 0..20 {
-        let y = decode_attention(q.clone(), k.clone(), v.clone(), &lengths, &slots);
+        let y = decode_attention(q.clone(), k.clone(), v.clone(), &spans).unwrap();
         let difference = (y - expected.clone()).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");
     }
@@ -197,17 +196,18 @@ fn a_long_context_on_all_cores() {
 #[test]
 fn wrong_operands_are_errors() {
     let cache = || (random([2, 2, 4, 8], 1.0), random([2, 2, 4, 8], 1.0));
-    let run = |q: [usize; 3], lengths: &[usize], slots: &[usize]| {
+    let run = |q: [usize; 3], spans: &[Span]| {
         let (k, v) = cache();
-        try_decode_attention(random(q, 1.0), k, v, lengths, slots)
+        decode_attention(random(q, 1.0), k, v, spans)
     };
-    assert!(run([1, 4, 8], &[4], &[1]).is_ok());
-    assert!(matches!(run([1, 3, 8], &[4], &[1]), Err(KernelError::Heads { .. })));
-    assert!(matches!(run([1, 4, 7], &[4], &[1]), Err(KernelError::Heads { .. })));
-    let error = run([2, 4, 8], &[4], &[1, 0]).unwrap_err();
-    assert_eq!(error, KernelError::Sequences { batch: 2, lengths: 1, slots: 2 });
+    let whole = Span::new(1, 4);
+    assert!(run([1, 4, 8], &[whole]).is_ok());
+    assert!(matches!(run([1, 3, 8], &[whole]), Err(KernelError::Heads { .. })));
+    assert!(matches!(run([1, 4, 7], &[whole]), Err(KernelError::Heads { .. })));
+    let error = run([2, 4, 8], &[whole]).unwrap_err();
+    assert_eq!(error, KernelError::Spans { batch: 2, spans: 1 });
     for (length, slot) in [(0, 0), (5, 0), (1, 2)] {
-        let error = run([1, 4, 8], &[length], &[slot]).unwrap_err();
+        let error = run([1, 4, 8], &[Span::new(slot, length)]).unwrap_err();
         assert_eq!(error, KernelError::Positions { sequence: 0, slot, length, slots: 2, capacity: 4 });
     }
     let shape = CacheShape { slots: usize::MAX, kv_heads: 2, capacity: 4, dim: 8 };

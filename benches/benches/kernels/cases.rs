@@ -4,7 +4,7 @@ use std::error::Error;
 use std::rc::Rc;
 
 use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor};
-use gramask_kernels::attention::{decode_attention, decode_attention_reference};
+use gramask_kernels::attention::{Span, decode_attention, decode_attention_reference};
 use gramask_kernels::linear::{linear_as, linear_as_reference, linear_reference};
 use gramask_kernels::norm::{Norm, add_norm, add_norm_reference};
 use gramask_kernels::sampling::{
@@ -202,16 +202,14 @@ fn attention(device: &Device, sizes: Sizes) -> Case {
     let q = random(device, [batch, heads, dim]);
     let keys = random(device, [batch, kv_heads, context, dim]);
     let values = random(device, [batch, kv_heads, context, dim]);
-    let (lengths, slots) = (vec![context; batch], (0..batch).collect::<Vec<_>>());
+    let spans: Vec<Span> = (0..batch).map(|slot| Span::new(slot, context)).collect();
     let bytes = 4 * batch * (2 * kv_heads * context * dim + 2 * heads * dim);
     let fused = {
-        let (q, keys, values, lengths, slots) =
-            (q.clone(), keys.clone(), values.clone(), lengths.clone(), slots.clone());
-        move || drop(decode_attention(q.clone(), keys.clone(), values.clone(), &lengths, &slots))
+        let (q, keys, values, spans) = (q.clone(), keys.clone(), values.clone(), spans.clone());
+        move || drop(decode_attention(q.clone(), keys.clone(), values.clone(), &spans))
     };
     let unfused = move || {
-        let done = decode_attention_reference(q.clone(), keys.clone(), values.clone(), &lengths, &slots);
-        drop(done);
+        drop(decode_attention_reference(q.clone(), keys.clone(), values.clone(), &spans));
     };
     Case {
         kernel: "decode_attention".into(),

@@ -49,63 +49,22 @@ pub trait AttentionOps: Backend {
 /// # Shapes
 /// - `q`: `[batch, heads, dim]`, f32, after the rotary embedding
 /// - `k`, `v`: `[slots, kv_heads, capacity, dim]`, f32
-/// - `lengths`, `slots`: one for each token of the batch: it attends to positions `0..length` of its slot
+/// - `spans`: the slot and the number of positions that each token of the batch attends to
 /// - result: `[batch, heads, dim]`
 ///
-/// # Panics
-/// Where [`try_decode_attention`] returns an error.
-pub fn decode_attention(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, lengths: &[usize], slots: &[usize]) -> Tensor<3> {
-    match try_decode_attention(q, k, v, lengths, slots) {
-        Ok(output) => output,
-        Err(error) => panic!("decode_attention: {error}"),
-    }
-}
-
-/// As [`decode_attention`], with an error in place of a panic.
+/// On the CPU, the first positions of a span are read from its [prefix](Prefix). On other devices each token reads its own
+/// slot.
 ///
 /// # Errors
-/// [`KernelError::Heads`], [`KernelError::Sequences`] or [`KernelError::Positions`] where shapes, numbers of sequences
-/// or lengths disagree.
-pub fn try_decode_attention(
-    q: Tensor<3>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    lengths: &[usize],
-    slots: &[usize],
-) -> Result<Tensor<3>, KernelError> {
-    let spans = spans_of(&q, lengths, slots)?;
-    check(&q, &k, &v, &spans)?;
-    Ok(attend_spans(q, k, v, spans))
-}
-
-/// As [`try_decode_attention`], with one span for each token of the batch. On the CPU, the first positions of a span are read
-/// from its [prefix](Prefix). On other devices each sequence reads its own slot.
-///
-/// # Errors
-/// As for [`try_decode_attention`], and [`KernelError::Prefix`].
-pub fn decode_attention_spans(
-    q: Tensor<3>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    spans: &[Span],
-) -> Result<Tensor<3>, KernelError> {
+/// [`KernelError::Heads`], [`KernelError::Spans`], [`KernelError::Positions`] or [`KernelError::Prefix`] if shapes, the number of
+/// spans, or positions disagree.
+pub fn decode_attention(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, spans: &[Span]) -> Result<Tensor<3>, KernelError> {
     check(&q, &k, &v, spans)?;
-    Ok(attend_spans(q, k, v, spans.to_vec()))
-}
-
-/// Lengths and slots.
-fn parts(spans: &[Span]) -> (Vec<usize>, Vec<usize>) {
-    spans.iter().map(|span| (span.length, span.slot)).unzip()
-}
-
-/// Operands that have been checked.
-fn attend_spans(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, spans: Vec<Span>) -> Tensor<3> {
     if q.device().is_autodiff() || !matches!(q.device().as_dispatch(), DispatchDevice::Flex(_)) {
-        let (lengths, slots) = parts(&spans);
-        return reference(q, k, v, &lengths, &slots);
+        return Ok(reference(q, k, v, spans));
     }
     let (q, k, v) = (q.into_dispatch(), k.into_dispatch(), v.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as AttentionOps>::attend(q, k, v, spans))
+    Ok(Tensor::from_dispatch(<Dispatch as AttentionOps>::attend(q, k, v, spans.to_vec())))
 }
 
 /// `softmax(q · kᵀ / √width) · v` for these tokens of the pass, each over what its slot holds up to and including its
@@ -129,23 +88,13 @@ pub fn attend(
     attend_reference(query, keys, values, batch, tokens)
 }
 
-/// A span for each sequence, which reads its own slot.
-fn spans_of(q: &Tensor<3>, lengths: &[usize], slots: &[usize]) -> Result<Vec<Span>, KernelError> {
-    let batch = q.dims()[0];
-    if lengths.len() != batch || slots.len() != batch {
-        return Err(KernelError::Sequences { batch, lengths: lengths.len(), slots: slots.len() });
-    }
-    let spans = slots.iter().zip(lengths);
-    Ok(spans.map(|(slot, length)| Span::new(*slot, *length)).collect())
-}
-
 fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, spans: &[Span]) -> Result<(), KernelError> {
     let (q, keys, values) = (q.dims(), k.dims(), v.dims());
     if keys != values || q[2] != keys[3] || keys[1] == 0 || !q[1].is_multiple_of(keys[1]) {
         return Err(KernelError::Heads { q, keys, values });
     }
     if spans.len() != q[0] {
-        return Err(KernelError::Sequences { batch: q[0], lengths: spans.len(), slots: spans.len() });
+        return Err(KernelError::Spans { batch: q[0], spans: spans.len() });
     }
     spans.iter().enumerate().try_for_each(|(sequence, span)| span.check(sequence, [keys[0], keys[2]]))
 }

@@ -5,7 +5,7 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{FloatDType, Tensor, s};
-use gramask_kernels::attention::decode_attention_spans;
+use gramask_kernels::attention::decode_attention;
 use gramask_kernels::rotary::{self, rotate_reference};
 
 use super::linear::Linear;
@@ -64,7 +64,7 @@ impl Attention {
         let Some((keys, values)) = cache.read() else { return q };
         let [tokens, width] = q.dims();
         let q = rotary::rotate(q, self.heads, positions.clone()); // [tokens, heads, head_width]
-        match decode_attention_spans(q, keys, values, &plan.step.seen) {
+        match decode_attention(q, keys, values, &plan.step.seen) {
             Ok(mixed) => mixed.reshape([tokens, width]),
             // Unreachable: the cache's slots, and what is noted of them, fit the cache.
             Err(error) => panic!("decode_attention: {error}"),
