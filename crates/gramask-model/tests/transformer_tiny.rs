@@ -26,8 +26,8 @@ fn open(name: &str, device: &Device, weights: WeightType) -> Transformer {
     Transformer::load(&checkpoint, device, weights).unwrap()
 }
 
-/// All ways to compute on the CPU: natively, in tensor operations, and in the order of a GPU's kernels, which are tensor
-/// operations here.
+/// All ways to compute on the CPU: in CPU kernels, in tensor operations, and in the order of a GPU's kernels, which are
+/// mostly tensor operations here.
 fn on_flex(name: &str) -> [Transformer; 3] {
     let device = DeviceName::Flex.open().unwrap();
     let load = || open(name, &device, WeightType::F32);

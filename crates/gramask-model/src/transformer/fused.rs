@@ -40,9 +40,9 @@ use super::norm::RmsNorm;
 use super::step::{Group, Span, Step, groups};
 use crate::cache::{Cache, LayerCache};
 
-/// Which operations of a layer are kernels of their own on a GPU; the others are tensor operations.
+/// The operations of a layer that are GPU kernels; the others are tensor operations.
 ///
-/// All are on by default. Switching one off shows what it is worth on a device:
+/// All are on by default. To measure the gain of one kernel, switch it off:
 ///
 /// ```
 /// use gramask_model::transformer::Kernels;
@@ -88,7 +88,7 @@ enum Part {
     Many(Vec<Group>),
 }
 
-/// What all layers of a pass share.
+/// The data that all layers of a pass share.
 pub(super) struct Pass {
     kernels: Kernels,
     dtype: FloatDType,
@@ -113,7 +113,7 @@ impl Transformer {
         self.layers(cache, &batch, &pass, wanted)
     }
 
-    /// What the layers need to know of these spans.
+    /// The data that the layers need for these spans.
     pub(super) fn pass(&self, cache: &mut Cache, spans: &[Span], kernels: Kernels) -> Pass {
         Pass {
             kernels,

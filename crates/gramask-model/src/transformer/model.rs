@@ -43,9 +43,9 @@ pub struct Transformer {
 /// How a model computes on its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ComputePath {
-    /// Natively, on the CPU.
+    /// In the CPU kernels.
     Native,
-    /// In kernels, on a GPU.
+    /// In the GPU kernels.
     Fused(Kernels),
     /// In tensor operations.
     Portable,
@@ -111,27 +111,27 @@ impl Transformer {
         blocks.chain(around.into_iter().flatten()).map(|linear| linear.bytes()).sum()
     }
 
-    /// Computes everything in Burn's tensor operations, also on the CPU, where native code is the default, and on GPUs,
-    /// where kernels are. Activations are then `f32`.
+    /// Computes everything in Burn's tensor operations instead of the kernels of the CPU or the GPU. Activations are then `f32`.
     ///
-    /// The results are the same up to rounding, and slower; tests compare them.
+    /// The results are the same up to rounding, and slower. Tests compare them.
     pub fn without_native_code(mut self) -> Self {
         (self.path, self.dtype) = (ComputePath::Portable, Dtype::F32);
         self
     }
 
-    /// Computes as on a GPU, with these operations as kernels and the others in tensor operations: to measure what each is
-    /// worth. [`Kernels::ALL`] is what GPUs do anyway. On devices without the kernels all are tensor operations.
+    /// Computes in the order of a GPU, with these operations as kernels and the others in tensor operations, to measure the gain
+    /// of each. [`Kernels::ALL`] is the default on GPUs. On other devices the references run, except SwiGLU on the CPU.
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
         self.path = ComputePath::Fused(kernels);
         self
     }
 
-    /// Records a decoding step of each batch size the first time, and replays it from then on: one call to the device in
-    /// place of some hundred launches. Off by default. Devices that cannot record ignore it.
+    /// Records the first decoding step of each batch size, and replays it for all later ones: one call to the device instead of
+    /// some hundred launches. Off by default. Devices that cannot record run each step as usual;
+    /// [`OpenOptions::record_steps`](crate::device::OpenOptions::record_steps) refuses them.
     ///
-    /// The recording is kept in the cache that the step writes to. It is replayed on the thread that made it; on another
-    /// thread it is made anew.
+    /// The cache that the step writes to keeps the recording. A recording is replayed on the thread that made it. Another thread
+    /// makes its own.
     pub fn with_recorded_steps(mut self) -> Self {
         self.recording = true;
         self
@@ -212,7 +212,7 @@ impl Transformer {
         !matches!(self.path, ComputePath::Fused(_))
     }
 
-    /// Natively on the CPU, in kernels on GPUs, and otherwise (training) in tensor operations.
+    /// The CPU kernels, the GPU kernels, or (in training) tensor operations.
     pub(crate) fn best_path(device: &Device) -> ComputePath {
         if Self::has_native_code(device) {
             ComputePath::Native
@@ -223,7 +223,7 @@ impl Transformer {
         }
     }
 
-    /// True where the native operations may be used: on the CPU back end, outside of training.
+    /// True if the CPU kernels can be used: on the CPU back end, outside of training.
     pub(crate) fn has_native_code(device: &Device) -> bool {
         is_flex(device) && !device.is_autodiff()
     }

@@ -112,15 +112,15 @@ pub(crate) struct Plan {
     pub path: LayerPath,
 }
 
-/// How operations are carried out.
+/// How the operations of a layer are computed.
 pub(crate) enum LayerPath {
-    /// Natively on the CPU.
+    /// In the CPU kernels.
     Native,
     /// In tensor operations.
     Portable(Box<Portable>),
 }
 
-/// What the tensor operations need on the device.
+/// The data that the tensor operations need on the device.
 pub(crate) struct Portable {
     /// `[tokens, 1, head_width / 2]`
     pub cos: Tensor<3>,
