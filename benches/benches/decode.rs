@@ -27,7 +27,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gramask_benches::{Options, SEEDED, Sheet, Timed, digits, median, model_path};
+use gramask_benches::{Options, SEEDED, Table, Timed, digits, median, model_path};
 use gramask_decode::{Layout, Masked, Request, Sampling, Settings, Summary, TransformerModel, Unconstrained, decode};
 use gramask_grammar::{Constraint, Format, Level, Program};
 use gramask_model::cache::Cache;
@@ -67,7 +67,7 @@ fn main() -> Fallible<()> {
     let device = name.open()?;
     let adapter = list().present.into_iter().find(|info| info.device == name);
     let adapter = adapter.map_or(String::new(), |info| info.adapter.name);
-    let mut sheet = Sheet::new(&[
+    let mut table = Table::new(&[
         "device",
         "adapter",
         "model",
@@ -92,7 +92,7 @@ fn main() -> Fallible<()> {
                     let mut row = vec![name.to_string(), adapter.clone(), timed.name.clone(), weights.to_string()];
                     row.extend([dtype.to_string(), batch.to_string(), context.to_string(), what.to_owned()]);
                     row.extend(fields);
-                    println!("{}", sheet.add(&row));
+                    println!("{}", table.add(&row));
                 };
                 let run = Run { timed: &timed, batch, context, on_cpu: name == DeviceName::Flex };
                 let (prefill, step) = run.passes(options.number("prefill")?, options.number("steps")?)?;
@@ -101,7 +101,7 @@ fn main() -> Fallible<()> {
                 if options.get("loop") == "yes" {
                     run.loops(&mut add)?;
                 }
-                sheet.write(options.get("csv"))?;
+                table.write(options.get("csv"))?;
             }
         }
     }

@@ -25,7 +25,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use gemm::{Parallelism, gemm};
-use gramask_benches::{Options, Sheet, digits, median, seeded_shape};
+use gramask_benches::{Options, Table, digits, median, seeded_shape};
 use gramask_model::checkpoint::{ModelConfig, SeededTensors};
 use gramask_model::device::DeviceName;
 use gramask_model::tuning::{AdamW, AdamWSettings, Draw, Lora, Pack, Sequence, Target, Tunable};
@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (step, peak) = (median(&mut seconds), median(&mut peaks));
     let achieved = operations / step / 1e9;
     let columns = ["model", "rank", "tokens", "step_s", "tokens_per_s", "gflops", "peak_gflops", "of_peak"];
-    let mut sheet = Sheet::new(&columns);
+    let mut table = Table::new(&columns);
     let row = [
         options.get("model").to_owned(),
         rank.to_string(),
@@ -85,10 +85,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         digits(peak),
         digits(achieved / peak),
     ];
-    println!("{}", sheet.add(&row));
+    println!("{}", table.add(&row));
     let csv = options.get("csv");
     if !csv.is_empty() {
-        sheet.write(csv.as_ref())?;
+        table.write(csv.as_ref())?;
     }
     Ok(())
 }

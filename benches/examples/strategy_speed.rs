@@ -33,7 +33,7 @@ use gramask::model::device::DeviceName;
 use gramask::model::tokenizer::Tokenizer;
 use gramask::model::transformer::{Transformer, WeightChoice};
 use gramask::ner::Document;
-use gramask::run::PlannedCorpus;
+use gramask::plan::PlannedCorpus;
 use serde_json::{Value, json};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;

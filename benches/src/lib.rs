@@ -23,14 +23,14 @@
 mod clock;
 mod models;
 mod options;
-mod sheet;
+mod table;
 
 use std::path::PathBuf;
 
 pub use clock::{copy_bandwidth, time};
 pub use models::{SEEDED, Timed, seeded_shape};
 pub use options::Options;
-pub use sheet::{Sheet, digits};
+pub use table::{Table, digits};
 
 /// The prompt of `peers/prompt.txt`: 64 token ids of SmolLM2's tokenizer, the beginning of a paragraph about dyes.
 ///

@@ -24,7 +24,7 @@ mod cases;
 use std::error::Error;
 use std::time::Duration;
 
-use gramask_benches::{Options, Sheet, copy_bandwidth, digits, time};
+use gramask_benches::{Options, Table, copy_bandwidth, digits, time};
 use gramask_model::device::{DeviceName, list};
 
 use cases::{Case, Sizes, cases};
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let wanted: Vec<String> = options.list("kernels")?;
     let round = Duration::from_millis(options.number("round-ms")? as u64);
-    let mut sheet = Sheet::new(&[
+    let mut table = Table::new(&[
         "device",
         "adapter",
         "kernel",
@@ -79,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 seen.push((kernel.clone(), shape.clone(), batch));
                 let seconds = time(&device, round, fused)?;
                 let other = unfused.map(|work| time(&device, round, work)).transpose()?;
-                let line = sheet.add(&[
+                let line = table.add(&[
                     name.to_string(),
                     adapter.clone(),
                     kernel,
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     digits(bytes as f64 / seconds / copy),
                 ]);
                 println!("{line}");
-                sheet.write(options.get("csv"))?;
+                table.write(options.get("csv"))?;
             }
         }
     }

@@ -1,11 +1,18 @@
 //! Gramask: constrained decoding of biomedical named entities, as a library and as a command line.
 //!
-//! A decoder-only language model reads a **document** and writes its **entities** in a **format**. At every step a
-//! **constraint** forbids the tokens that could not lead to a valid output, so that every output parses and, at level
-//! `grounded`, says nothing of the document that is not true of it. A **strategy** chooses among the tokens that are left, and a
-//! **run** carries out an experiment over a corpus and measures what the constraint costs and gives.
+//! A language model reads a **document** and writes its **entities** in a **format**. At every step a **constraint** forbids the tokens
+//! that cannot lead to a valid output. So every output parses, and at level `grounded` everything that it says about the document is
+//! true. A **strategy** chooses among the allowed tokens. A **run** carries out an experiment over a corpus, and measures what the
+//! constraint costs and gains.
 //!
-//! The parts are crates of their own, gathered here:
+//! # The pipeline
+//!
+//! ```text
+//! experiment.toml ─ Experiment ─ Plan ─ run_plan ─ Record ─ ScoreRow ─ SummaryRow ─ table, CSV, page
+//!                   experiment   plan   runner     store    evaluate               report
+//! ```
+//!
+//! The page `docs/architecture.md` shows it in full, and says where to add what.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -14,16 +21,19 @@
 //! | [`model`] | checkpoints, tokenizers and the transformer |
 //! | [`decode`] | the batch loop, the sampler and the strategies |
 //! | [`experiment`] | experiment files |
-//! | [`run`] | carrying out experiments |
+//! | [`plan`] | planning: an experiment with all names looked up |
+//! | [`runner`] | running: decoding what a plan asks for |
+//! | [`evaluate`] | evaluating: scores, summaries, comparisons |
+//! | [`store`] | storing: the files of a run's folder |
 //! | [`tune`] | supervised tuning |
-//! | [`report`] | runs made into pages to read, and compared |
+//! | [`report`] | showing: tables, CSV and pages |
 //! | [`pull`] | models and vocabularies by name |
-//! | [`conform`] | devices held against the CPU |
-//! | [`verify`] | constraints held against the oracle |
-//! | [`mark`] | texts with their entities marked |
+//! | [`conform`] | the device check: a device compared with the CPU |
+//! | [`verify`] | constraints compared with the oracle |
+//! | [`highlight`] | texts with their entities highlighted |
 //!
 //! # Example
-//! A format writes entities down, and reads them back:
+//! A format writes entities, and reads them back:
 //!
 //! ```
 //! use gramask::grammar::{Format, Program};
@@ -39,12 +49,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Decoding with a model, from the cache or from wherever it can be pulled:
+//! A model is loaded from the cache, and downloaded if it is missing:
 //!
 //! ```no_run
 //! use gramask::model::device::DeviceName;
 //! use gramask::pull::{Cache, Model};
-//! use gramask::run::Engine;
+//! use gramask::runner::Engine;
 //! # let bar = indicatif::ProgressBar::hidden();
 //! let model = Model::resolve("smollm2-135m-instruct", &Cache::from_env()?, &bar)?;
 //! let engine = Engine::load(&model, DeviceName::Flex, None)?;
@@ -53,11 +63,14 @@
 
 pub mod cli;
 pub mod conform;
+pub mod evaluate;
 pub mod experiment;
-pub mod mark;
+pub mod highlight;
+pub mod plan;
 pub mod pull;
 pub mod report;
-pub mod run;
+pub mod runner;
+pub mod store;
 pub mod tune;
 pub mod verify;
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// The system's allocator searches long lists of free memory for every tensor of a step once a run has kept prompts, and
-/// releases them, for a while: up to an eighth of the time, measured with glibc's.
+/// After a run has kept and released prompts for a while, glibc's allocator searches long lists of free memory for every tensor of a
+/// step. That took up to an eighth of the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

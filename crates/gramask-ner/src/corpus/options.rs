@@ -191,7 +191,8 @@ impl fmt::Display for Columns {
 }
 
 /// What a reader does at a problem.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnProblem {
     /// Stop: the problem is the error.
     #[default]

@@ -5,14 +5,22 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, DONE};
-use crate::run::{Against, Scored, comparisons, comparisons_csv, comparisons_table, read_scores};
+use crate::evaluate::ScoreRow;
+use crate::evaluate::{Against, comparisons};
+use crate::report::tables::{comparisons_csv, comparisons_table};
+use crate::store::read_scores;
+
+pub(super) const HELP: &str = "\
+Each cell is compared with the cell of the same corpus that has what --against names and is equal otherwise. `none` (the
+default) compares every masked cell with the unmasked cell of its format. `json-list` compares every format with that one,
+`masked` every other strategy with that one. docs/statistics.md explains the figures.";
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// The folders of runs that have a scores.csv, or such files
+    /// Folders of runs, or scores.csv files
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// What each cell is compared with: a model, format, level or strategy, or several with commas between
+    /// What to compare each cell with: a model, format, level or strategy, or several separated by commas
     #[arg(long, value_name = "NAME", default_value = "none")]
     against: String,
     /// Print CSV, with all intervals
@@ -22,7 +30,7 @@ pub(super) struct CompareArgs {
 
 /// Compares the cells of runs.
 pub(super) fn compare(args: CompareArgs) -> Result<u8, CliError> {
-    let mut scored: Vec<Scored> = Vec::new();
+    let mut scored: Vec<ScoreRow> = Vec::new();
     for run in &args.runs {
         let file = if run.is_dir() { run.join("scores.csv") } else { run.clone() };
         scored.extend(read_scores(&file)?);

@@ -7,9 +7,8 @@ use clap::Args;
 use gramask_model::device::DeviceName;
 use indicatif::ProgressBar;
 
-use super::devices::ComputeArgs;
-use super::run::resolve;
-use super::{CliError, DONE, FAILED, bars};
+use super::shared::{ComputeArgs, bars, resolve};
+use super::{CliError, DONE, FAILED};
 use crate::conform::{Check, Checked, Report, Settings, Verdict, Watch, conform as test};
 use crate::pull::Cache;
 

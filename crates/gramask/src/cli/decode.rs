@@ -1,26 +1,83 @@
 //! `gramask decode`.
 
-use std::path::{Path, PathBuf};
+mod trace;
+
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
+use clap::Args;
 use gramask_decode::Sampling;
-use gramask_grammar::Format;
+use gramask_grammar::{Format, Level};
 use gramask_ner::{Document, Schema, Text};
 
-use super::run::resolve;
-use super::{BROKEN, CliError, DONE, bars, trace};
-use crate::experiment::{CorpusChoice, LevelName, OnProblem, StrategyChoice, Unit};
-use crate::mark;
+use super::shared::{ComputeArgs, at_least_one, bars, corpus_choice, level, load_engine, resolve, schema};
+use super::{BROKEN, CliError, DONE};
+use crate::evaluate::Evaluation;
+use crate::experiment::{LevelName, StrategyChoice};
+use crate::highlight;
+use crate::plan::PlannedCorpus;
 use crate::pull::Cache;
-use crate::run::{Engine, Judged, OneText, Pass, PlannedCorpus, decode_passes};
+use crate::runner::{Pass, TextOptions, decode_text};
+
+pub(super) const HELP: &str = "\
+The labels and the examples of the prompt come from a corpus. With --labels, the prompt has these labels and no examples.
+Strategies at level none: unconstrained, repair, retry, beam. At the other levels: masked, lazy, jump, draft, beam,
+aligned-asap, aligned-smc, free-then-masked. docs/strategies.md explains them and their parameters.";
+
+#[derive(Debug, Args)]
+pub(super) struct DecodeArgs {
+    /// The format: a name (`gramask formats` lists them) or the path of a .gram file
+    #[arg(long, value_name = "FORMAT", default_value = "json-list")]
+    format: String,
+    /// The text
+    #[arg(long, value_name = "TEXT")]
+    text: String,
+    /// The constraint: `none`, `syntax` (the output parses) or `grounded` (it parses and is true of the text)
+    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
+    level: Level,
+    /// The strategy, with or without parameters: `lazy`, `beam = { k = 8 }` [default: masked; unconstrained at level none]
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<String>,
+    /// Show the probabilities of each token, and what the mask removed
+    #[arg(long)]
+    trace: bool,
+    /// The labels, separated by commas; the prompt then has no examples
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "corpus")]
+    labels: Vec<String>,
+    /// The corpus of the labels and examples: a name or a path
+    #[arg(long, value_name = "CORPUS", default_value = "mini")]
+    corpus: String,
+    /// How many examples the prompt has
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    examples: usize,
+    /// Output tokens in addition to those of the output without entities
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = at_least_one)]
+    budget: usize,
+    /// 0 takes the most likely token, 1 samples from the model's distribution
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
+    temperature: f32,
+    /// The seed of sampling
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// The device: flex (the CPU), wgpu[:N] or cuda[:N]; `gramask devices` lists them
+    #[arg(long, value_name = "DEVICE", default_value = "flex")]
+    device: String,
+    #[command(flatten)]
+    compute: ComputeArgs,
+    /// The model: a name, ORGANISATION/NAME of the hub, a folder or a .gguf file
+    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
+    model: String,
+    /// An adapter in PEFT's layout to merge into the model
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
+}
 
 /// Decodes one text and prints output, entities and the marked text.
-pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
+pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
     let placement = args.compute.placement(args.device.parse()?)?;
     let format = Format::named(&args.format)?;
     let (schema, examples) = match args.labels.is_empty() {
-        false if args.labels.iter().any(|label| label.trim().is_empty()) => return Err(CliError::Labels),
-        false => (Schema::new(args.labels.iter().map(|label| label.trim())), Vec::new()),
+        false => (schema(&args.labels)?, Vec::new()),
         true => from_corpus(&args.corpus, args.examples)?,
     };
     let level = LevelName::from(args.level);
@@ -30,18 +87,15 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
         (None, _) => StrategyChoice::Masked,
     };
     let sampling = Sampling { temperature: args.temperature, seed: args.seed, ..Sampling::greedy() };
-    let one = OneText { format, schema, examples, level, strategy, sampling, budget: args.budget };
+    let one = TextOptions { format, schema, examples, level, strategy, sampling, budget: args.budget };
     one.check()?;
 
     let mut model = resolve(&args.model, &Cache::from_env()?)?;
     model.adapter = args.adapter;
-    let bar = bars::waiting(&format!("loading {}", args.model));
-    let engine = Engine::place(&model, &placement);
-    bar.finish_and_clear();
+    let mut engine = load_engine(&model, &placement)?;
     let text = Text::new(args.text);
     let bar = bars::waiting("decoding");
-    let mut engine = engine?;
-    let decoded = decode_passes(&mut engine, &one, &text);
+    let decoded = decode_text(&mut engine, &one, &text);
     bar.finish_and_clear();
     let (passes, judged) = decoded?;
 
@@ -74,21 +128,11 @@ pub(super) fn decode(args: super::DecodeArgs) -> Result<u8, CliError> {
 
 /// Schema and examples of a corpus by name or path.
 fn from_corpus(name: &str, examples: usize) -> Result<(Schema, Vec<Document>), CliError> {
-    let path = Path::new(name);
-    let path = (path.exists() || name.contains(['/', '\\'])).then(|| PathBuf::from(name));
-    let choice = CorpusChoice {
-        name: name.to_string(),
-        path,
-        split: "test".into(),
-        unit: Unit::Sentence,
-        limit: None,
-        on_problem: OnProblem::Stop,
-    };
-    let corpus = PlannedCorpus::read(&choice, examples, "train")?;
+    let corpus = PlannedCorpus::read(&corpus_choice(name, "test", None), examples, "train")?;
     Ok((corpus.schema, corpus.examples))
 }
 
-fn show(text: &Text, passes: &[Pass], judged: &Judged, schema: &Schema) {
+fn show(text: &Text, passes: &[Pass], judged: &Evaluation, schema: &Schema) {
     let head = Style::new().bold();
     for Pass { label, output } in passes {
         let of = label.as_ref().map_or(String::new(), |label| format!(" of {label}"));
@@ -105,7 +149,7 @@ fn show(text: &Text, passes: &[Pass], judged: &Judged, schema: &Schema) {
     anstream::println!("{head}entities{head:#}");
     for entity in &judged.entities {
         let fragments: Vec<&str> = entity.fragments.iter().filter_map(|&fragment| text.slice(fragment)).collect();
-        let style = mark::style(schema, &entity.label);
+        let style = highlight::label_style(schema, &entity.label);
         let places: Vec<String> = entity.fragments.iter().map(|fragment| fragment.to_string()).collect();
         anstream::println!("{style}{}{style:#}  {}  {}", entity.label, places.join(";"), fragments.join(" ... "));
     }
@@ -119,5 +163,5 @@ fn show(text: &Text, passes: &[Pass], judged: &Judged, schema: &Schema) {
     if judged.independent == Some(false) {
         anstream::println!("{warn}an independent parser of the syntax refuses this output{warn:#}");
     }
-    anstream::println!("\n{head}text{head:#}\n{}", mark::marked(text, &judged.entities, schema));
+    anstream::println!("\n{head}text{head:#}\n{}", highlight::highlighted(text, &judged.entities, schema));
 }

@@ -1,130 +1,86 @@
-//! Errors of the command line: those of its parts, as they are.
+//! Errors of the command line. Most are errors of other modules, passed on unchanged.
 
 use thiserror::Error;
 
+use crate::evaluate::CompareError;
 use crate::experiment::ExperimentError;
+use crate::plan::PlanError;
 use crate::pull::PullError;
-use crate::run::{CompareError, JournalError, MergeError, OneError, PlanError, RunError, ScoresError, SettingsError};
+use crate::runner::{DecodeTextError, MergeError, RunError};
+use crate::store::{JournalError, ManifestError, ScoresError};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages name variants and fields")]
 pub enum CliError {
-    /// The experiment file.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
-    /// A name.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The run.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The run's folder.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The run's records.
+    Settings(#[from] ManifestError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The report.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
-    /// The run's scores.
     #[error(transparent)]
     Scores(#[from] ScoresError),
-    /// Parts of a run.
     #[error(transparent)]
     Merge(Box<MergeError>),
-    /// Cells.
     #[error(transparent)]
     Compare(#[from] CompareError),
-    /// The model.
     #[error(transparent)]
     Pull(#[from] PullError),
-    /// The format.
     #[error(transparent)]
     Format(#[from] gramask_grammar::FormatErrors),
-    /// The page of the formats.
     #[error(transparent)]
     Page(#[from] gramask_grammar::docs::PageError),
-    /// The format does not go with the labels.
     #[error(transparent)]
     Compile(#[from] gramask_grammar::CompileError),
-    /// The text cannot be written in the format.
     #[error(transparent)]
     Write(#[from] gramask_grammar::WriteError),
-    /// The device.
     #[error(transparent)]
     Device(#[from] gramask_model::device::DeviceError),
-    /// The text could not be decoded.
     #[error(transparent)]
-    One(#[from] OneError),
-    /// The vocabulary.
+    One(#[from] DecodeTextError),
     #[error(transparent)]
     Vocabulary(#[from] crate::pull::VocabularyFault),
-    /// There is no constraint for the text.
     #[error(transparent)]
     Constraint(#[from] gramask_grammar::ConstraintError),
     /// Level `none` where a constraint is shown or compared.
-    #[error("level `none` has no mask: take `syntax` or `grounded`")]
+    #[error("level `none` has no mask: give `syntax` or `grounded`")]
     NoConstraint,
-    /// An output that is not the beginning of one.
-    #[error("--after leaves the format at byte {offset}, `{byte}`: behind `{good}` there could be {could}")]
-    After {
-        /// The byte, from 0.
-        offset: usize,
-        /// What it is.
-        byte: String,
-        /// What is before it.
-        good: String,
-        /// What would be right.
-        could: String,
-    },
+    /// The text after `--after` is not the beginning of an output.
+    #[error("--after leaves the format at byte {offset}, `{byte}`: after `{good}` there could be {could}")]
+    After { offset: usize, byte: String, good: String, could: String },
     /// The records of a run.
     #[error("{}:{line}: {reason}", path.display())]
-    Records {
-        /// The file.
-        path: std::path::PathBuf,
-        /// The line, from 1; 0 for the file itself.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A table that can't be written as CSV.
+    Records { path: std::path::PathBuf, line: usize, reason: String },
+    /// A table cannot be written as CSV.
     #[error("cannot write CSV: {0}")]
     Csv(#[from] csv::Error),
-    /// A table that can't be written as JSON.
+    /// A table cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// There is no plain grammar.
     #[error(transparent)]
     Expand(#[from] gramask_grammar::ExpandError),
-    /// The plain grammar can't be printed so.
     #[error(transparent)]
     Print(#[from] gramask_grammar::PrintError),
     /// The file of a document.
     #[error("cannot read the document {}: {source}", path.display())]
-    Document {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Document { path: std::path::PathBuf, source: std::io::Error },
     /// Labels without a name.
-    #[error("--labels needs names with commas between, such as Chemical,Disease; an empty one was given")]
+    #[error("--labels has an empty name: give names separated by commas, such as Chemical,Disease")]
     Labels,
-    /// The training.
     #[error(transparent)]
     Tune(Box<crate::tune::TuneError>),
-    /// The test of a device cannot begin.
     #[error(transparent)]
     Conform(#[from] crate::conform::ConformError),
     /// A report can't be written.
     #[error("cannot write {}: {source}", path.display())]
-    Output {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Output { path: std::path::PathBuf, source: std::io::Error },
     /// Ctrl-C cannot be caught.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use gramask_grammar::{ExpandLimits, Format, Level, Program, expand};
-use gramask_ner::{Schema, Text};
+use gramask_ner::Text;
 
+use super::shared::{at_least_one, level, schema};
 use super::{CliError, DONE};
 
-/// So many characters may a regular expression have.
+/// The most characters of a regular expression.
 const LONGEST_REGEX: usize = 10_000_000;
 
 #[derive(Debug, Args)]
@@ -21,8 +22,8 @@ pub(super) struct GrammarArgs {
 enum GrammarCommand {
     /// Write a format over one document as a plain grammar, for other engines
     #[command(after_help = "\
-The grammar has no @terminals and accepts what the format accepts for this document, as far as the comments at its head don't
-say otherwise. At the level `grounded` it grows fast with the document: fit for a sentence without many words.")]
+The grammar has no @terminals and accepts what the format accepts for this document. Comments at its head name the
+exceptions. At level `grounded` it grows fast with the document, so give it a short sentence.")]
     Expand(ExpandArgs),
 }
 
@@ -31,7 +32,7 @@ struct ExpandArgs {
     /// The format: a name (`gramask formats` lists them) or the path of a .gram file
     #[arg(long, value_name = "FORMAT", default_value = "json-list")]
     format: String,
-    /// The labels, with commas between
+    /// The labels, separated by commas
     #[arg(long, value_name = "A,B", value_delimiter = ',', alias = "schema", default_value = "Chemical,Disease")]
     labels: Vec<String>,
     /// The document
@@ -40,18 +41,18 @@ struct ExpandArgs {
     /// The file whose whole text is the document
     #[arg(long, value_name = "PATH", conflicts_with = "document")]
     document_file: Option<PathBuf>,
-    /// `syntax` (the output parses) or `grounded` (and it is true of the document)
-    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = super::level)]
+    /// `syntax` (the output parses) or `grounded` (it parses and is true of the document)
+    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
     level: Level,
-    /// The notation
+    /// The notation of the grammar
     #[arg(long, value_enum, value_name = "NOTATION", default_value = "lark")]
     to: Notation,
-    /// At most so many rules, before equal ones are merged
-    #[arg(long, value_name = "N", default_value_t = ExpandLimits::default().rules, value_parser = super::at_least_one)]
+    /// The most rules, before equal ones are merged
+    #[arg(long, value_name = "N", default_value_t = ExpandLimits::default().rules, value_parser = at_least_one)]
     rules: usize,
 }
 
-/// What other engines read.
+/// The notations of other engines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Notation {
     /// Lark, as llguidance reads it
@@ -68,11 +69,7 @@ enum Notation {
 pub(super) fn grammar(args: GrammarArgs) -> Result<u8, CliError> {
     let GrammarCommand::Expand(args) = args.command;
     let format = Format::named(&args.format)?;
-    if args.labels.iter().any(|label| label.trim().is_empty()) {
-        return Err(CliError::Labels);
-    }
-    let schema = Schema::new(args.labels.iter().map(|label| label.trim()));
-    let program = Program::compile(&format, &schema)?;
+    let program = Program::compile(&format, &schema(&args.labels)?)?;
     let document = match (args.document, args.document_file) {
         (Some(document), _) => document,
         (None, Some(path)) => std::fs::read_to_string(&path).map_err(|source| CliError::Document { path, source })?,

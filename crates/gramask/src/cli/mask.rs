@@ -5,49 +5,48 @@ use std::sync::Arc;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use gramask_grammar::{Constraint, Format, Level, Program, State, Vocabulary};
-use gramask_ner::{Schema, Text};
+use gramask_ner::Text;
 
-use super::verify::vocabulary;
+use super::shared::{level, schema, vocabulary};
 use super::{CliError, DONE};
 use crate::pull::Cache;
 
-/// So many tokens are shown without `--all`.
+/// The number of tokens shown without `--all`.
 const SHOWN: usize = 20;
+
+pub(super) const HELP: &str = "\
+Without --after, the masks are those of the first token. At level `grounded` everything that refers to the text must be true of it.";
 
 #[derive(Debug, Args)]
 pub(super) struct MaskArgs {
     /// The format: a name (`gramask formats` lists them) or the path of a .gram file
     #[arg(long, value_name = "FORMAT", default_value = "json-list")]
     format: String,
-    /// The labels, with commas between
+    /// The labels, separated by commas
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "Chemical,Disease")]
     labels: Vec<String>,
     /// The text
     #[arg(long, value_name = "TEXT")]
     text: String,
-    /// What was written so far
+    /// The beginning of the output
     #[arg(long, value_name = "OUTPUT", default_value = "")]
     after: String,
-    /// `syntax` (the output parses) or `grounded` (and it is true of the text)
-    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = super::level)]
+    /// `syntax` (the output parses) or `grounded` (it parses and is true of the text)
+    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
     level: Level,
     /// A name (`gramask pull` lists them), a tokenizer.json, a .gguf file, or `bytes`, which needs no file
     /// [default: that of smollm2-135m-instruct if it is in the cache, else `bytes`]
     #[arg(long, value_name = "V")]
     vocabulary: Option<String>,
-    /// Show all tokens
+    /// Show all tokens, not only the first 20
     #[arg(long)]
     all: bool,
 }
 
-/// Shows what may follow.
+/// Shows which tokens may follow.
 pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
     let format = Format::named(&args.format)?;
-    if args.labels.iter().any(|label| label.trim().is_empty()) {
-        return Err(CliError::Labels);
-    }
-    let schema = Schema::new(args.labels.iter().map(|label| label.trim()));
-    let program = Program::compile(&format, &schema)?;
+    let program = Program::compile(&format, &schema(&args.labels)?)?;
     if args.level == Level::None {
         return Err(CliError::NoConstraint);
     }
@@ -60,7 +59,7 @@ pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
     let tokens = allowed(constraint.mask(state));
     let (head, faint) = (Style::new().bold(), Style::new().dimmed());
     let words = shown(args.after.as_bytes());
-    anstream::println!("{head}{} {}, behind `{words}`{head:#}", format.name, args.level);
+    anstream::println!("{head}{} {}, after `{words}`{head:#}", format.name, args.level);
     anstream::println!("{} of {} tokens of {} may follow", tokens.len(), vocabulary.len(), named.name);
     let number = if args.all { tokens.len() } else { SHOWN };
     for &token in tokens.iter().take(number) {
@@ -118,7 +117,7 @@ fn memo(
     format!("{here}; on the way here {hits} of {asked} masks were known before ({percent:.0} %)")
 }
 
-/// The state behind what was written, or where it leaves the format.
+/// The state after what was written, or where it leaves the format.
 fn follow(constraint: &mut Constraint, after: &[u8]) -> Result<State, CliError> {
     let mut state = constraint.start();
     for (offset, &byte) in after.iter().enumerate() {

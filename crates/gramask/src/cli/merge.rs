@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{BROKEN, CliError, DONE, run::tell};
-use crate::run::{merge as merge_runs, table};
+use super::shared::report_problems;
+use super::{BROKEN, CliError, DONE};
+use crate::report::tables::{summary_table, write_summary};
+use crate::runner::{RunError, merge as merge_runs};
 
 #[derive(Debug, Args)]
 pub(super) struct MergeArgs {
-    /// The folder of the whole; it may be new or hold a part already
+    /// The folder of the merged run; it may be new, or hold a part already
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// The folders of the parts
@@ -17,10 +19,11 @@ pub(super) struct MergeArgs {
     parts: Vec<PathBuf>,
 }
 
-/// Puts the parts of a run together and prints its table.
+/// Merges the parts of a run and prints its table.
 pub(super) fn merge(args: MergeArgs) -> Result<u8, CliError> {
     let merged = merge_runs(&args.out, &args.parts)?;
-    anstream::println!("{}", table(&merged.rows));
+    write_summary(&args.out, &merged.rows).map_err(RunError::from)?;
+    anstream::println!("{}", summary_table(&merged.rows));
     anstream::eprintln!("{} has {} record(s), {} of them new", args.out.display(), merged.records.len(), merged.new);
     if let Some(wanted) = merged.wanted.filter(|&wanted| wanted > merged.scored) {
         anstream::eprintln!(
@@ -29,5 +32,5 @@ pub(super) fn merge(args: MergeArgs) -> Result<u8, CliError> {
             args.out.display()
         );
     }
-    Ok(if tell(&merged.rows, &merged.records) { BROKEN } else { DONE })
+    Ok(if report_problems(&merged.rows, &merged.records) { BROKEN } else { DONE })
 }

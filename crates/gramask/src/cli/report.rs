@@ -7,18 +7,23 @@ use clap::Args;
 use super::{CliError, DONE};
 use crate::report::{Options, compare, single};
 
+pub(super) const HELP: &str = "\
+The page needs no network and no other file. It shows the figures of the run and every document with its gold and predicted
+entities. If the run was made with --trace, it also shows how each token was chosen. The licences of most corpora forbid to
+publish their documents: --without-documents leaves them out.";
+
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     /// The folder of a run: runs/NAME
     #[arg(value_name = "RUN", required_unless_present = "compare")]
     run: Option<PathBuf>,
-    /// Compare two runs: the cells and documents that both have; differences are B's less A's
+    /// Compare two runs on the cells and documents that both have; differences are B minus A
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "run")]
     compare: Option<Vec<PathBuf>>,
-    /// Where the report goes [default: RUN/report; for a comparison B/report-against-A]
+    /// The folder of the report [default: RUN/report; for a comparison B/report-against-A]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Leave out all documents: no text of a corpus and no output, so that the report may be published
+    /// Leave out all texts of documents and outputs, so that the report may be published
     #[arg(long)]
     without_documents: bool,
 }

@@ -1,127 +1,212 @@
 //! `gramask run`.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod dry_run;
+mod progress;
 
-use anstyle::{AnsiColor, Style};
-use indicatif::ProgressBar;
+use std::path::{Path, PathBuf};
 
-use super::progress::Progress;
-use super::{BROKEN, CliError, DONE, STOPPED, bars, dry};
-use crate::experiment::{Experiment, OnProblem, Overrides};
+use clap::Args;
+use gramask_grammar::Level;
+
+use self::progress::Progress;
+use super::shared::{ComputeArgs, at_least_one, level, load_engine, report_problems, resolve, stop_at_ctrl_c};
+use super::{BROKEN, CliError, DONE, STOPPED};
+use crate::evaluate::{RecordScorer, summary_rows};
+use crate::experiment::{Experiment, OnProblem, Overrides, StrategyName};
+use crate::plan::{Plan, Shard};
 use crate::pull::{Cache, Model};
-use crate::run::{
-    Engine, FaultKind, Grader, Journal, Plan, Record, Row, RunError, RunFile, Scores, Shard, broken_promises,
-    carry_out, rows_of, run_file, table, write_summary,
-};
+use crate::report::tables::{summary_table, write_summary};
+use crate::runner::{RunError, run_plan};
+use crate::store::{Journal, Manifest, Scores};
+
+pub(super) const HELP: &str = "\
+The folder runs/NAME/ (or --out DIR) gets four files: run.json (what is needed to repeat the run), records.jsonl (a line for each
+document of each cell), scores.csv (the same without texts) and summary.csv (a line for each cell). The same command continues a
+run that was stopped. A folder holds one run: with other settings the command fails. See docs/experiments.md.";
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The experiment file
+    file: PathBuf,
+    /// At most N documents of each corpus
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    limit: Option<usize>,
+    /// The device: flex (the CPU), wgpu[:N] or cuda[:N]; `gramask devices` lists them
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    #[command(flatten)]
+    compute: ComputeArgs,
+    /// How many documents to decode at once
+    #[arg(long, value_name = "B", value_parser = at_least_one)]
+    batch: Option<usize>,
+    /// A corpus at this path instead of those in the file: PubTator, CoNLL, JSON lines, or a folder of BRAT pairs
+    #[arg(long, value_name = "PATH")]
+    corpus: Option<PathBuf>,
+    /// Leave out what is wrong in a corpus file, instead of stopping
+    #[arg(long)]
+    skip_problems: bool,
+    /// The run's folder [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// A model instead of those in the file: a name, ORGANISATION/NAME of the hub, a folder or a .gguf file
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// An adapter in PEFT's layout to merge into each model, instead of those in the file
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
+    /// Formats instead of those in the file, separated by commas: names or paths
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
+    formats: Option<Vec<String>>,
+    /// Levels instead of those in the file, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1.., value_parser = level)]
+    levels: Option<Vec<Level>>,
+    /// Strategies instead of those in the file, separated by commas; their parameters are the file's, if it has them
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
+    strategies: Option<Vec<StrategyName>>,
+    /// Record each token of each output: probabilities, entropies, what the mask removed
+    #[arg(long)]
+    trace: bool,
+    /// Print the cells and an estimate of the time, and decode nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Decode a part of the documents, such as 3/16; `gramask merge` merges the parts [folder: runs/NAME-shards/03-of-16]
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
+    /// Leave out the documents of these scores.csv of the same settings; each needs its run.json in the same folder
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
+    done: Vec<PathBuf>,
+}
 
 /// Carries out an experiment file.
-pub(super) fn run(args: super::RunArgs) -> Result<u8, CliError> {
-    let overrides = Overrides {
-        limit: args.limit,
-        device: args.device,
-        dtype: args.compute.dtype.map(|dtype| dtype.to_string()),
-        batch: args.batch,
-        corpus: args.corpus,
-        on_problem: args.skip_problems.then_some(OnProblem::Skip),
-        model: args.model,
-        adapter: args.adapter,
-        formats: args.formats,
-        levels: args.levels.map(|levels| levels.into_iter().map(Into::into).collect()),
-        strategies: args.strategies,
-    };
+pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
+    let overrides = args.overrides();
     let (experiment, source) = Experiment::read(&args.file)?;
     let mut plan = Plan::new(experiment.with(&overrides))?;
     plan.trace = args.trace;
     plan.memory_pool = args.compute.memory_pool;
     plan.record_steps = args.compute.record_steps;
     plan.check_device().map_err(RunError::from)?;
-    for corpus in &plan.corpora {
-        if let Some(first) = corpus.problems.first() {
-            let count = corpus.problems.len();
-            anstream::eprintln!(
-                "note: {} fault(s) in corpus `{}` were passed over, the first: {first}",
-                count,
-                corpus.name
-            );
-        }
-    }
+    note_problems(&plan);
 
-    let cache = Cache::from_env()?;
-    let mut models = Vec::new();
-    for name in &plan.experiment.models {
-        let (model, adapter) = plan.experiment.model(name);
-        let model = resolve(model, &cache)?;
-        models.push(match adapter {
-            None => model,
-            Some(adapter) => model.with_adapter(name, adapter),
-        });
-    }
-    let name = &plan.experiment.name;
-    let folder = args.out.unwrap_or_else(|| match args.shard {
-        None => PathBuf::from("runs").join(name),
-        Some(shard) => PathBuf::from("runs").join(format!("{name}-shards")).join(shard.folder()),
-    });
-    let run = RunFile { shard: args.shard, ..run_file(&plan, &source, &overrides, &models)? };
+    let models = resolve_all(&plan)?;
+    let folder = args.folder(&plan.experiment.name);
+    let manifest = Manifest::of(&plan, &source, &overrides, &models)?;
+    let manifest = Manifest { shard: args.shard, ..manifest };
     if args.dry_run {
-        return dry::dry(&plan, &run, &folder, args.shard);
+        return dry_run::show(&plan, &manifest, &folder, args.shard);
     }
-    run.claim(&folder)?;
+    manifest.claim(&folder)?;
     let mut journal = Journal::open(&folder.join("records.jsonl"))?;
     if journal.was_torn() {
         anstream::eprintln!(
-            "note: the last record was cut off when the run was stopped; its document is decoded again"
+            "note: the last record is incomplete, since the run was stopped while it was written; its document is decoded again"
         );
     }
+    let cells = plan.experiment.cells();
     let mut scores = Scores::open(&folder)?;
     for file in &args.done {
-        let count = scores.import(file, &run, &plan)?;
-        anstream::eprintln!("{count} document(s) were done before: {}", file.display());
+        let count = scores.import(file, &manifest, &cells)?;
+        anstream::eprintln!("{count} document(s) are already done: {}", file.display());
     }
-    let grader = Grader::new(&plan)?;
-    scores.update(&journal, &grader)?;
+    let scorer = RecordScorer::new(&plan)?;
+    scorer.update(&mut scores, &journal)?;
     scores.leave_out(&mut journal);
     if let Some(shard) = args.shard {
         leave_to_others(&plan, shard, &mut journal);
     }
 
+    let complete = decode_all(&plan, &models, &folder, &mut journal, &mut scores, &scorer)?;
+    scorer.update(&mut scores, &journal)?;
+    let rows = summary_rows(&cells, scores.all());
+    write_summary(&folder, &rows).map_err(RunError::from)?;
+    anstream::println!("{}", summary_table(&rows));
+    anstream::eprintln!("{} has run.json, records.jsonl, scores.csv and summary.csv", folder.display());
+    let broken = report_problems(&rows, journal.records());
+    if !complete {
+        anstream::eprintln!("stopped: the same command continues the run");
+        return Ok(STOPPED);
+    }
+    Ok(if broken { BROKEN } else { DONE })
+}
+
+/// Decodes what the journal lacks. Returns whether all is done; it is not where Ctrl-C stopped the run.
+fn decode_all(
+    plan: &Plan,
+    models: &[Model],
+    folder: &Path,
+    journal: &mut Journal,
+    scores: &mut Scores,
+    scorer: &RecordScorer<'_>,
+) -> Result<bool, CliError> {
     let stop = stop_at_ctrl_c("stopping after the next document")?;
-    let mut open = |name: &str| -> Result<Engine, RunError> {
-        let (model, adapter) = plan.experiment.model(name);
-        let model = Model::resolve(model, &cache, &ProgressBar::hidden())?;
-        let model = match adapter {
-            None => model,
-            Some(adapter) => model.with_adapter(name, adapter),
-        };
-        let bar = bars::waiting(&format!("loading {name}"));
-        let engine = Engine::place(&model, &plan.placement());
-        bar.finish_and_clear();
-        engine
+    let placement = plan.placement();
+    let mut open = |name: &str| match models.iter().find(|model| model.name == name) {
+        Some(model) => load_engine(model, &placement),
+        None => Err(RunError::NoModel { model: name.to_string() }),
     };
-    let mut progress = Progress::new(plan.experiment.cells(), &mut scores, &grader, &stop);
-    let complete = carry_out(&plan, &mut journal, &mut open, &mut progress, &stop);
+    let mut progress = Progress::new(plan.experiment.cells(), scores, scorer, &stop);
+    let complete = run_plan(plan, journal, &mut open, &mut progress, &stop);
     progress.end()?;
     if complete.as_ref().is_err_and(|error| error.device_fault().is_some()) {
         anstream::eprintln!(
-            "{} has the records of {} documents; the same command goes on where it was",
+            "{} has the records of {} documents; the same command continues the run",
             folder.display(),
             journal.records().len()
         );
     }
-    let complete = complete?;
+    Ok(complete?)
+}
 
-    scores.update(&journal, &grader)?;
-    let rows = rows_of(&plan.experiment.cells(), scores.all());
-    write_summary(&folder, &rows)?;
-    anstream::println!("{}", table(&rows));
-    anstream::eprintln!("{} has run.json, records.jsonl, scores.csv and summary.csv", folder.display());
-    let broken = tell(&rows, journal.records());
-    if !complete {
-        anstream::eprintln!("stopped: the same command goes on where it was");
-        return Ok(STOPPED);
+impl RunArgs {
+    /// What the command line changes of the experiment.
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            limit: self.limit,
+            device: self.device.clone(),
+            dtype: self.compute.dtype.map(|dtype| dtype.to_string()),
+            batch: self.batch,
+            corpus: self.corpus.clone(),
+            on_problem: self.skip_problems.then_some(OnProblem::Skip),
+            model: self.model.clone(),
+            adapter: self.adapter.clone(),
+            formats: self.formats.clone(),
+            levels: self.levels.as_ref().map(|levels| levels.iter().map(|&level| level.into()).collect()),
+            strategies: self.strategies.clone(),
+        }
     }
-    Ok(if broken { BROKEN } else { DONE })
+
+    /// The folder of the run of this name.
+    fn folder(&self, name: &str) -> PathBuf {
+        match (&self.out, self.shard) {
+            (Some(folder), _) => folder.clone(),
+            (None, None) => PathBuf::from("runs").join(name),
+            (None, Some(shard)) => PathBuf::from("runs").join(format!("{name}-shards")).join(shard.folder()),
+        }
+    }
+}
+
+/// Names the corpora in which faults were skipped.
+fn note_problems(plan: &Plan) {
+    for corpus in &plan.corpora {
+        if let Some(first) = corpus.problems.first() {
+            let count = corpus.problems.len();
+            anstream::eprintln!("note: {count} fault(s) in corpus `{}` were skipped, the first: {first}", corpus.name);
+        }
+    }
+}
+
+/// The experiment's models, each under its name in the experiment; pulled where they are missing.
+fn resolve_all(plan: &Plan) -> Result<Vec<Model>, CliError> {
+    let cache = Cache::from_env()?;
+    let resolved = |name: &String| {
+        let (model, adapter) = plan.experiment.model(name);
+        let model = resolve(model, &cache)?;
+        Ok(match adapter {
+            None => Model { name: name.clone(), ..model },
+            Some(adapter) => model.with_adapter(name, adapter),
+        })
+    };
+    plan.experiment.models.iter().map(resolved).collect()
 }
 
 /// Documents of other shards are done elsewhere.
@@ -136,60 +221,4 @@ fn leave_to_others(plan: &Plan, shard: Shard, journal: &mut Journal) {
             }
         }
     }
-}
-
-/// A model that is here, or a pull with its bar.
-pub(super) fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
-    if let Some(model) = Model::find(name, cache)? {
-        return Ok(model);
-    }
-    let bar = bars::bytes();
-    let model = Model::resolve(name, cache, &bar);
-    bar.finish_and_clear();
-    Ok(model?)
-}
-
-/// Becomes true at the first Ctrl-C; at the second the program ends at once.
-pub(super) fn stop_at_ctrl_c(what: &'static str) -> Result<Arc<AtomicBool>, CliError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = stop.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(STOPPED));
-        }
-        anstream::eprintln!("{what}; Ctrl-C again ends at once");
-    })?;
-    Ok(stop)
-}
-
-/// Says how many masked outputs an independent parser read, what could not be decoded, and, loudly, what broke a promise.
-/// Returns whether anything did.
-pub(super) fn tell(rows: &[Row], records: &[Record]) -> bool {
-    let masked: Vec<&Row> = rows.iter().filter(|row| row.level != "none").collect();
-    let asked: usize = masked.iter().map(|row| row.independent_asked).sum();
-    let read: usize = masked.iter().map(|row| row.independent_read).sum();
-    if asked > 0 {
-        anstream::eprintln!("independent parsers read {read} of {asked} masked outputs");
-    }
-    let kind = |record: &&Record| record.errors.iter().any(|fault| fault.kind == FaultKind::NotDecoded);
-    let not_decoded: Vec<&Record> = records.iter().filter(kind).collect();
-    if let Some(first) = not_decoded.first() {
-        let why = first.errors.first().map_or("", |fault| fault.message.as_str());
-        let count = not_decoded.len();
-        anstream::eprintln!("{count} document(s) could not be decoded, the first in {}: {why}", first.cell);
-    }
-    let broken = broken_promises(records);
-    let loud = Style::new().bold().fg_color(Some(AnsiColor::White.into())).bg_color(Some(AnsiColor::Red.into()));
-    for record in broken.iter().take(5) {
-        let why = record.errors.first().map_or("an independent parser refuses it", |fault| fault.message.as_str());
-        anstream::eprintln!("{loud} BROKEN PROMISE {loud:#} {}, document {}: {why}", record.cell, record.document);
-        anstream::eprintln!("  {}", record.output);
-    }
-    if !broken.is_empty() {
-        anstream::eprintln!(
-            "{loud} {} masked output(s) are not what their constraint promises {loud:#}: this is a fault of the program",
-            broken.len()
-        );
-    }
-    !broken.is_empty()
 }

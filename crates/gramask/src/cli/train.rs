@@ -6,8 +6,8 @@ use anstyle::Style;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::run::{resolve, stop_at_ctrl_c};
-use super::{CliError, DONE, STOPPED, bars};
+use super::shared::{bars, resolve, stop_at_ctrl_c};
+use super::{CliError, DONE, STOPPED};
 use crate::pull::Cache;
 use crate::tune::{Mix, Overrides, Point, Prepared, Score, Tuning, Watch};
 

@@ -11,26 +11,31 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use gramask_decode::Sampling;
 use gramask_grammar::{Format, Level, Program};
+use gramask_model::device::DeviceName;
 use gramask_ner::Document;
 use rayon::prelude::*;
 
-use super::run::resolve;
-use super::{CliError, DONE, FAILED, at_least_one, bars};
-use crate::experiment::{CorpusChoice, LevelName, OnProblem, StrategyChoice, Unit};
-use crate::pull::{BYTES, Cache, Model, NamedVocabulary};
-use crate::run::{Engine, OneText, PlannedCorpus, Record, decode_one};
+use super::shared::{at_least_one, bars, corpus_choice, level, load_engine, resolve, vocabulary};
+use super::{CliError, DONE, FAILED};
+use crate::experiment::{LevelName, StrategyChoice};
+use crate::plan::{Placement, PlannedCorpus};
+use crate::pull::{Cache, Model, NamedVocabulary};
+use crate::runner::{TextOptions, decode_one_pass};
+use crate::store::Record;
 use crate::verify::{Case, Found, KEPT, Row, Sample, to_csv, to_table, verify as compare};
 
-/// Whose vocabulary is taken where none is named, if it is in the cache.
-const USUAL: &str = "smollm2-135m-instruct";
+pub(super) const HELP: &str = "\
+Constraint and oracle must agree at each state of the gold outputs, of random walks through the mask and, with --model or
+--records, of a model's outputs. The oracle takes long for a whole mask, so whole masks are compared at a sample of the
+states. --all-states compares them at every state. Exits with 1 if anything differs.";
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// A format: a name or the path of a .gram file; may be given several times [default: all that come with the program]
+    /// A format: a name or the path of a .gram file; may be repeated [default: all built-in formats]
     #[arg(long = "format", value_name = "FORMAT")]
     formats: Vec<String>,
     /// `syntax` or `grounded` [default: both]
-    #[arg(long, value_name = "LEVEL", value_parser = super::level)]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
     level: Option<Level>,
     /// A name (`gramask pull` lists them), a tokenizer.json, a .gguf file, or `bytes`, which needs no file
     /// [default: that of smollm2-135m-instruct if it is in the cache, else `bytes`]
@@ -39,13 +44,13 @@ pub(super) struct VerifyArgs {
     /// The documents: a corpus by name or path
     #[arg(long, value_name = "CORPUS", default_value = "mini")]
     corpus: String,
-    /// Which part of the corpus
+    /// The part of the corpus
     #[arg(long, value_name = "SPLIT", default_value = "test")]
     split: String,
-    /// At most N documents, from the first on
+    /// At most N documents
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
     limit: usize,
-    /// Compare whole masks at N states of each output and walk, drawn at random; completeness and steps at all
+    /// Compare whole masks at N random states of each output and walk; completeness and steps at every state
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     states: usize,
     /// Compare whole masks at every state
@@ -60,27 +65,27 @@ pub(super) struct VerifyArgs {
     /// The seed of walks and samples
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
-    /// Also along what this model writes for the documents, unconstrained; its vocabulary is the default then
+    /// Also compare along the unconstrained outputs of this model; its vocabulary is then the default
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// An adapter in PEFT's layout to merge into that model
     #[arg(long, value_name = "PATH", requires = "model")]
     adapter: Option<PathBuf>,
-    /// Also along the outputs of a finished run: its records.jsonl, or its folder
+    /// Also compare along the outputs of a finished run: its records.jsonl, or its folder
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
-    /// Print JSON in place of the table
+    /// Print JSON instead of the table
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print CSV in place of the table
+    /// Print CSV instead of the table
     #[arg(long)]
     csv: bool,
 }
 
-/// What to follow beside gold outputs and random walks: by format and document.
+/// Outputs of models to follow, by format and document.
 type Outputs = BTreeMap<(String, String), Vec<String>>;
 
-/// Compares masks with the oracle's, and prints what was compared and what differs.
+/// Compares masks with the oracle, and prints what was compared and what differs.
 pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
     let formats = if args.formats.is_empty() {
         Format::builtin().map(Format::named).collect::<Result<Vec<_>, _>>()?
@@ -92,7 +97,8 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
         Some(Level::None) => return Err(CliError::NoConstraint),
         Some(level) => vec![level],
     };
-    let corpus = corpus(&args)?;
+    let choice = corpus_choice(&args.corpus, &args.split, Some(args.limit));
+    let corpus = PlannedCorpus::read(&choice, 0, &args.split)?;
     let programs =
         formats.iter().map(|format| Program::passes(format, &corpus.schema)).collect::<Result<Vec<_>, _>>()?;
     let mut outputs = Outputs::new();
@@ -146,54 +152,20 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
     Ok(if tell(&rows) { FAILED } else { DONE })
 }
 
-/// Schema and documents.
-fn corpus(args: &VerifyArgs) -> Result<PlannedCorpus, CliError> {
-    let path = Path::new(&args.corpus);
-    let path = (path.exists() || args.corpus.contains(['/', '\\'])).then(|| PathBuf::from(&args.corpus));
-    let choice = CorpusChoice {
-        name: args.corpus.clone(),
-        path,
-        split: args.split.clone(),
-        unit: Unit::Sentence,
-        limit: Some(args.limit),
-        on_problem: OnProblem::Stop,
-    };
-    Ok(PlannedCorpus::read(&choice, 0, &args.split)?)
-}
-
-/// The vocabulary of this name, pulled where it is missing; without a name, what is here.
-pub(super) fn vocabulary(name: Option<&str>, cache: &Cache) -> Result<NamedVocabulary, CliError> {
-    let model = match name {
-        Some(BYTES) => return Ok(NamedVocabulary::bytes()?),
-        Some(name) => resolve(name, cache)?,
-        None => match Model::find(USUAL, cache)? {
-            Some(model) => model,
-            None => return Ok(NamedVocabulary::bytes()?),
-        },
-    };
-    let bar = bars::waiting(&format!("reading the tokens of {}", model.name));
-    let vocabulary = NamedVocabulary::open(&model);
-    bar.finish_and_clear();
-    Ok(vocabulary?)
-}
-
-/// What a model writes without a constraint: right and wrong outputs alike show how far both go.
+/// Adds what a model writes without a constraint. Valid and invalid outputs both test where constraint and oracle end.
 fn decode(
     model: &Model,
     programs: &[Vec<Arc<Program>>],
     corpus: &PlannedCorpus,
     outputs: &mut Outputs,
 ) -> Result<(), CliError> {
-    let bar = bars::waiting(&format!("loading {}", model.name));
-    let engine = Engine::load(model, "flex".parse()?, None);
-    bar.finish_and_clear();
-    let mut engine = engine?;
+    let mut engine = load_engine(model, &Placement::on(DeviceName::Flex))?;
     let bar = bars::documents("decoding", programs.len() * corpus.documents.len(), 0);
     for programs in programs {
         for (number, document) in corpus.documents.iter().enumerate() {
             bar.inc(1);
             let program = &programs[number % programs.len()];
-            let one = OneText {
+            let one = TextOptions {
                 format: program.format().clone(),
                 schema: program.schema().clone(),
                 examples: Vec::new(),
@@ -203,7 +175,7 @@ fn decode(
                 budget: 64,
             };
             // A document that can't be written in the format has no shortest output to take a budget from.
-            let Ok((output, _)) = decode_one(&mut engine, &one, &document.text) else {
+            let Ok((output, _)) = decode_one_pass(&mut engine, &one, &document.text) else {
                 continue;
             };
             let key = (program.format().name.clone(), document.id.clone());
@@ -230,7 +202,7 @@ fn read_records(path: &Path, corpus: &PlannedCorpus, outputs: &mut Outputs) -> R
             continue;
         };
         taken += 1;
-        // Of several passes that which the document is compared in.
+        // Of several passes, the one in which the document is compared.
         let output = match record.passes.len() {
             0 => record.output,
             passes => record.passes[number % passes].clone(),
@@ -250,7 +222,8 @@ fn read_records(path: &Path, corpus: &PlannedCorpus, outputs: &mut Outputs) -> R
     Ok(())
 }
 
-/// All documents of a format and level, side by side; of a format with a pass for each label each document in one of them.
+/// Compares all documents of a format and level in parallel. In a format with a pass for each label, a document is compared in
+/// one of the passes.
 fn row(
     programs: &[Arc<Program>],
     level: Level,
@@ -299,7 +272,7 @@ fn tell(rows: &[Row]) -> bool {
     }
     if differences > 0 {
         anstream::eprintln!(
-            "{warn}{differences} difference(s){warn:#}: a constraint is not what it must be; this is a fault of the program"
+            "{warn}{differences} difference(s){warn:#}: a constraint is wrong; this is a bug of gramask, please report it"
         );
     }
     differences > 0

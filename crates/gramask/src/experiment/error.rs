@@ -8,21 +8,14 @@ use thiserror::Error;
 
 /// An experiment file that cannot be used.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages name the fields")]
 pub enum ExperimentError {
     /// The file cannot be read.
     #[error("cannot read the experiment file {}: {source}; experiments/quickstart.toml is one to start from", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// Something in the file is wrong.
     #[error("{place}")]
-    Wrong {
-        /// What and where.
-        place: Box<Place>,
-    },
+    Wrong { place: Box<Place> },
 }
 
 /// A place in a file, with what is wrong there and what would be right.

@@ -46,6 +46,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use gramask_decode::Sampling;
+pub use gramask_ner::corpus::OnProblem;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -108,17 +109,6 @@ pub struct CorpusChoice {
     pub limit: Option<usize>,
     /// What to do where a file at `path` is wrong. Known corpora have known faults, which are always passed over.
     pub on_problem: OnProblem,
-}
-
-/// What to do at a fault of a corpus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnProblem {
-    /// Stop, and name it.
-    #[default]
-    Stop,
-    /// Leave out what is wrong, go on, and count.
-    Skip,
 }
 
 /// What a document is: a sentence, or what the corpus calls a document.

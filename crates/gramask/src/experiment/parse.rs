@@ -125,35 +125,71 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::read`].
     pub fn parse(path: &Path, source: &str) -> Result<Experiment, ExperimentError> {
-        let wrong = |span: Range<usize>, message: String| ExperimentError::Wrong {
+        let wrong = |(span, message): Located| ExperimentError::Wrong {
             place: Box::new(Place::new(path, source, span, message)),
         };
         let written: Written = toml::from_str(source)
-            .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace("\n", " ")))?;
+            .map_err(|error| wrong((error.span().unwrap_or(0..0), error.message().replace("\n", " "))))?;
+        written.check(path).map_err(wrong)
+    }
+}
 
-        let name = run_name(path, written.name.as_ref()).map_err(|(at, message)| wrong(at, message))?;
+impl Written {
+    /// The experiment, or the first thing that is wrong with it.
+    fn check(self, path: &Path) -> Result<Experiment, Located> {
+        let name = run_name(path, self.name.as_ref())?;
+        self.check_lists()?;
+        self.check_strategies()?;
+        self.check_numbers()?;
+        let (sampling, seeds) = self.sampling()?;
+        let corpora = self.corpora()?;
+        let models = values(self.models);
+        let adapters = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
+        Ok(Experiment {
+            name,
+            about: self.about,
+            models: models.iter().map(|model| model.called().into()).collect(),
+            adapters,
+            corpora,
+            formats: values(self.formats),
+            levels: values(self.levels),
+            strategies: self.strategies.into_inner(),
+            examples: self.examples,
+            sampling,
+            seeds,
+            budget: self.budget.into_inner(),
+            batch: self.batch.into_inner(),
+            device: self.device,
+            weights: self.weights,
+            share_prompts: self.share_prompts,
+            dtype: self.dtype,
+        })
+    }
 
-        filled(&written.models, "models", "the name or path of a model").map_err(|(at, message)| wrong(at, message))?;
-        filled(&written.formats, "formats", "the name of a format or the path of a .gram file")
-            .map_err(|(at, message)| wrong(at, message))?;
-        filled(&written.levels, "levels", "`none`, `syntax` or `grounded`")
-            .map_err(|(at, message)| wrong(at, message))?;
-        unique(written.models.get_ref(), |model| model.called().into()).map_err(|(at, message)| wrong(at, message))?;
-        for model in written.models.get_ref() {
-            let (asked, there) = (model.get_ref().adapted().and_then(|model| model.examples), written.examples.n);
-            if let Some(asked) = asked.filter(|&asked| asked > there) {
+    /// Models, formats and levels: at least one of each, and none twice.
+    fn check_lists(&self) -> Result<(), Located> {
+        filled(&self.models, "models", "the name or path of a model")?;
+        filled(&self.formats, "formats", "the name of a format or the path of a .gram file")?;
+        filled(&self.levels, "levels", "`none`, `syntax` or `grounded`")?;
+        unique(self.models.get_ref(), |model| model.called().into())?;
+        for model in self.models.get_ref() {
+            let (asked, most) = (model.get_ref().adapted().and_then(|model| model.examples), self.examples.n);
+            if let Some(asked) = asked.filter(|&asked| asked > most) {
                 let message = format!(
-                    "{asked} examples where [examples] has {there}: a model's prompts have {there} at most, set `n` there to more"
+                    "{asked} examples where [examples] has {most}: a model's prompts have {most} at most, set `n` there to more"
                 );
-                return Err(wrong(model.span(), message));
+                return Err((model.span(), message));
             }
         }
         // Two formats of one name could not be told apart in the records.
-        unique(written.formats.get_ref(), |format| format_name(format)).map_err(|(at, message)| wrong(at, message))?;
-        unique(written.levels.get_ref(), |level| level.to_string()).map_err(|(at, message)| wrong(at, message))?;
+        unique(self.formats.get_ref(), |format| format_name(format))?;
+        unique(self.levels.get_ref(), |level| level.to_string())
+    }
 
-        let strategies = written.strategies.get_ref();
-        for level in written.levels.get_ref() {
+    /// Each level has a strategy, and each strategy a level.
+    fn check_strategies(&self) -> Result<(), Located> {
+        let strategies = self.strategies.get_ref();
+        for level in self.levels.get_ref() {
             if strategies.of(*level.get_ref()).is_empty() {
                 let fitting = || StrategyName::of(*level.get_ref());
                 let (level_name, names) = (level.get_ref(), StrategyName::list(fitting()));
@@ -161,78 +197,59 @@ impl Experiment {
                 let message = format!(
                     "level `{level_name}` goes with {names}: add one under [strategies], such as `{first} = {{}}`"
                 );
-                return Err(wrong(level.span(), message));
+                return Err((level.span(), message));
             }
         }
         for strategy in strategies.chosen() {
             let name = strategy.name();
-            if !written.levels.get_ref().iter().any(|level| name.goes_with(*level.get_ref())) {
+            if !self.levels.get_ref().iter().any(|level| name.goes_with(*level.get_ref())) {
                 let levels = match name.goes_with(LevelName::None) {
                     true => "`none`",
                     false => "`syntax` or `grounded`",
                 };
                 let message = format!("strategy `{name}` goes with {levels}: add that to `levels`, or leave it out");
-                return Err(wrong(written.strategies.span(), message));
+                return Err((self.strategies.span(), message));
             }
         }
+        Ok(())
+    }
 
-        if *written.budget.get_ref() == 0 {
+    fn check_numbers(&self) -> Result<(), Located> {
+        if *self.budget.get_ref() == 0 {
             let message =
                 "a budget of 0 tokens leaves room for no output: give at least 1 (a short sentence needs 40 to 100)";
-            return Err(wrong(written.budget.span(), message.into()));
+            return Err((self.budget.span(), message.into()));
         }
-        if *written.batch.get_ref() == 0 {
-            return Err(wrong(written.batch.span(), "a batch of 0 decodes nothing: give at least 1".into()));
+        if *self.batch.get_ref() == 0 {
+            return Err((self.batch.span(), "a batch of 0 decodes nothing: give at least 1".into()));
         }
-        let (sampling, seeds) = match &written.sampling {
-            None => (Sampling::greedy(), Vec::new()),
-            Some(given) => {
-                let sampling = given.get_ref().sampling();
-                sampling.validate().map_err(|error| wrong(given.span(), error.to_string()))?;
-                let seeds = given.get_ref().seeds().map_err(|(at, message)| wrong(at, message))?;
-                (sampling, seeds)
-            }
-        };
+        Ok(())
+    }
 
-        let corpora = written.corpora.get_ref();
-        if corpora.is_empty() {
-            return Err(wrong(
-                written.corpora.span(),
-                "`corpora` is empty: add [[corpora]] with a name or a path".into(),
-            ));
+    /// How tokens are sampled, and with which seeds where there are several.
+    fn sampling(&self) -> Result<(Sampling, Vec<u64>), Located> {
+        let Some(given) = &self.sampling else {
+            return Ok((Sampling::greedy(), Vec::new()));
+        };
+        let sampling = given.get_ref().sampling();
+        sampling.validate().map_err(|error| (given.span(), error.to_string()))?;
+        Ok((sampling, given.get_ref().seeds()?))
+    }
+
+    fn corpora(&self) -> Result<Vec<CorpusChoice>, Located> {
+        if self.corpora.get_ref().is_empty() {
+            return Err((self.corpora.span(), "`corpora` is empty: add [[corpora]] with a name or a path".into()));
         }
         let mut choices: Vec<CorpusChoice> = Vec::new();
-        for corpus in corpora {
-            let choice =
-                corpus.get_ref().check().map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?;
+        for corpus in self.corpora.get_ref() {
+            let choice = corpus.get_ref().check().map_err(|(at, message)| (at.unwrap_or(corpus.span()), message))?;
             if choices.iter().any(|other| other.name == choice.name) {
                 let message = format!("two corpora are called `{}`: give one another name", choice.name);
-                return Err(wrong(corpus.span(), message));
+                return Err((corpus.span(), message));
             }
             choices.push(choice);
         }
-
-        let models = values(written.models);
-        let adapters = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
-        Ok(Experiment {
-            name,
-            about: written.about,
-            models: models.iter().map(|model| model.called().into()).collect(),
-            adapters,
-            corpora: choices,
-            formats: values(written.formats),
-            levels: values(written.levels),
-            strategies: written.strategies.into_inner(),
-            examples: written.examples,
-            sampling,
-            seeds,
-            budget: written.budget.into_inner(),
-            batch: written.batch.into_inner(),
-            device: written.device,
-            weights: written.weights,
-            share_prompts: written.share_prompts,
-            dtype: written.dtype,
-        })
+        Ok(choices)
     }
 }
 

@@ -31,60 +31,28 @@ pub struct NamedVocabulary {
 
 /// Why a file holds no vocabulary.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages name variants and fields")]
 pub enum VocabularyFault {
     /// The file can't be read.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// A file of another kind.
     #[error("{} holds no vocabulary: give a tokenizer.json, a folder with one, or a .gguf file", path.display())]
-    Kind {
-        /// The file.
-        path: PathBuf,
-    },
+    Kind { path: PathBuf },
     /// A JSON file that is no tokenizer's.
     #[error("{}:{line}:{column}: this is not the JSON of a tokenizer: {message}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What the parser said.
-        message: String,
-    },
+    Json { path: PathBuf, line: usize, column: usize, message: String },
     /// A tokenizer that can't be built.
     #[error("{}: {source}", path.display())]
-    Tokenizer {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: TokenizerError,
-    },
-    /// A GGUF file with a fault.
+    Tokenizer { path: PathBuf, source: TokenizerError },
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Tokens that make no table.
     #[error("the tokens of {name}: {source}")]
-    Table {
-        /// The vocabulary.
-        name: String,
-        /// What is wrong.
-        source: TokenTableError,
-    },
+    Table { name: String, source: TokenTableError },
     /// Tokens that make no vocabulary.
     #[error("the tokens of {name}: {source}")]
-    Vocabulary {
-        /// The vocabulary.
-        name: String,
-        /// What is wrong.
-        source: VocabularyError,
-    },
+    Vocabulary { name: String, source: VocabularyError },
 }
 
 impl NamedVocabulary {

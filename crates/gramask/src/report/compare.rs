@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gramask_ner::metrics::{Interval, holm};
 
-use super::browse::{Browser, BrowserCell, gather};
+use super::browse::{Browser, BrowserCell, by_document};
 use super::error::ReportError;
 use super::figure::{Dot, Figure, FigureTable, Grid, Text, dots, number};
 use super::headline::{Column, Entry, Table};
@@ -14,22 +14,23 @@ use super::read::RunData;
 use super::single::{LEFT_OUT, SCORES_ALONE, embedded, facts, program};
 use super::tally::Tally;
 use super::{Options, Report};
+use crate::evaluate::ScoreRow;
+use crate::evaluate::{Comparison, between};
 use crate::experiment::Cell;
-use crate::run::{Comparison, Scored, between};
 
 /// A cell that both runs have.
 struct Common {
-    /// Its number in each run.
+    /// The number of the cell in each run.
     places: [usize; 2],
-    /// The second run's cell held against the first's.
+    /// The comparison of the second run's cell with the first's.
     held: Comparison,
     /// Pairs of outputs.
     pairs: usize,
-    /// Those whose entities differ.
+    /// Pairs of outputs whose entities differ.
     changed: usize,
 }
 
-/// Makes the comparison of the runs in two folders: differences are the second run's figures less the first's.
+/// Compares the runs in two folders. Differences are the figures of the second run minus those of the first.
 ///
 /// # Errors
 /// A folder that holds no run; runs that have no cell in common.
@@ -98,7 +99,7 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
     Ok(Report { page, summary })
 }
 
-/// The cells of both runs; where they have none in common and are of one model each, without regard to that.
+/// The cells that both runs have. If there is none and each run has one model, cells are paired without regard to the model.
 fn common_cells(runs: &[RunData; 2]) -> (Vec<[usize; 2]>, bool) {
     let pairs = |same: &dyn Fn(&Cell, &Cell) -> bool| {
         let firsts = runs[0].cells.iter().enumerate();
@@ -139,7 +140,7 @@ impl Common {
     fn of(runs: &[RunData; 2], places: [usize; 2]) -> Option<Common> {
         let [first, second] = [0, 1].map(|run: usize| &runs[run].scored[places[run]]);
         let [cell, against] = [1, 0].map(|run: usize| &runs[run].cells[places[run]]);
-        let key = |scored: &Scored| (scored.seed, scored.document.clone());
+        let key = |scored: &ScoreRow| (scored.seed, scored.document.clone());
         let before: HashMap<_, &str> = first.iter().map(|scored| (key(scored), scored.said.as_str())).collect();
         let pairs: Vec<(&str, &str)> =
             second.iter().filter_map(|scored| Some((scored.said.as_str(), *before.get(&key(scored))?))).collect();
@@ -152,7 +153,7 @@ impl Common {
     }
 }
 
-/// Notes where the runs are not of the same documents.
+/// Adds a note if the runs do not have the same documents.
 fn unpaired(runs: &[RunData; 2], common: &[Common], notes: &mut Vec<String>) {
     let least = common.iter().map(|common| common.held.documents).min().unwrap_or(0);
     let most = |run: usize| common.iter().map(|common| runs[run].rows[common.places[run]].documents).max().unwrap_or(0);
@@ -204,7 +205,7 @@ fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<F
     Ok(Figure::new(text, drawing, table))
 }
 
-/// What a difference is made of, where that is known: parsing, copying, counting and recognition.
+/// The parts of a difference, if they are known: parsing, copying, counting and recognition.
 fn parts(held: &Comparison) -> [Option<f64>; 4] {
     let parts = held.gap.as_ref().map(|gap| gap.parts);
     [
@@ -271,7 +272,7 @@ fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
     Table { columns: columns.collect(), rows: shown.iter().zip(common).zip(adjusted).map(row).collect() }
 }
 
-/// A p-value: one that shuffles cannot tell from less is said so.
+/// A p-value. The smallest value that the shuffles can give is marked as an upper bound.
 fn probability(p: f64) -> Entry {
     let text = if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") };
     Entry { text, key: Some(p), ..Entry::default() }
@@ -302,9 +303,9 @@ fn documents(runs: &[RunData; 2], common: &[Common], most: usize) -> Result<(Opt
         let places = common.iter().enumerate().map(|(number, common)| (common.places[run], number));
         (&runs[run], places.collect::<Vec<(usize, usize)>>())
     };
-    let gathered = gather(&[of_run(0), of_run(1)]);
+    let document_outputs = by_document(&[of_run(0), of_run(1)]);
     let names = vec![format!("A · {}", runs[0].name()), format!("B · {}", runs[1].name())];
-    let browser = Browser::new(names, cells, &gathered, most)?;
+    let browser = Browser::new(names, cells, &document_outputs, most)?;
     let note = embedded(&browser);
     Ok((Some(browser.to_script()?), note))
 }

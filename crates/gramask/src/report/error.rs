@@ -1,4 +1,4 @@
-//! Why there is no report.
+//! The errors of reports.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,72 +6,36 @@ use std::path::PathBuf;
 use plotters::drawing::DrawingAreaErrorKind;
 use thiserror::Error;
 
-use crate::run::ScoresError;
+use crate::store::ScoresError;
 
-/// Why there is no report.
+/// Why a report cannot be made.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages name variants and fields")]
 pub enum ReportError {
     /// The folder holds no run.
     #[error("{} has no {lacks}: give the folder of a run, as `gramask run` makes it (runs/NAME)", folder.display())]
-    NoRun {
-        /// The folder.
-        folder: PathBuf,
-        /// The file that would be there.
-        lacks: &'static str,
-    },
+    NoRun { folder: PathBuf, lacks: &'static str },
     /// A run of which nothing is done.
     #[error("{} has no record: the run has not decoded a document yet", folder.display())]
-    NoRecord {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The scores.
+    NoRecord { folder: PathBuf },
     #[error(transparent)]
     Scores(#[from] ScoresError),
     /// `run.json` is no such file.
     #[error("{}: {source}; this is no run.json of this program", path.display())]
-    Settings {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
+    Settings { path: PathBuf, source: serde_json::Error },
     /// A line that is no record.
     #[error(
         "{}:{line}: {source}; this is no record that this version of the program knows: remove the line, or make the report \
          with the version that wrote it",
         path.display()
     )]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
+    Record { path: PathBuf, line: usize, source: serde_json::Error },
     /// Two runs that share no cell.
     #[error("{} and {} have no cell in common: the first has {first_cells}, the second {second_cells}", first.display(), second.display())]
-    NothingInCommon {
-        /// The first run's folder.
-        first: PathBuf,
-        /// The second run's folder.
-        second: PathBuf,
-        /// Some cells of the first.
-        first_cells: String,
-        /// Some cells of the second.
-        second_cells: String,
-    },
+    NothingInCommon { first: PathBuf, second: PathBuf, first_cells: String, second_cells: String },
     /// The file system refused.
     #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     /// A figure cannot be drawn.
     #[error("cannot draw a figure: {0}")]
     Draw(#[from] DrawingAreaErrorKind<io::Error>),

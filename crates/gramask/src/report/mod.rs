@@ -1,17 +1,16 @@
-//! Reports: a run's folder becomes one page to read, with every figure as a file beside it.
+//! Showing: the figures of a run as tables, CSV and one HTML page.
 //!
-//! The page needs nothing but itself: style, script, figures and documents are in it, and it asks no network for anything. The
-//! folder gets
+//! The page needs no network and no other file: style, script, figures and documents are in it. A report's folder has
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `index.html` | the page |
 //! | `summary.csv` | a line for each cell (of a comparison: `comparison.csv`) |
-//! | `figures/NAME.svg` | each figure, right on light and on dark ground |
+//! | `figures/NAME.svg` | each figure, for light and dark backgrounds |
 //! | `figures/NAME.csv` | its numbers |
 //!
-//! A report with documents holds their texts. The licences of most corpora forbid to publish them, so that what is published is made
-//! [without](Options::documents).
+//! A report with documents has their texts. The licences of most corpora forbid to publish them, so a report that is published must
+//! be made [without](Options::documents) them.
 
 mod browse;
 mod compare;
@@ -21,6 +20,7 @@ mod headline;
 mod page;
 mod read;
 mod single;
+pub mod tables;
 mod tally;
 
 use std::fs;
@@ -34,12 +34,12 @@ pub use page::Page;
 pub use read::{CorpusData, RunData};
 pub use single::single;
 
-/// What a report is to hold.
+/// The content of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whether the documents are in it: their texts, their outputs, and, where the run has them, their traces.
+    /// Whether the documents are in it, with their texts, outputs and traces.
     pub documents: bool,
-    /// The most bytes of documents; those that go beyond are left out, and the page says how many.
+    /// The most bytes of documents. The page says how many documents are left out.
     pub most: usize,
 }
 

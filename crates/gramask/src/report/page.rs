@@ -1,4 +1,4 @@
-//! The page: the templates of the folder `page`, filled in.
+//! The page, made from the templates in the folder `page`.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value as Filling;
@@ -10,24 +10,24 @@ use super::error::ReportError;
 use super::figure::Figure;
 use super::headline::Table;
 
-/// What a page shows.
+/// The content of a page.
 #[derive(Debug, Serialize)]
 pub struct Page {
     /// Its title.
     pub title: String,
     /// One sentence below it.
     pub about: String,
-    /// What was found, in a few sentences.
+    /// The main results, in a few sentences.
     pub lead: Vec<String>,
-    /// What a reader must know of the data.
+    /// Limits of the data.
     pub notes: Vec<String>,
-    /// Where the figures come from: names and values.
+    /// The origin of the figures: names and values.
     pub facts: Vec<(String, String)>,
     /// The experiment files, with the names of their runs.
     pub experiments: Vec<(String, String)>,
-    /// What the first table is called.
+    /// The title of the first table.
     pub table_title: String,
-    /// What is said of it.
+    /// Its caption.
     pub table_caption: String,
     /// The table.
     pub table: Table,
@@ -35,13 +35,13 @@ pub struct Page {
     pub table_file: String,
     /// The figures.
     pub figures: Vec<Figure>,
-    /// The documents, as the inside of a script element; none where they are left out.
+    /// The documents, as the content of a script element. None if they are left out.
     pub documents: Option<String>,
-    /// What is said of the documents.
+    /// A note about the documents.
     pub documents_note: String,
     /// Whether two runs are compared.
     pub compared: bool,
-    /// Who made it.
+    /// The program that made the page, with its version.
     pub program: String,
 }
 
@@ -64,7 +64,7 @@ impl Page {
     }
 }
 
-/// A value as templates have it.
+/// A JSON value as a value of the template engine.
 fn filling(value: Value) -> Filling {
     match value {
         Value::Null => Filling::from(()),

@@ -1,4 +1,4 @@
-//! A run's folder, read for a report. Nothing in it is changed.
+//! Reading the folder of a run for a report. Nothing in it is changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -9,27 +9,30 @@ use gramask_ner::{Document, Schema};
 use serde_json::Value;
 
 use super::error::ReportError;
+use crate::evaluate::ScoreRow;
+use crate::evaluate::{SummaryRow, summary_rows};
 use crate::experiment::{Cell, CorpusChoice, Examples, format_name};
-use crate::run::{PlannedCorpus, Record, Row, RunFile, Scored, read_scores, rows_of};
+use crate::plan::PlannedCorpus;
+use crate::store::{Manifest, Record, read_scores};
 
-/// A run as a report needs it.
+/// The data of a run.
 #[derive(Debug)]
 pub struct RunData {
     /// Its folder.
     pub folder: PathBuf,
     /// Its `run.json`.
-    pub file: RunFile,
-    /// Its cells, in the experiment's order, those of several seeds as one.
+    pub file: Manifest,
+    /// Its cells in the order of the experiment, all seeds of a cell as one.
     pub cells: Vec<Cell>,
     /// The figures of each cell.
-    pub rows: Vec<Row>,
+    pub rows: Vec<SummaryRow>,
     /// The scores of each cell.
-    pub scored: Vec<Vec<Scored>>,
-    /// The records of each cell, in the order of the documents; of outputs that were made elsewhere there are scores alone.
+    pub scored: Vec<Vec<ScoreRow>>,
+    /// The records of each cell, in the order of the documents. Outputs of other machines have scores and no records.
     pub records: Vec<Vec<Record>>,
     /// Its corpora, by name.
     pub corpora: HashMap<String, CorpusData>,
-    /// What a reader must know of these data: what was passed over, what is missing.
+    /// Limits of the data: what was skipped, what is missing.
     pub notes: Vec<String>,
 }
 
@@ -38,17 +41,17 @@ pub struct RunData {
 pub struct CorpusData {
     /// The labels.
     pub schema: Schema,
-    /// The texts by the identifiers of their documents; none where the corpus is not at hand.
+    /// The texts, by the identifiers of the documents. Empty if the corpus is missing.
     pub texts: HashMap<String, String>,
     /// The identifiers, in the corpus's order.
     pub order: Vec<String>,
 }
 
 impl RunData {
-    /// Reads the folder of a run. With `texts`, the corpora are looked for, too, since records do not hold the documents' texts.
+    /// Reads the folder of a run. With `texts`, corpora are read too, since records do not have the texts of documents.
     ///
     /// # Errors
-    /// A folder that holds no run, or no record, or a line that is none.
+    /// When the folder has no run or no record, or a line is no record.
     pub fn read(folder: &Path, texts: bool) -> Result<RunData, ReportError> {
         let file = run_file(folder)?;
         let mut notes = Vec::new();
@@ -80,13 +83,13 @@ impl RunData {
             ));
         }
         let cells = cells(&file, &scored);
-        let rows = rows_of(&cells, &scored);
+        let rows = summary_rows(&cells, &scored);
         let places: HashMap<&Cell, usize> = cells.iter().enumerate().map(|(place, cell)| (cell, place)).collect();
         let mut records: Vec<Vec<Record>> = vec![Vec::new(); cells.len()];
         for record in all {
             records[places[&record.cell.seedless()]].push(record);
         }
-        let mut by_cell: Vec<Vec<Scored>> = vec![Vec::new(); cells.len()];
+        let mut by_cell: Vec<Vec<ScoreRow>> = vec![Vec::new(); cells.len()];
         for scored in scored {
             by_cell[places[&scored.cell().seedless()]].push(scored);
         }
@@ -111,7 +114,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Repo
     move |source| ReportError::Io { action, path, source }
 }
 
-fn run_file(folder: &Path) -> Result<RunFile, ReportError> {
+fn run_file(folder: &Path) -> Result<Manifest, ReportError> {
     let path = folder.join("run.json");
     match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|source| ReportError::Settings { path, source }),
@@ -122,8 +125,8 @@ fn run_file(folder: &Path) -> Result<RunFile, ReportError> {
     }
 }
 
-/// All records; none where the folder has scores alone. A last line without its end is passed over: the run is going on, or was
-/// stopped while it was written.
+/// All records. Empty if the folder has scores only. An incomplete last line is skipped: the run goes on, or was stopped while the
+/// line was written.
 fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, ReportError> {
     let path = folder.join("records.jsonl");
     let bytes = match fs::read(&path) {
@@ -162,8 +165,8 @@ fn records(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Record>, Report
     Ok(records)
 }
 
-/// The scores in the folder; none where it has no `scores.csv`.
-fn scores(folder: &Path) -> Result<Vec<Scored>, ReportError> {
+/// The scores in the folder. Empty if it has no `scores.csv`.
+fn scores(folder: &Path) -> Result<Vec<ScoreRow>, ReportError> {
     let path = folder.join("scores.csv");
     match path.exists() {
         true => Ok(read_scores(&path)?),
@@ -171,13 +174,13 @@ fn scores(folder: &Path) -> Result<Vec<Scored>, ReportError> {
     }
 }
 
-/// Adds the scores of records that have none. Of a record that says something else than its scores, the record counts.
-fn complete(scored: &mut Vec<Scored>, records: &[Record], corpora: &HashMap<String, CorpusData>) {
+/// Adds the scores of records that have none. If a record disagrees with its scores, it is scored again.
+fn complete(scored: &mut Vec<ScoreRow>, records: &[Record], corpora: &HashMap<String, CorpusData>) {
     let place = |cell: Cell, document: &str| (cell, document.to_string());
-    let of_line = |(at, line): (usize, &Scored)| (place(line.cell(), &line.document), at);
+    let of_line = |(at, line): (usize, &ScoreRow)| (place(line.cell(), &line.document), at);
     let places: HashMap<(Cell, String), usize> = scored.iter().enumerate().map(of_line).collect();
     for record in records {
-        let fresh = Scored::of(record, &corpora[&record.cell.corpus].schema);
+        let fresh = ScoreRow::of(record, &corpora[&record.cell.corpus].schema);
         match places.get(&place(record.cell.clone(), &record.document)) {
             None => scored.push(fresh),
             Some(&at) => {
@@ -191,7 +194,7 @@ fn complete(scored: &mut Vec<Scored>, records: &[Record], corpora: &HashMap<Stri
 }
 
 /// The cells that have an output, in the order of the experiment's lists.
-fn cells(file: &RunFile, scored: &[Scored]) -> Vec<Cell> {
+fn cells(file: &Manifest, scored: &[ScoreRow]) -> Vec<Cell> {
     let experiment = &file.settings["experiment"];
     let list = |key: &str| -> Vec<String> {
         let items = experiment[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -217,7 +220,7 @@ fn cells(file: &RunFile, scored: &[Scored]) -> Vec<Cell> {
 
 /// What is known of the corpora of these names.
 fn corpora(
-    file: &RunFile,
+    file: &Manifest,
     names: BTreeSet<String>,
     records: &[Record],
     texts: bool,
@@ -262,7 +265,7 @@ impl CorpusData {
         }
     }
 
-    /// What the records tell of their corpus.
+    /// What the records tell about their corpus.
     fn guess<'a>(records: impl Iterator<Item = &'a Record>) -> CorpusData {
         let (mut labels, mut order, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         for record in records {
@@ -276,13 +279,13 @@ impl CorpusData {
     }
 }
 
-/// Notes where cells of a corpus lack documents that others have.
-fn incomplete(rows: &[Row], notes: &mut Vec<String>) {
+/// Adds a note if cells lack documents that other cells of the corpus have.
+fn incomplete(rows: &[SummaryRow], notes: &mut Vec<String>) {
     let most = |corpus: &str| {
         let of_corpus = rows.iter().filter(|row| row.corpus == corpus);
         of_corpus.map(|row| row.documents).max().unwrap_or(0)
     };
-    let short: Vec<&Row> = rows.iter().filter(|row| row.documents < most(&row.corpus)).collect();
+    let short: Vec<&SummaryRow> = rows.iter().filter(|row| row.documents < most(&row.corpus)).collect();
     if let Some(first) = short.first() {
         notes.push(format!(
             "The run is not complete: {} of {} cells lack documents that others have ({} {} {} {} has {} of {}). Their figures are of \

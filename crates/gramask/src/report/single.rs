@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::browse::{Browser, BrowserCell, gather};
+use super::browse::{Browser, BrowserCell, by_document};
 use super::error::ReportError;
 use super::figure::{Names, figures};
 use super::headline::headline;
@@ -12,12 +12,12 @@ use super::page::Page;
 use super::read::RunData;
 use super::tally::Tally;
 use super::{Options, Report};
-use crate::run::to_csv;
+use crate::report::tables::summary_csv;
 
 /// Makes the report of the run in a folder.
 ///
 /// # Errors
-/// A folder that holds no run, or no record, or a line that is none.
+/// When the folder has no run or no record, or a line is no record.
 pub fn single(folder: &Path, options: Options) -> Result<Report, ReportError> {
     let run = RunData::read(folder, options.documents)?;
     let tallies = Tally::all(&run);
@@ -45,19 +45,19 @@ pub fn single(folder: &Path, options: Options) -> Result<Report, ReportError> {
         compared: false,
         program: program(),
     };
-    let summary = to_csv(&run.rows)?;
+    let summary = summary_csv(&run.rows)?;
     Ok(Report { page, summary })
 }
 
-/// What stands in the place of the documents.
+/// The note of a report without documents.
 pub(super) const LEFT_OUT: &str = "This report was made without documents: it holds no text of the corpora and no output. \
                                    With the run's folder at hand, `gramask report` makes one that has them.";
 
-/// The same where there is nothing to leave out.
+/// The note if the folder has no documents.
 pub(super) const SCORES_ALONE: &str =
     "The run's folder has scores alone, which hold no text: there are no documents to show.";
 
-/// Who makes reports.
+/// The name and version of this program.
 pub(super) fn program() -> String {
     format!("gramask {}", env!("CARGO_PKG_VERSION"))
 }
@@ -65,13 +65,13 @@ pub(super) fn program() -> String {
 fn documents(run: &RunData, most: usize) -> Result<(Option<String>, String), ReportError> {
     let cells: Vec<BrowserCell> = run.cells.iter().map(BrowserCell::of).collect();
     let places = (0..cells.len()).map(|place| (place, place)).collect();
-    let gathered = gather(&[(run, places)]);
-    let browser = Browser::new(vec![run.name().to_string()], cells, &gathered, most)?;
+    let document_outputs = by_document(&[(run, places)]);
+    let browser = Browser::new(vec![run.name().to_string()], cells, &document_outputs, most)?;
     let note = embedded(&browser);
     Ok((Some(browser.to_script()?), note))
 }
 
-/// Says how many documents are in the page.
+/// The note about the number of documents in the page.
 pub(super) fn embedded(browser: &Browser) -> String {
     match browser.docs.len() {
         all if all == browser.of => format!("All {all} documents of the run are in this page."),
@@ -82,14 +82,14 @@ pub(super) fn embedded(browser: &Browser) -> String {
     }
 }
 
-/// The sentence that an experiment says of itself.
+/// The description of the experiment.
 pub(super) fn about(experiment: &str) -> String {
     let table: Option<toml::Table> = experiment.parse().ok();
     let about = table.as_ref().and_then(|table| table.get("about")?.as_str());
     about.unwrap_or_default().to_string()
 }
 
-/// What was found, in a few sentences.
+/// The main results, in a few sentences.
 fn lead(tallies: &[Tally]) -> Vec<String> {
     let mut lead = Vec::new();
     let names = Names::of(tallies);
@@ -128,7 +128,7 @@ fn lead(tallies: &[Tally]) -> Vec<String> {
     lead
 }
 
-/// Where the figures come from.
+/// The origin of the figures.
 pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
     let file = &run.file;
     let text = |value: &Value| match value {
@@ -164,7 +164,7 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
     ];
     let overrides = file.overrides.as_object().is_some_and(|overrides| !overrides.is_empty());
     if overrides {
-        // A path would tell of the machine, and of nothing else.
+        // A path would only tell about the machine.
         let mut shown = file.overrides.clone();
         if let Some(Value::String(path)) = shown.get_mut("corpus") {
             *path = path.rsplit('/').next().unwrap_or_default().to_string();

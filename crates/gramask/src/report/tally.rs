@@ -1,21 +1,23 @@
-//! What a cell's records say beyond the figures of its summary.
+//! Counts over the records of a cell that its summary row does not have.
 
 use gramask_decode::{Chosen, Finish};
 use gramask_ner::Schema;
 use gramask_ner::metrics::{ErrorCounts, Scorer};
 
 use super::read::RunData;
+use crate::evaluate::ScoreRow;
+use crate::evaluate::{SummaryRow, prediction};
 use crate::experiment::Cell;
-use crate::run::{FaultKind, Record, Row, Scored, prediction};
+use crate::store::{FaultKind, Record};
 
-/// How an output ended up, as a whole: the worst that can be said of it.
+/// The worst category that applies to an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was read, and nothing was objected to.
+    /// It was read without faults.
     Clean,
-    /// It was read, and some entity of it was refused.
+    /// It was read, and an entity was refused.
     Refused,
-    /// It was read, but the text that it copies is not the document.
+    /// It was read, but its copy of the document is wrong.
     CopyFailed,
     /// It does not parse.
     Syntax,
@@ -26,7 +28,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them, from good to bad.
+    /// All categories, from good to bad.
     pub const ALL: [Outcome; 6] =
         [Outcome::Clean, Outcome::Refused, Outcome::CopyFailed, Outcome::Syntax, Outcome::CutOff, Outcome::NotDecoded];
 
@@ -50,7 +52,7 @@ impl Outcome {
     }
 
     /// Of scores.
-    pub fn of_scores(scored: &Scored) -> Outcome {
+    pub fn of_scores(scored: &ScoreRow) -> Outcome {
         let refused = scored.not_in_document + scored.unknown_label + scored.disagree + scored.duplicate;
         let (not_decoded, copy_failed) = (scored.not_decoded > 0, scored.copy_failed > 0);
         Outcome::judged(scored.parsed, scored.finish, not_decoded, copy_failed, refused > 0)
@@ -69,38 +71,37 @@ impl Outcome {
     }
 }
 
-/// What the traces say of one place in the outputs.
+/// The probability removed at one place in the outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Place {
-    /// The tokens there of which it is known what the mask removed.
+    /// The tokens at this place for which the removed probability is known.
     pub tokens: usize,
-    /// The probability that the mask removed of them, summed.
+    /// The removed probability, summed over these tokens.
     pub removed: f64,
 }
 
-/// Tokens to a place of [`Tally::places`].
+/// The number of tokens that share a place of [`Tally::places`].
 pub const PLACE: usize = 4;
 
-/// A cell with all that the figures are drawn of.
+/// A cell with the data of all figures.
 #[derive(Clone, Debug)]
 pub struct Tally {
     /// The cell.
     pub cell: Cell,
     /// Its row of the summary.
-    pub row: Row,
-    /// How many outputs ended up how, in the order of [`Outcome::ALL`].
+    pub row: SummaryRow,
+    /// The outputs of each category, in the order of [`Outcome::ALL`].
     pub outcomes: [usize; 6],
-    /// How many outputs there are.
+    /// The number of outputs.
     pub outputs: usize,
-    /// The errors of the entities, and those found (label and boundaries); none where some outputs are known by their scores
-    /// alone.
+    /// The errors of the entities, and the number found (label and boundaries). None if some outputs have no record.
     pub errors: Option<(ErrorCounts, usize)>,
-    /// What was removed along the outputs, [`PLACE`] tokens to a place; empty without traces.
+    /// The probability removed along the outputs, [`PLACE`] tokens per place. Empty without traces.
     pub places: Vec<Place>,
 }
 
 impl Tally {
-    fn of(cell: &Cell, row: &Row, scored: &[Scored], records: &[Record], schema: &Schema) -> Tally {
+    fn of(cell: &Cell, row: &SummaryRow, scored: &[ScoreRow], records: &[Record], schema: &Schema) -> Tally {
         let mut scorer = Scorer::new(schema);
         let mut outcomes = [0; 6];
         for scored in scored {
@@ -145,11 +146,11 @@ impl Tally {
 
     /// Whether a mask was at work.
     pub fn masked(&self) -> bool {
-        self.row.level != "none"
+        self.row.has_mask()
     }
 
-    /// The probability that the mask removed, on average over the tokens that the model was asked about; none where there is no
-    /// mask, or where it is known of a part of the tokens only.
+    /// The probability that the mask removed, on average over the tokens that the model was asked about. None without a mask, or if
+    /// it is known for some of these tokens only.
     pub fn removed(&self) -> Option<f64> {
         self.row.removed_mass.filter(|_| self.masked() && self.row.all_known())
     }

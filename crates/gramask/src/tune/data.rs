@@ -9,7 +9,8 @@ use gramask_model::tuning::{Pack, Random, Sequence};
 
 use super::error::TuneError;
 use super::file::{Mix, Training, Tuning};
-use crate::run::{PlannedCorpus, Prompts, SharedTokenizer};
+use crate::plan::PlannedCorpus;
+use crate::runner::{Prompts, SharedTokenizer};
 
 /// A document's prompt and output in one format.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,10 @@ use gramask_model::tuning::TuningError;
 use thiserror::Error;
 
 use crate::experiment::ExperimentError;
+use crate::plan::PlanError;
 use crate::pull::PullError;
-use crate::run::{PlanError, RunError, SettingsError};
+use crate::runner::RunError;
+use crate::store::ManifestError;
 
 /// Why a training cannot begin or go on.
 #[derive(Debug, Error)]
@@ -55,7 +57,7 @@ pub enum TuneError {
     Prompt(#[from] PromptError),
     /// The folder belongs to another run.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(#[from] ManifestError),
     /// Validation failed.
     #[error("validation: {0}")]
     Validation(#[from] RunError),

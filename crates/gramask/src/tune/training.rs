@@ -15,8 +15,10 @@ use super::data::{Data, Example, packs};
 use super::error::TuneError;
 use super::file::{Tuning, Validation};
 use super::validate::{merit, plan, validate};
+use crate::plan::{Placement, Plan, PlannedCorpus};
 use crate::pull::{Model, sha256_file, sha256_hex};
-use crate::run::{Engine, Placement, Plan, PlannedCorpus, RunFile, machine, now, versions};
+use crate::runner::Engine;
+use crate::store::{Manifest, machine, now, versions};
 
 /// Who wants to know how a training goes on.
 pub trait Watch {
@@ -81,7 +83,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn run_file(&self, source: &str) -> Result<RunFile, TuneError> {
+    pub fn run_file(&self, source: &str) -> Result<Manifest, TuneError> {
         let mut choices = serde_json::to_value(&self.tuning).unwrap_or_default();
         if let Value::Object(choices) = &mut choices {
             for key in ["name", "about", "device"] {
@@ -106,7 +108,7 @@ impl Prepared {
             "format_sha256": digests(formats.collect()),
             "corpus_sha256": digests(corpora.collect()),
         });
-        Ok(RunFile {
+        Ok(Manifest {
             name: self.tuning.name.clone(),
             date: now(),
             versions: versions(),

@@ -8,8 +8,11 @@ use serde::Serialize;
 use super::curve::Score;
 use super::error::TuneError;
 use super::file::{Tuning, Validation};
+use crate::evaluate::journal_rows;
 use crate::experiment::{CorpusChoice, Experiment, LevelName};
-use crate::run::{Engine, Journal, Plan, RunError, Watch, carry_out, rows};
+use crate::plan::Plan;
+use crate::runner::{Engine, RunError, Watch, run_plan};
+use crate::store::Journal;
 
 /// The experiment of a validation, as its file would say it.
 #[derive(Serialize)]
@@ -77,7 +80,7 @@ struct Quiet;
 
 impl Watch for Quiet {
     fn cell(&mut self, _: &crate::experiment::Cell, _: usize, _: usize) {}
-    fn record(&mut self, _: &crate::run::Record) {}
+    fn record(&mut self, _: &crate::store::Record) {}
 }
 
 /// Decodes with an engine; the records go to `folder`. None where it was stopped.
@@ -91,16 +94,11 @@ pub(super) fn validate(
     std::fs::create_dir_all(folder).map_err(|source| TuneError::io("create", folder, source))?;
     let mut journal = Journal::open(&folder.join("records.jsonl")).map_err(RunError::from)?;
     let mut engine = Some(engine);
-    let mut open = |name: &str| {
-        engine.take().ok_or_else(|| RunError::Write {
-            path: folder.into(),
-            source: std::io::Error::other(format!("the model `{name}` was asked for twice")),
-        })
-    };
-    if !carry_out(plan, &mut journal, &mut open, &mut Quiet, stop)? {
+    let mut open = |name: &str| engine.take().ok_or_else(|| RunError::NoModel { model: name.to_string() });
+    if !run_plan(plan, &mut journal, &mut open, &mut Quiet, stop)? {
         return Ok(None);
     }
-    let scores = rows(plan, &journal).into_iter().map(|row| Score {
+    let scores = journal_rows(plan, &journal).into_iter().map(|row| Score {
         step,
         format: row.format,
         level: row.level,

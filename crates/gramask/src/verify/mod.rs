@@ -1,4 +1,4 @@
-//! Holding fast masks against the oracle's.
+//! Comparing masks with the oracle.
 //!
 //! A [`Constraint`] remembers and shares; the [`Oracle`] does neither, and tries every token byte by byte. Both follow the
 //! same outputs here, and at every state must agree on whether the output is complete and on whether the next bytes may
@@ -23,8 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod follow;
 mod report;
+mod walk;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use gramask_ner::{Document, Rng};
 use serde::Serialize;
 
 use crate::pull::NamedVocabulary;
-use follow::Follower;
+use walk::Follower;
 
 pub use report::{Row, to_csv, to_table};
 
@@ -172,7 +172,7 @@ pub enum What {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference { format, level, document, walk, written, .. } = self;
-        write!(f, "{format} {level}, document {document}, {walk}, behind `{written}`: ")?;
+        write!(f, "{format} {level}, document {document}, {walk}, after `{written}`: ")?;
         match &self.what {
             What::Mask { only_constraint, only_oracle } => {
                 let list = |tokens: &[String]| {
@@ -211,7 +211,7 @@ pub struct Found {
     pub differences: Vec<Difference>,
 }
 
-/// So many differences are kept of each document; the tally counts all.
+/// The differences that are kept of each document. The tally counts all.
 pub const KEPT: usize = 5;
 
 /// Compares constraint and oracle along a document's gold output, along random walks, and along `outputs`.

@@ -13,7 +13,7 @@ pub struct Axis {
     numbers: Range<f64>,
     pixels: (f64, f64),
     ticks: Vec<f64>,
-    /// What a tick's number is multiplied by, and what stands behind it.
+    /// What a tick's number is multiplied by, and what is written after it.
     pub unit: (f64, &'static str),
 }
 

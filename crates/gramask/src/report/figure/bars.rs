@@ -11,7 +11,7 @@ use crate::report::error::ReportError;
 pub type Part = (usize, &'static str);
 
 /// Draws bars of `parts`; `shares` gives those of a cell in the same order, as shares of a whole. The axis ends at 100 % where
-/// all bars do, else behind the longest.
+/// all bars do, else after the longest.
 pub fn bars(
     grid: &Grid,
     text: Text<'_>,

@@ -231,7 +231,7 @@ fn stroke(colour: RGBColor, width: f64) -> ShapeStyle {
 
 /// Makes a file of what was drawn: its size in pixels, what it shows for those who do not see it, and the colours of both grounds.
 pub fn dress(svg: &str, (width, height): (f64, f64), id: &str, title: &str, description: &str) -> String {
-    let behind = svg.find('>').map_or(0, |end| end + 1);
+    let after = svg.find('>').map_or(0, |end| end + 1);
     let (w, h) = (units(width), units(height));
     let escape = |text: &str| quick_xml::escape::escape(text).into_owned();
     format!(
@@ -240,8 +240,8 @@ pub fn dress(svg: &str, (width, height): (f64, f64), id: &str, title: &str, desc
          <style>{STYLE}</style>{}",
         escape(title),
         escape(description),
-        // The back end breaks the line behind a text, which would be drawn as a blank.
-        svg[behind..].replace("\n</text>", "</text>"),
+        // The back end breaks the line after a text, which would be drawn as a blank.
+        svg[after..].replace("\n</text>", "</text>"),
     )
 }
 

@@ -75,7 +75,7 @@ impl Figure {
 }
 
 impl FigureTable {
-    /// A table of these columns, behind those that name a cell.
+    /// A table of these columns, after those that name a cell.
     pub(super) fn of_cells(columns: &[&str]) -> FigureTable {
         let names = ["model", "corpus", "format", "level", "strategy"];
         FigureTable { columns: names.iter().chain(columns).map(|name| name.to_string()).collect(), rows: Vec::new() }
@@ -103,7 +103,7 @@ impl FigureTable {
     }
 }
 
-/// A number in a table: six digits behind the point at most.
+/// A number in a table: at most six digits after the point.
 pub(super) fn number(value: f64) -> String {
     let rounded = (value * 1e6).round() / 1e6;
     // Adding 0 keeps nothing from being written as -0.

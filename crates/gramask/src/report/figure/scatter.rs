@@ -109,7 +109,7 @@ pub(super) fn dominates((x, y): (f64, f64), (other_x, other_y): (f64, f64)) -> b
     x >= other_x && y >= other_y && (x > other_x || y > other_y)
 }
 
-/// The edge of what is reached: across from the left, and down to the axis behind the last.
+/// The edge of what is reached: across from the left, and down to the axis after the last.
 fn staircase(line: &[&Point<'_>], (left, bottom): (f64, f64)) -> Vec<(f64, f64)> {
     let mut steps = Vec::new();
     let mut from = left;

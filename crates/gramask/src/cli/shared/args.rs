@@ -1,0 +1,91 @@
+//! Arguments that several commands take.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use gramask_grammar::{Level, UnknownLevel};
+use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype, UnknownMemoryPool};
+use gramask_ner::Schema;
+
+use crate::cli::CliError;
+use crate::experiment::{CorpusChoice, OnProblem, Unit};
+use crate::plan::Placement;
+
+/// Options of a device.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ComputeArgs {
+    /// Compute in f32, f16 or bf16; `gramask devices` lists what a device has [default: the device's usual type]
+    #[arg(long, value_name = "TYPE", value_parser = float_type)]
+    pub dtype: Option<Dtype>,
+    /// How a GPU allocates memory: `sliced` (large pages, shared by tensors) or `exclusive` (a page per tensor; wgpu only)
+    #[arg(long, value_name = "POOL", value_parser = memory_pool)]
+    pub memory_pool: Option<MemoryPool>,
+    /// Record a decoding step of each batch size once and replay it: one call to a GPU instead of some hundred launches
+    #[arg(long)]
+    pub record_steps: bool,
+}
+
+fn float_type(text: &str) -> Result<Dtype, UnknownDtype> {
+    text.parse()
+}
+
+fn memory_pool(text: &str) -> Result<MemoryPool, UnknownMemoryPool> {
+    text.parse()
+}
+
+impl ComputeArgs {
+    /// What a device is opened with.
+    pub fn options(&self) -> OpenOptions {
+        OpenOptions { memory_pool: self.memory_pool, float_type: self.dtype, record_steps: self.record_steps }
+    }
+
+    /// On this device. It is opened, to check that it has the float type and the memory pool.
+    pub fn placement(&self, device: DeviceName) -> Result<Placement, DeviceError> {
+        device.open_with(self.options())?;
+        Ok(Placement {
+            float_type: self.dtype,
+            memory_pool: self.memory_pool,
+            record_steps: self.record_steps,
+            ..Placement::on(device)
+        })
+    }
+}
+
+/// A whole number, at least 1.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("must be a whole number, at least 1".into()),
+    }
+}
+
+/// A level of a constraint by its name.
+pub fn level(text: &str) -> Result<Level, UnknownLevel> {
+    text.parse()
+}
+
+/// The schema of these labels.
+///
+/// # Errors
+/// When one is empty.
+pub fn schema(labels: &[String]) -> Result<Schema, CliError> {
+    match labels.iter().any(|label| label.trim().is_empty()) {
+        true => Err(CliError::Labels),
+        false => Ok(Schema::new(labels.iter().map(|label| label.trim()))),
+    }
+}
+
+/// A corpus by name or path, sentence by sentence.
+pub fn corpus_choice(name: &str, split: &str, limit: Option<usize>) -> CorpusChoice {
+    let path = Path::new(name);
+    let path = (path.exists() || name.contains(['/', '\\'])).then(|| PathBuf::from(name));
+    CorpusChoice {
+        name: name.to_string(),
+        path,
+        split: split.to_string(),
+        unit: Unit::Sentence,
+        limit,
+        on_problem: OnProblem::Stop,
+    }
+}

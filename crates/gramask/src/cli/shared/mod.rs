@@ -1,0 +1,12 @@
+//! What several commands need: arguments, models, progress bars, Ctrl-C and the report of problems.
+
+mod args;
+pub mod bars;
+mod interrupt;
+mod models;
+mod problems;
+
+pub use args::{ComputeArgs, at_least_one, corpus_choice, level, schema};
+pub use interrupt::stop_at_ctrl_c;
+pub use models::{load_engine, resolve, vocabulary};
+pub use problems::report_problems;

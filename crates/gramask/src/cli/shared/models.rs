@@ -1,0 +1,48 @@
+//! Models and vocabularies by name, pulled where they are missing.
+
+use crate::cli::CliError;
+use crate::cli::shared::bars;
+use crate::plan::Placement;
+use crate::pull::{BYTES, Cache, Model, NamedVocabulary};
+use crate::runner::{Engine, RunError};
+
+/// The model whose vocabulary is the default, if it is in the cache.
+const USUAL: &str = "smollm2-135m-instruct";
+
+/// Finds a model, and downloads it with a progress bar if it is missing.
+pub fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
+    if let Some(model) = Model::find(name, cache)? {
+        return Ok(model);
+    }
+    let bar = bars::bytes();
+    let model = Model::resolve(name, cache, &bar);
+    bar.finish_and_clear();
+    Ok(model?)
+}
+
+/// Loads a model onto its device, with a spinner.
+///
+/// # Errors
+/// When its files are faulty, or the device cannot take it.
+pub fn load_engine(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
+    let bar = bars::waiting(&format!("loading {}", model.name));
+    let engine = Engine::place(model, placement);
+    bar.finish_and_clear();
+    engine
+}
+
+/// The vocabulary of this name, pulled where it is missing; without a name, what is here.
+pub fn vocabulary(name: Option<&str>, cache: &Cache) -> Result<NamedVocabulary, CliError> {
+    let model = match name {
+        Some(BYTES) => return Ok(NamedVocabulary::bytes()?),
+        Some(name) => resolve(name, cache)?,
+        None => match Model::find(USUAL, cache)? {
+            Some(model) => model,
+            None => return Ok(NamedVocabulary::bytes()?),
+        },
+    };
+    let bar = bars::waiting(&format!("reading the tokens of {}", model.name));
+    let vocabulary = NamedVocabulary::open(&model);
+    bar.finish_and_clear();
+    Ok(vocabulary?)
+}

@@ -1,0 +1,38 @@
+//! What went wrong in the outputs of a run, in words.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::evaluate::{SummaryRow, broken_promises};
+use crate::store::{FaultKind, Record};
+
+/// Prints how many masked outputs independent parsers read, which documents could not be decoded and, in red, which outputs broke
+/// the promise of their constraint. Returns whether any did.
+pub fn report_problems(rows: &[SummaryRow], records: &[Record]) -> bool {
+    let masked: Vec<&SummaryRow> = rows.iter().filter(|row| row.level != "none").collect();
+    let asked: usize = masked.iter().map(|row| row.independent_asked).sum();
+    let read: usize = masked.iter().map(|row| row.independent_read).sum();
+    if asked > 0 {
+        anstream::eprintln!("independent parsers read {read} of {asked} masked outputs");
+    }
+    let kind = |record: &&Record| record.errors.iter().any(|fault| fault.kind == FaultKind::NotDecoded);
+    let not_decoded: Vec<&Record> = records.iter().filter(kind).collect();
+    if let Some(first) = not_decoded.first() {
+        let why = first.errors.first().map_or("", |fault| fault.message.as_str());
+        let count = not_decoded.len();
+        anstream::eprintln!("{count} document(s) could not be decoded, the first in {}: {why}", first.cell);
+    }
+    let broken = broken_promises(records);
+    let loud = Style::new().bold().fg_color(Some(AnsiColor::White.into())).bg_color(Some(AnsiColor::Red.into()));
+    for record in broken.iter().take(5) {
+        let why = record.errors.first().map_or("an independent parser refuses it", |fault| fault.message.as_str());
+        anstream::eprintln!("{loud} BROKEN PROMISE {loud:#} {}, document {}: {why}", record.cell, record.document);
+        anstream::eprintln!("  {}", record.output);
+    }
+    if !broken.is_empty() {
+        anstream::eprintln!(
+            "{loud} {} masked output(s) break the promise of their constraint {loud:#}: this is a bug of gramask, please report it",
+            broken.len()
+        );
+    }
+    !broken.is_empty()
+}

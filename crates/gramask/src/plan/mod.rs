@@ -1,0 +1,164 @@
+//! Planning: every name of an experiment is looked up, so that mistakes are reported before a model is loaded.
+//!
+//! An [`Experiment`] becomes a [`Plan`]: corpora are read ([`PlannedCorpus`]), formats compiled, the device checked. The
+//! [`runner`](crate::runner) carries a plan out.
+
+mod corpus;
+mod examples;
+mod placement;
+mod shard;
+
+use gramask_grammar::{CompileError, Format, FormatErrors};
+use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
+use gramask_ner::corpus::ReadError;
+use thiserror::Error;
+
+pub use corpus::PlannedCorpus;
+pub use examples::choose as choose_examples;
+pub use placement::{Placement, UnknownWeightType};
+pub use shard::{NoShard, Shard};
+
+use crate::experiment::{Cell, Experiment, StrategyName, format_name};
+
+/// An experiment with all its names looked up.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The experiment, with the changes by the command line.
+    pub experiment: Experiment,
+    /// The corpora, in the experiment's order.
+    pub corpora: Vec<PlannedCorpus>,
+    /// The formats, in the experiment's order.
+    pub formats: Vec<Format>,
+    /// The device.
+    pub device: DeviceName,
+    /// The float type of computations, if the experiment names one.
+    pub float_type: Option<Dtype>,
+    /// How the device allocates memory. It changes no output, so it is not among the settings of a run.
+    pub memory_pool: Option<MemoryPool>,
+    /// Whether decoding steps are recorded and replayed. Only GPUs do so.
+    pub record_steps: bool,
+    /// Whether records have traces. It changes no output, so it is not among the settings of a run.
+    pub trace: bool,
+}
+
+/// Why an experiment cannot be planned.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages name variants and fields")]
+pub enum PlanError {
+    /// A corpus.
+    #[error("corpus `{name}`: {source}")]
+    Corpus { name: String, source: Box<ReadError> },
+    /// A corpus has no document to decode.
+    #[error(
+        "corpus `{name}` has no document left after {examples} examples were taken: give it more documents, or a smaller `n` under [examples]"
+    )]
+    NoDocument { name: String, examples: usize },
+    /// A format file.
+    #[error("{0}")]
+    Format(#[from] FormatErrors),
+    /// A format cannot be compiled for the labels of a corpus.
+    #[error("format `{format}` and corpus `{corpus}`: {source}")]
+    Compile { format: String, corpus: String, source: Box<CompileError> },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Dtype(#[from] UnknownDtype),
+    #[error(transparent)]
+    Weights(#[from] UnknownWeightType),
+    /// The experiment has no cell.
+    #[error("none of the strategies {strategies} goes with a level of {levels}: {known}")]
+    NoCell { strategies: String, levels: String, known: String },
+}
+
+impl Plan {
+    /// Looks up all names of an experiment.
+    ///
+    /// # Errors
+    /// An unknown name, with the known ones; a fault in a corpus or format file.
+    pub fn new(experiment: Experiment) -> Result<Plan, PlanError> {
+        let device: DeviceName = experiment.device.parse()?;
+        let float_type = experiment.dtype.as_deref().map(str::parse).transpose()?;
+        if experiment.cells().is_empty() {
+            return Err(no_cell(&experiment));
+        }
+        device.open()?;
+        let formats: Vec<Format> =
+            experiment.formats.iter().map(|name| Format::named(name)).collect::<Result<_, _>>()?;
+        let mut corpora = Vec::new();
+        for choice in &experiment.corpora {
+            corpora.push(PlannedCorpus::read(choice, experiment.examples.n, &experiment.examples.split)?);
+        }
+        for corpus in &corpora {
+            for format in &formats {
+                gramask_grammar::Program::passes(format, &corpus.schema).map_err(|source| PlanError::Compile {
+                    format: format.name.clone(),
+                    corpus: corpus.name.clone(),
+                    source: Box::new(source),
+                })?;
+            }
+        }
+        Ok(Plan {
+            experiment,
+            corpora,
+            formats,
+            device,
+            float_type,
+            memory_pool: None,
+            record_steps: false,
+            trace: false,
+        })
+    }
+
+    /// The number of documents of all cells together.
+    pub fn documents(&self) -> usize {
+        let of = |cell: &Cell| self.corpus(&cell.corpus).map_or(0, |corpus| corpus.documents.len());
+        self.experiment.cells().iter().map(of).sum()
+    }
+
+    /// Checks that the device has the float type and the memory pool. The memory pool is used from then on.
+    ///
+    /// # Errors
+    /// When it lacks the float type or the memory pool, or does not open.
+    pub fn check_device(&self) -> Result<(), DeviceError> {
+        let options =
+            OpenOptions { memory_pool: self.memory_pool, float_type: self.float_type, record_steps: self.record_steps };
+        self.device.open_with(options).map(|_| ())
+    }
+
+    /// Where and in which number types models are computed.
+    pub fn placement(&self) -> Placement {
+        Placement {
+            device: self.device,
+            weights: self.experiment.weights.clone(),
+            float_type: self.float_type,
+            memory_pool: self.memory_pool,
+            record_steps: self.record_steps,
+        }
+    }
+
+    /// The corpus of this name.
+    pub fn corpus(&self, name: &str) -> Option<&PlannedCorpus> {
+        self.corpora.iter().find(|corpus| corpus.name == name)
+    }
+
+    /// The format of this name.
+    pub fn format(&self, name: &str) -> Option<&Format> {
+        let place = self.experiment.formats.iter().position(|given| format_name(given) == name)?;
+        self.formats.get(place)
+    }
+}
+
+/// The command line named strategies without their levels, or levels without a strategy.
+fn no_cell(experiment: &Experiment) -> PlanError {
+    let names = |names: Vec<String>| names.join(", ");
+    let chosen = experiment.strategies.chosen();
+    let known = |level| {
+        let names = StrategyName::of(level).map(|name| name.to_string());
+        format!("`{level}` goes with {}", names.collect::<Vec<_>>().join(", "))
+    };
+    PlanError::NoCell {
+        strategies: names(chosen.iter().map(|choice| choice.name().to_string()).collect()),
+        levels: names(experiment.levels.iter().map(|level| level.to_string()).collect()),
+        known: names(experiment.levels.iter().map(|&level| known(level)).collect()),
+    }
+}

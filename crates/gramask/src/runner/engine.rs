@@ -1,0 +1,165 @@
+//! A loaded model with what decoding needs: its tokens, the vocabulary for constraints, and its prompts.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use gramask_decode::{
+    Examples, LanguageModel, PromptError, PromptTokenizer, Prompter, Prompting, TokenTable, TransformerModel,
+    instruction,
+};
+use gramask_grammar::{Program, Vocabulary};
+use gramask_model::chat::ChatTemplate;
+use gramask_model::checkpoint::Checkpoint;
+use gramask_model::device::{Demand, DeviceFault, DeviceName, guard};
+use gramask_model::transformer::{Precision, Transformer};
+use gramask_model::tuning::Adapter;
+use gramask_ner::Document;
+
+use super::RunError;
+use crate::plan::Placement;
+use crate::pull::Model;
+
+/// The weights of a model. Each cell makes a language model of them, with a cache of its own.
+pub trait Backbone {
+    /// A language model with an empty cache.
+    fn language_model(&mut self) -> Box<dyn LanguageModel + '_>;
+}
+
+impl Backbone for Transformer {
+    fn language_model(&mut self) -> Box<dyn LanguageModel + '_> {
+        Box::new(TransformerModel::new(self))
+    }
+}
+
+/// A tokenizer that the strategies of several documents share.
+pub type SharedTokenizer = dyn PromptTokenizer + Send + Sync;
+
+/// A loaded model.
+pub struct Engine {
+    /// The name of the model in the experiment.
+    pub name: String,
+    pub(super) backbone: Box<dyn Backbone>,
+    pub(super) table: Arc<TokenTable>,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) prompts: Prompts,
+}
+
+/// What makes prompts for a model.
+pub struct Prompts {
+    tokenizer: Arc<SharedTokenizer>,
+    chat: Option<ChatTemplate>,
+}
+
+impl Engine {
+    /// Loads a model onto a device, with the default settings except for [`Placement::weights`].
+    ///
+    /// # Errors
+    /// When its files are faulty, or it does not fit on the device.
+    pub fn load(model: &Model, device: DeviceName, weights: Option<&str>) -> Result<Engine, RunError> {
+        let placement = Placement { weights: weights.map(str::to_owned), ..Placement::on(device) };
+        Engine::place(model, &placement)
+    }
+
+    /// Loads a model onto a device. An adapter is merged into the weights. With weight type `file`, the weights that it changes are
+    /// kept in `f16`, since the file does not have them.
+    ///
+    /// # Errors
+    /// When its files are faulty, or it does not fit on the device.
+    pub fn place(model: &Model, placement: &Placement) -> Result<Engine, RunError> {
+        // Mistakes are reported before the files are read.
+        let (precision, device) = (placement.precision()?, placement.open()?);
+        Engine::on(&model.name, open(model)?, precision, placement.record_steps, &device)
+    }
+
+    /// Loads an opened checkpoint.
+    ///
+    /// # Errors
+    /// As [`Engine::place`].
+    pub fn of(name: &str, checkpoint: Checkpoint, placement: &Placement) -> Result<Engine, RunError> {
+        Engine::on(name, checkpoint, placement.precision()?, placement.record_steps, &placement.open()?)
+    }
+
+    fn on(
+        name: &str,
+        checkpoint: Checkpoint,
+        precision: Precision,
+        record_steps: bool,
+        device: &Device,
+    ) -> Result<Engine, RunError> {
+        // At least half as much as in 16 bits, whatever the weights are kept in.
+        let least = Demand::of(&checkpoint.config, checkpoint.config.parameters(), 4, 1, 1);
+        let fault = |fault: DeviceFault| RunError::Fault(Box::new(fault.asking(least)));
+        let transformer = guard(device, || Transformer::load(&checkpoint, device, precision)).map_err(fault)??;
+        let transformer = if record_steps { transformer.with_recorded_steps() } else { transformer };
+        // Uploads go on after the call returns. A device without enough memory reports it now.
+        let synced = guard(device, || device.sync()).map_err(fault)?;
+        synced.map_err(|error| fault(DeviceFault::of_execution(device, &error)))?;
+        let Checkpoint { tokenizer, chat, .. } = checkpoint;
+        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens { model: name.into(), source })?;
+        Engine::new(name.into(), Box::new(transformer), table, Arc::new(tokenizer), chat)
+    }
+
+    /// An engine made of these parts.
+    ///
+    /// # Errors
+    /// When the tokens make no vocabulary.
+    pub fn new(
+        name: String,
+        backbone: Box<dyn Backbone>,
+        table: TokenTable,
+        tokenizer: Arc<SharedTokenizer>,
+        chat: Option<ChatTemplate>,
+    ) -> Result<Engine, RunError> {
+        let vocabulary = table.vocabulary().map_err(|source| RunError::Vocabulary { model: name.clone(), source })?;
+        Ok(Engine { name, backbone, table: Arc::new(table), vocabulary, prompts: Prompts { tokenizer, chat } })
+    }
+}
+
+impl Engine {
+    /// The bytes of the model's tokens.
+    pub fn table(&self) -> &TokenTable {
+        &self.table
+    }
+}
+
+impl Prompts {
+    /// The prompts of a model with this tokenizer and, if it has one, chat template.
+    pub fn new(tokenizer: Arc<SharedTokenizer>, chat: Option<ChatTemplate>) -> Prompts {
+        Prompts { tokenizer, chat }
+    }
+
+    /// The prompts of a format, schema and list of examples. Without examples, the prompt has the description of the format.
+    ///
+    /// # Errors
+    /// When an example cannot be written in the format.
+    pub fn prompter(
+        &self,
+        program: &Arc<Program>,
+        examples: &[Document],
+    ) -> Result<Prompter<'_, SharedTokenizer>, PromptError> {
+        let examples = Examples::write(program, examples)?.examples;
+        let description = program.format().description.as_str();
+        let description = (examples.is_empty() && !description.is_empty()).then_some(description);
+        let instruction = instruction(program.schema(), examples.len(), description)?;
+        Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting { instruction, examples }))
+    }
+
+    /// The tokenizer.
+    pub(super) fn tokenizer(&self) -> &Arc<SharedTokenizer> {
+        &self.tokenizer
+    }
+
+    /// The number of tokens of a text.
+    pub fn count(&self, text: &str) -> usize {
+        self.tokenizer.encode(text, false).len()
+    }
+}
+
+/// Opens a model's checkpoint, and merges its adapter into it.
+fn open(model: &Model) -> Result<Checkpoint, RunError> {
+    let checkpoint = Checkpoint::open(&model.path)?;
+    match &model.adapter {
+        None => Ok(checkpoint),
+        Some(folder) => Ok(Adapter::read(folder)?.merge(checkpoint)?),
+    }
+}

@@ -1,0 +1,26 @@
+//! The files of a run's folder, and the types of their lines.
+//!
+//! | file | type | written |
+//! |---|---|---|
+//! | `run.json` | [`Manifest`] | once, when the folder is claimed |
+//! | `records.jsonl` | [`Record`], kept by a [`Journal`] | a line as each document ends |
+//! | `scores.csv` | [`ScoreRow`](crate::evaluate::ScoreRow), kept by [`Scores`] | as each cell ends |
+//!
+//! `summary.csv` follows from the scores: see [`crate::report::tables`]. Nothing here computes a figure.
+
+mod journal;
+mod manifest;
+mod provenance;
+mod record;
+mod scores;
+mod trace;
+
+pub use journal::{Journal, JournalError, read_records};
+pub use manifest::{Manifest, ManifestError};
+pub use provenance::now;
+pub(crate) use provenance::{machine, versions};
+#[cfg(test)]
+pub(crate) use record::tests::record as record_for_tests;
+pub use record::{Distortion, Effort, Fault, FaultKind, Record, Repaired, Times, Tokens};
+pub use scores::{Scores, ScoresError, read_scores};
+pub use trace::{TraceToken, WantedToken};

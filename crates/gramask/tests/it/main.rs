@@ -1,0 +1,12 @@
+//! The integration tests of the program, in one executable: linking it takes longer than compiling the tests.
+
+mod bad_input;
+mod devices;
+mod faults;
+mod hub;
+mod kills;
+mod mock_engine;
+mod report;
+mod run;
+mod tune;
+mod verify;
