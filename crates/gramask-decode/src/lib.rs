@@ -67,6 +67,7 @@ mod prompt;
 mod prompt_store;
 mod random;
 mod record;
+mod registry;
 mod sampler;
 mod sampling;
 mod sequence;
@@ -87,6 +88,11 @@ pub use prompt::{Example, Examples, Prompt, PromptError, PromptTokenizer, Prompt
 pub use prompt_store::{PromptStore, Saved};
 pub use random::{Draw, digest, document_number};
 pub use record::{Chosen, MaskScores, Scores, TokenRecord, Wanted};
+pub use registry::{
+    BuildError, Count, Flag, Least, Levels, Number, Parameter, ParameterSet, Randomness, SharedTokenizer,
+    StrategyBuilder, StrategyChoice, StrategyContext, StrategyDefinition, StrategyName, StrategyTask, Text,
+    UnknownStrategy, Value, parameter_lines, strategy_table,
+};
 pub use sampler::{Basis, Choice, NoChoice, Sampler};
 pub use sampling::{Sampling, SamplingError};
 pub use strategies::{

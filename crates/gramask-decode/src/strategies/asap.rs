@@ -36,9 +36,36 @@ use crate::constraint::TokenConstraint;
 use crate::layout::common_prefix;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
+
+const ITERATIONS: Count =
+    Count { name: "iterations", default: 8, most: 4096, help: "how many outputs are sampled for each document" };
+const TEMPERATURE: Number = Number {
+    name: "temperature",
+    default: 1.0,
+    least: Least::Above(0.0),
+    most: 10.0,
+    help: "the temperature of the samples; 1 samples from the model's own distribution, and 0 would give the same \
+           output each time",
+};
+
+/// `aligned-asap`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "aligned-asap",
+    summary: "samples several outputs; each sample uses what the earlier ones showed of the mass that masks remove later \
+              (Park et al., \"Grammar-Aligned Decoding\", arXiv 2405.21047); the last sample is the output",
+    cost: "`iterations` outputs",
+    parameters: &[Parameter::Count(ITERATIONS), Parameter::Number(TEMPERATURE)],
+    randomness: Randomness::Always,
+    build: |given, context| {
+        let sampling = context.unfiltered(given.number(&TEMPERATURE));
+        Ok(Box::new(Asap::new(context.constraint()?, given.count(&ITERATIONS), sampling)))
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// A node with more allowed tokens than this asks the model again.
 const REMEMBERED: usize = 32;

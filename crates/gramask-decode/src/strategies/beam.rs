@@ -37,9 +37,48 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
+use gramask_grammar::Level;
+
 use crate::constraint::{TokenConstraint, tokens_of};
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Count, Flag, Least, Levels, Number, Parameter, Randomness, StrategyDefinition};
 use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
+
+const K: Count = Count { name: "k", default: 4, most: 64, help: "how many hypotheses are kept" };
+const ALPHA: Number = Number {
+    name: "alpha",
+    default: 1.0,
+    least: Least::From(0.0),
+    most: 10.0,
+    help: "the power of the length by which scores are divided; 0 leaves them as they are",
+};
+const EXACT: Flag = Flag {
+    name: "exact",
+    help: "go on until no longer output can score more; otherwise stop when none scores more at its present length",
+};
+
+/// `beam`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "beam",
+    levels: Levels::All,
+    summary: "beam search: follows the likeliest hypotheses side by side and takes the best; without a mask at level none",
+    cost: "up to `k` times the work, `k` slots of the cache",
+    parameters: &[Parameter::Count(K), Parameter::Number(ALPHA), Parameter::Flag(EXACT)],
+    randomness: Randomness::Never,
+    lanes: |given| given.count(&K),
+    build: |given, context| {
+        let (k, alpha) = (given.count(&K), given.number(&ALPHA));
+        let stop = match given.flag(&EXACT) {
+            true => BeamStop::Exact,
+            false => BeamStop::Present,
+        };
+        Ok(match context.task.level {
+            Level::None => Box::new(Beam::unconstrained(k).with_alpha(alpha).stopping(stop)),
+            _ => Box::new(Beam::masked(context.constraint()?, k).with_alpha(alpha).stopping(stop)),
+        })
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// When a beam search is content with its best finished hypothesis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

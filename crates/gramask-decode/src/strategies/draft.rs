@@ -29,7 +29,30 @@ use crate::habits::{Ground, Habits};
 use crate::model::Ask;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Count, Parameter, StrategyDefinition};
 use crate::strategy::{Coming, Effort, LaneMove, Move, Opening, Step, StepError, Strategy};
+
+const MOST: Count = Count {
+    name: "most",
+    default: 24,
+    most: 128,
+    help: "how many tokens are proposed at once at most; a draft is shorter where more would not pay, see below",
+};
+
+/// `draft`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "draft",
+    summary: "masked; several tokens are proposed, and one pass verifies them; same output as `masked`",
+    cost: "fewer passes of more tokens",
+    parameters: &[Parameter::Count(MOST)],
+    build: |given, context| {
+        let drafts = Drafts { most: given.count(&MOST), ..Drafts::default() };
+        let history = context.task.prompt.as_bytes();
+        let habits = context.task.habits.clone();
+        Ok(Box::new(Draft::new(context.constraint()?, context.cutter(), drafts, history, habits)))
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// So many bytes behind a draft are guessed, too: a word that ends with the draft is cut into other tokens than one that goes on.
 const AHEAD: usize = 12;

@@ -9,7 +9,30 @@ use crate::constraint::TokenConstraint;
 use crate::cutter::Cutter;
 use crate::guide::{Asked, Guide};
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Count, Parameter, StrategyDefinition, Text};
 use crate::strategy::{Effort, Move, Step, StepError, Strategy};
+
+const TRIGGER: Text = Text { name: "trigger", default: "Answer:", help: "the text after which the answer begins" };
+const FREE: Count = Count {
+    name: "free",
+    default: 64,
+    most: 4096,
+    help: "how many tokens may come before the trigger; after them the trigger is written for the model",
+};
+
+/// `free-then-masked`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "free-then-masked",
+    summary: "free text until a trigger, then a masked answer (arXiv 2601.07525, arXiv 2502.09061)",
+    cost: "up to `free` tokens and the trigger more",
+    parameters: &[Parameter::Text(TRIGGER), Parameter::Count(FREE)],
+    extra_budget: |given, tokenizer| given.count(&FREE) + tokenizer.encode(given.text(&TRIGGER), false).len(),
+    build: |given, context| {
+        let (trigger, free) = (given.text(&TRIGGER), given.count(&FREE));
+        Ok(Box::new(FreeThenMasked::new(context.constraint()?, context.cutter(), trigger, free)))
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// The strategy `free-then-masked`: unconstrained until a trigger, masked behind it.
 #[derive(Debug)]

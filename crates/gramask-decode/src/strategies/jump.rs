@@ -18,7 +18,23 @@ use crate::constraint::{TokenConstraint, tokens_of};
 use crate::cutter::Cutter;
 use crate::guide::{Asked, Guide};
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Flag, Parameter, StrategyDefinition};
 use crate::strategy::{LaneMove, Move, Opening, Step, StepError, Strategy};
+
+const SCORED: Flag =
+    Flag { name: "scored", help: "ask the model about forced tokens too, so that the importance weight is known" };
+
+/// `jump`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "jump",
+    summary: "masked; forced text is appended without asking the model, in the tokens that the tokenizer gives",
+    cost: "fewer passes; with `scored` some time for logits",
+    parameters: &[Parameter::Flag(SCORED)],
+    build: |given, context| {
+        Ok(Box::new(Jump::new(context.constraint()?, context.cutter()).scored(given.flag(&SCORED))))
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// The strategy `jump`: masked decoding, and forced text is appended in one forward pass.
 #[derive(Debug)]

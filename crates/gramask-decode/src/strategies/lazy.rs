@@ -2,7 +2,18 @@
 
 use crate::constraint::TokenConstraint;
 use crate::guide::{Asked, Guide};
+use crate::registry::StrategyDefinition;
 use crate::strategy::{Move, Step, StepError, Strategy};
+
+/// `lazy`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "lazy",
+    summary: "chooses among all tokens, and again under the mask where the constraint refuses the choice; \
+              same distribution as `masked`",
+    cost: "as `masked` with fewer masks; without a mask it is unknown what the mask would have removed",
+    build: |_, context| Ok(Box::new(Lazy::new(context.constraint()?))),
+    ..StrategyDefinition::COMMON
+};
 
 /// The strategy `lazy`: chooses among all tokens, and anew under the mask where the choice is refused.
 ///

@@ -3,7 +3,17 @@
 use crate::constraint::TokenConstraint;
 use crate::guide::{Asked, Guide, is_asked};
 use crate::model::Ask;
+use crate::registry::StrategyDefinition;
 use crate::strategy::{Coming, Move, Step, StepError, Strategy};
+
+/// `masked`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "masked",
+    summary: "each step chooses among the tokens that the constraint allows",
+    cost: "as `unconstrained`, and the masks",
+    build: |_, context| Ok(Box::new(Masked::new(context.constraint()?))),
+    ..StrategyDefinition::COMMON
+};
 
 /// The strategy `masked`: chooses among the tokens that the constraint allows, and always completes its output.
 ///

@@ -1,4 +1,6 @@
 //! The strategies, each in a file of its own.
+//!
+//! To add one, write its file with a `DEFINITION`, and add it to [`ALL`].
 
 mod asap;
 mod beam;
@@ -8,6 +10,7 @@ mod jump;
 mod lazy;
 mod masked;
 mod particles;
+mod repair;
 mod retry;
 mod tempered;
 mod unconstrained;
@@ -22,3 +25,20 @@ pub use masked::Masked;
 pub use particles::Particles;
 pub use retry::Retry;
 pub use unconstrained::Unconstrained;
+
+use crate::registry::StrategyDefinition;
+
+/// All strategies, in the order in which they are run and shown.
+pub(crate) const ALL: &[&StrategyDefinition] = &[
+    &unconstrained::DEFINITION,
+    &repair::DEFINITION,
+    &retry::DEFINITION,
+    &masked::DEFINITION,
+    &lazy::DEFINITION,
+    &jump::DEFINITION,
+    &draft::DEFINITION,
+    &beam::DEFINITION,
+    &asap::DEFINITION,
+    &particles::DEFINITION,
+    &free::DEFINITION,
+];

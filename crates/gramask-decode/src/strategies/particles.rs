@@ -34,9 +34,45 @@ use super::tempered::{allowed, kept_log_mass, log_add};
 use crate::constraint::TokenConstraint;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
+
+const PARTICLES: Count =
+    Count { name: "particles", default: 8, most: 256, help: "how many outputs are followed at once" };
+const TEMPERATURE: Number = Number {
+    name: "temperature",
+    default: 1.0,
+    least: Least::Above(0.0),
+    most: 10.0,
+    help: "the temperature of the samples; 1 samples from the model's own distribution, and 0 would give the same \
+           output each time",
+};
+const RESAMPLE: Number = Number {
+    name: "resample",
+    default: 0.5,
+    least: Least::From(0.0),
+    most: 1.0,
+    help: "the share of effective particles below which the particles are resampled",
+};
+
+/// `aligned-smc`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "aligned-smc",
+    summary: "sequential Monte Carlo; the weights are the mass that the masks leave (Loula et al., arXiv 2504.13139; \
+              Lipkin et al., arXiv 2504.05410)",
+    cost: "`particles` times the work, as many slots",
+    parameters: &[Parameter::Count(PARTICLES), Parameter::Number(TEMPERATURE), Parameter::Number(RESAMPLE)],
+    randomness: Randomness::Always,
+    lanes: |given| given.count(&PARTICLES),
+    build: |given, context| {
+        let sampling = context.unfiltered(given.number(&TEMPERATURE));
+        let particles = Particles::new(context.constraint()?, given.count(&PARTICLES), sampling);
+        Ok(Box::new(particles.with_threshold(given.number(&RESAMPLE))))
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// The strategy `aligned-smc`: grammar-aligned sampling by sequential Monte Carlo. It needs as many lanes as particles.
 #[derive(Clone, Debug)]

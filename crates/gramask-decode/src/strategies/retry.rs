@@ -11,10 +11,39 @@ use std::sync::Arc;
 
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
+use crate::registry::{Count, Least, Levels, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::Sampler;
 use crate::sampling::Sampling;
 use crate::strategy::{Effort, LaneMove, Move, Step, StepError, Strategy};
 use crate::vocabulary::TokenTable;
+
+const N: Count = Count { name: "n", default: 4, most: 64, help: "how many outputs are tried at most" };
+const TEMPERATURE: Number = Number {
+    name: "temperature",
+    default: 0.7,
+    least: Least::Above(0.0),
+    most: 10.0,
+    help: "the temperature of all outputs after the first; 1 samples from the model's own distribution, and 0 would \
+           give the same output each time",
+};
+
+/// `retry`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "retry",
+    levels: Levels::Unconstrained,
+    summary: "plain decoding, repeated until the strict reader reads the output",
+    cost: "up to `n` outputs",
+    parameters: &[Parameter::Count(N), Parameter::Number(TEMPERATURE)],
+    randomness: Randomness::Always,
+    build: |given, context| {
+        let sampling = context.model.sampling;
+        let again = Sampling { temperature: given.number(&TEMPERATURE) as f32, ..sampling };
+        let (program, text) = (context.task.program.clone(), context.task.text.clone());
+        let reads = move |output: &str| program.read(&text, output.as_bytes()).is_ok();
+        Ok(Box::new(Retry::new(given.count(&N), None, again, reads, context.model.table.clone())))
+    },
+    ..StrategyDefinition::COMMON
+};
 
 /// Whether a text reads.
 type Reads = dyn FnMut(&str) -> bool + Send;

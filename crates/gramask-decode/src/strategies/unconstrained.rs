@@ -1,7 +1,18 @@
 //! Plain decoding.
 
 use crate::model::Ask;
+use crate::registry::{Levels, StrategyDefinition};
 use crate::strategy::{Coming, Move, Step, StepError, Strategy};
+
+/// `unconstrained`, as the program knows it.
+pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
+    name: "unconstrained",
+    levels: Levels::Unconstrained,
+    summary: "plain decoding; the output is read strictly",
+    cost: "one pass of the model per token",
+    build: |_, _| Ok(Box::new(Unconstrained)),
+    ..StrategyDefinition::COMMON
+};
 
 /// Plain decoding: every token of the vocabulary may follow, until an end token comes or the budget is used up.
 ///

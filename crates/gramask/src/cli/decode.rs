@@ -7,22 +7,37 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use gramask_decode::Sampling;
+use gramask_decode::registry::parameter_lines;
 use gramask_grammar::{Format, Level};
 use gramask_ner::{Document, Schema, Text};
 
 use super::shared::{ComputeArgs, at_least_one, bars, corpus_choice, level, load_engine, resolve, schema};
 use super::{BROKEN, CliError, DONE};
 use crate::evaluate::Evaluation;
-use crate::experiment::{LevelName, StrategyChoice};
+use crate::experiment::{LevelName, StrategyName, parse_strategy};
 use crate::highlight;
 use crate::plan::PlannedCorpus;
 use crate::pull::Cache;
 use crate::runner::{Pass, TextOptions, decode_text};
 
-pub(super) const HELP: &str = "\
-The labels and the examples of the prompt come from a corpus. With --labels, the prompt has these labels and no examples.
-Strategies at level none: unconstrained, repair, retry, beam. At the other levels: masked, lazy, jump, draft, beam,
-aligned-asap, aligned-smc, free-then-masked. docs/strategies.md explains them and their parameters.";
+/// The end of the help: the strategies and their parameters are those that are registered.
+pub(super) fn help() -> String {
+    let of = |level: LevelName| StrategyName::of(level).map(StrategyName::as_str).collect::<Vec<_>>().join(", ");
+    let parameters: Vec<String> = parameter_lines().map(|line| format!("  {line}")).collect();
+    format!(
+        "The labels and the examples of the prompt come from a corpus. With --labels, the prompt has these labels and no \
+         examples.\n\
+         \n\
+         Strategies at level none: {}\n\
+         Strategies at the levels syntax and grounded: {}\n\
+         Their parameters (default; range):\n\
+         {}\n\
+         docs/strategies.md explains them.",
+        of(LevelName::None),
+        of(LevelName::Grounded),
+        parameters.join("\n"),
+    )
+}
 
 #[derive(Debug, Args)]
 pub(super) struct DecodeArgs {
@@ -82,9 +97,9 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
     };
     let level = LevelName::from(args.level);
     let strategy = match (&args.strategy, level) {
-        (Some(text), _) => StrategyChoice::parse(text)?,
-        (None, LevelName::None) => StrategyChoice::Unconstrained,
-        (None, _) => StrategyChoice::Masked,
+        (Some(text), _) => parse_strategy(text)?,
+        (None, LevelName::None) => StrategyName::UNCONSTRAINED.into(),
+        (None, _) => StrategyName::MASKED.into(),
     };
     let sampling = Sampling { temperature: args.temperature, seed: args.seed, ..Sampling::greedy() };
     let one = TextOptions { format, schema, examples, level, strategy, sampling, budget: args.budget };

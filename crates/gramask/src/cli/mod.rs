@@ -70,7 +70,7 @@ to continue it), curve.csv, validation.csv and curve.svg, and the adapters best/
 the current step. The same command then continues exactly there. docs/tuning.md explains the tuning file.")]
     Train(train::TrainArgs),
     /// Decode one text and show its entities in colour
-    #[command(after_help = decode::HELP)]
+    #[command(after_help = decode::help())]
     Decode(decode::DecodeArgs),
     /// Make the report of a run, or of two: one HTML page, and each figure as SVG and CSV
     #[command(after_help = report::HELP)]

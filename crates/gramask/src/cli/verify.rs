@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::shared::{at_least_one, bars, corpus_choice, level, load_engine, resolve, vocabulary};
 use super::{CliError, DONE, FAILED};
-use crate::experiment::{LevelName, StrategyChoice};
+use crate::experiment::{LevelName, StrategyName};
 use crate::plan::{Placement, PlannedCorpus};
 use crate::pull::{Cache, Model, NamedVocabulary};
 use crate::runner::{TextOptions, decode_one_pass};
@@ -170,7 +170,7 @@ fn decode(
                 schema: program.schema().clone(),
                 examples: Vec::new(),
                 level: LevelName::None,
-                strategy: StrategyChoice::Unconstrained,
+                strategy: StrategyName::UNCONSTRAINED.into(),
                 sampling: Sampling::greedy(),
                 budget: 64,
             };

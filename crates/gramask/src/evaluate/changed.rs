@@ -18,11 +18,11 @@ type Place<'a> = (&'a str, &'a str, &'a str, LevelName, &'a str);
 pub fn count_changed(rows: &mut [SummaryRow], scored: &[ScoreRow]) {
     let masked: HashMap<(Place<'_>, Option<u64>), &str> = scored
         .iter()
-        .filter(|scored| scored.strategy == StrategyName::Masked)
+        .filter(|scored| scored.strategy == StrategyName::MASKED)
         .map(|scored| ((place(scored), scored.seed), scored.said.as_str()))
         .collect();
     let mut counts: HashMap<(Place<'_>, StrategyName), usize> = HashMap::new();
-    for scored in scored.iter().filter(|scored| scored.strategy != StrategyName::Masked) {
+    for scored in scored.iter().filter(|scored| scored.strategy != StrategyName::MASKED) {
         let at = |seed| masked.get(&(place(scored), seed));
         if let Some(expected) = at(scored.seed).or_else(|| at(None)) {
             let (model, corpus, format, level, _) = place(scored);
@@ -61,7 +61,7 @@ mod tests {
             record.entities = entities.iter().map(|&entity| entity.clone()).collect();
             record
         };
-        let (masked, jump) = (StrategyName::Masked, StrategyName::Jump);
+        let (masked, jump) = (StrategyName::MASKED, "jump".parse().unwrap());
         let mut elsewhere = of(jump, "d1", &[]);
         elsewhere.cell.level = LevelName::Syntax;
         let records = [
@@ -72,7 +72,7 @@ mod tests {
             of(jump, "d2", &[&a]),
             of(jump, "d3", &[&a, &a]),
             of(jump, "d4", &[&b]), // masked has not been there yet
-            of(StrategyName::Draft, "d2", &[]),
+            of("draft".parse().unwrap(), "d2", &[]),
             elsewhere,
         ];
         let schema = Schema::new(["Disease"]);

@@ -94,7 +94,7 @@ impl Against {
             } else {
                 let mut known: Vec<&str> = models.into_iter().chain(formats).collect();
                 known.extend(["none", "syntax", "grounded"]);
-                known.extend(StrategyName::ALL.map(StrategyName::as_str));
+                known.extend(StrategyName::all().map(|name| name.as_str()));
                 known.sort_unstable();
                 return Err(CompareError::Unknown { word: word.into(), known: known.join(", ") });
             }
@@ -107,8 +107,8 @@ impl Against {
     fn of<'a>(&self, cell: &Cell, cells: &'a [Cell]) -> Option<&'a Cell> {
         let level = self.level.unwrap_or(cell.level);
         let plain = match level {
-            LevelName::None => StrategyName::Unconstrained,
-            LevelName::Syntax | LevelName::Grounded => StrategyName::Masked,
+            LevelName::None => StrategyName::UNCONSTRAINED,
+            LevelName::Syntax | LevelName::Grounded => StrategyName::MASKED,
         };
         let with = |strategy| Cell {
             model: self.model.clone().unwrap_or(cell.model.clone()),
@@ -243,11 +243,11 @@ mod tests {
     #[test]
     fn cells_find_what_they_are_compared_with() {
         let (none, grounded) = (LevelName::None, LevelName::Grounded);
-        let mut scored = cell(none, StrategyName::Unconstrained, "tuples", None, 4);
-        scored.extend(cell(none, StrategyName::Beam, "tuples", None, 3));
-        scored.extend(cell(grounded, StrategyName::Masked, "tuples", None, 1));
-        scored.extend(cell(grounded, StrategyName::Beam, "tuples", None, 2));
-        scored.extend(cell(grounded, StrategyName::Masked, "lines", None, 2));
+        let mut scored = cell(none, StrategyName::UNCONSTRAINED, "tuples", None, 4);
+        scored.extend(cell(none, "beam".parse().unwrap(), "tuples", None, 3));
+        scored.extend(cell(grounded, StrategyName::MASKED, "tuples", None, 1));
+        scored.extend(cell(grounded, "beam".parse().unwrap(), "tuples", None, 2));
+        scored.extend(cell(grounded, StrategyName::MASKED, "lines", None, 2));
         let pairs = |text: &str| -> Vec<String> {
             let found = comparisons(&scored, &Against::parse(text, &scored).unwrap()).unwrap();
             let shown = |comparison: &Comparison| format!("{} <- {}", comparison.cell, comparison.against);
@@ -270,9 +270,9 @@ mod tests {
 
     #[test]
     fn figures_are_those_of_the_tests() {
-        let mut scored = cell(LevelName::None, StrategyName::Unconstrained, "tuples", None, 3);
+        let mut scored = cell(LevelName::None, StrategyName::UNCONSTRAINED, "tuples", None, 3);
         for seed in [1, 2] {
-            scored.extend(cell(LevelName::Grounded, StrategyName::Masked, "tuples", Some(seed), seed as usize));
+            scored.extend(cell(LevelName::Grounded, StrategyName::MASKED, "tuples", Some(seed), seed as usize));
         }
         // A document that only one of them has is left out.
         scored.pop();
@@ -293,18 +293,18 @@ mod tests {
 
     #[test]
     fn a_gap_has_its_parts_where_the_leniencies_are_known() {
-        let mut scored = cell(LevelName::None, StrategyName::Unconstrained, "tuples", None, 2);
+        let mut scored = cell(LevelName::None, StrategyName::UNCONSTRAINED, "tuples", None, 2);
         for scored in &mut scored {
             // All would be right if it were read at all.
             (scored.parse_predicted, scored.parse_right) = (Some(1), Some(1));
             (scored.copy_predicted, scored.copy_right) = (Some(1), Some(1));
             (scored.count_predicted, scored.count_right, scored.count_found) = (Some(1), Some(1), Some(1));
         }
-        let mut masked = cell(LevelName::Grounded, StrategyName::Masked, "tuples", None, 1);
+        let mut masked = cell(LevelName::Grounded, StrategyName::MASKED, "tuples", None, 1);
         for (scored, other) in masked.iter_mut().zip(&scored) {
             *scored = ScoreRow {
                 level: LevelName::Grounded,
-                strategy: StrategyName::Masked,
+                strategy: StrategyName::MASKED,
                 strict: 1,
                 predicted: 1,
                 ..other.clone()

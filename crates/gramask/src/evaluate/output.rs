@@ -24,7 +24,7 @@ pub struct Evaluation {
     pub repaired: Option<Repaired>,
 }
 
-/// Reads an output strictly; with strategy `repair`, it is repaired first.
+/// Reads an output strictly, or after a repair, as its strategy wants.
 pub fn evaluate(
     strategy: StrategyName,
     program: &Arc<Program>,
@@ -32,9 +32,9 @@ pub fn evaluate(
     output: &str,
     level: LevelName,
 ) -> Evaluation {
-    match strategy {
-        StrategyName::Repair => repair(program, text, output),
-        _ => read_strictly(program, text, output, level),
+    match strategy.repairs() {
+        true => repair(program, text, output),
+        false => read_strictly(program, text, output, level),
     }
 }
 
@@ -156,15 +156,15 @@ mod tests {
         let text = Text::new("Naloxone reverses clonidine.");
         let judge = |strategy, output| evaluate(strategy, &program, &text, output, LevelName::None);
         let cut = r#"[{"text":"Naloxone","label":"Chemical"},{"text":"clo"#;
-        let strict = judge(StrategyName::Unconstrained, cut);
+        let strict = judge(StrategyName::UNCONSTRAINED, cut);
         assert_eq!((strict.parsed, strict.repaired), (false, None));
-        let judged = judge(StrategyName::Repair, cut);
+        let judged = judge(StrategyName::REPAIR, cut);
         assert!(judged.parsed && judged.faults.is_empty());
         assert_eq!(judged.entities, [Entity::new("Chemical", 0, 8)]);
         let repaired = judged.repaired.unwrap();
         assert_eq!(repaired.text, r#"[{"text":"Naloxone","label":"Chemical"}]"#);
         assert!(repaired.rewritten && !repaired.edits.is_empty(), "{repaired:?}");
-        let whole = judge(StrategyName::Repair, "[]").repaired.unwrap();
+        let whole = judge(StrategyName::REPAIR, "[]").repaired.unwrap();
         assert!(!whole.rewritten && whole.edits.is_empty() && whole.text == "[]");
     }
 

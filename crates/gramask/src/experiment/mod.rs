@@ -1,8 +1,8 @@
 //! Experiment files: what to decode, with what, and how.
 //!
 //! One TOML file describes a grid of cells, **corpus x format x level x strategy** (for each model); a run carries out
-//! every cell over the same documents. Which strategies go with which level [`StrategyName::goes_with`] says: at level `none`
-//! what needs no constraint, at the levels `syntax` and `grounded` what does.
+//! every cell over the same documents. [`StrategyName::goes_with`] says which strategies go with which level: strategies
+//! without a constraint with level `none`, the others with `syntax` and `grounded`.
 //!
 //! ```
 //! use gramask::experiment::Experiment;
@@ -28,18 +28,14 @@
 mod adapters;
 mod error;
 mod overrides;
-mod parameters;
 mod parse;
 mod strategies;
 
 pub use adapters::Adapted;
 pub use error::{ExperimentError, Place};
+pub use gramask_decode::{StrategyChoice, StrategyName, UnknownStrategy};
 pub use overrides::Overrides;
-pub use parameters::{
-    AsapParameters, BeamParameters, DraftParameters, FreeParameters, JumpParameters, NoParameters, RetryParameters,
-    SmcParameters,
-};
-pub use strategies::{Strategies, StrategyChoice, StrategyName, UnknownStrategy};
+pub use strategies::{Strategies, parse_strategy};
 
 use std::fmt;
 use std::ops::Range;

@@ -132,7 +132,7 @@ mod tests {
             adapter: None,
             formats: Some(vec!["tuples".into(), "mine/tuples.gram".into(), "bio-tags".into()]),
             levels: Some(vec![LevelName::Syntax, LevelName::None, LevelName::Syntax]),
-            strategies: Some(vec![StrategyName::Jump, StrategyName::Beam]),
+            strategies: Some(vec!["jump".parse().unwrap(), "beam".parse().unwrap()]),
         };
         let changed = experiment.with(&overrides);
         assert_eq!((changed.batch, changed.device.as_str(), changed.models), (3, "cuda", vec!["m.gguf".to_string()]));
@@ -140,8 +140,9 @@ mod tests {
         assert_eq!(changed.corpora.len(), 1);
         assert_eq!(changed.formats, ["tuples", "bio-tags"]);
         assert_eq!(changed.levels, [LevelName::Syntax, LevelName::None]);
-        assert_eq!(changed.strategies.of(LevelName::Syntax), [StrategyName::Jump, StrategyName::Beam]);
-        assert_eq!(changed.strategies.of(LevelName::None), [StrategyName::Beam]);
+        let names = |level| changed.strategies.of(level).iter().map(|name| name.as_str()).collect::<Vec<_>>();
+        assert_eq!(names(LevelName::Syntax), ["jump", "beam"]);
+        assert_eq!(names(LevelName::None), ["beam"]);
         assert_eq!(changed.corpora[0].name, "my");
         assert_eq!(changed.corpora[0].unit, Unit::Document);
         assert_eq!(changed.corpora[0].limit, Some(7));

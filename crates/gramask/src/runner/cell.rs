@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use gramask_decode::{Ended, Habits, Layout, Output, PromptStore, Prompter, Request, Settings, decode_with};
+use gramask_decode::{
+    BuildError, Ended, Habits, Layout, Output, PromptStore, Prompter, Request, Settings, SharedTokenizer,
+    StrategyBuilder, StrategyTask, decode_with,
+};
 use gramask_grammar::{Constraint, Program};
 use gramask_ner::{Document, Text};
 
 use super::aggregate::preamble;
-use super::engine::{Engine, Prompts, SharedTokenizer};
+use super::engine::{Engine, Prompts};
 use super::passes::{PassOutcomes, PreparedDocument, PreparedPass, finish};
-use super::strategy::{BuildError, StrategyBuilder, Task};
 use super::trace::{follow, trace};
 use super::{RunError, Watch};
 use crate::evaluate::{Evaluation, evaluate};
@@ -185,10 +187,10 @@ impl CellRun<'_> {
         habits: &[Arc<Mutex<Habits>>],
     ) -> Result<Vec<Request>, BuildError> {
         let request = |(pass, (program, ready)): (usize, (&Arc<Program>, &PreparedPass))| {
-            let task = Task {
+            let task = StrategyTask {
                 program,
                 text: &prepared.document.text,
-                level: self.cell.level,
+                level: self.cell.level.into(),
                 prompt: &ready.prompt.text,
                 habits: &habits[pass],
             };

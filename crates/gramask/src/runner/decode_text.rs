@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use gramask_decode::{Layout, Output, Request, RequestError, Sampling, Settings, decode};
+use gramask_decode::{
+    BuildError, Layout, Output, Request, RequestError, Sampling, Settings, StrategyBuilder, StrategyTask, decode,
+};
 use gramask_grammar::{Format, Program};
 use gramask_ner::{Document, Schema, Text};
 use thiserror::Error;
 
 use super::engine::Engine;
-use super::strategy::{BuildError, StrategyBuilder, Task};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::experiment::{LevelName, StrategyChoice};
 
@@ -62,7 +63,7 @@ impl TextOptions {
     /// range.
     pub fn check(&self) -> Result<(), DecodeTextError> {
         self.sampling.validate()?;
-        BuildError::check(&self.strategy, self.level)?;
+        self.strategy.check_level(self.level.into())?;
         Program::passes(&self.format, &self.schema)?;
         Ok(())
     }
@@ -108,15 +109,15 @@ pub fn decode_one_pass(
     text: &Text,
 ) -> Result<(Output, Evaluation), DecodeTextError> {
     let program = Program::compile(&how.format, &how.schema)?;
-    let builder = StrategyBuilder::of(engine, how.sampling);
+    let builder = engine.strategy_builder(how.sampling);
     let Engine { backbone, table, prompts, .. } = engine;
     let prompter = prompts.prompter(&program, &how.examples)?;
     let prompt = prompter.build(text.as_str())?;
     let shortest = program.write(text, &[])?;
-    let task = Task {
+    let task = StrategyTask {
         program: &program,
         text,
-        level: how.level,
+        level: how.level.into(),
         prompt: &prompt.text,
         habits: &StrategyBuilder::habits(prompter.prompting()),
     };

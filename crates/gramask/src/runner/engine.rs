@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use gramask_decode::{
-    Examples, LanguageModel, PromptError, PromptTokenizer, Prompter, Prompting, TokenTable, TransformerModel,
-    instruction,
+    Examples, LanguageModel, PromptError, Prompter, Prompting, Sampling, SharedTokenizer, StrategyBuilder, TokenTable,
+    TransformerModel, instruction,
 };
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
@@ -30,9 +30,6 @@ impl Backbone for Transformer {
         Box::new(TransformerModel::new(self))
     }
 }
-
-/// A tokenizer that the strategies of several documents share.
-pub type SharedTokenizer = dyn PromptTokenizer + Send + Sync;
 
 /// A loaded model.
 pub struct Engine {
@@ -120,6 +117,16 @@ impl Engine {
     pub fn table(&self) -> &TokenTable {
         &self.table
     }
+
+    /// Makes the model's strategies, for runs that sample in this way.
+    pub fn strategy_builder(&self, sampling: Sampling) -> StrategyBuilder {
+        StrategyBuilder {
+            vocabulary: self.vocabulary.clone(),
+            table: self.table.clone(),
+            tokenizer: self.prompts.tokenizer.clone(),
+            sampling,
+        }
+    }
 }
 
 impl Prompts {
@@ -142,11 +149,6 @@ impl Prompts {
         let description = (examples.is_empty() && !description.is_empty()).then_some(description);
         let instruction = instruction(program.schema(), examples.len(), description)?;
         Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting { instruction, examples }))
-    }
-
-    /// The tokenizer.
-    pub(super) fn tokenizer(&self) -> &Arc<SharedTokenizer> {
-        &self.tokenizer
     }
 
     /// The number of tokens of a text.

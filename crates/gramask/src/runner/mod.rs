@@ -12,7 +12,6 @@ mod error;
 mod estimate;
 mod merge;
 mod passes;
-mod strategy;
 mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,11 +20,10 @@ use gramask_decode::PromptStore;
 use gramask_grammar::Program;
 
 pub use decode_text::{DecodeTextError, Pass, TextOptions, decode_one_pass, decode_text};
-pub use engine::{Backbone, Engine, Prompts, SharedTokenizer};
+pub use engine::{Backbone, Engine, Prompts};
 pub use error::RunError;
 pub use estimate::{Basis, CellEstimate, Estimate, estimate};
 pub use merge::{MergeError, Merged, merge};
-pub use strategy::{BuildError, StrategyBuilder, Task};
 pub use trace::trace;
 
 use self::cell::CellRun;
@@ -98,8 +96,8 @@ pub fn run_plan(
             cell: &cell,
             corpus,
             programs: &programs,
-            strategy: &strategy,
-            builder: StrategyBuilder::of(engine, plan.experiment.sampling_of(&cell)),
+            strategy,
+            builder: engine.strategy_builder(plan.experiment.sampling_of(&cell)),
             stop,
         }
         .run(engine, shared.as_mut().map(|(_, store)| store), journal, watch)?;

@@ -195,7 +195,7 @@ pub(crate) mod tests {
 
     /// A record of the cell `mini json-list LEVEL`, without entities.
     pub(crate) fn record(level: LevelName, document: &str) -> Record {
-        let strategy = if level == LevelName::None { StrategyName::Unconstrained } else { StrategyName::Masked };
+        let strategy = if level == LevelName::None { StrategyName::UNCONSTRAINED } else { StrategyName::MASKED };
         Record {
             cell: Cell {
                 model: "m".into(),
@@ -248,7 +248,7 @@ pub(crate) mod tests {
     #[test]
     fn traces_and_what_only_some_strategies_have_come_back() {
         let mut record = record(LevelName::None, "d1");
-        record.cell.strategy = StrategyName::Repair;
+        record.cell.strategy = StrategyName::REPAIR;
         record.preamble = Some("Let me see. Answer:".into());
         record.repaired =
             Some(Repaired { text: "[]".into(), edits: BTreeMap::from([("closed".to_string(), 1)]), rewritten: true });
@@ -285,7 +285,7 @@ pub(crate) mod tests {
             "times":{"wall_s":0.5,"mask_us":3.0,"compile_us":1.0},"finish":"end","parsed":true,"errors":[],
             "inexpressible":0,"removed":1.25,"independent":true}"#;
         let old: Record = serde_json::from_str(line).unwrap();
-        assert_eq!((old.cell.strategy, old.removed), (StrategyName::Masked, 1.25));
+        assert_eq!((old.cell.strategy, old.removed), (StrategyName::MASKED, 1.25));
         assert_eq!((old.tokens.output, old.tokens.forced), (2, 0));
         assert_eq!((old.distortion.log_weight, old.distortion.known_steps), (None, 0));
         assert_eq!((old.distortion.non_canonical, old.trace), (None, None));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gramask_decode::TokenTable;
+use gramask_decode::{SharedTokenizer, TokenTable};
 use gramask_grammar::{Format, Program};
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::tuning::{Pack, Random, Sequence};
@@ -10,7 +10,7 @@ use gramask_model::tuning::{Pack, Random, Sequence};
 use super::error::TuneError;
 use super::file::{Mix, Training, Tuning};
 use crate::plan::PlannedCorpus;
-use crate::runner::{Prompts, SharedTokenizer};
+use crate::runner::Prompts;
 
 /// A document's prompt and output in one format.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -173,10 +173,10 @@ mod tests {
             (row.forced_rate, row.drafted_rate) = (0.3333, 0.4444);
             row.removed_mass = masked.then_some(0.1234);
             row.output_tokens = 20;
-            row.known_steps = if strategy == StrategyName::Lazy { 1 } else { 20 };
-            row.log_weight = (strategy != StrategyName::Jump).then_some(-12.345);
+            row.known_steps = if strategy.as_str() == "lazy" { 1 } else { 20 };
+            row.log_weight = (strategy.as_str() != "jump").then_some(-12.345);
             (row.changed_best_per_output, row.non_canonical_rate) = (3.25, Some(0.0125));
-            row.changed_documents = (masked && strategy != StrategyName::Masked).then_some(123);
+            row.changed_documents = (masked && strategy != StrategyName::MASKED).then_some(123);
             rows.push(row);
         }
         rows

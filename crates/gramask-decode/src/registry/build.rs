@@ -1,0 +1,134 @@
+//! From a strategy's name and parameters to the strategy itself, for one pass over one document.
+
+use std::sync::{Arc, Mutex};
+
+use gramask_grammar::{Constraint, ConstraintError, Level, Program, Vocabulary};
+use gramask_ner::Text;
+use thiserror::Error;
+
+use super::{StrategyChoice, StrategyName};
+use crate::cutter::Cutter;
+use crate::habits::Habits;
+use crate::prompt::{PromptTokenizer, Prompting};
+use crate::sampling::Sampling;
+use crate::strategy::Strategy;
+use crate::vocabulary::TokenTable;
+
+/// A tokenizer that several documents use at the same time.
+pub type SharedTokenizer = dyn PromptTokenizer + Send + Sync;
+
+/// Makes the strategies of a model.
+#[derive(Clone)]
+pub struct StrategyBuilder {
+    /// The constraint's vocabulary.
+    pub vocabulary: Arc<Vocabulary>,
+    /// The bytes of the tokens.
+    pub table: Arc<TokenTable>,
+    /// Cuts text into tokens.
+    pub tokenizer: Arc<SharedTokenizer>,
+    /// How the run samples. Some strategies sample in another way.
+    pub sampling: Sampling,
+}
+
+/// One pass over a document.
+#[derive(Clone, Copy)]
+pub struct StrategyTask<'a> {
+    /// The compiled format with the labels.
+    pub program: &'a Arc<Program>,
+    /// The document.
+    pub text: &'a Text,
+    /// The level of the constraint.
+    pub level: Level,
+    /// The prompt's text, from which drafts are copied.
+    pub prompt: &'a str,
+    /// What usually comes next in the outputs: shared by all documents of a pass.
+    pub habits: &'a Arc<Mutex<Habits>>,
+}
+
+/// What a strategy's constructor can use.
+#[derive(Clone, Copy)]
+pub struct StrategyContext<'a> {
+    /// The model's part.
+    pub model: &'a StrategyBuilder,
+    /// The document's part.
+    pub task: StrategyTask<'a>,
+}
+
+impl StrategyContext<'_> {
+    /// The document's constraint.
+    ///
+    /// # Errors
+    /// Where the document cannot be constrained.
+    pub fn constraint(&self) -> Result<Constraint, BuildError> {
+        let StrategyTask { program, text, level, .. } = self.task;
+        Ok(Constraint::new(program.clone(), text, level, self.model.vocabulary.clone())?)
+    }
+
+    /// Cuts forced text into the model's tokens.
+    pub fn cutter(&self) -> Cutter {
+        Cutter::new(self.model.tokenizer.clone(), self.model.table.clone())
+    }
+
+    /// The sampling of strategies that keep the model's distribution at a temperature. It has no filters: they would give
+    /// no probability to tokens that have some in that distribution.
+    pub fn unfiltered(&self, temperature: f64) -> Sampling {
+        Sampling::at(temperature as f32, self.model.sampling.seed)
+    }
+}
+
+/// Why a strategy could not be made for a document.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The document cannot be constrained.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
+    /// The strategy needs a constraint and the level has none, or the other way round.
+    #[error("strategy `{strategy}` does not go with level `{level}`: that goes with {known}")]
+    Level {
+        /// The strategy.
+        strategy: StrategyName,
+        /// The level.
+        level: Level,
+        /// The strategies that go with the level.
+        known: String,
+    },
+}
+
+impl StrategyChoice {
+    /// Checks that the strategy goes with a level.
+    ///
+    /// # Errors
+    /// [`BuildError::Level`] where it does not.
+    pub fn check_level(&self, level: Level) -> Result<(), BuildError> {
+        match self.name().goes_with(level) {
+            true => Ok(()),
+            false => Err(BuildError::Level {
+                strategy: self.name(),
+                level,
+                known: StrategyName::list(StrategyName::of(level)),
+            }),
+        }
+    }
+}
+
+impl StrategyBuilder {
+    /// Makes the strategy for a pass over a document.
+    ///
+    /// # Errors
+    /// Where strategy and level do not go together, or the document cannot be constrained.
+    pub fn build(&self, choice: &StrategyChoice, task: StrategyTask<'_>) -> Result<Box<dyn Strategy>, BuildError> {
+        choice.check_level(task.level)?;
+        (choice.name().definition().build)(choice.parameters(), &StrategyContext { model: self, task })
+    }
+
+    /// How many tokens a strategy may write in addition to the answer.
+    pub fn extra_budget(&self, choice: &StrategyChoice) -> usize {
+        (choice.name().definition().extra_budget)(choice.parameters(), &*self.tokenizer)
+    }
+
+    /// What usually comes next in outputs like those of the prompt's examples.
+    pub fn habits(prompting: &Prompting) -> Arc<Mutex<Habits>> {
+        let outputs = prompting.examples.iter().map(|example| example.output.as_bytes());
+        Arc::new(Mutex::new(Habits::new(outputs)))
+    }
+}
