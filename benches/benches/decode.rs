@@ -181,7 +181,7 @@ impl Run<'_> {
 
     /// The same request `batch` times, so that all end together: masked, or with a budget and no mask.
     fn decode(&self, program: &Arc<Program>, unconstrained: Option<usize>) -> Fallible<Summary> {
-        let Timed { model, table, vocabulary, .. } = self.timed;
+        let Timed { model, vocabulary, .. } = self.timed;
         let (prompt, text) = (self.timed.prompt(self.context), Text::new(DOCUMENT));
         let allowance = 48;
         let mut longest = 0;
@@ -198,11 +198,11 @@ impl Run<'_> {
                 })
             })
             .collect::<Fallible<Vec<_>>>()?;
-        let layout = Layout { slots: self.batch, lanes: 1, length: prompt.len() + longest, prefix: Vec::new() };
+        let layout = Layout { slots: self.batch, hypotheses: 1, length: prompt.len() + longest, prefix: Vec::new() };
         let mut settings = Settings::new(layout, Sampling::greedy());
         settings.overlap = !self.on_cpu;
         let mut failed = None;
-        let summary = decode(&mut TransformerModel::new(model), table, &settings, requests, |ended| {
+        let summary = decode(&mut TransformerModel::new(model), vocabulary, &settings, requests, |ended| {
             failed = failed.take().or(ended.outcome.err());
             ControlFlow::Continue(())
         })?;

@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gramask::decode::{
-    Chosen, Cutter, Draft, Drafts, Examples, Finish, Habits, Jump, Layout, Lazy, Masked, Prompt, Prompter, Prompting,
-    Request, Sampling, Settings, Strategy, TokenTable, TransformerModel, Unconstrained, decode, instruction,
+    Chosen, Draft, Drafts, Examples, Finish, Jump, Layout, Lazy, Masked, NgramDraftModel, Prompt, Prompter, Prompting,
+    Request, Retokenizer, Sampling, Settings, Strategy, TransformerModel, Unconstrained, decode, instruction,
+    vocabulary_of,
 };
 use gramask::experiment::{CorpusChoice, OnProblem, Unit};
 use gramask::grammar::{Constraint, Format, Level, Program, Vocabulary};
@@ -175,15 +176,14 @@ impl<'a> Prepared<'a> {
 struct Bench {
     options: Options,
     transformer: Transformer,
-    table: Arc<TokenTable>,
     vocabulary: Arc<Vocabulary>,
-    cutter: Cutter,
+    retokenizer: Retokenizer,
 }
 
 impl Bench {
     /// Decodes all documents once with a strategy. Gives the figures, and the outputs as `--outputs` writes them.
     fn run(&self, prepared: &Prepared, name: &str, batch: usize) -> Fallible<(Value, Vec<Value>)> {
-        let habits = Arc::new(Mutex::new(Habits::new(prepared.answers.iter().map(Vec::as_slice))));
+        let ngrams = Arc::new(Mutex::new(NgramDraftModel::new(prepared.answers.iter().map(Vec::as_slice))));
         let prompts = (prepared.documents.iter()).map(|(_, prompt, _)| prompt.tokens.as_slice());
         let most = prepared.documents.iter().map(|(.., budget)| *budget).max();
         let layout = Layout::plan(batch, self.transformer.config().context, most, prompts);
@@ -195,13 +195,13 @@ impl Bench {
             let strategy: Box<dyn Strategy> = match name {
                 "unconstrained" => Box::new(Unconstrained),
                 "lazy" => Box::new(Lazy::new(constraint())),
-                "jump" => Box::new(Jump::new(constraint(), self.cutter.clone())),
+                "jump" => Box::new(Jump::new(constraint(), self.retokenizer.clone())),
                 "draft" => Box::new(Draft::new(
                     constraint(),
-                    self.cutter.clone(),
+                    self.retokenizer.clone(),
                     self.options.drafts,
                     prompt.text.clone().into_bytes(),
-                    Arc::clone(&habits),
+                    Arc::clone(&ngrams),
                 )),
                 _ => Box::new(Masked::new(constraint())),
             };
@@ -211,7 +211,7 @@ impl Bench {
         let (mut forced, mut drafted, mut refused, mut outputs) = (0, 0, 0, Vec::new());
         let settings = Settings::new(layout, Sampling::greedy());
         let clock = Instant::now();
-        let summary = decode(&mut model, &self.table, &settings, requests, |ended| {
+        let summary = decode(&mut model, &self.vocabulary, &settings, requests, |ended| {
             if let Ok(output) = ended.outcome {
                 forced += output.count(Chosen::Forced);
                 drafted += output.count(Chosen::Drafted);
@@ -305,12 +305,11 @@ fn main() -> Fallible<()> {
     }
 
     let transformer = Transformer::load(&checkpoint, &DeviceName::Flex.open()?, options.weights)?;
-    let table = Arc::new(TokenTable::of(&checkpoint.tokenizer)?);
+    let vocabulary = vocabulary_of(&checkpoint.tokenizer)?;
     let bench = Bench {
         transformer,
-        vocabulary: table.vocabulary()?,
-        cutter: Cutter::new(Arc::new(checkpoint.tokenizer.clone()), Arc::clone(&table)),
-        table,
+        retokenizer: Retokenizer::new(Arc::new(checkpoint.tokenizer.clone()), Arc::clone(&vocabulary)),
+        vocabulary,
         options,
     };
     let mut outputs = match bench.options.file("outputs") {

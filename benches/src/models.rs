@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use gramask_decode::TokenTable;
-use gramask_grammar::Vocabulary;
+use gramask_decode::vocabulary_of;
+use gramask_grammar::{Token, Vocabulary};
 use gramask_model::checkpoint::{Checkpoint, Family, ModelConfig, SeededTensors};
 use gramask_model::transformer::{Precision, Transformer};
 
@@ -17,8 +17,6 @@ pub struct Timed {
     /// The model.
     pub model: Transformer,
     /// Its tokens.
-    pub table: TokenTable,
-    /// The constraints' view of them.
     pub vocabulary: Arc<Vocabulary>,
 }
 
@@ -66,7 +64,7 @@ impl Timed {
     /// # Errors
     /// Where there is no such model, or the device can't take it.
     pub fn load(name: &str, device: &Device, precision: Precision) -> Result<Timed, Box<dyn Error>> {
-        let (model, table) = match seeded_shape(name) {
+        let (model, vocabulary) = match seeded_shape(name) {
             Some(config) => {
                 let tensors = SeededTensors::new(&config, 1);
                 let model = Transformer::load_from(&config, &tensors, device, precision, &mut |_| ())?;
@@ -81,10 +79,10 @@ impl Timed {
                 };
                 let checkpoint = Checkpoint::open(&path)?;
                 let model = Transformer::load(&checkpoint, device, precision)?;
-                (model, TokenTable::of(&checkpoint.tokenizer)?)
+                (model, vocabulary_of(&checkpoint.tokenizer)?)
             }
         };
-        Ok(Timed { name: name.to_owned(), vocabulary: table.vocabulary()?, model, table })
+        Ok(Timed { name: name.to_owned(), vocabulary, model })
     }
 
     /// A prompt of so many tokens, the same every time.
@@ -96,16 +94,15 @@ impl Timed {
 }
 
 /// Tokens for weights that are made up: the bytes, then pieces of two and three letters and their like, then the end.
-fn made_up(size: usize) -> Result<TokenTable, Box<dyn Error>> {
+fn made_up(size: usize) -> Result<Arc<Vocabulary>, Box<dyn Error>> {
     let letters = || (b'a'..=b'z').chain(b'A'..=b'Z').chain(*b" \"{}[],:<>/");
     let pairs = letters().flat_map(|a| letters().map(move |b| vec![a, b]));
     let triples = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| vec![a, b, c])));
     let bytes = (0..=255u8).map(|byte| vec![byte]);
-    let mut tokens: Vec<(Vec<u8>, bool)> =
-        bytes.chain(pairs).chain(triples).take(size - 1).map(|bytes| (bytes, false)).collect();
-    tokens.push((b"<end>".to_vec(), true));
+    let mut tokens: Vec<Token> = bytes.chain(pairs).chain(triples).take(size - 1).map(Token::new).collect();
+    tokens.push(Token::special("<end>"));
     let end = tokens.len() as u32 - 1;
-    Ok(TokenTable::new(tokens, vec![end])?)
+    Ok(Vocabulary::new(tokens, vec![end])?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! The batch loop: several documents at once, each in a slot of the cache, refilled as they end.
+//! The batch loop: it decodes several documents at once, each in a slot of the cache, and refills slots as documents end.
 //!
-//! A slot takes the next request, gets the shared prefix, computes the rest of its prompt in the next forward pass, beside the
-//! others' tokens, and from then on is one row of each pass until its strategy or its budget ends it. (A strategy of several
-//! lanes has as many slots of the cache, and rows.) What a document's output is depends on its prompt, its
-//! strategy and its draws, and on nothing that the batch does.
+//! A free slot takes the next request and gets the shared prefix. The next forward pass computes the rest of its prompt, together
+//! with the tokens of the other documents. After that the document is one row of each pass, until its strategy or its budget
+//! ends it. (A strategy with several hypotheses has as many slots of the cache, and as many rows.) A document's output depends
+//! on its prompt, its strategy and its draws, and not on the rest of the batch.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::found::Rows;
+use gramask_grammar::Vocabulary;
+
+use crate::forward::{Forward, forward};
 use crate::layout::{Layout, LayoutError, common_prefix};
 use crate::model::{LanguageModel, LanguageModelError, Row, Select};
 use crate::output::{Ended, Request};
@@ -19,50 +21,48 @@ use crate::prompt_store::{Kept, PromptStore};
 use crate::sampler::Sampler;
 use crate::sampling::{Sampling, SamplingError};
 use crate::sequence::{Edit, Feed, Sequence};
-use crate::vocabulary::TokenTable;
 
 /// The settings of a run's decoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The cache.
     pub layout: Layout,
-    /// How tokens are chosen.
+    /// How tokens are sampled.
     pub sampling: Sampling,
-    /// Whether masks are computed while the device computes logits. Hides their cost where the device is not the CPU; on
-    /// the CPU both fight for its cores, and the mask times measured grow.
+    /// Whether masks are computed while the device computes logits. This hides their cost unless the device is the CPU: there
+    /// both compete for the cores, and the measured mask times grow.
     pub overlap: bool,
-    /// Where tokens are chosen.
-    pub choosing: Choosing,
+    /// Where tokens are sampled.
+    pub sample_on: SampleOn,
 }
 
-/// Where tokens are chosen: they are the same, but for the rounding of scores. Strategies that want logits
-/// get them on the host in any case; see [`Strategy::asks`](crate::Strategy::asks).
+/// Where tokens are sampled. The tokens are the same; their scores can differ by rounding. Strategies that want logits get
+/// them on the host in any case: see [`Strategy::sample_requests`](crate::Strategy::sample_requests).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choosing {
-    /// Where the model is faster at it: on a GPU, where the logits are; on the CPU, in this loop.
+pub enum SampleOn {
+    /// Where it is faster: on a GPU if the model is there, otherwise on the host.
     #[default]
     Auto,
-    /// In this loop, from logits on the host.
+    /// On the host, from logits that are fetched.
     Host,
-    /// Where the logits are.
-    There,
+    /// On the device of the logits.
+    Device,
 }
 
 impl Settings {
     /// Settings without overlap.
     pub fn new(layout: Layout, sampling: Sampling) -> Self {
-        Settings { layout, sampling, overlap: false, choosing: Choosing::Auto }
+        Settings { layout, sampling, overlap: false, sample_on: SampleOn::Auto }
     }
 }
 
-/// Why a run's decoding broke off, or never began. What concerns one document only is a
-/// [`RequestError`](crate::RequestError).
+/// Why a run's decoding failed. An error of one document only is a [`RequestError`](crate::RequestError).
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// The layout cannot be.
+    /// The layout is invalid.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// The sampling cannot be.
+    /// The sampling is invalid.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
     /// The model failed.
@@ -86,7 +86,7 @@ pub struct Summary {
     pub stopped: bool,
     /// Tokens of the outputs, end tokens included.
     pub output_tokens: usize,
-    /// Tokens of the prompts, with shared ones.
+    /// Tokens of the prompts, shared ones included.
     pub prompt_tokens: usize,
     /// Tokens of the prompts that were taken over from the shared prefix.
     pub shared_tokens: usize,
@@ -94,46 +94,46 @@ pub struct Summary {
     pub restored_tokens: usize,
     /// Forward passes.
     pub passes: usize,
-    /// The whole.
+    /// The whole time.
     pub wall: Duration,
     /// Forward passes over prompts and prefix.
     pub prefill: Duration,
     /// Forward passes over outputs.
     pub decode: Duration,
-    /// Masks and choices, as they kept the loop waiting.
+    /// Masks and choices, as far as the loop waited for them.
     pub choose: Duration,
     /// The constraints' work, summed over threads.
     pub mask: Duration,
 }
 
-/// Decodes requests, as many at once as there are slots, and hands each to `on_end` as it ends, in the order of ending.
+/// Decodes requests, as many at once as the layout has slots. Calls `on_end` with each as it ends, in the order of ending.
 ///
-/// The requests are taken from the iterator when a slot is free, so that they need not all be in memory. Where `on_end`
-/// breaks, the documents in the batch are dropped and the summary says so.
+/// A request is taken from the iterator when a slot is free, so that not all requests need to be in memory. If `on_end` breaks,
+/// the documents in the batch are dropped, and the summary says so.
 ///
 /// # Errors
-/// Where the settings cannot be or the model fails. A request that cannot be decoded is handed to `on_end` with its error,
-/// and the others go on.
+/// Where the settings are invalid or the model fails. A request that cannot be decoded goes to `on_end` with its error, and the
+/// others continue.
 pub fn decode<M: LanguageModel + ?Sized>(
     model: &mut M,
-    tokens: &TokenTable,
+    vocabulary: &Vocabulary,
     settings: &Settings,
     requests: impl IntoIterator<Item = Request>,
     on_end: impl FnMut(Ended) -> ControlFlow<()>,
 ) -> Result<Summary, DecodeError> {
-    decode_with(model, tokens, settings, None, requests, on_end)
+    decode_with(model, vocabulary, settings, None, requests, on_end)
 }
 
-/// The same with a store of prompts: those that it has are taken from it, the others put into it.
+/// [`decode`] with a store of prompts: prompts in the store are taken from it, and the others are added.
 ///
-/// The outputs are the same up to the rounding of forward passes, as with another batch size: the last token of a stored
-/// prompt is computed by itself, and not in one pass with the tokens before it.
+/// Outputs can differ in the last digits of their scores, as they do between batch sizes: the last token of a stored prompt is
+/// computed alone, and not in one pass with the tokens before it.
 ///
 /// # Errors
 /// As for [`decode`].
 pub fn decode_with<M: LanguageModel + ?Sized>(
     model: &mut M,
-    tokens: &TokenTable,
+    vocabulary: &Vocabulary,
     settings: &Settings,
     store: Option<&mut PromptStore>,
     requests: impl IntoIterator<Item = Request>,
@@ -142,15 +142,15 @@ pub fn decode_with<M: LanguageModel + ?Sized>(
     settings.sampling.validate()?;
     settings.layout.validate(model.context())?;
     let slots = settings.layout.slots;
-    let there = match settings.choosing {
-        Choosing::Auto => model.chooses(),
-        Choosing::Host => false,
-        Choosing::There => true,
+    let on_device = match settings.sample_on {
+        SampleOn::Auto => model.samples_on_device(),
+        SampleOn::Host => false,
+        SampleOn::Device => true,
     };
     let mut batch = Batch {
         model,
-        there,
-        tokens,
+        on_device,
+        vocabulary,
         settings,
         slots: (0..slots).map(|_| None).collect(),
         samplers: (0..slots).map(|_| Sampler::new(settings.sampling)).collect(),
@@ -169,17 +169,17 @@ pub fn decode_with<M: LanguageModel + ?Sized>(
 
 struct Batch<'a, M: ?Sized, I, F> {
     model: &'a mut M,
-    /// Whether tokens are chosen where the logits are.
-    there: bool,
-    tokens: &'a TokenTable,
+    /// Whether tokens are sampled on the device.
+    on_device: bool,
+    vocabulary: &'a Vocabulary,
     settings: &'a Settings,
     slots: Vec<Option<Sequence>>,
     /// The samplers of slots without a sequence.
     samplers: Vec<Sampler>,
-    /// How many tokens of the shared prefix stand at the head of each slot.
+    /// How many tokens of the shared prefix each slot begins with.
     kept: Vec<usize>,
     store: Option<&'a mut PromptStore>,
-    /// The prompts that the store lacks, of slots whose prompt is computed next, and how much of each is the prefix.
+    /// For slots whose prompt is computed next: the prompt, if the store lacks it, and how many of its tokens are the prefix.
     unstored: Vec<Option<(Vec<u32>, usize)>>,
     requests: I,
     on_end: F,
@@ -193,13 +193,13 @@ where
     F: FnMut(Ended) -> ControlFlow<()>,
 {
     fn run(&mut self) -> Result<(), DecodeError> {
-        let Layout { slots, lanes, length, prefix } = &self.settings.layout;
-        // The prefix has a slot of its own behind the others.
-        let opened = slots * lanes + usize::from(!prefix.is_empty());
+        let Layout { slots, hypotheses, length, prefix } = &self.settings.layout;
+        // The prefix has a slot of its own after the others.
+        let opened = slots * hypotheses + usize::from(!prefix.is_empty());
         self.model.open(opened, *length).map_err(|source| self.failed(source))?;
         if !prefix.is_empty() {
             let clock = Instant::now();
-            let rows = [Row { slot: slots * lanes, tokens: prefix }];
+            let rows = [Row { slot: slots * hypotheses, tokens: prefix }];
             self.model.append(&rows, Select::Last).map_err(|source| self.failed(source))?;
             self.summary.prefill += clock.elapsed();
             self.summary.passes += 1;
@@ -214,7 +214,7 @@ where
         }
     }
 
-    /// Fills the free slots from the requests; hands on requests that cannot be decoded.
+    /// Fills the free slots from the requests. Requests that cannot be decoded end at once.
     fn refill(&mut self) -> Result<(), DecodeError> {
         let overhead = self.model.overhead(self.slots.len());
         for slot in 0..self.slots.len() {
@@ -222,11 +222,11 @@ where
                 let Some((index, request)) = self.requests.next() else {
                     return Ok(());
                 };
-                let Layout { lanes, length, .. } = self.settings.layout;
+                let Layout { hypotheses, length, .. } = self.settings.layout;
                 let context = self.model.context();
-                let known = (self.model.vocabulary(), self.tokens.end_tokens());
+                let known = (self.model.vocabulary(), self.vocabulary.ends());
                 let id = request.id.clone();
-                match Sequence::admit(index, request, [lanes, length], context, known, overhead) {
+                match Sequence::admit(index, request, [hypotheses, length], context, known, overhead) {
                     Err(error) => self.hand_on(Ended { index, id, outcome: Err(error) }),
                     Ok(mut sequence) => {
                         self.share(slot, &mut sequence)?;
@@ -238,20 +238,20 @@ where
         Ok(())
     }
 
-    /// Puts into a slot what its prompt shares with the prefix.
+    /// Copies into a slot the part of the prefix that its prompt shares.
     fn share(&mut self, slot: usize, sequence: &mut Sequence) -> Result<(), DecodeError> {
-        let Layout { slots, lanes, prefix, .. } = &self.settings.layout;
+        let Layout { slots, hypotheses, prefix, .. } = &self.settings.layout;
         let prompt = sequence.prompt();
         let shared = common_prefix(prefix, prompt).min(prompt.len() - 1);
         let mut done = if shared <= self.kept[slot] {
-            self.model.truncate(slot * lanes, shared)
+            self.model.truncate(slot * hypotheses, shared)
         } else {
-            self.model.copy(slots * lanes, slot * lanes, shared)
+            self.model.copy(slots * hypotheses, slot * hypotheses, shared)
         };
         self.kept[slot] = shared;
         let stored = self.store.as_deref().and_then(|store| store.get(prompt, shared));
         if let (Ok(()), Some(kept)) = (&done, stored) {
-            done = self.model.restore(slot * lanes, &kept.saved);
+            done = self.model.restore(slot * hypotheses, &kept.saved);
         }
         let prompt = match (stored, self.store.as_deref()) {
             (None, Some(store)) if store.wants(prompt) => Some(prompt.to_vec()),
@@ -274,7 +274,7 @@ where
         let (Some(store), true) = (self.store.as_deref_mut(), shared + 1 < prompt.len()) else {
             return Ok(());
         };
-        let first = slot * self.settings.layout.lanes;
+        let first = slot * self.settings.layout.hypotheses;
         let saved = self
             .model
             .save(first, shared..prompt.len() - 1)
@@ -287,95 +287,37 @@ where
 
     /// One forward pass over some slots, and the next move of each.
     fn pass(&mut self, slots: &[usize]) -> Result<(), DecodeError> {
-        let (clock, overlap) = (Instant::now(), self.settings.overlap);
-        let lanes = self.settings.layout.lanes;
         let mut sequences: Vec<Sequence> = slots.iter().filter_map(|&slot| self.slots[slot].take()).collect();
-        let overhead = self.model.overhead(sequences.len());
+        let (overhead, width) = (self.model.overhead(sequences.len()), self.model.vocabulary());
         sequences.iter_mut().for_each(|sequence| sequence.overhead = overhead);
         let new: Vec<bool> = sequences.iter().map(Sequence::is_new).collect();
         let fed: Vec<Vec<Feed>> = sequences.iter_mut().map(Sequence::feed).collect();
-        let mut rows = Vec::new();
-        let mut tails = Vec::new();
-        for (&slot, feeds) in slots.iter().zip(&fed) {
-            for feed in feeds {
-                rows.push(Row { slot: slot * lanes + feed.slot, tokens: &feed.tokens });
-                tails.push(feed.rows);
-            }
-        }
-        let wanted: usize = tails.iter().sum();
-        let select = match tails.iter().all(|&tail| tail == 1) {
-            true => Select::Last,
-            false => Select::Tails(tails),
-        };
-        let names = |sequences: &[Sequence]| sequences.iter().map(|sequence| sequence.id().to_owned()).collect();
-        let failed = |sequences: &[Sequence], source| DecodeError::Model { documents: names(sequences), source };
-        let width = self.model.vocabulary();
-        let wrong = |given| LanguageModelError::Rows { given, wanted };
-        let (found, spent) = if self.there {
-            let behind = self.model.append_there(&rows, select);
-            let behind = behind.map_err(|source| failed(&sequences, source))?;
-            if behind.rows() != wanted {
-                return Err(failed(&sequences, wrong(behind.rows())));
-            }
-            let mut spent = clock.elapsed();
-            let clock = Instant::now();
-            let there = Rows::there(behind, &mut sequences, &fed, &self.settings.sampling);
-            let (rows, waited) = there.map_err(|source| failed(&sequences, source))?;
-            spent += waited;
-            self.summary.choose += clock.elapsed().saturating_sub(waited);
-            (rows, spent)
-        } else {
-            let logits = if overlap {
-                rayon::in_place_scope(|scope| {
-                    let sequences = &mut sequences;
-                    scope.spawn(move |_| sequences.par_iter_mut().for_each(Sequence::prepare));
-                    self.model.append(&rows, select)
-                })
-            } else {
-                self.model.append(&rows, select)
-            };
-            let logits = logits.map_err(|source| failed(&sequences, source))?;
-            if wanted != logits.rows() || logits.width() != width {
-                return Err(failed(&sequences, wrong(logits.rows())));
-            }
-            (Rows::host(logits, &fed), clock.elapsed())
-        };
-        self.summary.passes += 1;
+        let Forward { result, spent, choosing } =
+            forward(&mut *self.model, self.settings, self.on_device, slots, &mut sequences, &fed)?;
 
         let clock = Instant::now();
-        // A pass over prompts and outputs is divided by their tokens.
-        let tokens = |feeds: &[Feed]| feeds.iter().map(|feed| feed.tokens.len()).sum::<usize>();
-        let all: usize = fed.iter().map(|feeds| tokens(feeds)).sum();
-        let mut computed = Vec::new(); // prompts
-        for (((sequence, feeds), &new), &slot) in sequences.iter_mut().zip(&fed).zip(&new).zip(slots) {
-            let share = spent.mul_f64(tokens(feeds) as f64 / all.max(1) as f64);
-            sequence.count(new, share);
-            match new {
-                true => {
-                    self.summary.prefill += share;
-                    computed.push((slot, sequence.id().to_owned(), share));
-                }
-                false => self.summary.decode += share,
-            }
-        }
-        let end_tokens = self.tokens.end_tokens();
+        let end_tokens = self.vocabulary.ends();
         let samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
         type Work<'a> = (usize, ((&'a mut Sequence, &'a mut Sampler), &'a Vec<Feed>));
-        let work = |(number, (pair, feeds)): Work<'_>| found.step(number, feeds, pair, width, end_tokens);
+        let work = |(number, (pair, feeds)): Work<'_>| result.step(number, feeds, pair, width, end_tokens);
         if sequences.len() == 1 {
             sequences.iter_mut().zip(samplers).zip(&fed).enumerate().for_each(work);
         } else {
             let pairs = sequences.par_iter_mut().zip(samplers).zip(&fed);
             pairs.enumerate().for_each(work);
         }
-        drop(found);
-        self.summary.choose += clock.elapsed();
-        for (slot, id, spent) in computed {
-            self.keep(slot, &id, spent)?;
-        }
+        drop(result);
+        self.summary.choose += choosing + clock.elapsed();
+        self.summary.passes += 1;
 
+        let shares = self.divide(spent, &mut sequences, &fed, &new);
+        for (((&slot, sequence), share), new) in slots.iter().zip(&sequences).zip(shares).zip(new) {
+            if new {
+                self.keep(slot, sequence.id(), share)?;
+            }
+        }
         for (&slot, mut sequence) in slots.iter().zip(sequences) {
-            match sequence.take_outcome(self.tokens) {
+            match sequence.take_outcome(self.vocabulary) {
                 Some(ended) => self.hand_on(ended),
                 None => {
                     self.edit(slot, &mut sequence)?;
@@ -386,9 +328,32 @@ where
         Ok(())
     }
 
-    /// Changes a document's slots of the cache as its last move wants.
+    /// Divides the time of a pass among its documents by their tokens.
+    fn divide(
+        &mut self,
+        spent: Duration,
+        sequences: &mut [Sequence],
+        fed: &[Vec<Feed>],
+        new: &[bool],
+    ) -> Vec<Duration> {
+        let tokens = |feeds: &Vec<Feed>| feeds.iter().map(|feed| feed.tokens.len()).sum::<usize>();
+        let all: usize = fed.iter().map(tokens).sum();
+        let mut shares = Vec::with_capacity(sequences.len());
+        for ((sequence, feeds), &new) in sequences.iter_mut().zip(fed).zip(new) {
+            let share = spent.mul_f64(tokens(feeds) as f64 / all.max(1) as f64);
+            sequence.count(new, share);
+            match new {
+                true => self.summary.prefill += share,
+                false => self.summary.decode += share,
+            }
+            shares.push(share);
+        }
+        shares
+    }
+
+    /// Changes a document's slots of the cache as its last move says.
     fn edit(&mut self, slot: usize, sequence: &mut Sequence) -> Result<(), DecodeError> {
-        let first = slot * self.settings.layout.lanes;
+        let first = slot * self.settings.layout.hypotheses;
         for edit in sequence.take_edits() {
             let done = match edit {
                 Edit::Fork { from, to, shared, length } => self.model.fork(first + from, first + to, shared, length),

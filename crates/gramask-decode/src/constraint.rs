@@ -1,12 +1,12 @@
-//! What masked decoding asks of a constraint.
+//! What masked decoding needs of a constraint.
 //!
-//! A trait, so that the naive matcher, the memoised one and the table of [`crate::mock`] go through the same loop.
+//! It is a trait, so that the naive matcher, the memoised matcher and the list of [`crate::mock`] go through the same loop.
 
 use gramask_grammar::{Constraint, State};
 
-/// Says at each state which tokens may follow. One value belongs to one document.
+/// Says in each state which tokens may follow. One value belongs to one document.
 ///
-/// The states are `Copy`, so that strategies can fork and go back at no cost.
+/// States are `Copy`, so that strategies can fork and go back at no cost.
 pub trait TokenConstraint: Send {
     /// A place in the output.
     type State: Copy + Send;
@@ -15,7 +15,7 @@ pub trait TokenConstraint: Send {
     fn start(&self) -> Self::State;
 
     /// The tokens that may follow: bit `i` of word `w` is token `32 w + i`. Never empty for a state that was reached through
-    /// allowed tokens, unless it lies behind an end token.
+    /// allowed tokens, unless it lies after an end token.
     fn mask(&mut self, state: Self::State) -> &[u32];
 
     /// Of the mask, the tokens after which the output can be finished with at most `budget - 1` further tokens. Not empty
@@ -25,18 +25,17 @@ pub trait TokenConstraint: Send {
     /// The state after a token; `None` where it is not allowed.
     fn advance(&mut self, state: Self::State, token: u32) -> Option<Self::State>;
 
-    /// The bytes that may follow, each with the state behind it.
+    /// The bytes that may follow, each with the state after it.
     fn next_bytes(&mut self, state: Self::State) -> Vec<(u8, Self::State)>;
 
-    /// The bytes that must follow, where only one continuation is possible, and the state behind them; no byte where there is
-    /// a choice.
+    /// The bytes that must follow, and the state after them. Empty where several continuations are possible.
     fn forced(&mut self, state: Self::State) -> (Vec<u8>, Self::State) {
         let (mut bytes, mut at) = (Vec::new(), state);
         while !self.accepts(at) {
             let next = self.next_bytes(at);
-            let [(byte, behind)] = next[..] else { break };
+            let [(byte, after)] = next[..] else { break };
             bytes.push(byte);
-            at = behind;
+            at = after;
         }
         (bytes, at)
     }
@@ -44,7 +43,7 @@ pub trait TokenConstraint: Send {
     /// Whether the output may end here.
     fn accepts(&self, state: Self::State) -> bool;
 
-    /// A number of tokens, the end token included, that suffices to finish the output from here.
+    /// A number of tokens that is enough to finish the output from here, the end token included.
     fn tokens_to_finish(&mut self, state: Self::State) -> usize;
 }
 

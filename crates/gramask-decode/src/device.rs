@@ -1,36 +1,37 @@
-//! Logits that stay on their device, where tokens are chosen from them.
+//! Logits that stay on the device, where tokens are sampled from them.
 
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
-use gramask_kernels::sampling::{MaskTable, Masks, NoPick, Pick, SamplingError, mask_argmax, mask_softmax_sample};
+use gramask_kernels::sampling::{MaskTable, Masks, SamplingError, mask_argmax, mask_softmax_sample};
 use gramask_model::device::{Demand, DeviceFault, guard};
 
-use crate::model::{Ask, Behind, LanguageModelError, Logits};
+use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest};
 use crate::random::Draw;
+use crate::sampler::{Choice, NoChoice};
 use crate::sampling::Sampling;
 use crate::transformer::{failed, told};
 
 /// The most masks that are kept on the device, unless one step needs more.
 const MOST_MASKS: usize = 1024;
-/// The most bytes that these take.
+/// The most bytes that these masks take.
 const MASK_BYTES: usize = 256 << 20;
 
-/// Logits on a device, and the masks that have been used there.
+/// Logits on a device, and the masks that have been used on it.
 #[derive(Debug)]
 pub struct DeviceLogits<'m> {
     logits: Tensor<2>, // [rows, vocabulary]
     masks: &'m mut Option<MaskTable>,
-    /// What is told of a device that runs out of memory.
+    /// What an error reports if the device runs out of memory.
     demand: Option<Demand>,
 }
 
 impl<'m> DeviceLogits<'m> {
-    /// The logits of a pass, `[rows, vocabulary]`. The table, which outlives them, is made when it is first needed, and
-    /// anew for a step that needs more rows.
+    /// The logits of a pass, `[rows, vocabulary]`. The table outlives them. It is made when it is first needed, and made again for
+    /// a step that needs more rows.
     pub fn new(logits: Tensor<2>, masks: &'m mut Option<MaskTable>, demand: Option<Demand>) -> Self {
         DeviceLogits { logits, masks, demand }
     }
 
-    /// Does something on the device; a fault of it is an error, also where Burn panics.
+    /// Works on the device. A fault of the device is an error, even if Burn panics.
     fn guarded<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, LanguageModelError>,
@@ -39,7 +40,7 @@ impl<'m> DeviceLogits<'m> {
         guard(&device, || work(self)).map_err(|fault| told(fault, demand))?
     }
 
-    /// An error of the kernels; what the device says is a fault of it.
+    /// Turns an error of the kernels into one of the model. What the device reports is a fault of the device.
     fn refused(&self, error: SamplingError) -> LanguageModelError {
         match error {
             SamplingError::Device { message } => {
@@ -66,29 +67,29 @@ impl<'m> DeviceLogits<'m> {
     }
 }
 
-impl Behind for DeviceLogits<'_> {
+impl LogitsHandle for DeviceLogits<'_> {
     fn rows(&self) -> usize {
         self.logits.dims()[0]
     }
 
-    fn choose(
+    fn sample(
         &mut self,
-        asks: &[(usize, Ask)],
+        requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
-        self.guarded(|there| there.pick(asks, sampling))
+    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
+        self.guarded(|on_device| on_device.sample_rows(requests, sampling))
     }
 
     fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError> {
-        self.guarded(|there| {
-            let logits = there.select(rows)?;
+        self.guarded(|on_device| {
+            let logits = on_device.select(rows)?;
             let (width, device) = (logits.dims()[1], logits.device());
             let logits = match logits.dtype() {
                 DType::F32 => logits,
                 _ => logits.cast(FloatDType::F32),
             };
             let read = logits.try_into_data();
-            let data = read.map_err(|error| told(DeviceFault::of_execution(&device, &error), there.demand))?;
+            let data = read.map_err(|error| told(DeviceFault::of_execution(&device, &error), on_device.demand))?;
             let values = data.try_into_vec::<f32>();
             Logits::new(values.map_err(|error| failed(format!("logits are not f32: {error:?}")))?, width)
         })
@@ -96,15 +97,15 @@ impl Behind for DeviceLogits<'_> {
 }
 
 impl DeviceLogits<'_> {
-    fn pick(
+    fn sample_rows(
         &mut self,
-        asks: &[(usize, Ask)],
+        requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
-        let rows: Vec<usize> = asks.iter().map(|(row, _)| *row).collect();
-        let logits = self.select(&rows)?; // [asks, vocabulary]
+    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
+        let rows: Vec<usize> = requests.iter().map(|(row, _)| *row).collect();
+        let logits = self.select(&rows)?; // [requests, vocabulary]
         let (vocabulary, device) = (logits.dims()[1], logits.device());
-        let masks = asks.iter().filter(|(_, ask)| ask.mask.is_some()).count();
+        let masks = requests.iter().filter(|(_, request)| request.mask.is_some()).count();
         let held = self.masks.as_ref().map_or(0, MaskTable::capacity);
         if masks > held || held == 0 {
             let fit = MASK_BYTES / vocabulary.div_ceil(32).max(1) / 4;
@@ -114,16 +115,17 @@ impl DeviceLogits<'_> {
         let Some(table) = self.masks.as_mut() else {
             return Err(failed("there is no mask table".to_owned()));
         };
-        let rows = table.rows(asks.iter().map(|(_, ask)| ask.mask.as_deref()))?;
+        let rows = table.rows(requests.iter().map(|(_, request)| request.mask.as_deref()))?;
         let masks = Masks::Table(table, &rows);
         let picks = match sampling.drawing() {
             None => mask_argmax(logits, masks)?,
             Some(drawing) => {
-                let draws: Vec<Draw> = asks.iter().map(|(_, ask)| ask.draw).collect();
+                let draws: Vec<Draw> = requests.iter().map(|(_, request)| request.draw).collect();
                 mask_softmax_sample(logits, masks, &drawing, &draws)?
             }
         };
         // The one place of a step where the host waits for the device.
-        picks.read().map_err(|error| self.refused(error))
+        let read = picks.read().map_err(|error| self.refused(error))?;
+        Ok(read.into_iter().map(|pick| pick.map(Choice::from).map_err(NoChoice::from)).collect())
     }
 }

@@ -1,30 +1,31 @@
 //! A model and a constraint without weights or grammar, to test decoding on.
 //!
-//! The mock's vocabulary is the 256 bytes, a few tokens of several bytes, an end token and a special one; its logits are any
-//! function of the tokens before. The mock constraint is a finite list of texts, walked byte by byte with no memo: small
+//! The mock's vocabulary is the 256 bytes, a few tokens of several bytes, an end token and a special token. Its logits are any
+//! function of the tokens before. The mock constraint is a finite list of texts, followed byte by byte without a cache: small
 //! enough to check by hand.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use gramask_grammar::{Token, Vocabulary};
+
 use crate::constraint::TokenConstraint;
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::prompt::PromptTokenizer;
 use crate::prompt_store::Saved;
-use crate::vocabulary::TokenTable;
 
-/// The end token of [`table`].
+/// The end token of [`byte_vocabulary`].
 pub const END: u32 = 256;
-/// A special token of [`table`] that ends nothing.
+/// A special token of [`byte_vocabulary`] that ends nothing.
 pub const SPECIAL: u32 = 257;
 
-/// The mock's tokens: bytes 0 to 255, [`END`], [`SPECIAL`], and behind them those given.
-pub fn table(longer: &[&str]) -> TokenTable {
-    let bytes = (0..=255u8).map(|byte| (vec![byte], false));
-    let marks = [(b"<end>".to_vec(), true), (b"<special>".to_vec(), true)];
-    let longer = longer.iter().map(|text| (text.as_bytes().to_vec(), false));
-    TokenTable::new(bytes.chain(marks).chain(longer), vec![END]).unwrap_or_else(|_| unreachable!("token 256 exists"))
+/// The mock's tokens: bytes 0 to 255, [`END`], [`SPECIAL`], and after them those given.
+pub fn byte_vocabulary(longer: &[&str]) -> Arc<Vocabulary> {
+    let bytes = (0..=255u8).map(|byte| Token::new([byte]));
+    let marks = [Token::special("<end>"), Token::special("<special>")];
+    let tokens = bytes.chain(marks).chain(longer.iter().map(|text| Token::new(*text)));
+    Vocabulary::new(tokens.collect(), vec![END]).unwrap_or_else(|_| unreachable!("token 256 exists"))
 }
 
 /// A tokenizer that cuts a text into its bytes, and knows the names `<end>` and `<special>`.
@@ -37,12 +38,12 @@ pub struct MockTokenizer {
 impl PromptTokenizer for MockTokenizer {
     fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
         let (mut tokens, mut rest) = (Vec::new(), text.as_bytes());
-        while let [first, behind @ ..] = rest {
+        while let [first, after @ ..] = rest {
             let names = [("<end>", END), ("<special>", SPECIAL)];
             let name = names.iter().find(|(name, _)| parse_special && rest.starts_with(name.as_bytes()));
             match name {
                 Some((name, token)) => (tokens.push(*token), rest = &rest[name.len()..]),
-                None => (tokens.push(u32::from(*first)), rest = behind),
+                None => (tokens.push(u32::from(*first)), rest = after),
             };
         }
         tokens
@@ -57,16 +58,16 @@ impl PromptTokenizer for MockTokenizer {
     }
 }
 
-/// A tokenizer that cuts a text into the longest tokens of a table, from the left.
+/// A tokenizer that cuts a text into the longest tokens of a vocabulary, from the left.
 #[derive(Clone, Debug)]
 pub struct LongestMatch {
-    table: TokenTable,
+    vocabulary: Arc<Vocabulary>,
 }
 
 impl LongestMatch {
-    /// Cuts into the tokens of this table, which has every byte.
-    pub fn new(table: TokenTable) -> Self {
-        LongestMatch { table }
+    /// Cuts into the tokens of this vocabulary, which has every byte.
+    pub fn new(vocabulary: Arc<Vocabulary>) -> Self {
+        LongestMatch { vocabulary }
     }
 }
 
@@ -74,18 +75,19 @@ impl PromptTokenizer for LongestMatch {
     fn encode(&self, text: &str, _parse_special: bool) -> Vec<u32> {
         let (mut tokens, mut rest) = (Vec::new(), text.as_bytes());
         while let [first, ..] = rest {
-            let all = 0..self.table.len() as u32;
-            let fits = all.filter(|&token| !self.table.is_special(token) && rest.starts_with(self.table.bytes(token)));
-            let longest = fits.max_by_key(|&token| self.table.bytes(token).len());
+            let all = 0..self.vocabulary.len() as u32;
+            let fits = all
+                .filter(|&token| !self.vocabulary.is_special(token) && rest.starts_with(self.vocabulary.bytes(token)));
+            let longest = fits.max_by_key(|&token| self.vocabulary.bytes(token).len());
             let token = longest.unwrap_or(u32::from(*first));
             tokens.push(token);
-            rest = &rest[self.table.bytes(token).len().max(1)..];
+            rest = &rest[self.vocabulary.bytes(token).len().max(1)..];
         }
         tokens
     }
 
     fn is_special(&self, token: u32) -> bool {
-        self.table.is_special(token)
+        self.vocabulary.is_special(token)
     }
 
     fn opening(&self) -> Option<u32> {
@@ -98,7 +100,7 @@ type Next = dyn Fn(&[u32]) -> Vec<f32> + Send + Sync;
 
 /// A model whose logits are a given function of the tokens before.
 pub struct MockModel {
-    table: TokenTable,
+    vocabulary: Arc<Vocabulary>,
     context: usize,
     next: Box<Next>,
     slots: Vec<Vec<u32>>,
@@ -119,9 +121,13 @@ impl fmt::Debug for MockModel {
 
 impl MockModel {
     /// A model over a table of tokens whose logits after some tokens are `next` of them.
-    pub fn new(table: TokenTable, context: usize, next: impl Fn(&[u32]) -> Vec<f32> + Send + Sync + 'static) -> Self {
+    pub fn new(
+        vocabulary: Arc<Vocabulary>,
+        context: usize,
+        next: impl Fn(&[u32]) -> Vec<f32> + Send + Sync + 'static,
+    ) -> Self {
         MockModel {
-            table,
+            vocabulary,
             context,
             next: Box::new(next),
             slots: Vec::new(),
@@ -134,33 +140,33 @@ impl MockModel {
 
     /// All tokens are equally likely.
     pub fn uniform(context: usize) -> Self {
-        let table = table(&[]);
-        let width = table.len();
-        MockModel::new(table, context, move |_| vec![0.0; width])
+        let vocabulary = byte_vocabulary(&[]);
+        let width = vocabulary.len();
+        MockModel::new(vocabulary, context, move |_| vec![0.0; width])
     }
 
     /// After a prompt of one token, wants to write these bytes and then to end.
     pub fn scripted(bytes: &[u8], context: usize) -> Self {
-        let (bytes, table) = (bytes.to_vec(), table(&[]));
-        let width = table.len();
-        MockModel::new(table, context, move |tokens| {
+        let (bytes, vocabulary) = (bytes.to_vec(), byte_vocabulary(&[]));
+        let width = vocabulary.len();
+        MockModel::new(vocabulary, context, move |tokens| {
             let wanted = bytes.get(tokens.len() - 1).map_or(END, |&byte| u32::from(byte));
             (0..width as u32).map(|token| if token == wanted { 5.0 } else { 0.0 }).collect()
         })
     }
 
     /// Logits between -4 and 4 that look random and depend on all tokens before.
-    pub fn hashed(table: TokenTable, context: usize) -> Self {
-        let width = table.len();
-        MockModel::new(table, context, move |tokens| {
+    pub fn hashed(vocabulary: Arc<Vocabulary>, context: usize) -> Self {
+        let width = vocabulary.len();
+        MockModel::new(vocabulary, context, move |tokens| {
             let seed = tokens.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, &token| mix(hash ^ u64::from(token)));
             (0..width as u64).map(|token| (mix(seed ^ token << 32) >> 40) as f32 / (1 << 21) as f32 - 4.0).collect()
         })
     }
 
     /// The tokens.
-    pub fn table(&self) -> &TokenTable {
-        &self.table
+    pub fn tokens(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
     }
 
     /// The logits after these tokens.
@@ -184,7 +190,7 @@ fn mix(x: u64) -> u64 {
 
 impl LanguageModel for MockModel {
     fn vocabulary(&self) -> usize {
-        self.table.len()
+        self.vocabulary.len()
     }
 
     fn context(&self) -> usize {
@@ -274,10 +280,10 @@ impl LanguageModel for MockModel {
 
 /// A constraint that accepts a finite list of texts under any tokenisation.
 ///
-/// Its state is the number of a node of the texts' tree, and one more node behind the end token.
+/// Its state is the number of a node of the texts' tree, and one more node after the end token.
 #[derive(Clone, Debug)]
 pub struct MockConstraint {
-    table: Arc<TokenTable>,
+    vocabulary: Arc<Vocabulary>,
     nodes: Vec<Node>,
     mask: Vec<u32>,
 }
@@ -290,12 +296,12 @@ struct Node {
     finish: usize,
 }
 
-/// The state behind the end token.
+/// The state after the end token.
 const ENDED: usize = usize::MAX;
 
 impl MockConstraint {
     /// A constraint that accepts these texts, of which there must be one at least, and nothing else.
-    pub fn new(table: TokenTable, texts: &[&str]) -> Self {
+    pub fn new(vocabulary: Arc<Vocabulary>, texts: &[&str]) -> Self {
         let mut nodes = vec![Node::default()];
         for text in texts {
             let mut at = 0;
@@ -312,10 +318,10 @@ impl MockConstraint {
             }
             nodes[at].accepts = true;
         }
-        let mut constraint = MockConstraint { table: Arc::new(table), nodes, mask: Vec::new() };
+        let mut constraint = MockConstraint { vocabulary, nodes, mask: Vec::new() };
         // Children come after their parents, so that one pass from the back finds the shortest way of each node.
         for node in (0..constraint.nodes.len()).rev() {
-            let ways = (0..constraint.table.len() as u32).filter_map(|token| constraint.walk(node, token));
+            let ways = (0..constraint.vocabulary.len() as u32).filter_map(|token| constraint.walk(node, token));
             let shortest = ways.map(|next| constraint.nodes[next].finish + 1).min().unwrap_or(usize::MAX - 1);
             constraint.nodes[node].finish = if constraint.nodes[node].accepts { 1 } else { shortest };
         }
@@ -324,8 +330,8 @@ impl MockConstraint {
 
     /// Walks the bytes of a token that is text.
     fn walk(&self, node: usize, token: u32) -> Option<usize> {
-        let bytes = self.table.bytes(token);
-        if bytes.is_empty() || self.table.is_special(token) {
+        let bytes = self.vocabulary.bytes(token);
+        if bytes.is_empty() || self.vocabulary.is_special(token) {
             return None;
         }
         bytes.iter().try_fold(node, |node, byte| {
@@ -346,8 +352,8 @@ impl TokenConstraint for MockConstraint {
     }
 
     fn mask_within(&mut self, state: usize, budget: usize) -> &[u32] {
-        let mut mask = vec![0u32; self.table.len().div_ceil(32)];
-        for token in 0..self.table.len() as u32 {
+        let mut mask = vec![0u32; self.vocabulary.len().div_ceil(32)];
+        for token in 0..self.vocabulary.len() as u32 {
             let in_time = match self.advance(state, token) {
                 Some(ENDED) => budget >= 1,
                 Some(next) => self.nodes[next].finish < budget,
@@ -362,7 +368,7 @@ impl TokenConstraint for MockConstraint {
     fn advance(&mut self, state: usize, token: u32) -> Option<usize> {
         match state {
             ENDED => None,
-            _ if self.table.end_tokens().contains(&token) => self.accepts(state).then_some(ENDED),
+            _ if self.vocabulary.ends().contains(&token) => self.accepts(state).then_some(ENDED),
             _ => self.walk(state, token),
         }
     }
@@ -393,7 +399,7 @@ pub struct Valid {
     pub log_masked: f64,
 }
 
-/// All outputs that a constraint allows behind a prompt within a budget, by walking them: the truth that strategies are
+/// All outputs that a constraint allows after a prompt within a budget, by walking them: the truth that strategies are
 /// tested against. The model's distribution is taken at a temperature, which divides the logits.
 pub fn outputs(
     model: &MockModel,

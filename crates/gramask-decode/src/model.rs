@@ -1,22 +1,21 @@
-//! What decoding asks of a language model: a cache of slots, and logits, or tokens chosen from them.
+//! What decoding needs of a language model: a cache of slots, and logits or tokens that are sampled from them.
 //!
 //! The batch loop knows no tensors. It sees a model as `slots` token sequences that can be appended to, cut and copied;
 //! [`crate::TransformerModel`] is the real one, [`crate::mock::MockModel`] one without weights.
 //!
-//! Logits come to the host, where a strategy can do with them what it likes. Or they stay where they were computed
-//! ([`Behind`]), and tokens are chosen there: on a GPU that saves each row's way to the host, half a megabyte.
+//! Logits come to the host, where a strategy can use them as it likes. Or they stay on the device ([`LogitsHandle`]), and
+//! tokens are sampled there: a GPU then need not send half a megabyte for each row to the host.
 
 use std::error::Error;
 use std::ops::Range;
 
-use gramask_kernels::sampling::{NoPick, Pick};
 use gramask_model::device::DeviceFault;
 pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;
 
 use crate::prompt_store::Saved;
 use crate::random::Draw;
-use crate::sampler::Sampler;
+use crate::sampler::{Choice, NoChoice, Sampler};
 use crate::sampling::Sampling;
 
 /// Logits on the host. Shape: `[rows, vocabulary]`, row-major.
@@ -64,30 +63,30 @@ impl Logits {
     }
 }
 
-/// A token to be chosen from a row of logits.
+/// A token to be sampled from a row of logits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct SampleRequest {
     /// The allowed tokens: bit `i` of word `w` is token `32 w + i`; `None`: all.
     pub mask: Option<Box<[u32]>>,
     /// The random number's place.
     pub draw: Draw,
 }
 
-/// The logits behind appended tokens, wherever they are.
-pub trait Behind: Send {
+/// The logits after appended tokens, on the host or on the device.
+pub trait LogitsHandle: Send {
     /// How many rows there are.
     fn rows(&self) -> usize;
 
-    /// Chooses a token from some of the rows, of which each is named once; waits for the device once. The tokens are those
-    /// that a [`Sampler`] chooses from the same logits.
+    /// Samples a token from some of the rows, each of them named once. Waits for the device once. The tokens are those that a
+    /// [`Sampler`] chooses from the same logits.
     ///
     /// # Errors
-    /// Where the device fails. A row without a token to choose is none for the others.
-    fn choose(
+    /// Where the device fails. A row that has no token to choose is not an error of the other rows.
+    fn sample(
         &mut self,
-        asks: &[(usize, Ask)],
+        requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError>;
+    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError>;
 
     /// Fetches some of the rows: `[rows.len(), vocabulary]`.
     ///
@@ -96,22 +95,22 @@ pub trait Behind: Send {
     fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError>;
 }
 
-impl Behind for Logits {
+impl LogitsHandle for Logits {
     fn rows(&self) -> usize {
         Logits::rows(self)
     }
 
-    fn choose(
+    fn sample(
         &mut self,
-        asks: &[(usize, Ask)],
+        requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
+    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
         let mut sampler = Sampler::new(*sampling);
-        let mut pick = |(row, ask): &(usize, Ask)| {
+        let mut sample = |(row, request): &(usize, SampleRequest)| {
             let logits = self.row(*row).ok_or(LanguageModelError::NoRow { row: *row, rows: Logits::rows(self) })?;
-            Ok(sampler.pick(logits, ask.mask.as_deref(), ask.draw))
+            Ok(sampler.choose(logits, request.mask.as_deref(), request.draw))
         };
-        asks.iter().map(&mut pick).collect()
+        requests.iter().map(&mut sample).collect()
     }
 
     fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError> {
@@ -193,7 +192,7 @@ pub enum LanguageModelError {
         /// How many were asked for.
         wanted: usize,
     },
-    /// A row of logits that is not there.
+    /// A row of logits that does not exist.
     #[error("row {row} of logits was asked for, but there are {rows}")]
     NoRow {
         /// The row.
@@ -246,8 +245,8 @@ pub trait LanguageModel {
     /// Where a slot, a token or the room for it does not exist, or the device fails.
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError>;
 
-    /// Whether tokens are better chosen where the logits are than on the host.
-    fn chooses(&self) -> bool {
+    /// Whether it is faster to sample tokens on the device than on the host.
+    fn samples_on_device(&self) -> bool {
         false
     }
 
@@ -258,11 +257,15 @@ pub trait LanguageModel {
         2.0 / sequences.max(1) as f64
     }
 
-    /// As [`LanguageModel::append`], but the logits stay where they are.
+    /// As [`LanguageModel::append`], but the logits stay on the device.
     ///
     /// # Errors
-    /// As there.
-    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+    /// As [`LanguageModel::append`].
+    fn append_on_device(
+        &mut self,
+        rows: &[Row<'_>],
+        select: Select,
+    ) -> Result<Box<dyn LogitsHandle + '_>, LanguageModelError> {
         Ok(Box::new(self.append(rows, select)?))
     }
 
@@ -323,9 +326,9 @@ mod tests {
         assert_eq!(logits.slice(0, 2), Some(&[1.0, 2.0, 3.0, 4.0][..]));
         assert_eq!(logits.slice(1, 3), None);
         assert!(Logits::new(vec![1.0; 5], 2).is_err());
-        let mut behind = logits.clone();
-        assert_eq!(behind.fetch(&[1, 0]).unwrap().row(0), Some(&[3.0, 4.0][..]));
-        assert!(matches!(behind.fetch(&[2]), Err(LanguageModelError::NoRow { row: 2, rows: 2 })));
+        let mut handle = logits.clone();
+        assert_eq!(handle.fetch(&[1, 0]).unwrap().row(0), Some(&[3.0, 4.0][..]));
+        assert!(matches!(handle.fetch(&[2]), Err(LanguageModelError::NoRow { row: 2, rows: 2 })));
         assert!(Logits::new(Vec::new(), 0).is_err());
     }
 }

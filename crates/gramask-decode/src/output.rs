@@ -1,4 +1,4 @@
-//! Requests, outputs and what is recorded of each token.
+//! Requests, outputs, and why a request failed.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::strategy::{Effort, StepError, Strategy};
 
 /// A document to decode.
 pub struct Request {
-    /// The document's id: names it in errors, and its draws depend on it.
+    /// The document's id. Errors name it, and the draws depend on it.
     pub id: String,
     /// The prompt.
     pub prompt: Vec<u32>,
-    /// The most tokens of the output, the end token included; `None` is as many as the slot has room for.
+    /// The most tokens of the output, the end token included; `None` allows as many as the slot has room for.
     pub budget: Option<usize>,
-    /// How its tokens are chosen, with the document's constraint in it.
+    /// How its tokens are chosen. It holds the document's constraint.
     pub strategy: Box<dyn Strategy>,
 }
 
@@ -46,35 +46,34 @@ pub enum Finish {
 
 /// Where a document's time went.
 ///
-/// A forward pass serves several documents; each counts an equal share of it, so that the times of all documents sum to the
-/// time of the device. Mask and choice run on several threads at once; each document counts its own.
+/// A forward pass serves several documents, and each counts its share, so that the times of all documents sum to the time of the
+/// device. Masks and choices run on several threads at once, and each document counts its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
     /// Forward passes over its prompt, without the shared prefix.
     pub prefill: Duration,
     /// Forward passes over its output.
     pub decode: Duration,
-    /// Its constraint's work.
+    /// The constraint's work.
     pub mask: Duration,
     /// Choosing tokens, without the mask.
     pub choose: Duration,
-    /// What the prompt cost when it was computed, where it was taken from a [`PromptStore`](crate::PromptStore); not in
-    /// `prefill`.
+    /// For a prompt from a [`PromptStore`](crate::PromptStore): the time that it took when it was computed. Not in `prefill`.
     pub restored: Duration,
 }
 
-/// How many positions a document took.
+/// How many tokens a document took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Positions {
+pub struct TokenCounts {
     /// Tokens of the prompt.
     pub prompt: usize,
-    /// Of these, tokens taken over from the shared prefix.
+    /// Of these, tokens of the shared prefix.
     pub shared: usize,
     /// Of these, tokens taken from a [`PromptStore`](crate::PromptStore).
     pub restored: usize,
     /// Tokens of the output, the end token included.
     pub output: usize,
-    /// Positions that the model computed for this document.
+    /// Tokens that the model computed for this document.
     pub computed: usize,
 }
 
@@ -85,45 +84,47 @@ pub struct Output {
     pub strategy: &'static str,
     /// The tokens, the end token included.
     pub tokens: Vec<TokenRecord>,
-    /// The text of the answer: of the tokens from [`Effort::answer_from`] on, without the end token.
+    /// The text of the answer: of the tokens from `answer_from` on, without the end token.
     pub text: String,
-    /// The text before the answer; empty but for strategies that allow free text there.
+    /// The token that the answer begins with: after free text, if the strategy allows it, else 0.
+    pub answer_from: usize,
+    /// The text before the answer; empty unless the strategy allows free text.
     pub preamble: String,
-    /// Whether the tokens' bytes were not UTF-8, so that `text` holds replacement characters.
+    /// Whether `text` holds replacement characters, since the tokens' bytes are not UTF-8.
     pub lossy: bool,
     /// Why it ended.
     pub finish: Finish,
-    /// What the strategy did beyond these tokens.
+    /// What the strategy did in addition to these tokens.
     pub effort: Effort,
     /// Where the time went.
     pub times: Times,
     /// How many positions it took.
-    pub positions: Positions,
+    pub positions: TokenCounts,
 }
 
 impl Output {
-    /// The natural logarithm of the output's probability under the model; `None` where it was not asked about some token.
+    /// The natural logarithm of the output's probability under the model; `None` if the model was not asked about every token.
     pub fn log_probability(&self) -> Option<f64> {
         self.tokens.iter().map(|token| Some(token.scores?.log_probability)).sum()
     }
 
     /// The natural logarithm of the output's importance weight: the sum of the masses kept. Under masked sampling at
-    /// temperature 1 without filters, the model's probability of the output is that of the draw times this weight. `None`
-    /// where the mass is not known of some token.
+    /// temperature 1 without filters, the model's probability of the output is the probability of the draw times this
+    /// weight. `None` if the mass is not known for every token.
     pub fn log_weight(&self) -> Option<f64> {
         self.tokens.iter().map(|token| Some(token.mask()?.kept_log_mass)).sum()
     }
 
-    /// How many tokens came in so.
+    /// How many tokens were chosen in this way.
     pub fn count(&self, chosen: Chosen) -> usize {
         self.tokens.iter().filter(|token| token.chosen == chosen).count()
     }
 }
 
-/// Why a document was not decoded. The others of the run go on.
+/// Why a document was not decoded. The other documents of the run continue.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    /// Without budget there is no output.
+    /// A budget of 0.
     #[error("document {id}: a budget of 0 tokens leaves no room for an output; it must be at least 1")]
     NoBudget {
         /// The document.
@@ -142,15 +143,17 @@ pub enum RequestError {
         /// The tokens that suffice.
         needed: usize,
     },
-    /// A strategy of more lanes than the layout has for a document.
-    #[error("document {id}: strategy {strategy} follows {lanes} lanes, but the layout has {layout} for each document")]
-    Lanes {
+    /// The strategy follows more hypotheses than the layout has for a document.
+    #[error(
+        "document {id}: strategy {strategy} follows {hypotheses} hypotheses, but the layout has {layout} for each document"
+    )]
+    Hypotheses {
         /// The document.
         id: String,
         /// The strategy.
         strategy: &'static str,
-        /// Its lanes.
-        lanes: usize,
+        /// Its hypotheses.
+        hypotheses: usize,
         /// The layout's.
         layout: usize,
     },
@@ -173,13 +176,13 @@ pub enum RequestError {
         /// The model's context.
         context: usize,
     },
-    /// Nothing to begin from.
+    /// The prompt is empty.
     #[error("document {id}: the prompt has no token; a model needs at least one to begin from")]
     EmptyPrompt {
         /// The document.
         id: String,
     },
-    /// The prompt is of another vocabulary.
+    /// The prompt has a token of another vocabulary.
     #[error("document {id}: token {token} at position {position} of the prompt is not among the model's {vocabulary}")]
     PromptToken {
         /// The document.
@@ -203,10 +206,10 @@ pub enum RequestError {
     },
 }
 
-/// A request that is done with, well or not.
+/// A request that has ended, with an output or an error.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its number in the order of the requests, from 0.
+    /// The number of the request, from 0.
     pub index: usize,
     /// The document's id.
     pub id: String,

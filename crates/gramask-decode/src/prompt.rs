@@ -1,11 +1,11 @@
 //! Prompts: an instruction, examples written by the format's own writer, and the document.
 //!
-//! With a chat template the instruction is the system's message, each example a turn of the user and the answer to it, and
-//! the document the last turn of the user. Without one the same is laid out as plain text. All prompts of a run are the same
-//! up to the document, so that what comes before it is computed once.
+//! With a chat template, the instruction is the system message. Each example is a turn of the user with its answer, and the
+//! document is the last turn of the user. Without a template the same parts are plain text. All prompts of a run are the same up
+//! to the document, so that the common part is computed once.
 //!
-//! Small models follow examples better than descriptions, so the instruction is short: what to find, which labels, and to
-//! answer like the examples. A format's description stands in where there is no example.
+//! Small models follow examples better than descriptions. So the instruction is short: what to find, which labels, and to answer
+//! like the examples. Without examples, the format's description takes their place.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Example {
     pub output: String,
 }
 
-/// Examples, and what of their documents the format could not express.
+/// Examples, and how many of their entities the format cannot express.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examples {
     /// The examples, in order.
@@ -56,7 +56,7 @@ impl Examples {
     }
 }
 
-/// Why there is no prompt.
+/// Why a prompt could not be built.
 #[derive(Debug, Error)]
 pub enum PromptError {
     /// A document cannot be an example.
@@ -84,7 +84,7 @@ pub enum PromptError {
     NoFormat,
 }
 
-/// What prompts need of a tokenizer.
+/// The parts of a tokenizer that prompts need.
 pub trait PromptTokenizer {
     /// The tokens of a text. With `parse_special`, the names of special tokens in it become those tokens.
     fn encode(&self, text: &str, parse_special: bool) -> Vec<u32>;
@@ -92,7 +92,7 @@ pub trait PromptTokenizer {
     /// Whether a token is special.
     fn is_special(&self, token: u32) -> bool;
 
-    /// The token to put before a plain prompt, where the model wants one.
+    /// The token to put before a plain prompt, if the model wants one.
     fn opening(&self) -> Option<u32>;
 }
 
@@ -144,7 +144,7 @@ pub fn instruction(schema: &Schema, examples: usize, description: Option<&str>) 
     ))
 }
 
-/// What comes before the document in every prompt of a run.
+/// The part of every prompt of a run before the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompting {
     /// What to do; see [`instruction`].
@@ -246,10 +246,10 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
         let rendered = template.render(&blank.collect::<Vec<_>>(), true)?;
         let (mut tokens, mut rest) = (Vec::new(), rendered.as_str());
         for (number, message) in messages.iter().enumerate() {
-            let (before, behind) = rest.split_once(&stand_in(number)).ok_or(PromptError::Marks { message: number })?;
+            let (before, after) = rest.split_once(&stand_in(number)).ok_or(PromptError::Marks { message: number })?;
             tokens.extend(self.tokenizer.encode(before, true));
             tokens.extend(self.tokenizer.encode(&message.content, false));
-            rest = behind;
+            rest = after;
         }
         tokens.extend(self.tokenizer.encode(rest, true));
         Ok(tokens)

@@ -1,9 +1,9 @@
-//! Prompts that several runs of the batch loop have in common: computed once, kept, put back.
+//! Prompts that several runs of the batch loop have in common: computed once, kept, and restored.
 //!
-//! The cells of an experiment that differ in level or strategy only ask the same prompts, and on a CPU a short document's
-//! prompt takes half of its time. A store keeps what the cache held of each prompt behind the shared prefix. What a prompt
-//! cost is kept with it and counted again whenever it is taken from the store, in [`Times::restored`](crate::Times), so that
-//! rates can be computed as if each run had computed its prompts itself.
+//! The cells of an experiment that differ only in level or strategy use the same prompts. On a CPU the prompt takes half of a short
+//! document's time. A store keeps the cache of each prompt after the shared prefix. The time of the prompt is kept with it, and
+//! counted again whenever the prompt is restored, in [`Times::restored`](crate::Times). So rates can be computed as if each
+//! run had computed its prompts itself.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-/// What a slot of a model's cache held at some positions. What is in it only the model knows that made it.
+/// A part of a slot of a model's cache. Only the model that made it knows its contents.
 pub struct Saved {
     /// The positions.
     pub positions: Range<usize>,
@@ -64,7 +64,7 @@ impl PromptStore {
         self.bytes
     }
 
-    /// A prompt, if it can be put behind `shared` tokens of it.
+    /// A prompt, if it can be put after `shared` tokens of it.
     pub(crate) fn get(&self, prompt: &[u32], shared: usize) -> Option<&Kept> {
         self.kept.get(prompt).filter(|kept| kept.saved.positions.start <= shared && kept.saved.positions.end > shared)
     }

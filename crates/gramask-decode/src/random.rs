@@ -1,4 +1,4 @@
-//! Numbers that stand for documents and prompts. Draws, whose place they are, live with the kernels that share them.
+//! Numbers that stand for documents and prompts.
 
 pub use gramask_kernels::sampling::Draw;
 
@@ -7,7 +7,7 @@ pub fn document_number(id: &str) -> u64 {
     id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
-/// A 128-bit FNV-1a digest of tokens (little-endian), in hexadecimal: tells prompts apart, and is no cryptography.
+/// A 128-bit FNV-1a digest of tokens (little-endian), in hexadecimal: tells prompts apart, not cryptographic.
 pub fn digest(tokens: &[u32]) -> String {
     let hash = tokens
         .iter()

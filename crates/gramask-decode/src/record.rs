@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::sampler::Choice;
 
-/// How a token came into an output.
+/// How a token of an output was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Chosen {
     /// Chosen from the model's logits.
     Sampled,
-    /// The only text that was possible, appended without asking the model.
+    /// Part of the only possible text, appended without asking the model.
     Forced,
     /// Proposed without the model, and confirmed by it.
     Drafted,
@@ -25,7 +25,7 @@ pub struct Scores {
     pub entropy: f64,
     /// How many tokens the model thought likelier; 0 for the likeliest.
     pub rank: u32,
-    /// What the mask did at this step; `None` where no mask was computed, because the token was checked alone.
+    /// What the mask did at this step; `None` if no mask was computed because the token alone was checked.
     pub mask: Option<MaskScores>,
 }
 
@@ -34,17 +34,17 @@ pub struct Scores {
 pub struct MaskScores {
     /// The natural logarithm of the probability that the model gave to the allowed tokens together; 0 without a mask.
     ///
-    /// The logarithm is kept, since a removed mass of nearly 1 would lose it; see [`MaskScores::removed_mass`].
+    /// It is a logarithm, since a removed mass near 1 has too few digits; see [`MaskScores::removed_mass`].
     pub kept_log_mass: f64,
     /// The entropy of the model's distribution over the allowed tokens, in nats.
     pub entropy: f64,
     /// Whether the model's likeliest token was refused, so that greedy decoding takes another.
     pub changed_best: bool,
-    /// That token, where it was refused.
+    /// That token, if it was refused.
     pub wanted: Option<Wanted>,
 }
 
-/// A token that the model thought likeliest, and did not get.
+/// The model's likeliest token, which the mask refused.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// The token; of equally likely ones the first.
@@ -65,9 +65,9 @@ impl MaskScores {
 pub struct TokenRecord {
     /// The token.
     pub token: u32,
-    /// How it came in.
+    /// How it was chosen.
     pub chosen: Chosen,
-    /// What the model thought of it; `None` for forced text, of which the model was not asked.
+    /// The model's scores; `None` for forced text, for which the model was not asked.
     pub scores: Option<Scores>,
 }
 
@@ -77,17 +77,17 @@ impl TokenRecord {
         TokenRecord { token: choice.token, chosen, scores: Some(choice.scores) }
     }
 
-    /// A token of which the model has not been asked, or not yet.
+    /// A token without scores: the model has not been asked, or not yet.
     pub fn unscored(token: u32, chosen: Chosen) -> Self {
         TokenRecord { token, chosen, scores: None }
     }
 
-    /// What the mask did at its step, where that is known.
+    /// What the mask did at its step, if known.
     pub fn mask(&self) -> Option<&MaskScores> {
         self.scores.as_ref()?.mask.as_ref()
     }
 
-    /// The probability mass that the mask removed at its step, where that is known.
+    /// The probability mass that the mask removed at its step, if known.
     pub fn removed_mass(&self) -> Option<f64> {
         self.mask().map(MaskScores::removed_mass)
     }

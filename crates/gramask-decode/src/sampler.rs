@@ -17,6 +17,8 @@ use crate::sampling::Sampling;
 pub struct Choice {
     /// The token.
     pub token: u32,
+    /// The likeliest allowed token, of equals the lowest.
+    pub best: u32,
     /// What the model thought of it, and what the mask did; all before temperature and filters.
     pub scores: Scores,
 }
@@ -32,6 +34,7 @@ impl From<Pick> for Choice {
         };
         Choice {
             token: pick.token,
+            best: pick.best,
             scores: Scores {
                 log_probability: pick.log_probability,
                 entropy: pick.entropy,
@@ -125,12 +128,7 @@ impl Sampler {
     /// # Errors
     /// [`NoChoice`] where no allowed token has a logit above `-inf`.
     pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Choice, NoChoice> {
-        Ok(Choice::of(self.pick(logits, allowed, draw)?, logits))
-    }
-
-    /// The same as the kernels have it.
-    pub(crate) fn pick(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Pick, NoPick> {
-        self.chooser.choose(logits, allowed, draw)
+        Ok(Choice::of(self.chooser.choose(logits, allowed, draw)?, logits))
     }
 
     /// Scores a token that something else than a draw decided on, under a mask or not: forced text, a hypothesis of a beam.

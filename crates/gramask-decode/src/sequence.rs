@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::Ask;
-use crate::output::{Ended, Finish, Output, Positions, Request, RequestError, Times};
+use gramask_grammar::Vocabulary;
+
+use crate::model::SampleRequest;
+use crate::output::{Ended, Finish, Output, Request, RequestError, Times, TokenCounts};
 use crate::random::document_number;
 use crate::record::TokenRecord;
+use crate::row_logits::DeviceSamples;
 use crate::sampler::Sampler;
 use crate::sampling::Sampling;
-use crate::strategy::{Coming, Ending, Given, Lane, LaneMove, Move, Opening, Step, StepError, Strategy};
-use crate::vocabulary::TokenTable;
+use crate::strategy::{Ending, Hypothesis, HypothesisMove, Move, Opening, PreSample, Step, StepError, Strategy};
 
 /// A document being decoded.
 pub(crate) struct Sequence {
@@ -23,7 +25,7 @@ pub(crate) struct Sequence {
     /// Whether the request set no budget, so that the slot's room is the budget.
     open_ended: bool,
     prompt: usize,
-    lanes: Vec<Version>,
+    hypotheses: Vec<Branch>,
     /// Which of the document's slots hold its prompt.
     prompted: Vec<bool>,
     /// What is to be done to the slots before the next pass.
@@ -32,15 +34,15 @@ pub(crate) struct Sequence {
     prepared: bool,
     /// What its share of a pass costs beyond its rows: see [`Step::overhead`].
     pub overhead: f64,
-    /// How many tokens the first lane had at the last step.
+    /// How many tokens the first hypothesis had at the last step.
     position: usize,
     finish: Option<Result<(Vec<TokenRecord>, Finish), StepError>>,
     times: Times,
-    positions: Positions,
+    positions: TokenCounts,
 }
 
 /// One version of the output.
-struct Version {
+struct Branch {
     /// Which of the document's slots it is in.
     slot: usize,
     records: Vec<TokenRecord>,
@@ -61,18 +63,17 @@ pub(crate) enum Edit {
     Cut { slot: usize, length: usize },
 }
 
-/// What a step has found for a document.
-#[derive(Default)]
-pub(crate) struct Found<'a> {
-    /// For lanes that were fed, the logits `[rows, width]`.
-    pub logits: Vec<(usize, &'a [f32])>,
-    /// What was chosen in their place.
-    pub given: Option<Given<'a>>,
+/// A document's logits at a step.
+pub(crate) enum StepLogits<'a> {
+    /// On the host: the hypotheses that were fed, and the logits of each, `[rows, width]`.
+    Host(&'a [(usize, &'a [f32])]),
+    /// The tokens that were sampled on the device, of the only hypothesis.
+    Device(DeviceSamples<'a>),
 }
 
 /// Tokens to be appended to one of the document's slots.
 pub(crate) struct Feed {
-    pub lane: usize,
+    pub hypothesis: usize,
     pub slot: usize,
     pub tokens: Vec<u32>,
     /// Of how many of them, the last ones, the logits are wanted.
@@ -84,7 +85,7 @@ impl Sequence {
     pub fn admit(
         index: usize,
         request: Request,
-        [lanes, length]: [usize; 2],
+        [hypotheses, length]: [usize; 2],
         context: usize,
         (vocabulary, end_tokens): (usize, &[u32]),
         overhead: f64,
@@ -103,8 +104,13 @@ impl Sequence {
         if prompt.len().saturating_add(needed) > length {
             return Err(RequestError::TooLong { id, prompt: prompt.len(), budget: needed, length, context });
         }
-        if strategy.lanes() > lanes {
-            return Err(RequestError::Lanes { id, strategy: strategy.name(), lanes: strategy.lanes(), layout: lanes });
+        if strategy.hypotheses() > hypotheses {
+            return Err(RequestError::Hypotheses {
+                id,
+                strategy: strategy.name(),
+                hypotheses: strategy.hypotheses(),
+                layout: hypotheses,
+            });
         }
         let open_ended = budget.is_none();
         let budget = budget.unwrap_or(length - prompt.len());
@@ -116,7 +122,7 @@ impl Sequence {
         let Opening { mut tokens, all_rows } = strategy.opening(budget, end_tokens, overhead);
         tokens.truncate(budget - 1);
         let times = Times { mask: clock.elapsed(), ..Times::default() };
-        let positions = Positions { prompt: prompt.len(), ..Positions::default() };
+        let positions = TokenCounts { prompt: prompt.len(), ..TokenCounts::default() };
         Ok(Sequence {
             index,
             number: document_number(&id),
@@ -125,14 +131,14 @@ impl Sequence {
             budget,
             open_ended,
             prompt: prompt.len(),
-            lanes: vec![Version {
+            hypotheses: vec![Branch {
                 slot: 0,
                 rows: if all_rows { 1 + tokens.len() } else { 1 },
                 pending: prompt.into_iter().chain(tokens.iter().map(|record| record.token)).collect(),
                 records: tokens,
                 cached: 0,
             }],
-            prompted: vec![false; lanes],
+            prompted: vec![false; hypotheses],
             edits: Vec::new(),
             prepared: false,
             overhead,
@@ -150,7 +156,7 @@ impl Sequence {
 
     /// The prompt, before anything is fed.
     pub fn prompt(&self) -> &[u32] {
-        &self.lanes[0].pending[..self.prompt]
+        &self.hypotheses[0].pending[..self.prompt]
     }
 
     /// Whether the next pass is over its prompt.
@@ -160,35 +166,35 @@ impl Sequence {
 
     /// Notes that the first `shared` tokens of the prompt are in the cache.
     pub fn take_over(&mut self, shared: usize) {
-        self.lanes[0].pending.drain(..shared);
-        self.lanes[0].cached = shared;
+        self.hypotheses[0].pending.drain(..shared);
+        self.hypotheses[0].cached = shared;
         self.positions.shared = shared;
     }
 
     /// Notes that the first `tokens` of the prompt are in the cache, and what those cost that the prefix does not have.
     pub fn restore(&mut self, tokens: usize, spent: Duration) {
         let shared = self.positions.shared;
-        self.lanes[0].pending.drain(..tokens - shared);
-        self.lanes[0].cached = tokens;
+        self.hypotheses[0].pending.drain(..tokens - shared);
+        self.hypotheses[0].cached = tokens;
         self.positions.restored = tokens - shared;
         self.times.restored = spent;
     }
 
     /// The pending tokens, which the caller is about to append to the slots.
     pub fn feed(&mut self) -> Vec<Feed> {
-        let mut all = Vec::with_capacity(self.lanes.len());
-        for (lane, version) in self.lanes.iter_mut().enumerate() {
-            if version.pending.is_empty() {
+        let mut all = Vec::with_capacity(self.hypotheses.len());
+        for (hypothesis, branch) in self.hypotheses.iter_mut().enumerate() {
+            if branch.pending.is_empty() {
                 continue;
             }
-            version.cached += version.pending.len();
-            self.positions.computed += version.pending.len();
-            self.prompted[version.slot] = true;
+            branch.cached += branch.pending.len();
+            self.positions.computed += branch.pending.len();
+            self.prompted[branch.slot] = true;
             all.push(Feed {
-                lane,
-                slot: version.slot,
-                tokens: std::mem::take(&mut version.pending),
-                rows: version.rows,
+                hypothesis,
+                slot: branch.slot,
+                tokens: std::mem::take(&mut branch.pending),
+                rows: branch.rows,
             });
         }
         all
@@ -216,46 +222,51 @@ impl Sequence {
         self.prepared = true;
     }
 
-    /// What the strategy asks to be chosen where the logits are, for each of `rows`; `None`: it wants the logits.
-    pub fn asks(&mut self, rows: usize, sampling: &Sampling) -> Option<Vec<Ask>> {
+    /// What the strategy wants sampled on the device, for each of `rows`; `None` if it wants the logits.
+    pub fn sample_requests(&mut self, rows: usize, sampling: &Sampling) -> Option<Vec<SampleRequest>> {
         self.prepare();
-        if self.finish.is_some() || self.lanes.len() != 1 {
+        if self.finish.is_some() || self.hypotheses.len() != 1 {
             return None;
         }
         let mut mask_time = Duration::ZERO;
-        let asks = self.strategy.asks(Coming {
-            tokens: &self.lanes[0].records,
+        let requests = self.strategy.sample_requests(PreSample {
+            tokens: &self.hypotheses[0].records,
             rows,
             sampling,
             document: self.number,
             mask_time: &mut mask_time,
         });
         self.times.mask += mask_time;
-        asks.filter(|asks| asks.len() == rows)
+        requests.filter(|requests| requests.len() == rows)
     }
 
-    /// Lets the strategy move, given for each lane that was fed the logits `[rows, width]` that it asked for, or what was
-    /// chosen from them.
-    pub fn step(&mut self, found: &Found<'_>, width: usize, sampler: &mut Sampler, end_tokens: &[u32]) {
+    /// Lets the strategy move.
+    pub fn step(&mut self, logits: StepLogits<'_>, width: usize, sampler: &mut Sampler, end_tokens: &[u32]) {
         self.prepare();
         if self.finish.is_some() {
             return;
         }
-        let mut lanes: Vec<Lane<'_>> =
-            self.lanes.iter().map(|version| Lane { logits: &[], tokens: &version.records }).collect();
-        for &(lane, rows) in &found.logits {
-            lanes[lane].logits = rows;
-        }
-        self.position = lanes[0].tokens.len();
+        let mut hypotheses: Vec<Hypothesis<'_>> =
+            self.hypotheses.iter().map(|branch| Hypothesis { logits: &[], tokens: &branch.records }).collect();
+        let on_device = match logits {
+            StepLogits::Host(fed) => {
+                for &(hypothesis, rows) in fed {
+                    hypotheses[hypothesis].logits = rows;
+                }
+                None
+            }
+            StepLogits::Device(samples) => Some(samples),
+        };
+        self.position = hypotheses[0].tokens.len();
         let (clock, mut mask_time) = (Instant::now(), Duration::ZERO);
         let made = self.strategy.choose(Step {
-            lanes: &lanes,
+            hypotheses: &hypotheses,
             width,
             budget: self.budget,
             end_tokens,
             document: self.number,
             sampler,
-            given: found.given,
+            on_device,
             overhead: self.overhead,
             mask_time: &mut mask_time,
         });
@@ -267,59 +278,68 @@ impl Sequence {
         self.times.choose += clock.elapsed().saturating_sub(mask_time);
     }
 
-    /// Makes the lanes of a move of those that there are.
+    /// Makes the hypotheses of a move from the present ones.
     fn apply(&mut self, made: Move) -> Result<(), StepError> {
-        let most = self.strategy.lanes();
-        let there = self.lanes.len();
+        let most = self.strategy.hypotheses();
+        let known = self.hypotheses.len();
         let ends_with = match &made.ending {
-            Some(Ending::Lane(lane)) => *lane,
+            Some(Ending::Hypothesis(hypothesis)) => *hypothesis,
             _ => 0,
         };
-        let highest = made.lanes.iter().map(|lane| lane.from).max().unwrap_or(0);
-        if made.lanes.is_empty() || made.lanes.len() > most || highest >= there || ends_with >= made.lanes.len() {
-            return Err(StepError::Lanes { lanes: made.lanes.len(), from: highest.max(ends_with), there, most });
+        let highest = made.hypotheses.iter().map(|hypothesis| hypothesis.from).max().unwrap_or(0);
+        if made.hypotheses.is_empty()
+            || made.hypotheses.len() > most
+            || highest >= known
+            || ends_with >= made.hypotheses.len()
+        {
+            return Err(StepError::Hypotheses {
+                hypotheses: made.hypotheses.len(),
+                from: highest.max(ends_with),
+                known,
+                most,
+            });
         }
-        let mut takers = vec![0usize; there];
-        made.lanes.iter().for_each(|lane| takers[lane.from] += 1);
-        let kept = |slot: usize| self.lanes.iter().zip(&takers).any(|(v, &n)| v.slot == slot && n > 0);
+        let mut takers = vec![0usize; known];
+        made.hypotheses.iter().for_each(|hypothesis| takers[hypothesis.from] += 1);
+        let kept = |slot: usize| self.hypotheses.iter().zip(&takers).any(|(v, &n)| v.slot == slot && n > 0);
         let mut free: Vec<usize> = (0..most).rev().filter(|&slot| !kept(slot)).collect();
 
         // All forks come before the cuts, which could take away what is copied.
         let (mut forks, mut cuts) = (Vec::new(), Vec::new());
-        let mut taken = vec![false; there];
-        let mut lanes = Vec::with_capacity(made.lanes.len());
-        for lane in made.lanes {
-            let (from, withdraw) = (lane.from, lane.withdraw);
+        let mut taken = vec![false; known];
+        let mut hypotheses = Vec::with_capacity(made.hypotheses.len());
+        for hypothesis in made.hypotheses {
+            let (from, withdraw) = (hypothesis.from, hypothesis.withdraw);
             takers[from] -= 1;
-            let source = &mut self.lanes[from];
+            let source = &mut self.hypotheses[from];
             let records = match takers[from] {
                 0 => std::mem::take(&mut source.records),
                 _ => source.records.clone(),
             };
-            let mut version = Version {
+            let mut branch = Branch {
                 slot: source.slot,
                 records,
                 pending: Vec::new(),
-                rows: lane.rows,
+                rows: hypothesis.rows,
                 cached: source.cached.saturating_sub(withdraw),
             };
             let source_slot = source.slot;
-            version.change(lane, self.budget)?;
+            branch.change(hypothesis, self.budget)?;
             if std::mem::replace(&mut taken[from], true) {
-                // Never empty: there are at most as many lanes as slots.
+                // Never empty: there are at most as many hypotheses as slots.
                 let to = free.pop().unwrap_or(source_slot);
                 let shared = if self.prompted[to] { self.prompt } else { 0 };
-                version.slot = to;
+                branch.slot = to;
                 self.prompted[to] = true;
-                forks.push(Edit::Fork { from: source_slot, to, shared, length: version.cached });
+                forks.push(Edit::Fork { from: source_slot, to, shared, length: branch.cached });
             } else if withdraw > 0 {
-                cuts.push(Edit::Cut { slot: source_slot, length: version.cached });
+                cuts.push(Edit::Cut { slot: source_slot, length: branch.cached });
             }
-            lanes.push(version);
+            hypotheses.push(branch);
         }
         self.edits = forks;
         self.edits.append(&mut cuts);
-        self.lanes = lanes;
+        self.hypotheses = hypotheses;
         self.finish = self.ending(made.ending).map(Ok);
         Ok(())
     }
@@ -331,16 +351,18 @@ impl Sequence {
             false => Finish::Budget,
         };
         match ending {
-            Some(Ending::Lane(lane)) => Some((std::mem::take(&mut self.lanes[lane].records), Finish::End)),
+            Some(Ending::Hypothesis(hypothesis)) => {
+                Some((std::mem::take(&mut self.hypotheses[hypothesis].records), Finish::End))
+            }
             Some(Ending::Tokens(tokens, complete)) => Some((tokens, if complete { Finish::End } else { cut_off })),
             None => {
-                for version in &mut self.lanes {
-                    if version.records.len() >= self.budget {
-                        version.pending.clear();
+                for branch in &mut self.hypotheses {
+                    if branch.records.len() >= self.budget {
+                        branch.pending.clear();
                     }
                 }
-                let goes_on = self.lanes.iter().any(|version| !version.pending.is_empty());
-                (!goes_on).then(|| (std::mem::take(&mut self.lanes[0].records), cut_off))
+                let goes_on = self.hypotheses.iter().any(|branch| !branch.pending.is_empty());
+                (!goes_on).then(|| (std::mem::take(&mut self.hypotheses[0].records), cut_off))
             }
         }
     }
@@ -351,7 +373,7 @@ impl Sequence {
     }
 
     /// The result, where the document has ended.
-    pub fn take_outcome(&mut self, table: &TokenTable) -> Option<Ended> {
+    pub fn take_outcome(&mut self, vocabulary: &Vocabulary) -> Option<Ended> {
         let finish = self.finish.take()?;
         let (index, id) = (self.index, std::mem::take(&mut self.id));
         let (tokens, finish) = match finish {
@@ -363,10 +385,11 @@ impl Sequence {
             }
         };
         let effort = self.strategy.effort();
-        let (free, answer) = tokens.split_at(effort.answer_from.min(tokens.len()));
-        let (preamble, _) = table.text(free.iter().map(|record| record.token));
-        let (text, lossy) = table.text(answer.iter().map(|record| record.token));
-        let positions = Positions { output: tokens.len(), ..self.positions };
+        let answer_from = self.strategy.answer_from().min(tokens.len());
+        let (free, answer) = tokens.split_at(answer_from);
+        let (preamble, _) = vocabulary.decode(free.iter().map(|record| record.token));
+        let (text, lossy) = vocabulary.decode(answer.iter().map(|record| record.token));
+        let positions = TokenCounts { output: tokens.len(), ..self.positions };
         let strategy = self.strategy.name();
         Some(Ended {
             index,
@@ -375,6 +398,7 @@ impl Sequence {
                 strategy,
                 tokens,
                 text,
+                answer_from,
                 preamble,
                 lossy,
                 finish,
@@ -386,32 +410,32 @@ impl Sequence {
     }
 }
 
-impl Version {
+impl Branch {
     /// Confirms, takes back and appends as a move says.
-    fn change(&mut self, lane: LaneMove, budget: usize) -> Result<(), StepError> {
-        if let Some((from, confirmed)) = lane.confirm {
+    fn change(&mut self, hypothesis: HypothesisMove, budget: usize) -> Result<(), StepError> {
+        if let Some((from, confirmed)) = hypothesis.confirm {
             let to = from + confirmed.len();
-            let there = self.records.get_mut(from..to);
+            let drafted = self.records.get_mut(from..to);
             let tokens = |records: &[TokenRecord]| records.iter().map(|record| record.token).collect::<Vec<_>>();
-            match there {
-                Some(there) if tokens(there) == tokens(&confirmed) => there.copy_from_slice(&confirmed),
+            match drafted {
+                Some(drafted) if tokens(drafted) == tokens(&confirmed) => drafted.copy_from_slice(&confirmed),
                 _ => return Err(StepError::Confirm { from, to }),
             }
         }
-        let Some(left) = self.records.len().checked_sub(lane.withdraw) else {
-            return Err(StepError::Withdraw { withdraw: lane.withdraw, tokens: self.records.len() });
+        let Some(left) = self.records.len().checked_sub(hypothesis.withdraw) else {
+            return Err(StepError::Withdraw { withdraw: hypothesis.withdraw, tokens: self.records.len() });
         };
         self.records.truncate(left);
-        let (append, remaining) = (lane.append.len(), budget - left);
+        let (append, remaining) = (hypothesis.append.len(), budget - left);
         if append > remaining {
             return Err(StepError::Append { append, remaining });
         }
-        if append > 0 && !(1..=append).contains(&lane.rows) {
-            let rows = lane.rows;
+        if append > 0 && !(1..=append).contains(&hypothesis.rows) {
+            let rows = hypothesis.rows;
             return Err(StepError::Rows { rows, append });
         }
-        self.pending = lane.append.iter().map(|record| record.token).collect();
-        self.records.extend(lane.append);
+        self.pending = hypothesis.append.iter().map(|record| record.token).collect();
+        self.records.extend(hypothesis.append);
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
-//! The real model behind the loop: a transformer, its cache, its tokenizer.
+//! The real model of the loop: a transformer, its cache, its tokenizer.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use gramask_grammar::{Token, Vocabulary, VocabularyError};
 use gramask_kernels::sampling::{MaskTable, SamplingError, TableUse};
 use gramask_model::cache::{Cache, CacheError, Segment};
 use gramask_model::device::{Demand, DeviceFault, guard, is_flex, memory_of, name_of};
@@ -9,14 +11,13 @@ use gramask_model::tokenizer::Tokenizer;
 use gramask_model::transformer::{ModelError, Transformer};
 
 use crate::device::DeviceLogits;
-use crate::model::{Behind, LanguageModel, LanguageModelError, Logits, Row, Select};
+use crate::model::{LanguageModel, LanguageModelError, Logits, LogitsHandle, Row, Select};
 use crate::prompt_store::Saved;
-use crate::vocabulary::{TokenTable, TokenTableError};
 
 /// A transformer with the cache of a run.
 ///
-/// The weights are borrowed, so that several runs can share them. On a GPU tokens are chosen there, and masks that have been
-/// used stay there.
+/// The weights are borrowed, so that several runs can share them. On a GPU tokens are sampled on the device, and masks stay on
+/// the device once they have been used.
 ///
 /// Every call goes through [`guard`]: what fails on the device is an error here, also where Burn panics.
 #[derive(Debug)]
@@ -97,13 +98,13 @@ impl LanguageModel for TransformerModel<'_> {
     }
 
     fn append(&mut self, rows: &[Row<'_>], select: Select) -> Result<Logits, LanguageModelError> {
-        let mut there = self.append_there(rows, select)?;
+        let mut handle = self.append_on_device(rows, select)?;
         // The one place of a step where the host waits for the device.
-        let all: Vec<usize> = (0..there.rows()).collect();
-        there.fetch(&all)
+        let all: Vec<usize> = (0..handle.rows()).collect();
+        handle.fetch(&all)
     }
 
-    fn chooses(&self) -> bool {
+    fn samples_on_device(&self) -> bool {
         !is_flex(self.transformer.device())
     }
 
@@ -118,7 +119,11 @@ impl LanguageModel for TransformerModel<'_> {
         }
     }
 
-    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+    fn append_on_device(
+        &mut self,
+        rows: &[Row<'_>],
+        select: Select,
+    ) -> Result<Box<dyn LogitsHandle + '_>, LanguageModelError> {
         let slot = rows.first().map_or(0, |row| row.slot);
         // [rows or tokens, vocabulary]
         let logits = self.with_cache(slot, |transformer, cache| transformer.forward(cache, rows, select))?;
@@ -176,21 +181,19 @@ pub(crate) fn failed(message: String) -> LanguageModelError {
     LanguageModelError::Failed(message.into())
 }
 
-impl TokenTable {
-    /// The tokens of a tokenizer.
-    ///
-    /// # Errors
-    /// Where it knows no end token.
-    pub fn of(tokenizer: &Tokenizer) -> Result<Self, TokenTableError> {
-        let tokens = (0..tokenizer.size() as u32).map(|token| {
-            let special = tokenizer.is_special(token);
-            // A special token writes no text; the table shows it by its name.
-            let bytes = match special {
-                true => tokenizer.token_text(token).unwrap_or_default().into_bytes(),
-                false => tokenizer.token_bytes(token).to_vec(),
-            };
-            (bytes, special)
-        });
-        TokenTable::new(tokens, tokenizer.end_tokens().to_vec())
-    }
+/// The tokens of a tokenizer.
+///
+/// # Errors
+/// Where it has no end token.
+pub fn vocabulary_of(tokenizer: &Tokenizer) -> Result<Arc<Vocabulary>, VocabularyError> {
+    let tokens = (0..tokenizer.size() as u32).map(|token| {
+        let special = tokenizer.is_special(token);
+        // A special token writes no text; the vocabulary shows it by its name.
+        let bytes = match special {
+            true => tokenizer.token_text(token).unwrap_or_default().into_bytes(),
+            false => tokenizer.token_bytes(token).to_vec(),
+        };
+        Token { bytes, special }
+    });
+    Vocabulary::new(tokens.collect(), tokenizer.end_tokens().to_vec())
 }

@@ -225,6 +225,28 @@ impl Vocabulary {
         self.tokens.get(id as usize)
     }
 
+    /// The bytes of a token: for a special token, its name. Empty for an unknown one; models may have more logits than tokens.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        self.token(id).map_or(&[], |token| &token.bytes)
+    }
+
+    /// Whether a token is a control token, such as a mark of a chat template.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.token(id).is_some_and(|token| token.special)
+    }
+
+    /// The text of an output's tokens without the end tokens, and whether the bytes are not UTF-8 and were replaced by U+FFFD.
+    ///
+    /// Other special tokens are written out (`<|im_start|>`): a model that wrote one has not written the format.
+    pub fn decode(&self, tokens: impl IntoIterator<Item = u32>) -> (String, bool) {
+        let tokens = tokens.into_iter().filter(|&token| !self.is_end(token));
+        let bytes: Vec<u8> = tokens.flat_map(|token| self.bytes(token).iter().copied()).collect();
+        match String::from_utf8(bytes) {
+            Ok(text) => (text, false),
+            Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
+        }
+    }
+
     /// What a token may write in an output; `None` for special, end, empty and unknown ones.
     pub fn text(&self, id: u32) -> Option<&[u8]> {
         let token = self.tokens.get(id as usize)?;
@@ -446,6 +468,16 @@ mod tests {
         Constraint::new(program(), &text, Level::Syntax, Arc::clone(&vocabulary)).unwrap();
         assert_eq!(shared(&vocabulary), 2);
         drop(kept);
+    }
+
+    #[test]
+    fn outputs_are_decoded() {
+        let tokens = vec![Token::new("ab"), Token::new(&"é".as_bytes()[..1]), Token::special("<end>")];
+        let vocabulary = Vocabulary::new(tokens, vec![2]).unwrap();
+        assert_eq!(vocabulary.decode([0, 0, 2]), ("abab".to_owned(), false));
+        assert_eq!(vocabulary.decode([0, 1]), ("ab\u{FFFD}".to_owned(), true));
+        assert_eq!(vocabulary.decode([0, 77]), ("ab".to_owned(), false));
+        assert!(vocabulary.is_special(2) && !vocabulary.is_special(0) && !vocabulary.is_special(77));
     }
 
     #[test]

@@ -7,12 +7,11 @@ use gramask_ner::Text;
 use thiserror::Error;
 
 use super::{StrategyChoice, StrategyName};
-use crate::cutter::Cutter;
-use crate::habits::Habits;
+use crate::ngram_draft::NgramDraftModel;
 use crate::prompt::{PromptTokenizer, Prompting};
+use crate::retokenizer::Retokenizer;
 use crate::sampling::Sampling;
 use crate::strategy::Strategy;
-use crate::vocabulary::TokenTable;
 
 /// A tokenizer that several documents use at the same time.
 pub type SharedTokenizer = dyn PromptTokenizer + Send + Sync;
@@ -20,10 +19,8 @@ pub type SharedTokenizer = dyn PromptTokenizer + Send + Sync;
 /// Makes the strategies of a model.
 #[derive(Clone)]
 pub struct StrategyBuilder {
-    /// The constraint's vocabulary.
+    /// The model's tokens.
     pub vocabulary: Arc<Vocabulary>,
-    /// The bytes of the tokens.
-    pub table: Arc<TokenTable>,
     /// Cuts text into tokens.
     pub tokenizer: Arc<SharedTokenizer>,
     /// How the run samples. Some strategies sample in another way.
@@ -42,7 +39,7 @@ pub struct StrategyTask<'a> {
     /// The prompt's text, from which drafts are copied.
     pub prompt: &'a str,
     /// What usually comes next in the outputs: shared by all documents of a pass.
-    pub habits: &'a Arc<Mutex<Habits>>,
+    pub ngrams: &'a Arc<Mutex<NgramDraftModel>>,
 }
 
 /// What a strategy's constructor can use.
@@ -65,8 +62,8 @@ impl StrategyContext<'_> {
     }
 
     /// Cuts forced text into the model's tokens.
-    pub fn cutter(&self) -> Cutter {
-        Cutter::new(self.model.tokenizer.clone(), self.model.table.clone())
+    pub fn retokenizer(&self) -> Retokenizer {
+        Retokenizer::new(self.model.tokenizer.clone(), self.model.vocabulary.clone())
     }
 
     /// The sampling of strategies that keep the model's distribution at a temperature. It has no filters: they would give
@@ -127,8 +124,8 @@ impl StrategyBuilder {
     }
 
     /// What usually comes next in outputs like those of the prompt's examples.
-    pub fn habits(prompting: &Prompting) -> Arc<Mutex<Habits>> {
+    pub fn ngrams(prompting: &Prompting) -> Arc<Mutex<NgramDraftModel>> {
         let outputs = prompting.examples.iter().map(|example| example.output.as_bytes());
-        Arc::new(Mutex::new(Habits::new(outputs)))
+        Arc::new(Mutex::new(NgramDraftModel::new(outputs)))
     }
 }

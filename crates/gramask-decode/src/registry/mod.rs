@@ -7,7 +7,7 @@
 //! ```
 //! use gramask_decode::{StrategyChoice, StrategyName};
 //! let beam: StrategyName = "beam".parse()?;
-//! assert_eq!(StrategyChoice::from(beam).lanes(), 4);
+//! assert_eq!(StrategyChoice::from(beam).hypotheses(), 4);
 //! assert!("beem".parse::<StrategyName>().unwrap_err().to_string().contains("`beam`"));
 //! # Ok::<(), gramask_decode::UnknownStrategy>(())
 //! ```
@@ -49,7 +49,7 @@ pub struct StrategyDefinition {
     /// Whether its output is repaired before it is read.
     pub repairs: bool,
     /// How many versions of an output it follows at once. A document takes so many slots of the cache.
-    pub lanes: fn(&ParameterSet) -> usize,
+    pub hypotheses: fn(&ParameterSet) -> usize,
     /// How many tokens it may write in addition to the answer.
     pub extra_budget: fn(&ParameterSet, &SharedTokenizer) -> usize,
     /// Makes the strategy for one pass over a document.
@@ -57,7 +57,7 @@ pub struct StrategyDefinition {
 }
 
 impl StrategyDefinition {
-    /// What most strategies have in common: no parameters, one lane, no extra tokens. A definition overrides the rest.
+    /// What most strategies have in common: no parameters, one hypothesis, no extra tokens. A definition overrides the rest.
     pub(crate) const COMMON: StrategyDefinition = StrategyDefinition {
         name: "",
         levels: Levels::Constrained,
@@ -66,7 +66,7 @@ impl StrategyDefinition {
         parameters: &[],
         randomness: Randomness::AsSampled,
         repairs: false,
-        lanes: |_| 1,
+        hypotheses: |_| 1,
         extra_budget: |_, _| 0,
         build: |_, _| Ok(Box::new(crate::Unconstrained)),
     };
@@ -264,8 +264,8 @@ impl StrategyChoice {
     }
 
     /// How many versions of an output it follows at once. A document takes so many slots of the cache.
-    pub fn lanes(&self) -> usize {
-        (self.name.definition().lanes)(&self.parameters)
+    pub fn hypotheses(&self) -> usize {
+        (self.name.definition().hypotheses)(&self.parameters)
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
             let definition = name.definition();
             assert!(!definition.summary.is_empty() && !definition.cost.is_empty(), "{name}");
             assert_eq!(name.as_str().parse(), Ok(name), "two strategies have the name {name}");
-            assert!(StrategyChoice::from(name).lanes() >= 1, "{name}");
+            assert!(StrategyChoice::from(name).hypotheses() >= 1, "{name}");
             for parameter in definition.parameters {
                 assert!(!parameter.help().is_empty(), "{name}.{}", parameter.name());
                 let same = definition.parameters.iter().filter(|other| other.name() == parameter.name());

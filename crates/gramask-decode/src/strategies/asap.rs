@@ -1,37 +1,38 @@
-//! Grammar-aligned sampling by ASAp: sample, learn where validity was improbable, and sample again.
+//! Grammar-aligned sampling by ASAp: sample, learn where a valid continuation was improbable, and sample again.
 //!
 //! # What and why
-//! Masked sampling draws a token by its probability alone, also where what follows it is hardly ever valid. The right weight
-//! of a token is its probability times its **expected future grammaticality**: the probability that an unconstrained
-//! continuation is valid. ASAp ("adaptive sampling with approximate expected futures", Park, Wang, Berg-Kirkpatrick, Polikarpova
-//! and D'Antoni, "Grammar-Aligned Decoding", arXiv 2405.21047, section 3, algorithm 1) begins with the estimate 1 for
-//! every allowed token, which is masked sampling. Each sample then lowers the estimates along its way, from the last
-//! token to the first: at a prefix it is the sum over the allowed tokens of their probability times the estimate behind them.
-//! All estimates are upper bounds and fall towards the truth, and the samples' distribution becomes the model's, conditioned on
-//! validity. The output is the last iteration's sample.
+//! Masked sampling draws a token by its probability alone, even if hardly anything valid follows it. The right weight of a token
+//! is its probability times its **expected future grammaticality**: the probability that an unconstrained continuation is
+//! valid. ASAp ("adaptive sampling with approximate expected futures", Park, Wang, Berg-Kirkpatrick, Polikarpova and D'Antoni,
+//! "Grammar-Aligned Decoding", arXiv 2405.21047, section 3, algorithm 1) begins with the estimate 1 for every allowed token,
+//! which is masked sampling. Each sample then lowers the estimates along its path, from the last token to the first. The
+//! estimate of a prefix is the sum over the allowed tokens of their probability times the estimate after them. All estimates are
+//! upper bounds and fall towards the truth. The distribution of the samples converges to the model's, conditioned on validity.
+//! The output is the last iteration's sample.
 //!
 //! # The target
-//! It is the model's distribution at the sampling's temperature (of temperature 1 where the sampling is greedy: the search then
-//! goes after the likeliest token times its estimate), conditioned on the outputs that the constraint accepts **within the
-//! budget**: the mask is the tight one everywhere. Top-k, top-p and min-p filter the reweighted distribution, and then
-//! it converges to no stated one. [`Effort::log_valid`] is the logarithm of the estimate before the first token, an upper bound.
+//! The target is the model's distribution at the sampling's temperature, conditioned on the outputs that the constraint accepts
+//! **within the budget**: every mask is the tight mask. Where the sampling is greedy the temperature of the target is 1, and the
+//! search takes the likeliest token times its estimate. Top-k, top-p and min-p filter the reweighted distribution; the samples
+//! then converge to no stated distribution. [`Effort::log_valid`] is the logarithm of the estimate before the first token, an
+//! upper bound.
 //!
 //! # How
-//! The prefixes sampled form a tree. A node keeps the sum of the probabilities of the tokens that have not been
-//! tried there, and those that have, so that its estimate is a sum of positive terms, in logarithms. (The mass kept less what
-//! was lost would cancel to nothing where validity is improbable.)
+//! The sampled prefixes form a tree. A node keeps the sum of the probabilities of the tokens that have not been tried there, and
+//! the tokens that have been tried. So its estimate is a sum of positive terms, in logarithms. (The kept mass minus the lost
+//! mass would cancel to nothing where validity is improbable.)
 //!
 //! # What it costs
-//! As many samples as iterations, one after another in one lane, but for what the tree remembers: a node that allows at most
-//! [`REMEMBERED`] tokens keeps these with their scores, some 3 KB at most, and is not computed again. Of the prompt's logits the
-//! whole row is kept. At other nodes, those within long free text, the model is asked again. So memory is bounded by 3 KB for each
-//! token sampled, and one row. An iteration that goes through remembered nodes alone costs no forward pass; the tokens of a way
-//! through several of them are appended in one; and the head that two consecutive samples have in common stays in the cache.
-//! The tight mask is computed for each node, once where it is remembered.
+//! It takes as many samples as iterations, one after another in one hypothesis, except for what the tree remembers. A node that
+//! allows at most [`REMEMBERED`] tokens keeps them with their scores, 3 KB at most, and is not computed again. The whole row of
+//! logits after the prompt is kept. At other nodes, those within long free text, the model is asked again. So memory is bounded
+//! by 3 KB for each sampled token, and one row. An iteration that visits only remembered nodes costs no forward pass. The tokens
+//! of a path through several such nodes are appended in one pass. The common prefix of two consecutive samples stays in the
+//! cache. The tight mask is computed for each node, and once where it is remembered.
 
 use std::time::Instant;
 
-use super::tempered::{allowed, log_add, log_sum};
+use super::log_mass::{allowed, log_add, log_sum};
 use crate::constraint::TokenConstraint;
 use crate::layout::common_prefix;
 use crate::random::Draw;
@@ -39,7 +40,7 @@ use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
-use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
+use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
 
 const ITERATIONS: Count =
     Count { name: "iterations", default: 8, most: 4096, help: "how many outputs are sampled for each document" };
@@ -76,7 +77,7 @@ pub struct Asap<C: TokenConstraint> {
     constraint: C,
     sampler: Sampler,
     iterations: usize,
-    /// The iteration under way, from 0.
+    /// The present iteration, from 0.
     iteration: usize,
     nodes: Vec<Node<C::State>>,
     /// The nodes of the present sample before the one at which it is.
@@ -86,11 +87,11 @@ pub struct Asap<C: TokenConstraint> {
     records: Vec<TokenRecord>,
     /// Tokens of all samples that are complete.
     sampled: usize,
-    /// The logits behind the prompt.
+    /// The logits after the prompt.
     first_row: Vec<f32>,
     /// The tokens allowed at the present node, ascending, and their log probabilities at temperature 1.
     open: Vec<(u32, f64)>,
-    /// Theirs, the logarithms of the estimates added.
+    /// Their log probabilities plus the logarithms of the estimates.
     weighed: Vec<f32>,
     /// The mask of the present node, where it is not remembered.
     mask: Vec<u32>,
@@ -103,12 +104,12 @@ struct Node<S> {
     state: S,
     /// The allowed tokens with their scores, where they are few.
     choices: Option<Box<[Choice]>>,
-    /// What is taken from a log probability over the temperature to get the log probability at the temperature.
+    /// The log probability at the temperature is the log probability divided by the temperature, minus this.
     log_norm: f64,
     children: Vec<Child>,
     /// The logarithm of the probability of the allowed tokens that are not among the children.
     log_untried: f64,
-    /// The logarithm of the estimate; 0 until a sample has come through.
+    /// The logarithm of the estimate; 0 until a sample has passed through.
     log_estimate: f64,
 }
 
@@ -116,12 +117,12 @@ struct Node<S> {
 struct Child {
     token: u32,
     log_probability: f64,
-    /// Its node; none behind an end token.
+    /// Its node; none after an end token.
     node: Option<usize>,
 }
 
 impl<C: TokenConstraint> Asap<C> {
-    /// So many iterations, 1 to 16,384, under a constraint, drawn by settings that the caller has validated.
+    /// This many iterations, 1 to 16,384, under a constraint. The caller has validated the sampling.
     pub fn new(constraint: C, iterations: usize, sampling: Sampling) -> Self {
         let root = Node::new(constraint.start());
         Asap {
@@ -150,7 +151,7 @@ impl<C: TokenConstraint> Asap<C> {
         }
     }
 
-    /// Lists what is allowed at the present node: from its memory, or from the model's logits `row`.
+    /// Lists the tokens allowed at the present node, from its memory or from the model's logits `row`.
     fn open(&mut self, row: &[f32], remaining: usize, step: &mut Step<'_>) -> Result<(), StepError> {
         let temperature = self.temperature();
         let node = &mut self.nodes[self.at];
@@ -192,7 +193,7 @@ impl<C: TokenConstraint> Asap<C> {
         Ok(())
     }
 
-    /// Draws among what is open, each token weighed by its estimate.
+    /// Draws among the open tokens, each weighed by its estimate.
     fn draw(&mut self, step: &Step<'_>) -> Result<u32, StepError> {
         self.weighed.clear();
         self.weighed.extend(self.open.iter().map(|&(_, log)| log as f32));
@@ -219,7 +220,7 @@ impl<C: TokenConstraint> Asap<C> {
         Ok(TokenRecord::new(choice, Chosen::Sampled))
     }
 
-    /// Makes the token a child of the present node, if it is none yet; returns its node, none behind an end token.
+    /// Makes the token a child of the present node, unless it is one. Returns its node, or none after an end token.
     fn child(&mut self, token: u32, step: &mut Step<'_>) -> Result<Option<usize>, StepError> {
         if let Some(child) = self.nodes[self.at].children.iter().find(|child| child.token == token) {
             return Ok(child.node);
@@ -291,7 +292,7 @@ impl<C: TokenConstraint> Strategy for Asap<C> {
             true => row.to_vec(),
             false => std::mem::take(&mut self.first_row),
         };
-        let there = step.lane().tokens;
+        let there = step.hypothesis().tokens;
         let token_of = |record: &TokenRecord| record.token;
         let made = loop {
             if self.records.is_empty() {
@@ -308,13 +309,13 @@ impl<C: TokenConstraint> Strategy for Asap<C> {
                 Some(next) => {
                     self.at = next;
                     if self.nodes[next].choices.is_none() {
-                        // The model is asked: behind what the cache holds of this sample already.
+                        // The model is asked. The cache already holds a part of this sample.
                         let wanted: Vec<u32> = self.records.iter().map(token_of).collect();
                         let held: Vec<u32> = there.iter().map(token_of).collect();
                         let common = common_prefix(&wanted, &held).min(wanted.len() - 1);
-                        let mut lane = LaneMove::append(0, self.records[common..].to_vec());
-                        lane.withdraw = held.len() - common;
-                        break Move::one(lane, false);
+                        let mut hypothesis = HypothesisMove::append(0, self.records[common..].to_vec());
+                        hypothesis.withdraw = held.len() - common;
+                        break Move::one(hypothesis, false);
                     }
                 }
                 None => {
@@ -324,7 +325,7 @@ impl<C: TokenConstraint> Strategy for Asap<C> {
                     self.sampled += self.records.len();
                     if self.iteration == self.iterations {
                         break Move {
-                            lanes: vec![LaneMove::append(0, Vec::new())],
+                            hypotheses: vec![HypothesisMove::append(0, Vec::new())],
                             ending: Some(Ending::Tokens(self.records.clone(), true)),
                         };
                     }
@@ -341,7 +342,7 @@ impl<C: TokenConstraint> Strategy for Asap<C> {
             attempts: self.iteration,
             discarded: self.sampled - self.records.len(),
             log_valid: Some(self.nodes[0].log_estimate),
-            ..Effort::default()
+            ..Effort::ONE_OUTPUT
         }
     }
 }

@@ -1,38 +1,37 @@
 //! Beam search: the best output instead of a sampled one, with or without a constraint.
 //!
 //! # What
-//! At each step every hypothesis is continued by its likeliest tokens, and of all continuations the `k` of the highest log
-//! probability live on. One that takes an end token is finished and leaves the beam; the best finished one is the output.
-//! (Lowerre, "The Harpy speech recognition system", 1976; the form here is that of Meister, Vieira and Cotterell, "Best-First
-//! Beam Search", TACL 2020, section 2, but that finished hypotheses take up no place in later steps.) With `k = 1` this is
-//! greedy decoding.
+//! Each step continues every hypothesis by its likeliest tokens, and keeps the `k` continuations of the highest log probability.
+//! A hypothesis that takes an end token is finished and leaves the beam. The best finished one is the output. (Lowerre, "The
+//! Harpy speech recognition system", 1976. The form here is that of Meister, Vieira and Cotterell, "Best-First Beam Search",
+//! TACL 2020, section 2, except that finished hypotheses take no place in later steps.) With `k = 1` this is greedy decoding.
 //!
 //! # The score
-//! Hypotheses of one step have the same length, and compare by log probability. Finished ones do not, and a sum of
-//! logarithms favours the short. They compare by **log probability / tokens^alpha**, the end token counted: with `alpha = 1`,
-//! the default, the mean log probability of a token, with 0 no normalisation. (Wu et al., "Google's Neural Machine
-//! Translation System", 2016, section 7, has the same with `(5 + tokens) / 6` for `tokens`.)
+//! Hypotheses of one step have the same length, and are compared by log probability. Finished ones have different lengths, and a
+//! sum of logarithms favours short outputs. So they are compared by **log probability / tokens^alpha**, with the end token
+//! counted. `alpha = 1`, the default, is the mean log probability of a token; `alpha = 0` is no normalisation. (Wu et al.,
+//! "Google's Neural Machine Translation System", 2016, section 7, uses `(5 + tokens) / 6` in place of `tokens`.)
 //!
-//! The log probability is the model's own, **not renormalised under the mask**: a hypothesis that the mask has forced into
-//! what the model finds unlikely pays for it, so that the search goes after the likeliest valid output under the model, and
-//! not under the distribution of masked sampling. With `k` as large as the language has prefixes it finds it, to the token.
-//! Two tokenisations of one text are two hypotheses.
+//! The log probability is the model's own, **not renormalised under the mask**. A hypothesis loses score where the mask forces
+//! it into text that the model finds unlikely. So the search looks for the likeliest valid output under the model, and not
+//! under the distribution of masked sampling. If `k` is at least the number of prefixes of the language, the search finds it
+//! exactly. Two tokenisations of one text are two hypotheses.
 //!
 //! # The end
-//! The search ends when no live hypothesis can beat the best finished one. A live one of log probability `L <= 0` can never
-//! score more than `L / budget^alpha`, since its log probability only falls and its length only grows, to the budget at most.
-//! [`BeamStop::Exact`] waits until the best finished one has reached this bound of all, so that nothing is lost (for `alpha = 0`
-//! the bound is `L` itself). [`BeamStop::Present`] takes the present length for the final one: quicker, exact for `alpha = 0`
-//! only, and else unjust to hypotheses whose unlikely tokens come first.
+//! The search ends when no live hypothesis can beat the best finished one. A live hypothesis of log probability `L <= 0` can
+//! never score more than `L / budget^alpha`: its log probability only falls, and its length only grows, up to the budget.
+//! [`BeamStop::Exact`] waits until the best finished hypothesis has reached this bound of all live ones, so that nothing is lost
+//! (for `alpha = 0` the bound is `L` itself). [`BeamStop::Present`] uses the present length as the final one. This is faster,
+//! exact only for `alpha = 0`, and otherwise a disadvantage for hypotheses whose unlikely tokens come first.
 //!
 //! # The budget
-//! Under a constraint only tokens live on after which the output can be finished in time. The plain mask is applied first and
-//! its `k` likeliest tokens tested; where one fails, the tight mask is applied instead (see the module `guide`: a greatest
-//! `k` that stays allowed is the greatest `k` of what stays allowed).
+//! Under a constraint a token is kept only if the output can be finished in time after it. The plain mask is applied first, and
+//! its `k` likeliest tokens are tested. If one of them fails, the tight mask is applied instead (see the module
+//! `budgeted_sampler`: if all of the greatest `k` stay allowed, they are also the greatest `k` of what stays allowed).
 //!
 //! # What it costs
-//! Up to `k` rows in each forward pass and `k` slots of the cache, one linear pass over the vocabulary for each lane to
-//! select its `k` likeliest tokens (no sort), and two scorings for each hypothesis.
+//! Up to `k` rows in each forward pass, and `k` slots of the cache. For each hypothesis: one linear pass over the vocabulary to
+//! select the `k` likeliest tokens (no sort), and two scorings.
 
 use std::cmp::Ordering;
 use std::time::Instant;
@@ -42,7 +41,7 @@ use gramask_grammar::Level;
 use crate::constraint::{TokenConstraint, tokens_of};
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Flag, Least, Levels, Number, Parameter, Randomness, StrategyDefinition};
-use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
+use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
 
 const K: Count = Count { name: "k", default: 4, most: 64, help: "how many hypotheses are kept" };
 const ALPHA: Number = Number {
@@ -65,7 +64,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     cost: "up to `k` times the work, `k` slots of the cache",
     parameters: &[Parameter::Count(K), Parameter::Number(ALPHA), Parameter::Flag(EXACT)],
     randomness: Randomness::Never,
-    lanes: |given| given.count(&K),
+    hypotheses: |given| given.count(&K),
     build: |given, context| {
         let (k, alpha) = (given.count(&K), given.number(&ALPHA));
         let stop = match given.flag(&EXACT) {
@@ -80,7 +79,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     ..StrategyDefinition::COMMON
 };
 
-/// When a beam search is content with its best finished hypothesis.
+/// When a beam search ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BeamStop {
     /// When no live hypothesis can score more, whatever its length will be within the budget.
@@ -90,7 +89,7 @@ pub enum BeamStop {
     Present,
 }
 
-/// The constraint of a strategy that has none: there is no value of this type.
+/// The constraint of a strategy without one. The type has no value.
 #[derive(Clone, Copy, Debug)]
 pub enum NoConstraint {}
 
@@ -126,21 +125,21 @@ impl TokenConstraint for NoConstraint {
     }
 }
 
-/// The strategy `beam`: beam search, under a constraint or without one. It needs as many lanes as its
-/// width. The run's sampling has no effect on it.
+/// The strategy `beam`: beam search, with or without a constraint. It follows as many hypotheses as it is wide. The run's
+/// sampling has no effect on it.
 #[derive(Debug)]
 pub struct Beam<C: TokenConstraint> {
     constraint: Option<C>,
     width: usize,
     alpha: f64,
     stop: BeamStop,
-    /// What is known of the lanes.
+    /// The live hypotheses.
     live: Vec<Live<C::State>>,
     /// The best finished hypothesis and its score.
     best: Option<(f64, Vec<TokenRecord>)>,
     /// How many hypotheses were finished.
     finished: usize,
-    /// Tokens of all hypotheses, those of a common head counted once.
+    /// Tokens of all hypotheses; those of a common prefix are counted once.
     grown: usize,
     /// Tokens of the output.
     kept: usize,
@@ -156,11 +155,11 @@ struct Live<S> {
 /// A continuation of a hypothesis.
 #[derive(Clone, Copy, Debug)]
 struct Candidate<S> {
-    lane: usize,
+    hypothesis: usize,
     token: u32,
     log_probability: f64,
     state: Option<S>,
-    /// Whether the lane's tokens were selected under the tight mask.
+    /// Whether the hypothesis's tokens were selected under the tight mask.
     tight: bool,
 }
 
@@ -200,10 +199,10 @@ impl<C: TokenConstraint> Beam<C> {
         log_probability / (tokens as f64).powf(self.alpha)
     }
 
-    /// The likeliest continuations of a lane, at most as many as the beam is wide.
-    fn continuations(&mut self, lane: usize, step: &mut Step<'_>) -> Result<Vec<Candidate<C::State>>, StepError> {
-        let (live, logits) = (self.live[lane], step.last(lane));
-        let remaining = step.budget - step.lanes[lane].tokens.len();
+    /// The likeliest continuations of a hypothesis, at most as many as the beam is wide.
+    fn continuations(&mut self, hypothesis: usize, step: &mut Step<'_>) -> Result<Vec<Candidate<C::State>>, StepError> {
+        let (live, logits) = (self.live[hypothesis], step.last(hypothesis));
+        let remaining = step.budget - step.hypotheses[hypothesis].tokens.len();
         let (Some(constraint), Some(state)) = (&mut self.constraint, live.state) else {
             let tokens = likeliest(logits, None, self.width);
             let Some(&(first, best)) = tokens.first() else {
@@ -211,7 +210,7 @@ impl<C: TokenConstraint> Beam<C> {
             };
             let of_best = step.sampler.score(logits, None, first)?.scores.log_probability;
             let of = |&(token, logit)| Candidate {
-                lane,
+                hypothesis,
                 token,
                 log_probability: live.log_probability + of_best + below(logit, best),
                 state: None,
@@ -233,22 +232,22 @@ impl<C: TokenConstraint> Beam<C> {
                 None => 0.0,
             };
             let clock = Instant::now();
-            let mut behind = Vec::with_capacity(tokens.len());
+            let mut continued = Vec::with_capacity(tokens.len());
             let mut in_time = true;
             for &(token, logit) in &tokens {
                 let next = constraint.advance(state, token).ok_or(StepError::Refused { token })?;
                 in_time &= step.end_tokens.contains(&token) || constraint.tokens_to_finish(next) < remaining;
-                behind.push((token, logit, next));
+                continued.push((token, logit, next));
             }
             *step.mask_time += clock.elapsed();
             if in_time || tight {
-                break (behind, of_best);
+                break (continued, of_best);
             }
             tight = true;
         };
         let best = tokens.first().map_or(0.0, |&(_, logit, _)| logit);
         let of = |(token, logit, next)| Candidate {
-            lane,
+            hypothesis,
             token,
             log_probability: live.log_probability + of_best + below(logit, best),
             state: Some(next),
@@ -257,12 +256,12 @@ impl<C: TokenConstraint> Beam<C> {
         Ok(tokens.into_iter().map(of).collect())
     }
 
-    /// The record of a continuation that lives on.
+    /// The record of a continuation that is kept.
     fn record(&mut self, of: &Candidate<C::State>, step: &mut Step<'_>) -> Result<TokenRecord, StepError> {
-        let logits = step.last(of.lane);
-        let remaining = step.budget - step.lanes[of.lane].tokens.len();
+        let logits = step.last(of.hypothesis);
+        let remaining = step.budget - step.hypotheses[of.hypothesis].tokens.len();
         let clock = Instant::now();
-        let mask = match (&mut self.constraint, self.live[of.lane].state) {
+        let mask = match (&mut self.constraint, self.live[of.hypothesis].state) {
             (Some(constraint), Some(state)) if of.tight => Some(constraint.mask_within(state, remaining)),
             (Some(constraint), Some(state)) => Some(constraint.mask(state)),
             _ => None,
@@ -287,7 +286,7 @@ impl<C: TokenConstraint> Beam<C> {
 
     fn end(&mut self, tokens: Vec<TokenRecord>, complete: bool) -> Move {
         self.kept = tokens.len();
-        Move { lanes: vec![LaneMove::append(0, Vec::new())], ending: Some(Ending::Tokens(tokens, complete)) }
+        Move { hypotheses: vec![HypothesisMove::append(0, Vec::new())], ending: Some(Ending::Tokens(tokens, complete)) }
     }
 }
 
@@ -304,7 +303,7 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
         "beam"
     }
 
-    fn lanes(&self) -> usize {
+    fn hypotheses(&self) -> usize {
         self.width
     }
 
@@ -326,10 +325,10 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        let tokens = step.lane().tokens.len();
-        let mut all = Vec::with_capacity(self.width * step.lanes.len());
-        for lane in 0..step.lanes.len() {
-            all.extend(self.continuations(lane, &mut step)?);
+        let tokens = step.hypothesis().tokens.len();
+        let mut all = Vec::with_capacity(self.width * step.hypotheses.len());
+        for hypothesis in 0..step.hypotheses.len() {
+            all.extend(self.continuations(hypothesis, &mut step)?);
         }
         if all.len() > self.width {
             all.select_nth_unstable_by(self.width - 1, likelier);
@@ -337,12 +336,12 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
         }
         all.sort_unstable_by(likelier);
         if all.is_empty() && self.best.is_none() {
-            // Nothing can follow anything: the sampler says why of the first lane.
-            step.choose(None)?;
+            // No hypothesis can be continued: the sampler says why for the first.
+            step.choose()?;
             return Err(StepError::EmptyMask { remaining: step.remaining() });
         }
 
-        let (mut lanes, mut live) = (Vec::new(), Vec::new());
+        let (mut hypotheses, mut live) = (Vec::new(), Vec::new());
         for candidate in all {
             let record = self.record(&candidate, &mut step)?;
             self.grown += 1;
@@ -350,11 +349,11 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
                 self.finished += 1;
                 let score = self.score(candidate.log_probability, tokens + 1);
                 if self.best.as_ref().is_none_or(|(best, _)| score > *best) {
-                    let whole = [step.lanes[candidate.lane].tokens, &[record]].concat();
+                    let whole = [step.hypotheses[candidate.hypothesis].tokens, &[record]].concat();
                     self.best = Some((score, whole));
                 }
             } else {
-                lanes.push(LaneMove::append(candidate.lane, vec![record]));
+                hypotheses.push(HypothesisMove::append(candidate.hypothesis, vec![record]));
                 live.push(Live { log_probability: candidate.log_probability, state: candidate.state });
             }
         }
@@ -365,21 +364,21 @@ impl<C: TokenConstraint> Strategy for Beam<C> {
                 return Ok(self.end(best, true));
             }
             // The likeliest live one comes first.
-            let first = &lanes[0];
-            let cut = [step.lanes[first.from].tokens, &first.append].concat();
+            let first = &hypotheses[0];
+            let cut = [step.hypotheses[first.from].tokens, &first.append].concat();
             return Ok(self.end(cut, false));
         }
-        Ok(Move { lanes, ending: None })
+        Ok(Move { hypotheses, ending: None })
     }
 
     fn effort(&self) -> Effort {
-        Effort { attempts: self.finished.max(1), discarded: self.grown - self.kept, ..Effort::default() }
+        Effort { attempts: self.finished.max(1), discarded: self.grown - self.kept, ..Effort::ONE_OUTPUT }
     }
 }
 
-/// By log probability from high to low, of equal ones by lane and token from low to high.
+/// By log probability from high to low, of equal ones by hypothesis and token from low to high.
 fn likelier<S>(a: &Candidate<S>, b: &Candidate<S>) -> Ordering {
-    b.log_probability.total_cmp(&a.log_probability).then((a.lane, a.token).cmp(&(b.lane, b.token)))
+    b.log_probability.total_cmp(&a.log_probability).then((a.hypothesis, a.token).cmp(&(b.hypothesis, b.token)))
 }
 
 /// `logit - best`, where equal infinities differ by nothing.
@@ -390,7 +389,7 @@ fn below(logit: f32, best: f32) -> f64 {
 /// The `most` allowed tokens of the highest logits, from high to low, of equal ones the lower tokens first. Logits of `-inf`
 /// and NaN are left out.
 ///
-/// One pass keeps what exceeds the least of the best so far, and now and then cuts it back to the best.
+/// One pass keeps every logit above the least of the best so far. When they are too many, they are cut back to the best.
 fn likeliest(logits: &[f32], allowed: Option<&[u32]>, most: usize) -> Vec<(u32, f32)> {
     let order = |a: &(u32, f32), b: &(u32, f32)| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(a.0.cmp(&b.0));
     let room = (2 * most).max(64);

@@ -1,9 +1,9 @@
 //! Drafted decoding: several tokens are proposed, and one forward pass verifies them.
 //!
-//! Behind the prompt, and after each token that the model chose, a draft is made of what the constraint forces and of guesses
-//! where it leaves a choice ([`Habits`]). Token and draft are appended together, and the logits behind all of them are fetched. Then each draft
-//! token is compared with what masked decoding chooses from the logits before it; from the first one that differs, the rest is
-//! taken back.
+//! A draft is made after the prompt, and after each token that the model chose. It consists of what the constraint forces, and
+//! of guesses where the constraint leaves a choice ([`NgramDraftModel`]). Token and draft are appended together, and the logits
+//! after each of them are computed in one pass. Each draft token is then compared with the token that masked decoding chooses
+//! from the logits before it. From the first difference on, the draft is taken back.
 //!
 //! **The output is that of [`Masked`](crate::Masked), token by token.** The chooser, the mask and the random number of a
 //! position are the same; a draft only says for which tokens logits are computed in advance. (This is stronger than what
@@ -11,32 +11,32 @@
 //! transformers via speculative decoding", ICML 2023. It holds up to the rounding of the device's matrix products, which
 //! may differ with the number of rows.)
 //!
-//! How long should a draft be? A token more costs a row of the forward pass, and is worth, if it is confirmed, what a token
-//! costs. What that is, in rows, is counted: the rows of all passes so far, and what a pass costs beyond them
-//! ([`Step::overhead`](crate::Step::overhead)), over the tokens that came of them. So a draft goes on while all of it is confirmed
-//! with a probability of at least `tokens / cost`. (That is the rule which makes the average cost least, as for all gambles that
-//! are repeated: with a lower bound, tokens are drafted that cost more than others do; with a higher one, some are left out
-//! that cost less.) One document on a CPU is bold at first; sixteen, for which the arithmetic of the rows is all, are right or
-//! silent; on a GPU, where rows are all but free, boldness costs nothing.
+//! How long should a draft be? One more token costs one more row of the forward pass. If it is confirmed, it is worth what a
+//! token costs otherwise. That cost is counted in rows: the rows of all passes so far and their overhead
+//! ([`Step::overhead`](crate::Step::overhead)), divided by the tokens that they gave. So a draft goes on while all of it is
+//! confirmed with a probability of at least `tokens / cost`. This rule has the least average cost, as in every repeated gamble:
+//! a lower bound drafts tokens that cost more than others, and a higher bound leaves out tokens that cost less. One document on
+//! a CPU begins with long drafts. With sixteen documents the rows themselves take most of the time, and drafts are short unless
+//! they are almost certain. On a GPU rows cost almost nothing, and drafts are long.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::budgeted_sampler::{BudgetedSampler, SampleContext, is_presampled};
 use crate::constraint::TokenConstraint;
-use crate::cutter::Cutter;
-use crate::guide::{Asked, Guide, Source, is_asked};
-use crate::habits::{Ground, Habits};
-use crate::model::Ask;
+use crate::model::SampleRequest;
+use crate::ngram_draft::{Ground, NgramDraftModel};
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Parameter, StrategyDefinition};
-use crate::strategy::{Coming, Effort, LaneMove, Move, Opening, Step, StepError, Strategy};
+use crate::retokenizer::Retokenizer;
+use crate::strategy::{Effort, HypothesisMove, Move, Opening, PreSample, Step, StepError, Strategy};
 
 const MOST: Count = Count {
     name: "most",
     default: 24,
     most: 128,
-    help: "how many tokens are proposed at once at most; a draft is shorter where more would not pay, see below",
+    help: "how many tokens are proposed at once at most; a draft is shorter where more would not pay",
 };
 
 /// `draft`, as the program knows it.
@@ -48,14 +48,14 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     build: |given, context| {
         let drafts = Drafts { most: given.count(&MOST), ..Drafts::default() };
         let history = context.task.prompt.as_bytes();
-        let habits = context.task.habits.clone();
-        Ok(Box::new(Draft::new(context.constraint()?, context.cutter(), drafts, history, habits)))
+        let ngrams = context.task.ngrams.clone();
+        Ok(Box::new(Draft::new(context.constraint()?, context.retokenizer(), drafts, history, ngrams)))
     },
     ..StrategyDefinition::COMMON
 };
 
-/// So many bytes behind a draft are guessed, too: a word that ends with the draft is cut into other tokens than one that goes on.
-const AHEAD: usize = 12;
+/// This many bytes after a draft are guessed too, since a word that goes on has other tokens than one that ends.
+const LOOKAHEAD: usize = 12;
 
 /// How long drafts are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,17 +82,29 @@ struct Proposed {
     estimated: f64,
 }
 
+/// Guessed bytes.
+struct Guessed {
+    bytes: Vec<u8>,
+    /// For each byte the ground of its guess, and the estimated probability that all bytes up to it are confirmed. If the
+    /// output ends after the bytes, one more for its end.
+    grounds: Vec<(Ground, f64)>,
+    /// How many of the bytes are likely enough; all if `None`. The bytes after them show where the last token among them ends.
+    likely: Option<usize>,
+    /// Whether the output ends after the bytes.
+    ends: bool,
+}
+
 /// The strategy `draft`: masked decoding, of which several steps are verified in one forward pass.
 #[derive(Debug)]
 pub struct Draft<C: TokenConstraint> {
-    guide: Guide<C>,
-    /// Behind the last token that is certain.
+    sampler: BudgetedSampler<C>,
+    /// The state after the last token that is certain.
     state: C::State,
-    cutter: Cutter,
+    retokenizer: Retokenizer,
     drafts: Drafts,
     /// The prompt's text, which guesses may recall.
     history: Arc<[u8]>,
-    habits: Arc<Mutex<Habits>>,
+    ngrams: Arc<Mutex<NgramDraftModel>>,
     /// The bytes of the tokens that are certain.
     text: Vec<u8>,
     /// The tokens drafted last.
@@ -101,23 +113,23 @@ pub struct Draft<C: TokenConstraint> {
 }
 
 impl<C: TokenConstraint> Draft<C> {
-    /// Decodes under a constraint, from its start. `history` is the prompt's text; `habits` may be shared by all documents
+    /// Decodes under a constraint, from its start. `history` is the prompt's text; `ngrams` may be shared by all documents
     /// of a format.
     pub fn new(
         constraint: C,
-        cutter: Cutter,
+        retokenizer: Retokenizer,
         drafts: Drafts,
         history: impl Into<Arc<[u8]>>,
-        habits: Arc<Mutex<Habits>>,
+        ngrams: Arc<Mutex<NgramDraftModel>>,
     ) -> Self {
         let state = constraint.start();
         Draft {
-            guide: Guide { constraint },
+            sampler: BudgetedSampler { constraint },
             state,
-            cutter,
+            retokenizer,
             drafts,
             history: history.into(),
-            habits,
+            ngrams,
             text: Vec::new(),
             draft: Vec::new(),
             refused: 0,
@@ -130,20 +142,19 @@ impl<C: TokenConstraint> Draft<C> {
         tokens.map(|proposed| TokenRecord::unscored(proposed.token, Chosen::Drafted))
     }
 
-    /// What is likely to follow the state: at most `most` tokens.
-    fn propose(&mut self, most: usize, end_tokens: &[u32], overhead: f64) -> Vec<Proposed> {
-        let Draft { guide, habits, .. } = self;
-        let constraint = &mut guide.constraint;
-        let habits = habits.lock().unwrap_or_else(PoisonError::into_inner);
-        let least = self.drafts.least_probability.unwrap_or(1.0 / habits.cost(overhead));
-        // The bytes, and of each the ground and the estimated probability that all up to it are confirmed.
-        let (mut bytes, mut grounds) = (Vec::new(), Vec::new());
-        let (mut state, mut probability, mut ends) = (self.state, 1.0, false);
-        // How many of the bytes are likely enough. What follows them says where the last token among them ends.
-        let mut likely = None;
+    /// Guesses the bytes after the state, until a draft of them no longer pays or is long enough for `most` tokens.
+    fn guess(&mut self, most: usize, overhead: f64) -> Guessed {
+        let Draft { sampler, ngrams, .. } = self;
+        let constraint = &mut sampler.constraint;
+        let ngrams = ngrams.lock().unwrap_or_else(PoisonError::into_inner);
+        let least = self.drafts.least_probability.unwrap_or(1.0 / ngrams.cost(overhead));
+        let mut guessed = Guessed { bytes: Vec::new(), grounds: Vec::new(), likely: None, ends: false };
+        let (mut state, mut probability) = (self.state, 1.0);
         let mut text = self.text.clone();
         // No vocabulary has so long tokens that more bytes would be needed.
-        while bytes.len() < 16 * most && likely.is_none_or(|likely| bytes.len() < likely + AHEAD) {
+        while guessed.bytes.len() < 16 * most
+            && guessed.likely.is_none_or(|likely| guessed.bytes.len() < likely + LOOKAHEAD)
+        {
             let next = constraint.next_bytes(state);
             let may_end = constraint.accepts(state);
             let (byte, ground) = match next[..] {
@@ -151,42 +162,49 @@ impl<C: TokenConstraint> Draft<C> {
                 [] => (None, Ground::Forced),
                 _ => {
                     let allowed: Vec<u8> = next.iter().map(|&(byte, _)| byte).collect();
-                    match habits.guess(&self.history, &text, &allowed, may_end) {
+                    match ngrams.guess(&self.history, &text, &allowed, may_end) {
                         Some(guess) => (guess.byte, guess.ground),
                         None => break,
                     }
                 }
             };
             if ground != Ground::Forced {
-                probability *= habits.trust(ground);
+                probability *= ngrams.trust(ground);
             }
-            if habits.chance(probability) < least {
-                likely.get_or_insert(bytes.len());
+            if ngrams.chance(probability) < least {
+                guessed.likely.get_or_insert(guessed.bytes.len());
             }
             let Some(byte) = byte else {
-                ends = likely.is_none();
-                grounds.push((ground, probability));
+                guessed.ends = guessed.likely.is_none();
+                guessed.grounds.push((ground, probability));
                 break;
             };
-            let Some(&(_, behind)) = next.iter().find(|(other, _)| *other == byte) else {
+            let Some(&(_, after)) = next.iter().find(|(other, _)| *other == byte) else {
                 break;
             };
-            bytes.push(byte);
-            grounds.push((ground, probability));
+            guessed.bytes.push(byte);
+            guessed.grounds.push((ground, probability));
             text.push(byte);
-            state = behind;
+            state = after;
         }
-        drop(habits);
-        // A character that is not whole can't be cut.
+        guessed
+    }
+
+    /// The tokens that are likely to follow the state, at most `most`.
+    fn propose(&mut self, most: usize, end_tokens: &[u32], overhead: f64) -> Vec<Proposed> {
+        let Guessed { mut bytes, grounds, likely, mut ends } = self.guess(most, overhead);
+        // Only whole characters can be tokenized.
+        let text = [&self.text[..], &bytes].concat();
         let whole =
             (0..=bytes.len()).rev().take(4).find(|&end| std::str::from_utf8(&text[..self.text.len() + end]).is_ok());
         let Some(whole) = whole else { return Vec::new() };
         ends &= whole == bytes.len();
         bytes.truncate(whole);
-        let cut = self.cutter.cut(&self.text, &bytes).or_else(|| self.cutter.cut(&[], &bytes));
+        let retokenizer = &self.retokenizer;
+        let tokens = retokenizer.retokenize(&self.text, &bytes).or_else(|| retokenizer.retokenize(&[], &bytes));
         let (mut draft, mut at) = (Vec::new(), 0);
-        for token in cut.unwrap_or_default() {
-            let length = self.cutter.table().bytes(token).len();
+        for token in tokens.unwrap_or_default() {
+            let length = retokenizer.vocabulary().bytes(token).len();
             if likely.is_some_and(|likely| at + length > likely) {
                 break;
             }
@@ -205,6 +223,54 @@ impl<C: TokenConstraint> Draft<C> {
         draft.truncate(most);
         draft
     }
+
+    /// Chooses a token from each row of logits until one differs from the draft, whose first token is token `first` of the
+    /// output.
+    fn verify(&mut self, draft: &[Proposed], first: usize, step: &mut Step<'_>) -> Result<Verified, StepError> {
+        let mut verified = Verified { confirmed: Vec::with_capacity(draft.len()), new: None, ended: false };
+        // Row i stands after draft token i - 1; row 0 after the token before the draft.
+        for number in 0..step.rows() {
+            let context = SampleContext {
+                row: step.row(number)?,
+                draw: Draw { document: step.document, position: (first + number) as u64 },
+                remaining: step.budget - (first + number),
+                end_tokens: step.end_tokens,
+                sampler: step.sampler,
+                mask_time: step.mask_time,
+            };
+            let (choice, next) = self.sampler.choose(self.state, context)?;
+            self.state = next;
+            verified.ended = step.end_tokens.contains(&choice.token);
+            if !verified.ended {
+                self.text.extend_from_slice(self.retokenizer.vocabulary().bytes(choice.token));
+            }
+            let proposed = draft.get(number);
+            let is_confirmed = proposed.is_some_and(|proposed| proposed.token == choice.token);
+            if let Some(&Proposed { ground, .. }) = proposed {
+                let mut ngrams = self.ngrams.lock().unwrap_or_else(PoisonError::into_inner);
+                ngrams.judge(ground, is_confirmed);
+            }
+            if !is_confirmed {
+                verified.new = Some(TokenRecord::new(choice, Chosen::Sampled));
+                break;
+            }
+            verified.confirmed.push(TokenRecord::new(choice, Chosen::Drafted));
+            if verified.ended {
+                break;
+            }
+        }
+        Ok(verified)
+    }
+}
+
+/// What the model made of a draft.
+struct Verified {
+    /// The drafted tokens that masked decoding chooses too.
+    confirmed: Vec<TokenRecord>,
+    /// The token that it chooses after them.
+    new: Option<TokenRecord>,
+    /// Whether the last of these tokens ends the output.
+    ended: bool,
 }
 
 impl<C: TokenConstraint> Strategy for Draft<C> {
@@ -213,7 +279,7 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
     }
 
     fn least_budget(&mut self) -> usize {
-        self.guide.constraint.tokens_to_finish(self.state)
+        self.sampler.constraint.tokens_to_finish(self.state)
     }
 
     fn opening(&mut self, budget: usize, end_tokens: &[u32], overhead: f64) -> Opening {
@@ -222,110 +288,66 @@ impl<C: TokenConstraint> Strategy for Draft<C> {
     }
 
     fn prepare(&mut self) -> Result<(), StepError> {
-        self.guide.constraint.mask(self.state);
+        self.sampler.constraint.mask(self.state);
         Ok(())
     }
 
-    fn asks(&mut self, coming: Coming<'_>) -> Option<Vec<Ask>> {
-        if !is_asked(coming.sampling) {
+    fn sample_requests(&mut self, step: PreSample<'_>) -> Option<Vec<SampleRequest>> {
+        if !is_presampled(step.sampling) {
             return None;
         }
-        let first = coming.tokens.len() - self.draft.len();
-        let mut asks = Vec::with_capacity(self.draft.len() + 1);
-        // Behind a token that is refused, or ends the output, nothing is looked at.
+        let first = step.tokens.len() - self.draft.len();
+        let mut requests = Vec::with_capacity(self.draft.len() + 1);
+        // After a token that is refused or that ends the output, samples are not used.
         let mut state = Some(self.state);
         for number in 0..=self.draft.len() {
-            let draw = Draw { document: coming.document, position: (first + number) as u64 };
-            asks.push(match state {
-                Some(state) => self.guide.ask(state, draw, coming.mask_time),
-                None => Ask { mask: None, draw },
+            let draw = Draw { document: step.document, position: (first + number) as u64 };
+            requests.push(match state {
+                Some(state) => self.sampler.request(state, draw, step.mask_time),
+                None => SampleRequest { mask: None, draw },
             });
             if let Some(&Proposed { token, .. }) = self.draft.get(number) {
-                state = state.and_then(|state| self.guide.constraint.advance(state, token));
+                state = state.and_then(|state| self.sampler.constraint.advance(state, token));
             }
         }
-        Some(asks)
+        Some(requests)
     }
 
-    fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
-        let lane = step.lane();
+    fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
         let draft = std::mem::take(&mut self.draft);
-        let first = lane.tokens.len() - draft.len();
-        let mut confirmed = Vec::with_capacity(draft.len());
-        let mut new = None;
-        let mut ended = false;
-        // Row i stands behind draft token i - 1; row 0 behind the token before the draft.
-        let rows = match step.given {
-            Some(given) => given.picks.len(),
-            None => lane.logits.len() / step.width,
-        };
-        for i in 0..rows {
-            let source = match step.given {
-                Some(given) => Source::Given(i, given),
-                None => Source::Logits(&lane.logits[i * step.width..][..step.width]),
-            };
-            let mut draw = step.draw();
-            draw.position = (first + i) as u64;
-            let asked = Asked {
-                source,
-                draw,
-                remaining: step.budget - (first + i),
-                end_tokens: step.end_tokens,
-                sampler: step.sampler,
-                mask_time: step.mask_time,
-            };
-            let (choice, next) = self.guide.choose(self.state, asked)?;
-            self.state = next;
-            ended = step.end_tokens.contains(&choice.token);
-            if !ended {
-                self.text.extend_from_slice(self.cutter.table().bytes(choice.token));
-            }
-            let proposed = draft.get(i);
-            let is_confirmed = proposed.is_some_and(|proposed| proposed.token == choice.token);
-            if let Some(&Proposed { ground, .. }) = proposed {
-                let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
-                habits.judge(ground, is_confirmed);
-            }
-            if !is_confirmed {
-                new = Some(TokenRecord::new(choice, Chosen::Sampled));
-                break;
-            }
-            confirmed.push(TokenRecord::new(choice, Chosen::Drafted));
-            if ended {
-                break;
-            }
-        }
+        let first = step.hypothesis().tokens.len() - draft.len();
+        let Verified { confirmed, new, ended } = self.verify(&draft, first, &mut step)?;
         let withdraw = draft.len() - confirmed.len();
         self.refused += withdraw;
         let certain = first + confirmed.len() + usize::from(new.is_some());
         let mut append: Vec<TokenRecord> = new.into_iter().collect();
-        let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
-        habits.pay(rows as f64 + step.overhead, certain - first);
+        let mut ngrams = self.ngrams.lock().unwrap_or_else(PoisonError::into_inner);
+        ngrams.pay(step.rows() as f64 + step.overhead, certain - first);
         for (number, proposed) in draft.iter().enumerate() {
-            habits.judge_draft(proposed.estimated, number < confirmed.len());
+            ngrams.judge_draft(proposed.estimated, number < confirmed.len());
         }
         if ended {
-            habits.learn(&self.text);
+            ngrams.learn(&self.text);
         } else {
-            drop(habits);
+            drop(ngrams);
             let clock = Instant::now();
-            // The token behind the draft needs room, too.
+            // The token after the draft needs room too.
             let room = step.budget.saturating_sub(certain + 1);
             self.draft = self.propose(self.drafts.most.min(room), step.end_tokens, step.overhead);
             *step.mask_time += clock.elapsed();
             append.extend(self.drafted());
         }
-        let lane = LaneMove {
+        let hypothesis = HypothesisMove {
             from: 0,
             confirm: (!confirmed.is_empty()).then_some((first, confirmed)),
             withdraw,
             rows: append.len(),
             append,
         };
-        Ok(Move::one(lane, ended))
+        Ok(Move::one(hypothesis, ended))
     }
 
     fn effort(&self) -> Effort {
-        Effort { refused_drafts: self.refused, ..Effort::default() }
+        Effort { refused_drafts: self.refused, ..Effort::ONE_OUTPUT }
     }
 }

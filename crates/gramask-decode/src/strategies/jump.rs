@@ -1,25 +1,25 @@
-//! Jump-forward decoding: text that the constraint forces is appended without asking the model.
+//! Jump-forward decoding: forced text is appended without asking the model.
 //!
-//! Before the first token, and after each chosen one, the constraint is asked which bytes must follow. These are cut into tokens as the tokenizer would
-//! cut them, and appended with the chosen token, so that one forward pass computes them all. At the seams:
+//! Before the first token and after each chosen one, the constraint says which bytes must follow. These bytes are retokenized
+//! and appended with the chosen token, so that one forward pass computes them all. At both ends the tokens can change:
 //!
-//! - **on the left**, the tokenizer may cut the chosen token and the forced text together in another way (`"` and `text` may
-//!   be one token): then its cut takes the chosen token's place, which has not been computed yet. The text is the same;
-//! - **on the right**, the last forced token is left to the model where the mask allows a longer token that begins with it:
-//!   the forced text's end may be the beginning of a token that the model would rather write.
+//! - **on the left**, the tokenizer may join the chosen token and the forced text (`"` and `text` may be one token). Its tokens
+//!   then replace the chosen token, which has not been computed yet. The text is the same;
+//! - **on the right**, the last forced token is left to the model if the mask allows a longer token that begins with it: the
+//!   model may prefer to write the longer token.
 //!
-//! What the model thinks of later text can depend on how earlier text was cut, and unforced masked decoding may cut forced text
-//! in other ways. So the output of `jump` can differ from that of `masked`. It is valid all the same, and summaries count the
+//! The model's opinion of later text can depend on the tokens of earlier text, and masked decoding may write forced text in
+//! other tokens. So the output of `jump` can differ from that of `masked`. It is valid all the same, and summaries count the
 //! documents whose entities differ.
 
 use std::time::Instant;
 
+use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
 use crate::constraint::{TokenConstraint, tokens_of};
-use crate::cutter::Cutter;
-use crate::guide::{Asked, Guide};
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Flag, Parameter, StrategyDefinition};
-use crate::strategy::{LaneMove, Move, Opening, Step, StepError, Strategy};
+use crate::retokenizer::Retokenizer;
+use crate::strategy::{HypothesisMove, Move, Opening, Step, StepError, Strategy};
 
 const SCORED: Flag =
     Flag { name: "scored", help: "ask the model about forced tokens too, so that the importance weight is known" };
@@ -31,7 +31,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     cost: "fewer passes; with `scored` some time for logits",
     parameters: &[Parameter::Flag(SCORED)],
     build: |given, context| {
-        Ok(Box::new(Jump::new(context.constraint()?, context.cutter()).scored(given.flag(&SCORED))))
+        Ok(Box::new(Jump::new(context.constraint()?, context.retokenizer()).scored(given.flag(&SCORED))))
     },
     ..StrategyDefinition::COMMON
 };
@@ -39,59 +39,66 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
 /// The strategy `jump`: masked decoding, and forced text is appended in one forward pass.
 #[derive(Debug)]
 pub struct Jump<C: TokenConstraint> {
-    guide: Guide<C>,
+    sampler: BudgetedSampler<C>,
     state: C::State,
-    cutter: Cutter,
+    retokenizer: Retokenizer,
     /// The bytes of the output so far.
     text: Vec<u8>,
-    /// Whether forced tokens are scored, too.
+    /// Whether forced tokens are scored too.
     scored: bool,
     /// The forced tokens of the last move, with the state before each.
     unscored: Vec<(C::State, u32)>,
 }
 
 impl<C: TokenConstraint> Jump<C> {
-    /// Decodes under a constraint, from its start. Forced text is cut by `cutter`.
-    pub fn new(constraint: C, cutter: Cutter) -> Self {
+    /// Decodes under a constraint, from its start. `retokenizer` makes tokens of forced text.
+    pub fn new(constraint: C, retokenizer: Retokenizer) -> Self {
         let state = constraint.start();
-        Jump { guide: Guide { constraint }, state, cutter, text: Vec::new(), scored: false, unscored: Vec::new() }
+        Jump {
+            sampler: BudgetedSampler { constraint },
+            state,
+            retokenizer,
+            text: Vec::new(),
+            scored: false,
+            unscored: Vec::new(),
+        }
     }
 
-    /// Scores forced tokens, too: of each its logits are fetched, which takes time, so that the importance weight of the
-    /// output is known.
+    /// Scores forced tokens too, so that the importance weight of the output is known. This takes time: the logits of each
+    /// forced token are fetched.
     pub fn scored(self, scored: bool) -> Self {
         Jump { scored, ..self }
     }
 
     fn append(&mut self, tokens: &[u32]) {
         for &token in tokens {
-            self.text.extend_from_slice(self.cutter.table().bytes(token));
+            self.text.extend_from_slice(self.retokenizer.vocabulary().bytes(token));
         }
     }
 
-    /// The forced tokens behind a state, in place of and behind the token chosen before it: `None` where nothing is gained.
+    /// The chosen token with the forced tokens after it, retokenized together. `None` where nothing is gained.
     fn forced(&mut self, before: C::State, token: u32, end_tokens: &[u32]) -> Option<Forced<C::State>> {
-        let constraint = &mut self.guide.constraint;
+        let constraint = &mut self.sampler.constraint;
         let after = constraint.advance(before, token)?;
         let (bytes, end) = constraint.forced(after);
-        // A score of the end token needs the logits before it: then the model is asked.
+        // A score of the end token needs the logits before it. Then the model is asked.
         let ends = !self.scored && constraint.accepts(end) && constraint.next_bytes(end).is_empty();
         if bytes.is_empty() && !ends {
             return None;
         }
-        let chosen = self.cutter.table().bytes(token);
+        let chosen = self.retokenizer.vocabulary().bytes(token);
         let both = [chosen, &bytes].concat();
-        let mut tokens = match self.cutter.cut(&self.text, &both) {
+        let mut tokens = match self.retokenizer.retokenize(&self.text, &both) {
             _ if bytes.is_empty() => vec![token],
             Some(tokens) => tokens,
-            // The tokenizer's cut does not fall where the chosen token begins: keep that token, at least.
+            // The tokenizer joins the chosen token with the text before it: then at least that token stays.
             None => {
-                let behind = self.cutter.cut(&[&self.text[..], chosen].concat(), &bytes);
-                let rest = behind.or_else(|| self.cutter.cut(&[], &bytes))?;
+                let rest = self.retokenizer.retokenize(&[&self.text[..], chosen].concat(), &bytes);
+                let rest = rest.or_else(|| self.retokenizer.retokenize(&[], &bytes))?;
                 [vec![token], rest].concat()
             }
         };
-        // The states before each token and behind the last; `None` would be a token that the constraint refuses.
+        // The states before each token and after the last; `None` would be a token that the constraint refuses.
         let mut states = vec![before];
         for &token in &tokens {
             states.push(constraint.advance(*states.last()?, token)?);
@@ -112,27 +119,27 @@ impl<C: TokenConstraint> Jump<C> {
         let (Some(&last), Some(&state)) = (tokens.last(), states.iter().rev().nth(1)) else {
             return;
         };
-        let table = self.cutter.table();
-        let length = table.bytes(last).len();
-        let longer = |token: u32| table.bytes(token).len() > length;
-        if tokens.len() > least && tokens_of(self.guide.constraint.mask(state)).any(longer) {
+        let vocabulary = self.retokenizer.vocabulary();
+        let length = vocabulary.bytes(last).len();
+        let longer = |token: u32| vocabulary.bytes(token).len() > length;
+        if tokens.len() > least && tokens_of(self.sampler.constraint.mask(state)).any(longer) {
             tokens.pop();
             states.pop();
         }
     }
 
-    /// The records of the last move's forced tokens, scored with the logits behind those before them.
+    /// The records of the last move's forced tokens, scored with the logits after those before them.
     fn score(&mut self, step: &mut Step<'_>) -> Result<Option<(usize, Vec<TokenRecord>)>, StepError> {
-        let lane = step.lane();
+        let hypothesis = step.hypothesis();
         let forced = std::mem::take(&mut self.unscored);
         if forced.is_empty() {
             return Ok(None);
         }
-        let from = lane.tokens.len() - forced.len();
-        let rows = lane.logits.chunks_exact(step.width);
+        let from = hypothesis.tokens.len() - forced.len();
+        let rows = hypothesis.logits.chunks_exact(step.width);
         let mut records = Vec::with_capacity(forced.len());
         for (row, (state, token)) in rows.zip(forced) {
-            let mask = self.guide.constraint.mask(state);
+            let mask = self.sampler.constraint.mask(state);
             let choice = step.sampler.score(row, Some(mask), token)?;
             records.push(TokenRecord::new(choice, Chosen::Forced));
         }
@@ -142,9 +149,9 @@ impl<C: TokenConstraint> Jump<C> {
 
 /// Tokens that are appended together.
 struct Forced<S> {
-    /// The first is the chosen one, or what healing put in its place.
+    /// The first is the chosen token, or its replacement.
     tokens: Vec<u32>,
-    /// The state before each, and behind the last.
+    /// The state before each, and after the last.
     states: Vec<S>,
     /// Whether the last is an end token.
     ends: bool,
@@ -156,13 +163,13 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
     }
 
     fn least_budget(&mut self) -> usize {
-        self.guide.constraint.tokens_to_finish(self.state)
+        self.sampler.constraint.tokens_to_finish(self.state)
     }
 
     fn opening(&mut self, budget: usize, _end_tokens: &[u32], _overhead: f64) -> Opening {
-        let constraint = &mut self.guide.constraint;
+        let constraint = &mut self.sampler.constraint;
         let (bytes, _) = constraint.forced(self.state);
-        let mut tokens = self.cutter.cut(&[], &bytes).unwrap_or_default();
+        let mut tokens = self.retokenizer.retokenize(&[], &bytes).unwrap_or_default();
         let mut states = vec![self.state];
         for &token in &tokens {
             let Some(next) = constraint.advance(states[states.len() - 1], token) else {
@@ -171,11 +178,11 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
             states.push(next);
         }
         self.heal(&mut tokens, &mut states, 0);
-        let behind = states[tokens.len()];
-        if budget.saturating_sub(tokens.len()) < self.guide.constraint.tokens_to_finish(behind) {
+        let end = states[tokens.len()];
+        if budget.saturating_sub(tokens.len()) < self.sampler.constraint.tokens_to_finish(end) {
             return Opening::default();
         }
-        self.state = behind;
+        self.state = end;
         self.append(&tokens);
         if self.scored {
             self.unscored = states.into_iter().zip(tokens.iter().copied()).collect();
@@ -188,7 +195,7 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
     }
 
     fn prepare(&mut self) -> Result<(), StepError> {
-        self.guide.constraint.mask(self.state);
+        self.sampler.constraint.mask(self.state);
         Ok(())
     }
 
@@ -196,29 +203,29 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
         let confirm = self.score(&mut step)?;
         let remaining = step.remaining();
         let before = self.state;
-        let (choice, after) = self.guide.choose(before, Asked::next(&mut step))?;
+        let (choice, after) = self.sampler.choose(before, SampleContext::next(&mut step)?)?;
         let clock = Instant::now();
         let jumped = match step.is_end(choice.token) {
             true => None,
             false => self.forced(before, choice.token, step.end_tokens),
         };
-        // A cut that is longer than the shortest may be too long for what remains of the budget.
+        // Tokens in larger number than the shortest completion may be too many for the rest of the budget.
         let jumped = jumped.filter(|forced| {
             let left = remaining.checked_sub(forced.tokens.len());
-            let behind = forced.states[forced.tokens.len()];
-            left.is_some_and(|left| forced.ends || self.guide.constraint.tokens_to_finish(behind) <= left)
+            let end = forced.states[forced.tokens.len()];
+            left.is_some_and(|left| forced.ends || self.sampler.constraint.tokens_to_finish(end) <= left)
         });
         *step.mask_time += clock.elapsed();
 
         let chosen = TokenRecord::new(choice, Chosen::Sampled);
-        let (append, behind, ends) = match jumped {
+        let (append, end, ends) = match jumped {
             None => (vec![chosen], after, step.is_end(choice.token)),
             Some(Forced { tokens, states, ends }) => {
                 let first = match tokens[0] == choice.token {
                     true => chosen,
-                    // What healing put in its place has its score from the same logits.
+                    // The token that replaces it gets its score from the same logits.
                     false => {
-                        let mask = self.guide.constraint.mask(before);
+                        let mask = self.sampler.constraint.mask(before);
                         let healed = step.sampler.score(step.last(0), Some(mask), tokens[0])?;
                         TokenRecord::new(healed, Chosen::Forced)
                     }
@@ -233,8 +240,8 @@ impl<C: TokenConstraint> Strategy for Jump<C> {
             }
         };
         self.append(&append.iter().map(|record| record.token).collect::<Vec<_>>());
-        self.state = behind;
-        let lane = LaneMove { confirm, rows: self.unscored.len() + 1, ..LaneMove::append(0, append) };
-        Ok(Move::one(lane, ends))
+        self.state = end;
+        let hypothesis = HypothesisMove { confirm, rows: self.unscored.len() + 1, ..HypothesisMove::append(0, append) };
+        Ok(Move::one(hypothesis, ends))
     }
 }

@@ -1,7 +1,7 @@
 //! Lazy masking: check the one token, and compute the mask only when it is refused.
 
+use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
 use crate::constraint::TokenConstraint;
-use crate::guide::{Asked, Guide};
 use crate::registry::StrategyDefinition;
 use crate::strategy::{Move, Step, StepError, Strategy};
 
@@ -15,14 +15,13 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     ..StrategyDefinition::COMMON
 };
 
-/// The strategy `lazy`: chooses among all tokens, and anew under the mask where the choice is refused.
+/// The strategy `lazy`: chooses among all tokens, and again under the mask if the choice is refused.
 ///
-/// It has exactly the distribution of [`Masked`](crate::Masked), and greedily the same tokens: the documentation of the
-/// module `guide` derives it. What it saves are masks; what it cannot tell is the probability that a mask would have removed,
-/// where none was computed.
+/// It has exactly the distribution of [`Masked`](crate::Masked), and greedily the same tokens; the module `budgeted_sampler`
+/// derives this. It saves masks. Where no mask was computed, it is not known which probability the mask would have removed.
 #[derive(Debug)]
 pub struct Lazy<C: TokenConstraint> {
-    guide: Guide<C>,
+    sampler: BudgetedSampler<C>,
     state: C::State,
 }
 
@@ -30,7 +29,7 @@ impl<C: TokenConstraint> Lazy<C> {
     /// Decodes under a constraint, from its start.
     pub fn new(constraint: C) -> Self {
         let state = constraint.start();
-        Lazy { guide: Guide { constraint }, state }
+        Lazy { sampler: BudgetedSampler { constraint }, state }
     }
 }
 
@@ -40,11 +39,11 @@ impl<C: TokenConstraint> Strategy for Lazy<C> {
     }
 
     fn least_budget(&mut self) -> usize {
-        self.guide.constraint.tokens_to_finish(self.state)
+        self.sampler.constraint.tokens_to_finish(self.state)
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        let (choice, next) = self.guide.choose_lazily(self.state, Asked::next(&mut step))?;
+        let (choice, next) = self.sampler.choose_lazily(self.state, SampleContext::next(&mut step)?)?;
         self.state = next;
         Ok(Move::sampled(choice, step.is_end(choice.token)))
     }

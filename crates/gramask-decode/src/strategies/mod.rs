@@ -5,25 +5,25 @@
 mod asap;
 mod beam;
 mod draft;
-mod free;
+mod free_then_masked;
 mod jump;
 mod lazy;
+mod log_mass;
 mod masked;
-mod particles;
 mod repair;
 mod retry;
-mod tempered;
+mod smc;
 mod unconstrained;
 
 pub use asap::Asap;
 pub use beam::{Beam, BeamStop, NoConstraint};
 pub use draft::{Draft, Drafts};
-pub use free::FreeThenMasked;
+pub use free_then_masked::FreeThenMasked;
 pub use jump::Jump;
 pub use lazy::Lazy;
 pub use masked::Masked;
-pub use particles::Particles;
 pub use retry::Retry;
+pub use smc::Smc;
 pub use unconstrained::Unconstrained;
 
 use crate::registry::StrategyDefinition;
@@ -39,6 +39,6 @@ pub(crate) const ALL: &[&StrategyDefinition] = &[
     &draft::DEFINITION,
     &beam::DEFINITION,
     &asap::DEFINITION,
-    &particles::DEFINITION,
-    &free::DEFINITION,
+    &smc::DEFINITION,
+    &free_then_masked::DEFINITION,
 ];

@@ -1,21 +1,22 @@
-//! Plain decoding, again and again until the output reads.
+//! Plain decoding, repeated until the output reads.
 //!
-//! What practitioners without masks do: sample, parse, and sample anew where that fails. The outputs that read are drawn from
-//! the model's own distribution given that they read (rejection sampling), which is what masked sampling is not; the price is
-//! whole outputs thrown away, and that the last attempt may fail too.
+//! People without masks do this: sample, parse, and sample again if the output does not parse. The outputs that read are drawn
+//! from the model's own distribution given that they read (rejection sampling); masked sampling does not draw from it. The
+//! price is whole outputs that are thrown away, and the last attempt may fail too.
 //!
-//! It costs one sample for each attempt. The logits behind the prompt are kept, one row, so that the prompt is computed once.
+//! Each attempt costs one sample. The logits after the prompt are kept, so that the prompt is computed once.
 
 use std::fmt;
 use std::sync::Arc;
+
+use gramask_grammar::Vocabulary;
 
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Least, Levels, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::Sampler;
 use crate::sampling::Sampling;
-use crate::strategy::{Effort, LaneMove, Move, Step, StepError, Strategy};
-use crate::vocabulary::TokenTable;
+use crate::strategy::{Effort, HypothesisMove, Move, Step, StepError, Strategy};
 
 const N: Count = Count { name: "n", default: 4, most: 64, help: "how many outputs are tried at most" };
 const TEMPERATURE: Number = Number {
@@ -40,7 +41,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
         let again = Sampling { temperature: given.number(&TEMPERATURE) as f32, ..sampling };
         let (program, text) = (context.task.program.clone(), context.task.text.clone());
         let reads = move |output: &str| program.read(&text, output.as_bytes()).is_ok();
-        Ok(Box::new(Retry::new(given.count(&N), None, again, reads, context.model.table.clone())))
+        Ok(Box::new(Retry::new(given.count(&N), None, again, reads, context.model.vocabulary.clone())))
     },
     ..StrategyDefinition::COMMON
 };
@@ -48,22 +49,22 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
 /// Whether a text reads.
 type Reads = dyn FnMut(&str) -> bool + Send;
 
-/// The strategy `retry`: plain decoding, at most so many times, until the output's text reads.
+/// The strategy `retry`: plain decoding, repeated up to a number of attempts until the output's text reads.
 ///
-/// An attempt ends with an end token or with the budget. One that reads is the output, also where the budget cut it off; the
-/// last is the output as it is. Each attempt has draws of its own, so that it differs from the ones before, unless its
+/// An attempt ends with an end token or with the budget. An attempt that reads is the output, even if the budget cut it off.
+/// The last attempt is the output in any case. Each attempt has draws of its own, so that the attempts differ unless their
 /// sampling is greedy.
 pub struct Retry {
     attempts: usize,
     first: Option<Sampler>,
     again: Sampler,
     reads: Box<Reads>,
-    table: Arc<TokenTable>,
-    /// The attempt under way, from 0.
+    vocabulary: Arc<Vocabulary>,
+    /// The present attempt, from 0.
     attempt: usize,
-    /// Tokens of attempts given up.
+    /// Tokens of attempts that failed.
     discarded: usize,
-    /// The logits behind the prompt.
+    /// The logits after the prompt.
     first_row: Vec<f32>,
 }
 
@@ -79,22 +80,22 @@ impl fmt::Debug for Retry {
 }
 
 impl Retry {
-    /// At most so many attempts, 1 to 16,384. The first is drawn by `first`, or by the run's sampling where that is none, the
-    /// later ones by `again`; the caller has validated both. `reads` is asked of the text of each attempt, without end
-    /// token, as `table` spells it, and not of the last, which nothing could follow.
+    /// At most `attempts` attempts, 1 to 16,384. The first is sampled by `first`, or by the run's sampling if that is `None`;
+    /// the later ones are sampled by `again`. The caller has validated both. `reads` gets the text of each attempt but the
+    /// last, as `vocabulary` spells it, without the end token.
     pub fn new(
         attempts: usize,
         first: Option<Sampling>,
         again: Sampling,
         reads: impl FnMut(&str) -> bool + Send + 'static,
-        table: Arc<TokenTable>,
+        vocabulary: Arc<Vocabulary>,
     ) -> Self {
         Retry {
             attempts: attempts.clamp(1, 1 << 14),
             first: first.map(Sampler::new),
             again: Sampler::new(again),
             reads: Box::new(reads),
-            table,
+            vocabulary,
             attempt: 0,
             discarded: 0,
             first_row: Vec::new(),
@@ -108,7 +109,7 @@ impl Strategy for Retry {
     }
 
     fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
-        let held = step.lane().tokens;
+        let held = step.hypothesis().tokens;
         if self.first_row.is_empty() && self.attempts > 1 {
             self.first_row = step.last(0).to_vec();
         }
@@ -127,7 +128,7 @@ impl Strategy for Retry {
             let last = self.attempt + 1 == self.attempts;
             if over && !last {
                 let tokens = before.iter().chain([&record]).map(|record| record.token);
-                let (text, _) = self.table.text(tokens);
+                let (text, _) = self.vocabulary.decode(tokens);
                 if !(self.reads)(&text) {
                     self.discarded += before.len() + 1;
                     self.attempt += 1;
@@ -135,13 +136,13 @@ impl Strategy for Retry {
                     continue;
                 }
             }
-            let mut lane = LaneMove::append(0, vec![record]);
-            lane.withdraw = held.len() - before.len();
-            return Ok(Move::one(lane, ended));
+            let mut hypothesis = HypothesisMove::append(0, vec![record]);
+            hypothesis.withdraw = held.len() - before.len();
+            return Ok(Move::one(hypothesis, ended));
         }
     }
 
     fn effort(&self) -> Effort {
-        Effort { attempts: self.attempt + 1, discarded: self.discarded, ..Effort::default() }
+        Effort { attempts: self.attempt + 1, discarded: self.discarded, ..Effort::ONE_OUTPUT }
     }
 }

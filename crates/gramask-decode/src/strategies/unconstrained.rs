@@ -1,8 +1,8 @@
 //! Plain decoding.
 
-use crate::model::Ask;
+use crate::model::SampleRequest;
 use crate::registry::{Levels, StrategyDefinition};
-use crate::strategy::{Coming, Move, Step, StepError, Strategy};
+use crate::strategy::{Move, PreSample, Step, StepError, Strategy};
 
 /// `unconstrained`, as the program knows it.
 pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
@@ -23,10 +23,10 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
 /// use gramask_decode::{decode, mock::MockModel, Layout, Request, Sampling, Settings, Unconstrained};
 /// let mut model = MockModel::scripted(b"ab", 64);
 /// let request = Request::new("doc-1", vec![b'?' as u32], Some(8), Unconstrained);
-/// let settings = Settings::new(Layout { slots: 1, lanes: 1, length: 16, prefix: vec![] }, Sampling::greedy());
-/// let table = model.table().clone();
+/// let settings = Settings::new(Layout { slots: 1, hypotheses: 1, length: 16, prefix: vec![] }, Sampling::greedy());
+/// let vocabulary = model.tokens().clone();
 /// let mut texts = Vec::new();
-/// decode(&mut model, &table, &settings, [request], |ended| {
+/// decode(&mut model, &vocabulary, &settings, [request], |ended| {
 ///     texts.extend(ended.outcome.map(|output| output.text));
 ///     ControlFlow::Continue(())
 /// }).unwrap();
@@ -40,16 +40,12 @@ impl Strategy for Unconstrained {
         "unconstrained"
     }
 
-    fn asks(&mut self, coming: Coming<'_>) -> Option<Vec<Ask>> {
-        let draw = coming.draw();
-        Some(vec![Ask { mask: None, draw }])
+    fn sample_requests(&mut self, step: PreSample<'_>) -> Option<Vec<SampleRequest>> {
+        Some(vec![SampleRequest { mask: None, draw: step.draw() }])
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        let choice = match step.given {
-            Some(given) => given.pick(0)?.into(),
-            None => step.choose(None)?,
-        };
+        let choice = step.choose()?;
         let ended = step.is_end(choice.token);
         Ok(Move::sampled(choice, ended))
     }

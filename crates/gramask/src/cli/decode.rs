@@ -116,7 +116,7 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
 
     show(&text, &passes, &judged, &one.schema);
     if args.trace {
-        trace::show(&passes, engine.table());
+        trace::show(&passes, engine.vocabulary());
     }
     let faint = Style::new().dimmed();
     for Pass { output, .. } in &passes {

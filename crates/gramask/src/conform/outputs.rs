@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use gramask_decode::{
-    Ended, Layout, Masked, Output, Request, Sampling, Settings, TokenTable, TransformerModel, Unconstrained, decode,
+    Ended, Layout, Masked, Output, Request, Sampling, Settings, TransformerModel, Unconstrained, decode, vocabulary_of,
 };
 use gramask_grammar::docs::Example;
 use gramask_grammar::{Constraint, Format, Level, Program, Vocabulary};
@@ -62,7 +62,6 @@ pub(super) fn checks(pair: &Pair) -> Vec<Check> {
 pub(super) struct Scene {
     there: Transformer,
     pub here: Transformer,
-    table: TokenTable,
     pub vocabulary: Arc<Vocabulary>,
     tokenizer: Option<Tokenizer>,
 }
@@ -73,15 +72,9 @@ impl Scene {
         let vocabulary = NamedVocabulary::bytes()?.vocabulary;
         let config = SeededTensors::small(Family::Llama, vocabulary.len());
         let weights = weights_of(pair);
-        let tokens = (0..vocabulary.len() as u32).filter_map(|id| {
-            let token = vocabulary.token(id)?;
-            Some((token.bytes.to_vec(), token.special))
-        });
-        let table = TokenTable::new(tokens, vocabulary.ends().to_vec());
         Ok(Scene {
             there: seeded(pair, &config, &pair.device, weights)?,
             here: seeded(pair, &config, &pair.reference, weights)?,
-            table: table.map_err(|error| Failure::Other(error.to_string()))?,
             vocabulary,
             tokenizer: None,
         })
@@ -94,12 +87,10 @@ impl Scene {
             let model = Transformer::load(checkpoint, device, precision_on(pair, device, weights))?;
             Ok::<_, Failure>(as_decoded(pair, device, model))
         };
-        let table = TokenTable::of(&checkpoint.tokenizer).map_err(|error| Failure::Other(error.to_string()))?;
         Ok(Scene {
             there: load(&pair.device)?,
             here: load(&pair.reference)?,
-            vocabulary: table.vocabulary()?,
-            table,
+            vocabulary: vocabulary_of(&checkpoint.tokenizer)?,
             tokenizer: Some(checkpoint.tokenizer.clone()),
         })
     }
@@ -204,7 +195,7 @@ fn outputs(scene: &Scene, model: &Transformer, cases: &[Case], how: How) -> Resu
             ControlFlow::Break(())
         }
     };
-    decode(&mut TransformerModel::new(model), &scene.table, &settings, requests, on_end)?;
+    decode(&mut TransformerModel::new(model), &scene.vocabulary, &settings, requests, on_end)?;
     match failed {
         Some(error) => Err(Failure::Other(error)),
         None => Ok(found),

@@ -3,7 +3,8 @@
 //! A model was trained on the tokens of its tokenizer and hardly saw any others. A mask, forced text or a draft can make it write
 //! the same text in other tokens. Their number is a part of the distortion by the strategy.
 
-use gramask_decode::{PromptTokenizer, TokenTable};
+use gramask_decode::PromptTokenizer;
+use gramask_grammar::Vocabulary;
 
 /// Counts the tokens of an output that the tokenizer does not produce for the output's text.
 ///
@@ -12,45 +13,49 @@ use gramask_decode::{PromptTokenizer, TokenTable};
 /// UTF-8 (an output that was cut off within a character), or if the encoding has other bytes.
 ///
 /// ```
-/// use gramask::decode::mock::{MockTokenizer, table};
+/// use gramask::decode::mock::{MockTokenizer, byte_vocabulary};
 /// use gramask::evaluate::non_canonical;
 /// // The tokenizer cuts into bytes, and token 258 is written for two of them.
-/// let table = table(&["ab"]);
+/// let vocabulary = byte_vocabulary(&["ab"]);
 /// let tokens = [258, u32::from(b'c'), 256];
-/// assert_eq!(non_canonical(&tokens, &table, &MockTokenizer::default()), Some(1));
+/// assert_eq!(non_canonical(&tokens, &vocabulary, &MockTokenizer::default()), Some(1));
 /// ```
-pub fn non_canonical<T: PromptTokenizer + ?Sized>(tokens: &[u32], table: &TokenTable, tokenizer: &T) -> Option<usize> {
-    let special = |token: &u32| table.is_special(*token) || table.end_tokens().contains(token);
-    tokens.split(special).map(|stretch| others(stretch, table, tokenizer)).sum()
+pub fn non_canonical<T: PromptTokenizer + ?Sized>(
+    tokens: &[u32],
+    vocabulary: &Vocabulary,
+    tokenizer: &T,
+) -> Option<usize> {
+    let special = |token: &u32| vocabulary.is_special(*token) || vocabulary.ends().contains(token);
+    tokens.split(special).map(|stretch| others(stretch, vocabulary, tokenizer)).sum()
 }
 
 /// The number of tokens of a stretch that are not canonical.
-fn others<T: PromptTokenizer + ?Sized>(tokens: &[u32], table: &TokenTable, tokenizer: &T) -> Option<usize> {
-    let bytes: Vec<u8> = tokens.iter().flat_map(|&token| table.bytes(token)).copied().collect();
+fn others<T: PromptTokenizer + ?Sized>(tokens: &[u32], vocabulary: &Vocabulary, tokenizer: &T) -> Option<usize> {
+    let bytes: Vec<u8> = tokens.iter().flat_map(|&token| vocabulary.bytes(token)).copied().collect();
     if bytes.is_empty() {
         return Some(0);
     }
     let encoded = tokenizer.encode(std::str::from_utf8(&bytes).ok()?, false);
-    let spelt: Vec<u8> = encoded.iter().flat_map(|&token| table.bytes(token)).copied().collect();
+    let spelt: Vec<u8> = encoded.iter().flat_map(|&token| vocabulary.bytes(token)).copied().collect();
     // Some tokenizers put a space before the first word. Then the first token begins before the text.
     let before = spelt.len().checked_sub(bytes.len()).filter(|&before| before <= 1)?;
     if !spelt.ends_with(&bytes) {
         return None;
     }
-    let canonical: Vec<(usize, u32)> = starts(&encoded, table).collect();
-    let same = starts(tokens, table).filter(|&(start, token)| {
+    let canonical: Vec<(usize, u32)> = starts(&encoded, vocabulary).collect();
+    let same = starts(tokens, vocabulary).filter(|&(start, token)| {
         let place = canonical.binary_search_by_key(&(start + before), |&(start, _)| start);
-        let joined = || start == 0 && table.bytes(canonical[0].1).get(before..) == Some(table.bytes(token));
+        let joined = || start == 0 && vocabulary.bytes(canonical[0].1).get(before..) == Some(vocabulary.bytes(token));
         place.is_ok_and(|place| canonical[place].1 == token) || before > 0 && joined()
     });
     Some(tokens.len() - same.count())
 }
 
 /// The tokens with the byte at which each begins.
-fn starts<'a>(tokens: &'a [u32], table: &'a TokenTable) -> impl Iterator<Item = (usize, u32)> + 'a {
+fn starts<'a>(tokens: &'a [u32], vocabulary: &'a Vocabulary) -> impl Iterator<Item = (usize, u32)> + 'a {
     tokens.iter().scan(0, |at, &token| {
         let start = *at;
-        *at += table.bytes(token).len();
+        *at += vocabulary.bytes(token).len();
         Some((start, token))
     })
 }
@@ -58,7 +63,7 @@ fn starts<'a>(tokens: &'a [u32], table: &'a TokenTable) -> impl Iterator<Item = 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gramask_decode::mock::{END, SPECIAL, table};
+    use gramask_decode::mock::{END, SPECIAL, byte_vocabulary};
 
     /// Takes `ab` for one token wherever it stands, else bytes; puts a space before a text where it is told to.
     struct Pairs {
@@ -88,8 +93,8 @@ mod tests {
     }
 
     fn count(tokens: &[u32]) -> Option<usize> {
-        let plain = non_canonical(tokens, &table(&["ab"]), &Pairs { space: false });
-        assert_eq!(plain, non_canonical(tokens, &table(&["ab"]), &Pairs { space: true }));
+        let plain = non_canonical(tokens, &byte_vocabulary(&["ab"]), &Pairs { space: false });
+        assert_eq!(plain, non_canonical(tokens, &byte_vocabulary(&["ab"]), &Pairs { space: true }));
         plain
     }
 

@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for Table {
 /// ```
 /// use gramask::experiment::parse_strategy;
 /// assert_eq!(parse_strategy("lazy")?.name().as_str(), "lazy");
-/// assert_eq!(parse_strategy("beam = { k = 8 }")?.lanes(), 8);
+/// assert_eq!(parse_strategy("beam = { k = 8 }")?.hypotheses(), 8);
 /// assert!(parse_strategy("beam = { k = 0 }").is_err());
 /// # Ok::<(), gramask::experiment::ExperimentError>(())
 /// ```
@@ -153,13 +153,13 @@ mod tests {
         assert_eq!(written, r#"{"retry":{"n":4,"temperature":1.0},"beam":{"k":3,"alpha":1.0,"exact":false}}"#);
         let only = given.only(&[name("beam"), StrategyName::MASKED]);
         assert_eq!(only.chosen().len(), 2);
-        assert_eq!(only.get(name("beam")).unwrap().lanes(), 3);
+        assert_eq!(only.get(name("beam")).unwrap().hypotheses(), 3);
     }
 
     #[test]
     fn a_strategy_of_the_command_line() {
         assert_eq!(parse_strategy(" draft ").unwrap().name(), name("draft"));
-        assert_eq!(parse_strategy("aligned-smc={particles=2}").unwrap().lanes(), 2);
+        assert_eq!(parse_strategy("aligned-smc={particles=2}").unwrap().hypotheses(), 2);
         for (text, words) in [
             ("beem", &["beem", "`beam`"][..]),
             ("", &["--strategy"]),

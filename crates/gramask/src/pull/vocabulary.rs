@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gramask_decode::{TokenTable, TokenTableError};
+use gramask_decode::vocabulary_of;
 use gramask_grammar::{Token, Vocabulary, VocabularyError};
 use gramask_model::checkpoint::{Checkpoint, CheckpointError};
 use gramask_model::tokenizer::{Tokenizer, TokenizerError};
@@ -47,9 +47,6 @@ pub enum VocabularyFault {
     Tokenizer { path: PathBuf, source: TokenizerError },
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Tokens that make no table.
-    #[error("the tokens of {name}: {source}")]
-    Table { name: String, source: TokenTableError },
     /// Tokens that make no vocabulary.
     #[error("the tokens of {name}: {source}")]
     Vocabulary { name: String, source: VocabularyError },
@@ -70,10 +67,8 @@ impl NamedVocabulary {
             _ => return Err(VocabularyFault::Kind { path: path.clone() }),
         };
         let name = model.name.clone();
-        let table =
-            TokenTable::of(&tokenizer).map_err(|source| VocabularyFault::Table { name: name.clone(), source })?;
         let vocabulary =
-            table.vocabulary().map_err(|source| VocabularyFault::Vocabulary { name: name.clone(), source })?;
+            vocabulary_of(&tokenizer).map_err(|source| VocabularyFault::Vocabulary { name: name.clone(), source })?;
         Ok(NamedVocabulary { name, vocabulary, tokenizer: Some(tokenizer) })
     }
 

@@ -1,6 +1,7 @@
 //! The figures of a record, from the outputs of the document's passes.
 
-use gramask_decode::{Chosen, Output, PromptTokenizer, TokenTable};
+use gramask_decode::{Chosen, Output, PromptTokenizer};
+use gramask_grammar::Vocabulary;
 
 use crate::evaluate::non_canonical;
 use crate::store::{Distortion, Effort, Tokens};
@@ -24,7 +25,7 @@ impl Distortion {
     /// known steps.
     pub(super) fn of<T: PromptTokenizer + ?Sized>(
         outputs: &[Output],
-        table: &TokenTable,
+        vocabulary: &Vocabulary,
         tokenizer: &T,
     ) -> (Distortion, f64) {
         let mut all = Distortion {
@@ -45,23 +46,21 @@ impl Distortion {
         }
         let others = outputs.iter().map(|output| {
             let tokens: Vec<u32> = output.tokens.iter().map(|record| record.token).collect();
-            non_canonical(&tokens, table, tokenizer)
+            non_canonical(&tokens, vocabulary, tokenizer)
         });
         all.non_canonical = others.sum();
         (all, removed)
     }
 }
 
-impl Effort {
-    /// The effort of all passes together.
-    pub(super) fn of(outputs: &[Output]) -> Effort {
-        let sum = |figure: fn(&Output) -> usize| outputs.iter().map(figure).sum();
-        Effort {
-            attempts: sum(|output| output.effort.attempts),
-            discarded: sum(|output| output.effort.discarded),
-            refused_drafts: sum(|output| output.effort.refused_drafts),
-            log_valid: outputs.iter().map(|output| output.effort.log_valid).sum(),
-        }
+/// The effort of all passes together.
+pub(super) fn effort(outputs: &[Output]) -> Effort {
+    let sum = |figure: fn(&Output) -> usize| outputs.iter().map(figure).sum();
+    Effort {
+        attempts: sum(|output| output.effort.attempts),
+        discarded: sum(|output| output.effort.discarded),
+        refused_drafts: sum(|output| output.effort.refused_drafts),
+        log_valid: outputs.iter().map(|output| output.effort.log_valid).sum(),
     }
 }
 
@@ -75,8 +74,8 @@ pub(super) fn preamble(outputs: &[Output]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gramask_decode::mock::{MockTokenizer, table};
-    use gramask_decode::{Finish, MaskScores, Positions, Scores, TokenRecord};
+    use gramask_decode::mock::{MockTokenizer, byte_vocabulary};
+    use gramask_decode::{Finish, MaskScores, Scores, TokenCounts, TokenRecord};
 
     fn sampled(token: u32, kept: Option<f64>) -> TokenRecord {
         let scores = Scores {
@@ -96,22 +95,23 @@ mod tests {
     fn output(tokens: Vec<TokenRecord>, preamble: &str) -> Output {
         Output {
             strategy: "masked",
-            positions: Positions { output: tokens.len(), ..Positions::default() },
+            positions: TokenCounts { output: tokens.len(), ..TokenCounts::default() },
             tokens,
             text: String::new(),
+            answer_from: 0,
             preamble: preamble.into(),
             lossy: false,
             finish: Finish::End,
-            effort: gramask_decode::Effort { attempts: 2, discarded: 5, log_valid: Some(-1.0), ..Default::default() },
+            effort: Effort { attempts: 2, discarded: 5, log_valid: Some(-1.0), ..Default::default() },
             times: Default::default(),
         }
     }
 
     #[test]
     fn figures_are_those_that_a_hand_computes() {
-        let (table, tokenizer) = (table(&["ab"]), MockTokenizer::default());
+        let (vocabulary, tokenizer) = (byte_vocabulary(&["ab"]), MockTokenizer::default());
         let first = output(vec![sampled(97, Some(0.5)), sampled(98, Some(0.25))], "");
-        let (all, removed) = Distortion::of(std::slice::from_ref(&first), &table, &tokenizer);
+        let (all, removed) = Distortion::of(std::slice::from_ref(&first), &vocabulary, &tokenizer);
         assert_eq!((all.known_steps, all.changed_best, all.non_canonical), (2, 1, Some(0)));
         assert!((all.removed_mass - 1.25).abs() < 1e-12);
         assert!((removed - 8f64.ln()).abs() < 1e-12 && (all.mean_removed - 8f64.ln() / 2.0).abs() < 1e-12);
@@ -120,14 +120,14 @@ mod tests {
         // A second pass with a token that is not canonical, a forced one, and one without a mask.
         let rest = vec![sampled(258, Some(1.0)), TokenRecord::unscored(99, Chosen::Forced), sampled(100, None)];
         let both = [first, output(rest, "hm")];
-        let (all, removed) = Distortion::of(&both, &table, &tokenizer);
+        let (all, removed) = Distortion::of(&both, &vocabulary, &tokenizer);
         assert_eq!((all.known_steps, all.changed_best, all.non_canonical), (3, 1, Some(1)));
         assert_eq!(all.log_weight, None, "not all steps are known");
         assert!((removed - 8f64.ln()).abs() < 1e-12);
         let tokens = Tokens::of(9, &both);
         assert_eq!((tokens.prompt, tokens.output), (9, 5));
         assert_eq!((tokens.sampled, tokens.forced, tokens.drafted), (4, 1, 0));
-        let effort = Effort::of(&both);
+        let effort = effort(&both);
         assert_eq!((effort.attempts, effort.discarded, effort.log_valid), (4, 10, Some(-2.0)));
         assert_eq!(preamble(&both).as_deref(), Some("\nhm"));
         assert_eq!(preamble(&both[..1]), None);
@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn nothing_removed_is_no_minus_zero() {
-        let (table, tokenizer) = (table(&[]), MockTokenizer::default());
+        let (vocabulary, tokenizer) = (byte_vocabulary(&[]), MockTokenizer::default());
         let free = output(vec![sampled(97, Some(1.0))], "");
-        let (all, removed) = Distortion::of(&[free], &table, &tokenizer);
+        let (all, removed) = Distortion::of(&[free], &vocabulary, &tokenizer);
         for zero in [all.log_weight.unwrap(), all.removed_mass, all.mean_removed, removed] {
             assert!(zero == 0.0 && zero.is_sign_positive(), "{all:?} {removed}");
         }

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gramask_decode::{
-    BuildError, Ended, Habits, Layout, Output, PromptStore, Prompter, Request, Settings, SharedTokenizer,
+    BuildError, Ended, Layout, NgramDraftModel, Output, PromptStore, Prompter, Request, Settings, SharedTokenizer,
     StrategyBuilder, StrategyTask, decode_with,
 };
 use gramask_grammar::{Constraint, Program};
 use gramask_ner::{Document, Text};
 
-use super::aggregate::preamble;
+use super::aggregate::{effort, preamble};
 use super::engine::{Engine, Prompts};
 use super::passes::{PassOutcomes, PreparedDocument, PreparedPass, finish};
 use super::trace::{follow, trace};
@@ -55,10 +55,10 @@ impl CellRun<'_> {
         journal: &mut Journal,
         watch: &mut dyn Watch,
     ) -> Result<(), RunError> {
-        let Engine { backbone, table, prompts, .. } = engine;
+        let Engine { backbone, vocabulary, prompts, .. } = engine;
         let prompters = self.prompters(prompts)?;
-        let habits: Vec<Arc<Mutex<Habits>>> =
-            prompters.iter().map(|prompter| StrategyBuilder::habits(prompter.prompting())).collect();
+        let ngrams: Vec<Arc<Mutex<NgramDraftModel>>> =
+            prompters.iter().map(|prompter| StrategyBuilder::ngrams(prompter.prompting())).collect();
         let (prepared, mut refused) = self.prepare_all(prompts, &prompters);
         let mut model = backbone.language_model();
         let mut settings = Settings::new(self.layout(model.context(), &prepared), self.builder.sampling);
@@ -67,7 +67,7 @@ impl CellRun<'_> {
         let left: Vec<&PreparedDocument<'_>> =
             prepared.iter().filter(|document| !journal.has(self.cell, &document.document.id)).collect();
         let built = RefCell::new(Built::default());
-        let requests = left.iter().flat_map(|document| self.timed_requests(document, &habits, &built));
+        let requests = left.iter().flat_map(|document| self.timed_requests(document, &ngrams, &built));
         let mut collector = Collector::new(self, &left);
         let mut failed: Option<JournalError> = None;
         let on_end = |ended: Ended| {
@@ -84,7 +84,7 @@ impl CellRun<'_> {
                 false => ControlFlow::Continue(()),
             }
         };
-        let decoded = decode_with(&mut *model, table, &settings, store, requests, on_end);
+        let decoded = decode_with(&mut *model, vocabulary, &settings, store, requests, on_end);
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -130,11 +130,11 @@ impl CellRun<'_> {
     fn timed_requests(
         &self,
         prepared: &PreparedDocument<'_>,
-        habits: &[Arc<Mutex<Habits>>],
+        ngrams: &[Arc<Mutex<NgramDraftModel>>],
         built: &RefCell<Built>,
     ) -> Vec<Request> {
         let clock = Instant::now();
-        let requests = self.requests(prepared, habits);
+        let requests = self.requests(prepared, ngrams);
         let mut built = built.borrow_mut();
         match requests {
             Ok(requests) => {
@@ -169,12 +169,12 @@ impl CellRun<'_> {
     /// The slots of the cache. A strategy with several hypotheses needs a slot for each, so fewer documents are decoded at once. The
     /// memory stays the same as with one hypothesis per document, unless one document alone needs more.
     fn layout(&self, context: usize, prepared: &[PreparedDocument<'_>]) -> Layout {
-        let lanes = self.strategy.lanes();
+        let lanes = self.strategy.hypotheses();
         let passes = || prepared.iter().flat_map(|ready| &ready.passes);
         let prompts = passes().map(|pass| pass.prompt.tokens.as_slice());
         let length = passes().map(|pass| pass.prompt.tokens.len() + pass.budget).max().unwrap_or(1).min(context);
         let slots = (self.plan.experiment.batch / lanes).max(1);
-        let mut layout = Layout::plan(slots, context, Some(0), prompts).with_lanes(lanes);
+        let mut layout = Layout::plan(slots, context, Some(0), prompts).with_hypotheses(lanes);
         layout.length = length.max(1);
         layout.prefix.truncate(layout.length - 1);
         layout
@@ -184,7 +184,7 @@ impl CellRun<'_> {
     fn requests(
         &self,
         prepared: &PreparedDocument<'_>,
-        habits: &[Arc<Mutex<Habits>>],
+        ngrams: &[Arc<Mutex<NgramDraftModel>>],
     ) -> Result<Vec<Request>, BuildError> {
         let request = |(pass, (program, ready)): (usize, (&Arc<Program>, &PreparedPass))| {
             let task = StrategyTask {
@@ -192,7 +192,7 @@ impl CellRun<'_> {
                 text: &prepared.document.text,
                 level: self.cell.level.into(),
                 prompt: &ready.prompt.text,
-                habits: &habits[pass],
+                ngrams: &ngrams[pass],
             };
             Ok(Request {
                 id: prepared.request_id(&self.corpus.schema, pass),
@@ -228,21 +228,21 @@ impl CellRun<'_> {
         record.finish = finish(outputs);
         record.parsed = judged.parsed;
         record.errors = judged.faults;
-        let StrategyBuilder { table, tokenizer, .. } = &self.builder;
-        (record.distortion, record.removed) = Distortion::of(outputs, table, &**tokenizer);
-        record.effort = Effort::of(outputs);
+        let StrategyBuilder { vocabulary, tokenizer, .. } = &self.builder;
+        (record.distortion, record.removed) = Distortion::of(outputs, vocabulary, &**tokenizer);
+        record.effort = effort(outputs);
         record.trace = self.plan.trace.then(|| self.trace(text, outputs));
         record.independent = judged.independent;
         record
     }
 
     fn trace(&self, text: &Text, outputs: &[Output]) -> Vec<TraceToken> {
-        let mut tokens = trace(outputs, &self.builder.table);
+        let mut tokens = trace(outputs, &self.builder.vocabulary);
         for (pass, (program, output)) in self.programs.iter().zip(outputs).enumerate() {
             let vocabulary = self.builder.vocabulary.clone();
             // Level `none` has no constraint, and nothing to add.
             if let Ok(mut constraint) = Constraint::new(program.clone(), text, self.cell.level.into(), vocabulary) {
-                follow(&mut tokens, pass, output.effort.answer_from, &mut constraint);
+                follow(&mut tokens, pass, output.answer_from, &mut constraint);
             }
         }
         tokens

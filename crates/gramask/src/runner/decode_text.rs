@@ -110,7 +110,7 @@ pub fn decode_one_pass(
 ) -> Result<(Output, Evaluation), DecodeTextError> {
     let program = Program::compile(&how.format, &how.schema)?;
     let builder = engine.strategy_builder(how.sampling);
-    let Engine { backbone, table, prompts, .. } = engine;
+    let Engine { backbone, vocabulary, prompts, .. } = engine;
     let prompter = prompts.prompter(&program, &how.examples)?;
     let prompt = prompter.build(text.as_str())?;
     let shortest = program.write(text, &[])?;
@@ -119,17 +119,18 @@ pub fn decode_one_pass(
         text,
         level: how.level.into(),
         prompt: &prompt.text,
-        habits: &StrategyBuilder::habits(prompter.prompting()),
+        ngrams: &StrategyBuilder::ngrams(prompter.prompting()),
     };
     let mut strategy = builder.build(&how.strategy, task)?;
     let prompt = prompt.tokens;
     let allowance = how.budget + builder.extra_budget(&how.strategy);
     let budget = (prompts.count(&shortest.text) + 1 + allowance).max(strategy.least_budget());
     let mut model = backbone.language_model();
-    let layout = Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]).with_lanes(how.strategy.lanes());
+    let layout =
+        Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]).with_hypotheses(how.strategy.hypotheses());
     let request = Request { id: "text".into(), prompt, budget: Some(budget), strategy };
     let mut outcome = None;
-    decode(&mut *model, table, &Settings::new(layout, how.sampling), [request], |ended| {
+    decode(&mut *model, vocabulary, &Settings::new(layout, how.sampling), [request], |ended| {
         outcome = Some(ended.outcome);
         ControlFlow::Continue(())
     })?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use gramask_decode::{
-    Examples, LanguageModel, PromptError, Prompter, Prompting, Sampling, SharedTokenizer, StrategyBuilder, TokenTable,
-    TransformerModel, instruction,
+    Examples, LanguageModel, PromptError, Prompter, Prompting, Sampling, SharedTokenizer, StrategyBuilder,
+    TransformerModel, instruction, vocabulary_of,
 };
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
@@ -36,7 +36,6 @@ pub struct Engine {
     /// The name of the model in the experiment.
     pub name: String,
     pub(super) backbone: Box<dyn Backbone>,
-    pub(super) table: Arc<TokenTable>,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) prompts: Prompts,
 }
@@ -92,40 +91,32 @@ impl Engine {
         let synced = guard(device, || device.sync()).map_err(fault)?;
         synced.map_err(|error| fault(DeviceFault::of_execution(device, &error)))?;
         let Checkpoint { tokenizer, chat, .. } = checkpoint;
-        let table = TokenTable::of(&tokenizer).map_err(|source| RunError::Tokens { model: name.into(), source })?;
-        Engine::new(name.into(), Box::new(transformer), table, Arc::new(tokenizer), chat)
+        let vocabulary =
+            vocabulary_of(&tokenizer).map_err(|source| RunError::Vocabulary { model: name.into(), source })?;
+        Ok(Engine::new(name.into(), Box::new(transformer), vocabulary, Arc::new(tokenizer), chat))
     }
 
     /// An engine made of these parts.
-    ///
-    /// # Errors
-    /// When the tokens make no vocabulary.
     pub fn new(
         name: String,
         backbone: Box<dyn Backbone>,
-        table: TokenTable,
+        vocabulary: Arc<Vocabulary>,
         tokenizer: Arc<SharedTokenizer>,
         chat: Option<ChatTemplate>,
-    ) -> Result<Engine, RunError> {
-        let vocabulary = table.vocabulary().map_err(|source| RunError::Vocabulary { model: name.clone(), source })?;
-        Ok(Engine { name, backbone, table: Arc::new(table), vocabulary, prompts: Prompts { tokenizer, chat } })
+    ) -> Engine {
+        Engine { name, backbone, vocabulary, prompts: Prompts { tokenizer, chat } }
     }
 }
 
 impl Engine {
-    /// The bytes of the model's tokens.
-    pub fn table(&self) -> &TokenTable {
-        &self.table
+    /// The model's tokens.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     /// Makes the model's strategies, for runs that sample in this way.
     pub fn strategy_builder(&self, sampling: Sampling) -> StrategyBuilder {
-        StrategyBuilder {
-            vocabulary: self.vocabulary.clone(),
-            table: self.table.clone(),
-            tokenizer: self.prompts.tokenizer.clone(),
-            sampling,
-        }
+        StrategyBuilder { vocabulary: self.vocabulary.clone(), tokenizer: self.prompts.tokenizer.clone(), sampling }
     }
 }
 

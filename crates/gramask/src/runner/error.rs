@@ -1,6 +1,6 @@
 //! The errors of a run.
 
-use gramask_decode::{DecodeError, LanguageModelError, PromptError, TokenTableError};
+use gramask_decode::{DecodeError, LanguageModelError, PromptError};
 use gramask_grammar::{CompileError, VocabularyError};
 use gramask_model::device::{DeviceError, DeviceFault};
 use gramask_model::transformer::LoadError;
@@ -38,9 +38,6 @@ pub enum RunError {
     Load(Box<LoadError>),
     #[error(transparent)]
     Tuning(Box<TuningError>),
-    /// The model has no end token.
-    #[error("the model `{model}`: {source}")]
-    Tokens { model: String, source: TokenTableError },
     /// No prompt can be made.
     #[error("format `{format}`: {source}")]
     Prompt { format: String, source: PromptError },

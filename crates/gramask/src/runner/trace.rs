@@ -1,14 +1,15 @@
 //! Making traces: what is known of each token of an output.
 
-use gramask_decode::{Output, TokenConstraint, TokenRecord, TokenTable};
+use gramask_decode::{Output, TokenConstraint, TokenRecord};
+use gramask_grammar::Vocabulary;
 
 use crate::store::{TraceToken, WantedToken};
 
 /// The tokens of all passes of a document, one pass after the other.
-pub fn trace(outputs: &[Output], table: &TokenTable) -> Vec<TraceToken> {
+pub fn trace(outputs: &[Output], vocabulary: &Vocabulary) -> Vec<TraceToken> {
     let passes = outputs.iter().enumerate();
     let tokens = passes.flat_map(|(pass, output)| output.tokens.iter().map(move |record| (pass, record)));
-    tokens.map(|(pass, record)| token(pass, record, table)).collect()
+    tokens.map(|(pass, record)| token(pass, record, vocabulary)).collect()
 }
 
 /// Adds to each token of a pass how many tokens the constraint allowed at its step, and which text it forced there. The first `free`
@@ -29,9 +30,9 @@ pub(super) fn follow<C: TokenConstraint>(tokens: &mut [TraceToken], pass: usize,
     }
 }
 
-fn token(pass: usize, record: &TokenRecord, table: &TokenTable) -> TraceToken {
+fn token(pass: usize, record: &TokenRecord, vocabulary: &Vocabulary) -> TraceToken {
     let (scores, mask) = (record.scores, record.mask());
-    let text = |token| String::from_utf8_lossy(table.bytes(token)).into_owned();
+    let text = |token| String::from_utf8_lossy(vocabulary.bytes(token)).into_owned();
     TraceToken {
         pass,
         token: record.token,
@@ -58,14 +59,14 @@ fn token(pass: usize, record: &TokenRecord, table: &TokenTable) -> TraceToken {
 mod tests {
     use super::*;
     use gramask_decode::Chosen;
-    use gramask_decode::mock::{END, MockConstraint, table};
+    use gramask_decode::mock::{END, MockConstraint, byte_vocabulary};
     use gramask_decode::{MaskScores, Scores, Wanted};
 
     #[test]
     fn what_is_not_known_is_null() {
-        let table = table(&["xyz"]);
+        let vocabulary = byte_vocabulary(&["xyz"]);
         let mut record = TokenRecord::unscored(258, Chosen::Forced);
-        let line = serde_json::to_string(&token(0, &record, &table)).unwrap();
+        let line = serde_json::to_string(&token(0, &record, &vocabulary)).unwrap();
         assert_eq!(
             line,
             r#"{"token":258,"text":"xyz","chosen":"forced","log_probability":null,"removed":null,"entropy":null,"entropy_after":null,"rank":null,"changed_best":null}"#
@@ -82,7 +83,7 @@ mod tests {
                 wanted: Some(Wanted { token: 258, log_probability: -0.5 }),
             }),
         });
-        let known = token(1, &record, &table);
+        let known = token(1, &record, &vocabulary);
         assert_eq!((known.log_probability, known.rank), (Some(-1.5), Some(3)));
         assert!((known.removed.unwrap() - 0.75).abs() < 1e-12);
         assert_eq!((known.entropy, known.entropy_after), (Some(2.0), Some(1.0)));
@@ -92,15 +93,15 @@ mod tests {
         let line = serde_json::to_string(&known).unwrap();
         assert!(line.starts_with("{\"pass\":1,"), "{line}");
         assert_eq!(serde_json::from_str::<TraceToken>(&line).unwrap(), known);
-        assert_eq!(token(0, &TokenRecord::unscored(END, Chosen::Forced), &table).text, "<end>");
+        assert_eq!(token(0, &TokenRecord::unscored(END, Chosen::Forced), &vocabulary).text, "<end>");
     }
 
     #[test]
     fn a_constraint_says_what_it_forced_and_how_much_it_allowed() {
-        let table = table(&[]);
+        let vocabulary = byte_vocabulary(&[]);
         let records = b"-a]".iter().map(|&byte| TokenRecord::unscored(byte.into(), Chosen::Sampled));
-        let mut tokens: Vec<TraceToken> = records.map(|record| token(1, &record, &table)).collect();
-        let mut constraint = MockConstraint::new(table.clone(), &["a]", "b!"]);
+        let mut tokens: Vec<TraceToken> = records.map(|record| token(1, &record, &vocabulary)).collect();
+        let mut constraint = MockConstraint::new(vocabulary.clone(), &["a]", "b!"]);
         follow(&mut tokens, 0, 0, &mut constraint);
         assert!(tokens.iter().all(|token| token.allowed.is_none()), "another pass");
         follow(&mut tokens, 1, 1, &mut constraint);

@@ -15,12 +15,13 @@ mod record;
 mod scores;
 mod trace;
 
+pub use gramask_decode::Effort;
 pub use journal::{Journal, JournalError, read_records};
 pub use manifest::{Manifest, ManifestError};
 pub use provenance::now;
 pub(crate) use provenance::{machine, versions};
 #[cfg(test)]
 pub(crate) use record::tests::record as record_for_tests;
-pub use record::{Distortion, Effort, Fault, FaultKind, Record, Repaired, Times, Tokens};
+pub use record::{Distortion, Fault, FaultKind, Record, Repaired, Times, Tokens};
 pub use scores::{Scores, ScoresError, read_scores};
 pub use trace::{TraceToken, WantedToken};

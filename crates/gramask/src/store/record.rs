@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gramask_decode::Finish;
+use gramask_decode::{Effort, Finish};
 use gramask_ner::Entity;
 use serde::{Deserialize, Serialize};
 
@@ -87,18 +87,6 @@ pub struct Distortion {
 }
 
 /// The work of a strategy that is not in its output, summed over the passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Effort {
-    /// The number of outputs tried: repeated samples, iterations, particles, finished hypotheses.
-    pub attempts: usize,
-    /// Tokens of outputs that were discarded, in whole or in part.
-    pub discarded: usize,
-    /// Drafted tokens that the model did not confirm.
-    pub refused_drafts: usize,
-    /// The estimated logarithm of the probability that an unconstrained sample is valid, if the strategy estimates it.
-    pub log_valid: Option<f64>,
-}
-
 /// A repaired output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repaired {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gramask_decode::{SharedTokenizer, TokenTable};
+use gramask_decode::{SharedTokenizer, vocabulary_of};
 use gramask_grammar::{Format, Program};
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::tuning::{Pack, Random, Sequence};
@@ -46,10 +46,10 @@ impl Data {
         formats: &[Format],
     ) -> Result<Data, TuneError> {
         let tokenizer: Arc<SharedTokenizer> = Arc::new(checkpoint.tokenizer.clone());
-        let table = TokenTable::of(&checkpoint.tokenizer)?;
+        let vocabulary = vocabulary_of(&checkpoint.tokenizer)?;
         let prompts = Prompts::new(tokenizer.clone(), checkpoint.chat.clone());
-        // `TokenTable::of` made sure that there is one.
-        let end = table.end_tokens().first().copied().unwrap_or_default();
+        // `vocabulary_of` made sure that there is one.
+        let end = vocabulary.ends().first().copied().unwrap_or_default();
         let mut data = Data { examples: vec![Vec::new(); formats.len()], too_long: 0, unwritable: 0, unexpressed: 0 };
         for (format, examples) in formats.iter().zip(&mut data.examples) {
             if format.grammar.directives.pass_label {

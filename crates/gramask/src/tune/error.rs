@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use gramask_decode::{PromptError, TokenTableError};
-use gramask_grammar::{CompileError, FormatErrors};
+use gramask_decode::PromptError;
+use gramask_grammar::{CompileError, FormatErrors, VocabularyError};
 use gramask_model::checkpoint::CheckpointError;
 use gramask_model::device::DeviceError;
 use gramask_model::tuning::TuningError;
@@ -51,7 +51,7 @@ pub enum TuneError {
     Tuning(#[from] TuningError),
     /// The model's tokens.
     #[error(transparent)]
-    Tokens(#[from] TokenTableError),
+    Tokens(#[from] VocabularyError),
     /// No prompt can be made.
     #[error(transparent)]
     Prompt(#[from] PromptError),

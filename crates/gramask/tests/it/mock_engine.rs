@@ -19,9 +19,9 @@ impl Backbone for Mocks {
 
 /// An engine of a backbone whose tokens are bytes.
 pub fn engine_of(name: &str, backbone: impl Backbone + 'static) -> Result<Engine, RunError> {
-    let table = MockModel::uniform(4096).table().clone();
+    let vocabulary = MockModel::uniform(4096).tokens().clone();
     let tokenizer = Arc::new(MockTokenizer::default());
-    Engine::new(name.into(), Box::new(backbone), table, tokenizer, None)
+    Ok(Engine::new(name.into(), Box::new(backbone), vocabulary, tokenizer, None))
 }
 
 /// An engine of mocks.

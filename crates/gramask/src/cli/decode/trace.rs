@@ -1,16 +1,17 @@
 //! The trace of an output, as a table for people.
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
-use gramask_decode::{Chosen, TokenTable};
+use gramask_decode::Chosen;
+use gramask_grammar::Vocabulary;
 
 use crate::runner::{Pass, trace};
 use crate::store::TraceToken;
 
 /// Prints what is known of each token.
-pub(super) fn show(passes: &[Pass], table: &TokenTable) {
+pub(super) fn show(passes: &[Pass], vocabulary: &Vocabulary) {
     for Pass { label, output } in passes {
         let of = label.as_ref().map_or(String::new(), |label| format!(" of {label}"));
-        anstream::println!("\ntokens{of}\n{}", drawn(&trace(std::slice::from_ref(output), table)));
+        anstream::println!("\ntokens{of}\n{}", drawn(&trace(std::slice::from_ref(output), vocabulary)));
     }
 }
 

@@ -1,16 +1,16 @@
 //! Free text first, then the constraint.
 //!
-//! Forcing a format from the first token on keeps a model from reasoning in words (Tam et al., "Let me speak freely?", 2024).
-//! Here it writes freely until it has written a trigger, such as `Answer:`, and is masked behind it (Banerjee et al., "CRANE:
-//! reasoning with constrained LLM generation", arXiv 2502.09061; arXiv 2601.07525). Where the trigger does not come, because
-//! the free text's allowance is used up or the model would end, it is appended, so that an answer always follows.
+//! A format that is forced from the first token on keeps a model from reasoning in words (Tam et al., "Let me speak freely?",
+//! 2024). Here the model writes freely until it has written a trigger, such as `Answer:`, and is masked after it (Banerjee et
+//! al., "CRANE: reasoning with constrained LLM generation", arXiv 2502.09061; arXiv 2601.07525). If the trigger does not come
+//! before the free text is used up or the model ends the output, the trigger is appended. So an answer always follows.
 
+use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
 use crate::constraint::TokenConstraint;
-use crate::cutter::Cutter;
-use crate::guide::{Asked, Guide};
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Parameter, StrategyDefinition, Text};
-use crate::strategy::{Effort, Move, Step, StepError, Strategy};
+use crate::retokenizer::Retokenizer;
+use crate::strategy::{Move, Step, StepError, Strategy};
 
 const TRIGGER: Text = Text { name: "trigger", default: "Answer:", help: "the text after which the answer begins" };
 const FREE: Count = Count {
@@ -29,17 +29,17 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     extra_budget: |given, tokenizer| given.count(&FREE) + tokenizer.encode(given.text(&TRIGGER), false).len(),
     build: |given, context| {
         let (trigger, free) = (given.text(&TRIGGER), given.count(&FREE));
-        Ok(Box::new(FreeThenMasked::new(context.constraint()?, context.cutter(), trigger, free)))
+        Ok(Box::new(FreeThenMasked::new(context.constraint()?, context.retokenizer(), trigger, free)))
     },
     ..StrategyDefinition::COMMON
 };
 
-/// The strategy `free-then-masked`: unconstrained until a trigger, masked behind it.
+/// The strategy `free-then-masked`: unconstrained until a trigger, masked after it.
 #[derive(Debug)]
 pub struct FreeThenMasked<C: TokenConstraint> {
-    guide: Guide<C>,
+    sampler: BudgetedSampler<C>,
     state: C::State,
-    cutter: Cutter,
+    retokenizer: Retokenizer,
     trigger: Vec<u8>,
     /// The trigger's tokens, where it has to be appended.
     appended: Vec<u32>,
@@ -52,16 +52,16 @@ pub struct FreeThenMasked<C: TokenConstraint> {
 }
 
 impl<C: TokenConstraint> FreeThenMasked<C> {
-    /// Free text of at most `free` tokens up to `trigger`, then the constraint from its start. The part of a token that
-    /// stands behind the trigger belongs to the free text.
-    pub fn new(constraint: C, cutter: Cutter, trigger: &str, free: usize) -> Self {
+    /// Free text of at most `free` tokens up to `trigger`, then the constraint from its start. The part of a token after
+    /// the trigger belongs to the free text.
+    pub fn new(constraint: C, retokenizer: Retokenizer, trigger: &str, free: usize) -> Self {
         let state = constraint.start();
         FreeThenMasked {
-            guide: Guide { constraint },
+            sampler: BudgetedSampler { constraint },
             state,
             trigger: trigger.as_bytes().to_vec(),
-            appended: cutter.cut(&[], trigger.as_bytes()).unwrap_or_default(),
-            cutter,
+            appended: retokenizer.retokenize(&[], trigger.as_bytes()).unwrap_or_default(),
+            retokenizer,
             free,
             text: Vec::new(),
             answer_from: None,
@@ -70,7 +70,7 @@ impl<C: TokenConstraint> FreeThenMasked<C> {
 
     /// The tokens that the answer needs at least, and those of the trigger.
     fn reserve(&mut self) -> usize {
-        self.appended.len() + self.guide.constraint.tokens_to_finish(self.state)
+        self.appended.len() + self.sampler.constraint.tokens_to_finish(self.state)
     }
 }
 
@@ -85,14 +85,14 @@ impl<C: TokenConstraint> Strategy for FreeThenMasked<C> {
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
         if self.answer_from.is_some() {
-            let (choice, next) = self.guide.choose(self.state, Asked::next(&mut step))?;
+            let (choice, next) = self.sampler.choose(self.state, SampleContext::next(&mut step)?)?;
             self.state = next;
             return Ok(Move::sampled(choice, step.is_end(choice.token)));
         }
-        let written = step.lane().tokens.len();
+        let written = step.hypothesis().tokens.len();
         let has_room = written < self.free && step.remaining() > self.reserve();
         let choice = match has_room {
-            true => Some(step.choose(None)?).filter(|choice| !step.is_end(choice.token)),
+            true => Some(step.choose()?).filter(|choice| !step.is_end(choice.token)),
             false => None,
         };
         let Some(choice) = choice else {
@@ -106,7 +106,7 @@ impl<C: TokenConstraint> Strategy for FreeThenMasked<C> {
             };
         };
         let seen = (self.text.len() + 1).saturating_sub(self.trigger.len());
-        self.text.extend_from_slice(self.cutter.table().bytes(choice.token));
+        self.text.extend_from_slice(self.retokenizer.vocabulary().bytes(choice.token));
         let mut windows = self.text[seen..].windows(self.trigger.len().max(1));
         if windows.any(|window| window == self.trigger) {
             self.answer_from = Some(written + 1);
@@ -114,7 +114,7 @@ impl<C: TokenConstraint> Strategy for FreeThenMasked<C> {
         Ok(Move::sampled(choice, false))
     }
 
-    fn effort(&self) -> Effort {
-        Effort { answer_from: self.answer_from.unwrap_or(0), ..Effort::default() }
+    fn answer_from(&self) -> usize {
+        self.answer_from.unwrap_or(0)
     }
 }

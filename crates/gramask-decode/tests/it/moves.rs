@@ -1,11 +1,10 @@
 //! The interface of strategies: moves of several tokens, verification, withdrawal, and moves that cannot be.
 
-mod common;
-
-use common::{bytes, collect, settings};
-use gramask_decode::mock::{MockModel, table};
+use crate::support::{bytes, collect, settings};
+use gramask_decode::mock::{MockModel, byte_vocabulary};
 use gramask_decode::{
-    Chosen, LaneMove, Move, Request, RequestError, Sampling, Step, StepError, Strategy, TokenRecord, Unconstrained,
+    Chosen, HypothesisMove, Move, Request, RequestError, Sampling, Step, StepError, Strategy, TokenRecord,
+    Unconstrained,
 };
 
 /// A strategy that appends several tokens, checks all their logits, and withdraws what the model would not have chosen.
@@ -20,14 +19,14 @@ impl Strategy for Drafting {
     }
 
     fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
-        let lane = step.lane();
-        let rows: Vec<&[f32]> = lane.logits.chunks(step.width).collect();
-        let first = lane.tokens.len() - self.fed;
-        // Row i stands behind appended token i (the first is certain); the tokens after it are drafts.
+        let hypothesis = step.hypothesis();
+        let rows: Vec<&[f32]> = hypothesis.logits.chunks(step.width).collect();
+        let first = hypothesis.tokens.len() - self.fed;
+        // Row i stands after appended token i (the first is certain); the tokens after it are drafts.
         let mut choices = Vec::new();
         for (i, row) in rows.iter().enumerate() {
             let choice = step.sampler.choose(row, None, step.draw())?;
-            let confirmed = lane.tokens.get(first + i + 1).is_some_and(|draft| draft.token == choice.token);
+            let confirmed = hypothesis.tokens.get(first + i + 1).is_some_and(|draft| draft.token == choice.token);
             choices.push(TokenRecord::new(choice, if confirmed { Chosen::Drafted } else { Chosen::Sampled }));
             if !confirmed {
                 break;
@@ -35,7 +34,7 @@ impl Strategy for Drafting {
         }
         let new = choices.pop().unwrap();
         let withdraw = self.fed.saturating_sub(choices.len() + 1);
-        let room = step.budget - (lane.tokens.len() - withdraw) - 1;
+        let room = step.budget - (hypothesis.tokens.len() - withdraw) - 1;
         let ended = step.is_end(new.token);
         let mut append = vec![new];
         if !ended {
@@ -43,14 +42,14 @@ impl Strategy for Drafting {
             append.extend(proposal.into_iter().take(room).map(|token| TokenRecord::unscored(token, Chosen::Drafted)));
         }
         self.fed = append.len();
-        let lane = LaneMove {
+        let hypothesis = HypothesisMove {
             from: 0,
             confirm: Some((first + usize::from(!choices.is_empty()), choices)),
             withdraw,
             rows: append.len(),
             append,
         };
-        Ok(Move::one(lane, ended))
+        Ok(Move::one(hypothesis, ended))
     }
 }
 
@@ -81,20 +80,20 @@ fn a_strategy_that_oversteps_is_stopped() {
         withdraw: usize,
         rows: usize,
         from: usize,
-        lanes: usize,
+        hypotheses: usize,
     }
     impl Strategy for Oversteps {
         fn name(&self) -> &'static str {
             "oversteps"
         }
         fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-            let record = TokenRecord::new(step.choose(None)?, Chosen::Forced);
-            let mut made = LaneMove::append(self.from, vec![record; self.append]);
+            let record = TokenRecord::new(step.choose()?, Chosen::Forced);
+            let mut made = HypothesisMove::append(self.from, vec![record; self.append]);
             (made.withdraw, made.rows) = (self.withdraw, self.rows);
-            Ok(Move { lanes: vec![made; self.lanes], ending: None })
+            Ok(Move { hypotheses: vec![made; self.hypotheses], ending: None })
         }
     }
-    let fine = Oversteps { append: 1, withdraw: 0, rows: 1, from: 0, lanes: 1 };
+    let fine = Oversteps { append: 1, withdraw: 0, rows: 1, from: 0, hypotheses: 1 };
     let mut model = MockModel::uniform(64);
     type Case = (Oversteps, fn(&StepError) -> bool);
     let cases: [Case; 6] = [
@@ -102,8 +101,8 @@ fn a_strategy_that_oversteps_is_stopped() {
         (Oversteps { withdraw: 1, ..fine }, |e| matches!(e, StepError::Withdraw { withdraw: 1, tokens: 0 })),
         (Oversteps { rows: 2, ..fine }, |e| matches!(e, StepError::Rows { rows: 2, append: 1 })),
         (Oversteps { rows: 0, ..fine }, |e| matches!(e, StepError::Rows { rows: 0, append: 1 })),
-        (Oversteps { from: 1, ..fine }, |e| matches!(e, StepError::Lanes { from: 1, there: 1, .. })),
-        (Oversteps { lanes: 2, ..fine }, |e| matches!(e, StepError::Lanes { lanes: 2, most: 1, .. })),
+        (Oversteps { from: 1, ..fine }, |e| matches!(e, StepError::Hypotheses { from: 1, known: 1, .. })),
+        (Oversteps { hypotheses: 2, ..fine }, |e| matches!(e, StepError::Hypotheses { hypotheses: 2, most: 1, .. })),
     ];
     for (strategy, is_right) in cases {
         let request = Request::new("d", bytes("p"), Some(5), strategy);
@@ -122,7 +121,7 @@ fn ranked(row: &[f32], rank: usize) -> u32 {
     tokens[rank]
 }
 
-/// Forks, lets lanes change places, rest and take tokens back; from the fifth step on it is greedy.
+/// Forks, lets hypotheses change places, rest and take tokens back; from the fifth step on it is greedy.
 struct Forking {
     step: usize,
 }
@@ -132,36 +131,36 @@ impl Strategy for Forking {
         "forking"
     }
 
-    fn lanes(&self) -> usize {
+    fn hypotheses(&self) -> usize {
         3
     }
 
     fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
-        let lane = |from: usize, rank: usize| {
+        let hypothesis = |from: usize, rank: usize| {
             let token = ranked(step.last(from), rank);
-            LaneMove::append(from, vec![TokenRecord::unscored(token, Chosen::Sampled)])
+            HypothesisMove::append(from, vec![TokenRecord::unscored(token, Chosen::Sampled)])
         };
         self.step += 1;
-        let lanes = match self.step {
-            1 => vec![lane(0, 0), lane(0, 1), lane(0, 2)],
-            // Lane 1 is given up, and lane 2 forked into its slot.
-            2 => vec![lane(2, 0), lane(0, 0), lane(2, 1)],
-            3 => vec![lane(0, 0), LaneMove::append(1, Vec::new()), lane(2, 0)],
-            // Lane 2 takes back two of its three tokens, and goes on with a token of lane 0's logits.
-            4 => vec![LaneMove { withdraw: 2, append: lane(0, 5).append, ..lane(2, 0) }],
-            _ => vec![lane(0, 0)],
+        let hypotheses = match self.step {
+            1 => vec![hypothesis(0, 0), hypothesis(0, 1), hypothesis(0, 2)],
+            // Hypothesis 1 is given up, and hypothesis 2 forked into its slot.
+            2 => vec![hypothesis(2, 0), hypothesis(0, 0), hypothesis(2, 1)],
+            3 => vec![hypothesis(0, 0), HypothesisMove::append(1, Vec::new()), hypothesis(2, 0)],
+            // Hypothesis 2 takes back two of its three tokens, and goes on with a token of hypothesis 0's logits.
+            4 => vec![HypothesisMove { withdraw: 2, append: hypothesis(0, 5).append, ..hypothesis(2, 0) }],
+            _ => vec![hypothesis(0, 0)],
         };
-        Ok(Move { lanes, ending: None })
+        Ok(Move { hypotheses, ending: None })
     }
 }
 
 #[test]
-fn lanes_fork_change_places_rest_and_take_back() {
-    let mut model = MockModel::hashed(table(&[]), 64);
+fn hypotheses_fork_change_places_rest_and_take_back() {
+    let mut model = MockModel::hashed(byte_vocabulary(&[]), 64);
     let prompts: Vec<Vec<u32>> = ["prompt a", "prompt bb", "pro"].map(bytes).into();
     for (slots, prefix) in [(1, ""), (2, "prompt "), (3, "pr")] {
         let mut settings = settings(slots, &bytes(prefix), Sampling::greedy());
-        settings.layout.lanes = 3;
+        settings.layout.hypotheses = 3;
         let requests = prompts
             .iter()
             .enumerate()
@@ -183,9 +182,9 @@ fn lanes_fork_change_places_rest_and_take_back() {
 }
 
 #[test]
-fn a_layout_with_too_few_lanes_is_refused() {
+fn a_layout_with_too_few_hypotheses_is_refused() {
     let request = Request::new("d", bytes("p"), Some(7), Forking { step: 0 });
     let (all, _) = collect(&mut MockModel::uniform(64), &settings(1, &[], Sampling::greedy()), vec![request]);
     let error = all[&0].as_ref().unwrap_err().to_string();
-    assert!(error.contains("forking follows 3 lanes, but the layout has 1"), "{error}");
+    assert!(error.contains("forking follows 3 hypotheses, but the layout has 1"), "{error}");
 }

@@ -1,22 +1,19 @@
 //! `lazy` and `masked` have one distribution, and the naive way to be lazy has another.
 
-mod common;
-
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use common::{LONGER, bytes, collect, settings};
-use gramask_decode::mock::{END, MockConstraint, MockModel, table};
-use gramask_decode::{
-    Lazy, Masked, Move, Output, Request, Sampling, Step, StepError, Strategy, TokenConstraint, TokenTable,
-};
+use crate::support::{LONGER, bytes, collect, settings};
+use gramask_decode::mock::{END, MockConstraint, MockModel, byte_vocabulary};
+use gramask_decode::{Lazy, Masked, Move, Output, Request, Sampling, Step, StepError, Strategy, TokenConstraint};
+use gramask_grammar::Vocabulary;
 
 /// Three languages over tokens of several bytes.
-fn cases() -> [(TokenTable, Vec<&'static str>); 3] {
+fn cases() -> [(Arc<Vocabulary>, Vec<&'static str>); 3] {
     [
-        (table(&LONGER), vec!["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[]"]),
-        (table(&["ye", "es", "one", "ter", "day"]), vec!["yes", "yesterday", "no", "not", "none"]),
-        (table(&["é", "ï", "na", "ve", "éa"]), vec!["é", "éa", "naïve", "né", "ñandú"]),
+        (byte_vocabulary(&LONGER), vec!["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[]"]),
+        (byte_vocabulary(&["ye", "es", "one", "ter", "day"]), vec!["yes", "yesterday", "no", "not", "none"]),
+        (byte_vocabulary(&["é", "ï", "na", "ve", "éa"]), vec!["é", "éa", "naïve", "né", "ñandú"]),
     ]
 }
 
@@ -25,7 +22,7 @@ const PROMPT: usize = 3;
 
 /// A model that likes the letters of the texts, and still more what can follow, though not always: a first choice is often
 /// allowed, and often not.
-fn model(tokens: &TokenTable, texts: &[&str]) -> MockModel {
+fn model(tokens: &Arc<Vocabulary>, texts: &[&str]) -> MockModel {
     let hashed = MockModel::hashed(tokens.clone(), 64);
     let constraint = Mutex::new(MockConstraint::new(tokens.clone(), texts));
     let letters: Vec<u8> = texts.iter().flat_map(|text| text.bytes()).collect();
@@ -34,8 +31,8 @@ fn model(tokens: &TokenTable, texts: &[&str]) -> MockModel {
     MockModel::new(tokens.clone(), 64, move |tokens| {
         let logits = hashed.logits(tokens);
         let mut constraint = constraint.lock().unwrap();
-        let mut behind = tokens[PROMPT..].iter();
-        let state = behind.try_fold(constraint.start(), |state, &token| constraint.advance(state, token));
+        let mut longer = tokens[PROMPT..].iter();
+        let state = longer.try_fold(constraint.start(), |state, &token| constraint.advance(state, token));
         let mask = state.filter(|_| logits[0] > -2.0).map(|state| constraint.mask(state).to_vec());
         let allowed = |token: usize| mask.as_ref().is_some_and(|mask| mask[token / 32] >> (token % 32) & 1 == 1);
         (0..logits.len())
@@ -77,9 +74,9 @@ fn lazy_and_masked_give_the_same_tokens() {
         Sampling { top_p: 0.7, min_p: 0.3, ..plain },
         Sampling { top_k: 2, ..Sampling::at(2.0, 12) },
     ];
-    for (table, texts) in cases() {
-        let constraint = MockConstraint::new(table.clone(), &texts);
-        let mut model = model(&table, &texts);
+    for (vocabulary, texts) in cases() {
+        let constraint = MockConstraint::new(vocabulary.clone(), &texts);
+        let mut model = model(&vocabulary, &texts);
         for sampling in samplings {
             let (mut stood, mut all) = (0, 0);
             let filters_all = sampling.is_greedy() || sampling.top_p < 1.0;
@@ -126,7 +123,7 @@ impl Strategy for Naive {
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        let mut choice = step.choose(None)?;
+        let mut choice = step.choose()?;
         let mask = self.constraint.mask_within(self.state, step.remaining());
         if mask[choice.token as usize / 32] >> (choice.token % 32) & 1 == 0 {
             choice = step.sampler.choose(step.last(0), Some(mask), step.draw().again())?;
@@ -159,13 +156,13 @@ fn exactly(
     }
     let mut all = BTreeMap::new();
     for (token, p) in next {
-        let behind = [before, &[token]].concat();
+        let longer = [before, &[token]].concat();
         if token == END {
-            all.insert(behind, p);
+            all.insert(longer, p);
             continue;
         }
         let state = constraint.advance(state, token).unwrap();
-        let rest = exactly(model, constraint, [prompt, &behind], state, budget, (sampling, naive));
+        let rest = exactly(model, constraint, [prompt, &longer], state, budget, (sampling, naive));
         all.extend(rest.into_iter().map(|(tokens, q)| (tokens, p * q)));
     }
     all
@@ -203,9 +200,9 @@ fn excess(outputs: &[Output], wanted: &BTreeMap<Vec<u32>, f64>) -> f64 {
 fn lazy_and_masked_have_the_exact_distribution_and_the_naive_way_has_not() {
     let plain = Sampling::at(1.0, 21);
     let mut found_out = 0;
-    for (table, texts) in cases() {
-        let constraint = MockConstraint::new(table.clone(), &texts);
-        let mut model = model(&table, &texts);
+    for (vocabulary, texts) in cases() {
+        let constraint = MockConstraint::new(vocabulary.clone(), &texts);
+        let mut model = model(&vocabulary, &texts);
         for (sampling, budget) in
             [(plain, 20), (plain, 6), (Sampling { min_p: 0.05, ..plain }, 20), (Sampling { top_k: 3, ..plain }, 20)]
         {

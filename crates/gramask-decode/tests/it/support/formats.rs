@@ -1,11 +1,9 @@
 //! The built-in formats over hostile documents and a small vocabulary.
 
-#![allow(dead_code)] // no test uses all of it
-
 use std::sync::Arc;
 
-use gramask_decode::mock::table;
-use gramask_decode::{TokenConstraint, TokenTable};
+use gramask_decode::TokenConstraint;
+use gramask_decode::mock::byte_vocabulary;
 use gramask_grammar::{Constraint, Format, Level, Program, Vocabulary};
 use gramask_ner::{Schema, Text};
 
@@ -13,8 +11,8 @@ pub const DOCUMENTS: [&str; 5] =
     ["Aspirin causes asthma.", "No entity here", "", "[<b>\"α\"\\ {1},\n(B-D)] &amp; \u{1F9EC}", "a a a a, a"];
 
 /// Bytes, and tokens that straddle what a format and a document write.
-pub fn tokens() -> TokenTable {
-    table(&[
+pub fn tokens() -> Arc<Vocabulary> {
+    byte_vocabulary(&[
         "[{",
         "\"text\":\"",
         "\",\"",
@@ -64,7 +62,7 @@ impl Case {
 
 pub fn cases() -> Vec<Case> {
     let schema = Schema::new(["Chemical", "Disease"]);
-    let vocabulary = tokens().vocabulary().unwrap();
+    let vocabulary = tokens();
     let mut cases = Vec::new();
     for name in Format::builtin() {
         // Of a format with a pass for each label the first pass.

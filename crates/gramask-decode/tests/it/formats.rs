@@ -1,11 +1,8 @@
 //! The built-in formats under masked decoding of a model that wants nonsense: every output reads, at every budget.
 
-#[path = "common/formats.rs"]
-mod formats;
-
 use std::ops::ControlFlow;
 
-use formats::{Case, cases, tokens};
+use crate::support::formats::{Case, cases, tokens};
 use gramask_decode::mock::MockModel;
 use gramask_decode::{Finish, Layout, Masked, Request, RequestError, Sampling, Settings, Unconstrained, decode};
 use gramask_grammar::Level;
@@ -26,14 +23,15 @@ fn every_masked_output_reads_at_every_budget() {
         let prompt: Vec<u32> = b"decode: ".iter().map(|&byte| u32::from(byte)).collect();
         let of = |(i, case): (usize, &Case)| (i, case.least() + [0, 1, 7, 40][(i + i / 4 + number) % 4]);
         let requests: Vec<(usize, usize)> = cases.iter().enumerate().map(of).collect();
-        let settings = Settings::new(Layout { slots: 6, lanes: 1, length: 1024, prefix: prompt.clone() }, sampling);
+        let settings =
+            Settings::new(Layout { slots: 6, hypotheses: 1, length: 1024, prefix: prompt.clone() }, sampling);
         let mut read = 0;
         let make = requests.iter().map(|&(i, budget)| {
             let id = format!("{} {number} {budget}", cases[i].id);
             Request::new(id, prompt.clone(), Some(budget), Masked::new(cases[i].constraint()))
         });
-        let table = tokens();
-        decode(&mut model, &table, &settings, make, |ended| {
+        let vocabulary = tokens();
+        decode(&mut model, &vocabulary, &settings, make, |ended| {
             let (case, budget) = (&cases[requests[ended.index].0], requests[ended.index].1);
             let output = ended.outcome.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(output.finish, Finish::End, "{}", ended.id);
@@ -55,7 +53,7 @@ fn every_masked_output_reads_at_every_budget() {
 fn below_the_shortest_output_there_is_an_error_first() {
     let cases = cases();
     let mut model = MockModel::hashed(tokens(), 2048);
-    let settings = Settings::new(Layout { slots: 4, lanes: 1, length: 1024, prefix: vec![] }, Sampling::greedy());
+    let settings = Settings::new(Layout { slots: 4, hypotheses: 1, length: 1024, prefix: vec![] }, Sampling::greedy());
     // A format that can write nothing at all needs the end token only, and a budget of 0 is another error.
     let make: Vec<&Case> = cases.iter().filter(|case| case.least() > 1).collect();
     assert!(make.len() > 40);
@@ -82,7 +80,8 @@ fn below_the_shortest_output_there_is_an_error_first() {
 fn unconstrained_outputs_of_the_same_model_do_not_read() {
     let cases = cases();
     let mut model = MockModel::hashed(tokens(), 2048);
-    let settings = Settings::new(Layout { slots: 4, lanes: 1, length: 1024, prefix: vec![] }, Sampling::at(1.0, 1));
+    let settings =
+        Settings::new(Layout { slots: 4, hypotheses: 1, length: 1024, prefix: vec![] }, Sampling::at(1.0, 1));
     let requests = cases.iter().map(|case| Request::new(&case.id, vec![65], Some(30), Unconstrained));
     let mut unread = 0;
     decode(&mut model, &tokens(), &settings, requests, |ended| {

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gramask_decode::{
-    Choosing, Examples, Finish, LanguageModel, LanguageModelError, Layout, Masked, Output, Prompter, Prompting,
-    Request, Row, Sampling, Select, Settings, TokenRecord, TokenTable, TransformerModel, Unconstrained, decode,
-    instruction,
+    Examples, Finish, LanguageModel, LanguageModelError, Layout, Masked, Output, Prompter, Prompting, Request, Row,
+    SampleOn, Sampling, Select, Settings, TokenRecord, TransformerModel, Unconstrained, decode, instruction,
+    vocabulary_of,
 };
-use gramask_grammar::{Constraint, Format, Level, Program};
+use gramask_grammar::{Constraint, Format, Level, Program, Vocabulary};
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::{DeviceName, available};
 use gramask_model::transformer::{Transformer, WeightType};
@@ -52,13 +52,13 @@ fn smollm2() -> Option<(Checkpoint, Transformer)> {
 
 fn run(
     transformer: &Transformer,
-    table: &TokenTable,
+    vocabulary: &Vocabulary,
     settings: &Settings,
     requests: Vec<Request>,
 ) -> BTreeMap<String, Output> {
     let mut outputs = BTreeMap::new();
     let mut model = TransformerModel::new(transformer);
-    decode(&mut model, table, settings, requests, |ended| {
+    decode(&mut model, vocabulary, settings, requests, |ended| {
         outputs.insert(ended.id, ended.outcome.unwrap());
         ControlFlow::Continue(())
     })
@@ -76,7 +76,7 @@ fn a_cache_of_slots() {
     model.open(2, 16).unwrap();
     let whole = model.append(&[Row { slot: 0, tokens: &[5, 6, 7, 8] }], Select::All).unwrap();
     assert_eq!((whole.rows(), whole.width()), (4, model.vocabulary()));
-    // The same tokens in two parts, behind a copied prefix.
+    // The same tokens in two parts, after a copied prefix.
     model.copy(0, 1, 2).unwrap();
     model.truncate(0, 2).unwrap();
     let rows = [Row { slot: 1, tokens: &[7, 8] }, Row { slot: 0, tokens: &[7] }];
@@ -91,7 +91,7 @@ fn a_cache_of_slots() {
 
 /// A fork that does not copy the prompt again continues as its source, in a slot that went another way before.
 #[test]
-fn forked_lanes_go_on_from_their_source() {
+fn forked_hypotheses_go_on_from_their_source() {
     let (_, transformer) = tiny();
     let mut model = TransformerModel::new(&transformer);
     model.open(3, 16).unwrap();
@@ -115,8 +115,8 @@ fn forked_lanes_go_on_from_their_source() {
 #[test]
 fn the_batch_changes_nothing_over_a_tiny_transformer() {
     let (checkpoint, transformer) = tiny();
-    let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
-    assert_eq!(table.len(), transformer.config().vocabulary);
+    let vocabulary = vocabulary_of(&checkpoint.tokenizer).unwrap();
+    assert_eq!(vocabulary.len(), transformer.config().vocabulary);
     let prompts: Vec<Vec<u32>> =
         (0..9).map(|i| checkpoint.tokenizer.encode(&format!("the same head {i}"), false)).collect();
     for sampling in [Sampling::greedy(), Sampling { top_p: 0.95, ..Sampling::at(1.0, 3) }] {
@@ -134,9 +134,9 @@ fn the_batch_changes_nothing_over_a_tiny_transformer() {
         let tokens = |outputs: BTreeMap<String, Output>| -> Vec<Vec<u32>> {
             outputs.values().map(|output| output.tokens.iter().map(|record| record.token).collect()).collect()
         };
-        let wanted = tokens(run(&transformer, &table, &alone, make()));
+        let wanted = tokens(run(&transformer, &vocabulary, &alone, make()));
         for slots in [1, 2, 9] {
-            assert_eq!(tokens(run(&transformer, &table, &plan(slots), make())), wanted, "{slots} slots");
+            assert_eq!(tokens(run(&transformer, &vocabulary, &plan(slots), make())), wanted, "{slots} slots");
         }
     }
 }
@@ -149,8 +149,7 @@ fn tokens_are_the_same_wherever_they_are_chosen() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gramask-model/tests/fixtures/tiny-llama.gguf");
         let checkpoint = Checkpoint::open(&path).unwrap();
         let transformer = Transformer::load(&checkpoint, &device, WeightType::F32).unwrap();
-        let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
-        let vocabulary = table.vocabulary().unwrap();
+        let vocabulary = vocabulary_of(&checkpoint.tokenizer).unwrap();
         let program = Program::compile(&Format::named("tuples").unwrap(), &Schema::new(["A", "B"])).unwrap();
         let constraint = |number: usize| {
             let (program, vocabulary) = (Arc::clone(&program), Arc::clone(&vocabulary));
@@ -172,10 +171,10 @@ fn tokens_are_the_same_wherever_they_are_chosen() {
         for sampling in [Sampling::greedy(), Sampling::at(1.0, 3)] {
             let context = transformer.config().context;
             let layout = Layout::plan(3, context, None, prompts.iter().map(Vec::as_slice));
-            let with = |choosing| Settings { choosing, ..Settings::new(layout.clone(), sampling) };
-            let host = run(&transformer, &table, &with(Choosing::Host), requests());
-            for choosing in [Choosing::There, Choosing::Auto] {
-                let there = run(&transformer, &table, &with(choosing), requests());
+            let with = |sample_on| Settings { sample_on, ..Settings::new(layout.clone(), sampling) };
+            let host = run(&transformer, &vocabulary, &with(SampleOn::Host), requests());
+            for choosing in [SampleOn::Device, SampleOn::Auto] {
+                let there = run(&transformer, &vocabulary, &with(choosing), requests());
                 for (id, wanted) in &host {
                     let tokens = |output: &Output| -> Vec<(u32, Option<u32>)> {
                         let records = output.tokens.iter();
@@ -198,8 +197,7 @@ fn smollm2_writes_what_reads() {
     let Some((checkpoint, transformer)) = smollm2() else {
         return;
     };
-    let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
-    let vocabulary = table.vocabulary().unwrap();
+    let vocabulary = vocabulary_of(&checkpoint.tokenizer).unwrap();
     let schema = Schema::new(["Chemical", "Disease"]);
     let shots = [
         Document::new("a", "Naloxone reversed the hypotension.")
@@ -230,8 +228,8 @@ fn smollm2_writes_what_reads() {
             };
             prompts.iter().enumerate().map(one).collect()
         };
-        let masked = run(&transformer, &table, &settings, requests(true));
-        let free = run(&transformer, &table, &settings, requests(false));
+        let masked = run(&transformer, &vocabulary, &settings, requests(true));
+        let free = run(&transformer, &vocabulary, &settings, requests(false));
         for (id, output) in &masked {
             let text = Text::new(TEXTS[id.parse::<usize>().unwrap()]);
             let reading = program.read(&text, output.text.as_bytes()).unwrap();

@@ -1,17 +1,16 @@
 //! Prompts that were kept give the outputs that computed ones give.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use common::{LONGER, bytes, masked, settings};
-use gramask_decode::mock::{MockModel, table};
+use crate::support::{LONGER, bytes, masked, settings};
+use gramask_decode::mock::{MockModel, byte_vocabulary};
 use gramask_decode::{
     Beam, Ended, LanguageModel, LanguageModelError, Output, PromptStore, Request, Sampling, Saved, Settings, Summary,
-    TokenTable, TransformerModel, Unconstrained, decode_with,
+    TransformerModel, Unconstrained, decode_with, vocabulary_of,
 };
+use gramask_grammar::Vocabulary;
 use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Transformer, WeightType};
@@ -21,7 +20,7 @@ const ROOM: usize = 1 << 30;
 
 fn run<M: LanguageModel>(
     model: &mut M,
-    table: &TokenTable,
+    vocabulary: &Vocabulary,
     settings: &Settings,
     store: Option<&mut PromptStore>,
     requests: Vec<Request>,
@@ -31,7 +30,7 @@ fn run<M: LanguageModel>(
         all.insert(index, outcome.unwrap());
         ControlFlow::Continue(())
     };
-    let summary = decode_with(model, table, settings, store, requests, on_end).unwrap();
+    let summary = decode_with(model, vocabulary, settings, store, requests, on_end).unwrap();
     (all, summary)
 }
 
@@ -52,13 +51,13 @@ fn requests(strategy: usize) -> Vec<Request> {
 
 #[test]
 fn stored_prompts_change_no_output_and_are_not_computed_again() {
-    let mut model = MockModel::hashed(table(&LONGER), 64);
-    let tokens = model.table().clone();
+    let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
+    let tokens = model.tokens().clone();
     let prefix = bytes("instruction: ");
     let mut store = PromptStore::new(ROOM);
-    for (round, (strategy, slots, lanes)) in [(0, 4, 1), (1, 2, 1), (2, 3, 3), (0, 1, 1)].into_iter().enumerate() {
+    for (round, (strategy, slots, hypotheses)) in [(0, 4, 1), (1, 2, 1), (2, 3, 3), (0, 1, 1)].into_iter().enumerate() {
         let mut settings = settings(slots, &prefix, Sampling::at(1.0, 3));
-        settings.layout.lanes = lanes;
+        settings.layout.hypotheses = hypotheses;
         let (wanted, plain) = run(&mut model, &tokens, &settings, None, requests(strategy));
         let before = model.appended;
         let (outputs, summary) = run(&mut model, &tokens, &settings, Some(&mut store), requests(strategy));
@@ -68,8 +67,8 @@ fn stored_prompts_change_no_output_and_are_not_computed_again() {
         assert_eq!(store.len(), 6, "the equal ones count once, and two add nothing to the prefix");
         assert_eq!((plain.restored_tokens, summary.outputs), (0, 9));
         if round > 0 {
-            let behind: usize = requests(0).iter().map(|r| r.prompt.len() - prefix.len() - 1).sum();
-            assert_eq!(summary.restored_tokens, behind);
+            let stored: usize = requests(0).iter().map(|r| r.prompt.len() - prefix.len() - 1).sum();
+            assert_eq!(summary.restored_tokens, stored);
             let computed: usize = outputs.values().map(|output| output.positions.computed).sum();
             assert_eq!(model.appended - before, computed + prefix.len());
             for output in outputs.values() {
@@ -82,8 +81,8 @@ fn stored_prompts_change_no_output_and_are_not_computed_again() {
 
 #[test]
 fn a_store_without_room_keeps_nothing() {
-    let mut model = MockModel::hashed(table(&LONGER), 64);
-    let tokens = model.table().clone();
+    let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
+    let tokens = model.tokens().clone();
     let mut store = PromptStore::new(7 * 4);
     let settings = settings(2, &bytes("instruction: "), Sampling::greedy());
     for _ in 0..2 {
@@ -101,7 +100,7 @@ fn a_model_refuses_what_another_saved() {
     assert!(matches!(model.restore(0, &foreign), Err(LanguageModelError::Foreign)));
 }
 
-/// A real transformer: the logits behind a restored prompt are those behind a computed one, up to rounding, in a cache of
+/// A real transformer: the logits after a restored prompt are those after a computed one, up to rounding, in a cache of
 /// another shape, too.
 #[test]
 fn a_transformer_goes_on_from_a_restored_prompt() {
@@ -110,7 +109,7 @@ fn a_transformer_goes_on_from_a_restored_prompt() {
     let device = DeviceName::Flex.open().unwrap();
     let transformer = Transformer::load(&checkpoint, &device, WeightType::F32).unwrap();
     let mut model = TransformerModel::new(&transformer);
-    let table = TokenTable::of(&checkpoint.tokenizer).unwrap();
+    let vocabulary = vocabulary_of(&checkpoint.tokenizer).unwrap();
     let prompts: Vec<Vec<u32>> =
         (0..6u32).map(|i| (0..9 + i).map(|t| if t < 4 { t + 5 } else { (t * 7 + i * 3) % 200 }).collect()).collect();
     let requests = || {
@@ -118,12 +117,12 @@ fn a_transformer_goes_on_from_a_restored_prompt() {
         all.map(|(i, prompt)| Request::new(format!("{i}"), prompt.clone(), Some(8), Unconstrained)).collect::<Vec<_>>()
     };
     let mut settings = settings(3, &prompts[0][..4], Sampling::greedy());
-    let (wanted, _) = run(&mut model, &table, &settings, None, requests());
+    let (wanted, _) = run(&mut model, &vocabulary, &settings, None, requests());
     let mut store = PromptStore::new(ROOM);
     for slots in [3, 2, 6] {
         settings.layout.slots = slots;
         settings.layout.length = 30 + slots;
-        let (outputs, summary) = run(&mut model, &table, &settings, Some(&mut store), requests());
+        let (outputs, summary) = run(&mut model, &vocabulary, &settings, Some(&mut store), requests());
         assert_eq!(summary.restored_tokens > 0, slots != 3, "from the second round on");
         for (index, output) in outputs {
             for (a, b) in output.tokens.iter().zip(&wanted[&index].tokens) {

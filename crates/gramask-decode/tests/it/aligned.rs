@@ -2,13 +2,11 @@
 
 #![allow(clippy::print_stdout)] // the distances, on request
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{bytes, collect, settings};
-use gramask_decode::mock::{END, MockConstraint, MockModel, Valid, outputs, table};
-use gramask_decode::{Asap, Masked, Output, Particles, Request, Sampling, Strategy};
+use crate::support::{bytes, collect, settings};
+use gramask_decode::mock::{END, MockConstraint, MockModel, Valid, byte_vocabulary, outputs};
+use gramask_decode::{Asap, Masked, Output, Request, Sampling, Smc, Strategy};
 
 /// A language, tokens of several bytes, which give its texts several tokenisations, and a budget. The prompt is one after which
 /// several texts are likely and masked sampling is far from the truth.
@@ -47,17 +45,17 @@ const CASES: [Case; 3] = [
 
 impl Case {
     fn constraint(&self) -> MockConstraint {
-        MockConstraint::new(table(self.longer), self.texts)
+        MockConstraint::new(byte_vocabulary(self.longer), self.texts)
     }
 
     /// A model that likes the letters of the language, and knows nothing of its texts.
     fn model(&self) -> MockModel {
-        let hashed = MockModel::hashed(table(self.longer), 64);
+        let hashed = MockModel::hashed(byte_vocabulary(self.longer), 64);
         let letters: Vec<u8> = self.texts.iter().flat_map(|text| text.bytes()).collect();
-        let tokens = table(self.longer);
+        let tokens = byte_vocabulary(self.longer);
         let liked = |token: u32| token == END || tokens.bytes(token).iter().all(|byte| letters.contains(byte));
         let bonus: Vec<f32> = (0..tokens.len() as u32).map(|token| if liked(token) { 6.0 } else { 0.0 }).collect();
-        MockModel::new(table(self.longer), 64, move |tokens| {
+        MockModel::new(byte_vocabulary(self.longer), 64, move |tokens| {
             let logits = hashed.logits(tokens);
             logits.iter().zip(&bonus).map(|(logit, bonus)| 0.4 * logit + bonus).collect()
         })
@@ -68,7 +66,7 @@ impl Case {
     }
 
     fn text(&self, tokens: &[u32]) -> String {
-        table(self.longer).text(tokens.iter().copied()).0
+        byte_vocabulary(self.longer).decode(tokens.iter().copied()).0
     }
 
     /// The distribution over texts: all tokenisations together.
@@ -85,12 +83,12 @@ impl Case {
     fn run<S: Strategy + 'static>(
         &self,
         documents: usize,
-        lanes: usize,
+        hypotheses: usize,
         make: impl Fn(MockConstraint) -> S,
     ) -> Vec<Output> {
         let constraint = self.constraint();
         let mut settings = settings(64, &[], Sampling::greedy());
-        settings.layout.lanes = lanes;
+        settings.layout.hypotheses = hypotheses;
         let request =
             |i| Request::new(format!("d{i}"), bytes(self.prompt), Some(self.budget), make(constraint.clone()));
         let (all, _) = collect(&mut self.model(), &settings, (0..documents).map(request).collect());
@@ -134,12 +132,12 @@ fn aligned_samples_converge_and_masked_ones_do_not() {
         let away = total_variation(&truth, &masked);
         assert!(away > 0.3, "{}: masked sampling is {away} from the truth", case.name);
         let sampling = Sampling::at(1.0, 5);
-        let mut table = [[0.0; 3]; 2];
+        let mut vocabulary = [[0.0; 3]; 2];
         for (i, [size, most]) in [[1, 1], [8, 8], [128, 64]].into_iter().enumerate() {
             let documents = if size == 8 { DOCUMENTS / 2 } else { DOCUMENTS };
             let asap = case.run(documents, 1, |it| Asap::new(it, size, sampling));
-            let particles = case.run(documents, most, |it| Particles::new(it, most, sampling));
-            for (row, outputs) in table.iter_mut().zip([asap, particles]) {
+            let particles = case.run(documents, most, |it| Smc::new(it, most, sampling));
+            for (row, outputs) in vocabulary.iter_mut().zip([asap, particles]) {
                 let found = frequencies(&outputs);
                 row[i] = total_variation(&truth, &found);
                 if size == 1 {
@@ -147,9 +145,9 @@ fn aligned_samples_converge_and_masked_ones_do_not() {
                 }
             }
         }
-        println!("{}: masked {away:.3}, asap {:.3?}, particles {:.3?}", case.name, table[0], table[1]);
-        for row in table {
-            assert!(row[2] < 0.02 && row[2] < row[1] && row[1] < away + 0.1, "{}: {table:?}", case.name);
+        println!("{}: masked {away:.3}, asap {:.3?}, particles {:.3?}", case.name, vocabulary[0], vocabulary[1]);
+        for row in vocabulary {
+            assert!(row[2] < 0.02 && row[2] < row[1] && row[1] < away + 0.1, "{}: {vocabulary:?}", case.name);
         }
     }
 }
@@ -164,7 +162,7 @@ fn the_target_is_the_model_at_the_temperature() {
         assert!(total_variation(&truth, &cold) > 0.04);
         let sampling = Sampling::at(temperature, 6);
         let asap = case.run(DOCUMENTS / 2, 1, |it| Asap::new(it, 128, sampling));
-        let particles = case.run(DOCUMENTS / 2, 64, |it| Particles::new(it, 64, sampling));
+        let particles = case.run(DOCUMENTS / 2, 64, |it| Smc::new(it, 64, sampling));
         for outputs in [asap, particles] {
             let distance = total_variation(&truth, &frequencies(&outputs));
             assert!(distance < 0.03, "{} at {temperature}: {distance}", case.name);
@@ -184,7 +182,7 @@ fn the_particles_weights_are_unbiased() {
     {
         let wanted = probability(&case.outputs(f64::from(temperature)));
         let sampling = Sampling::at(temperature, 8);
-        let make = |it| Particles::new(it, 6, sampling).with_threshold(threshold);
+        let make = |it| Smc::new(it, 6, sampling).with_threshold(threshold);
         let estimates: Vec<f64> =
             case.run(4000, 6, make).iter().map(|output| output.effort.log_valid.unwrap().exp()).collect();
         let n = estimates.len() as f64;
@@ -221,10 +219,11 @@ fn nodes_with_many_tokens_are_right() {
         .chain(["y".to_owned(), "zz".to_owned()])
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let constraint = MockConstraint::new(table(&[]), &texts);
-    let hashed = MockModel::hashed(table(&[]), 64);
-    let mut model =
-        MockModel::new(table(&[]), 64, move |tokens| hashed.logits(tokens).iter().map(|logit| 0.5 * logit).collect());
+    let constraint = MockConstraint::new(byte_vocabulary(&[]), &texts);
+    let hashed = MockModel::hashed(byte_vocabulary(&[]), 64);
+    let mut model = MockModel::new(byte_vocabulary(&[]), 64, move |tokens| {
+        hashed.logits(tokens).iter().map(|logit| 0.5 * logit).collect()
+    });
     let by_first = |all: &mut dyn Iterator<Item = (String, f64)>| {
         let mut sums = BTreeMap::new();
         for (text, p) in all {
@@ -235,7 +234,7 @@ fn nodes_with_many_tokens_are_right() {
     };
     let all = outputs(&model, &constraint, &bytes("p"), 6, 1.0);
     let total = probability(&all);
-    let text = |valid: &Valid| table(&[]).text(valid.tokens.iter().copied()).0;
+    let text = |valid: &Valid| byte_vocabulary(&[]).decode(valid.tokens.iter().copied()).0;
     let truth = by_first(&mut all.iter().map(|v| (text(v), v.log_probability.exp() / total)));
     let masked = by_first(&mut all.iter().map(|v| (text(v), v.log_masked.exp())));
     assert!(total_variation(&truth, &masked) > 0.1, "{truth:?} {masked:?}");
@@ -256,10 +255,10 @@ fn what_is_known_is_not_computed_again() {
         .iter()
         .flat_map(|valid| (0..valid.tokens.len()).map(|length| valid.tokens[..length].to_vec()))
         .collect();
-    let calls = |strategy: &mut dyn FnMut() -> Request, lanes| {
+    let calls = |strategy: &mut dyn FnMut() -> Request, hypotheses| {
         let mut model = case.model();
         let mut settings = settings(1, &[], Sampling::greedy());
-        settings.layout.lanes = lanes;
+        settings.layout.hypotheses = hypotheses;
         let (all, _) = collect(&mut model, &settings, vec![strategy()]);
         assert_eq!(all.len(), 1);
         let output = all.into_values().next().unwrap().unwrap();
@@ -278,7 +277,7 @@ fn what_is_known_is_not_computed_again() {
     assert!(output.effort.discarded > 2000);
     // All particles take the greedy output.
     let masked = calls(&mut || request(Box::new(Masked::new(case.constraint()))), 1);
-    let greedy = Particles::new(case.constraint(), 9, Sampling::greedy());
+    let greedy = Smc::new(case.constraint(), 9, Sampling::greedy());
     let (passes, appended, output) = calls(&mut || request(Box::new(greedy.clone())), 9);
     assert_eq!((passes, appended), (masked.0, masked.1));
     assert_eq!(output.tokens, masked.2.tokens);
@@ -291,14 +290,14 @@ fn what_is_known_is_not_computed_again() {
 fn the_batch_changes_nothing() {
     let case = &CASES[1];
     let sampling = Sampling::at(1.2, 4);
-    let run = |slots, lanes, prefix: &str| {
+    let run = |slots, hypotheses, prefix: &str| {
         let mut settings = settings(slots, &bytes(prefix), Sampling::greedy());
-        settings.layout.lanes = lanes;
+        settings.layout.hypotheses = hypotheses;
         let requests = (0..30).map(|i| {
             let (id, prompt) = (format!("d{i}"), bytes(&format!("p{}", i % 7)));
             match i % 2 {
                 0 => Request::new(id, prompt, Some(case.budget), Asap::new(case.constraint(), 9, sampling)),
-                _ => Request::new(id, prompt, Some(case.budget), Particles::new(case.constraint(), 7, sampling)),
+                _ => Request::new(id, prompt, Some(case.budget), Smc::new(case.constraint(), 7, sampling)),
             }
         });
         let (all, _) = collect(&mut case.model(), &settings, requests.collect());
@@ -307,7 +306,7 @@ fn the_batch_changes_nothing() {
     };
     let alone = run(1, 7, "");
     assert!(alone.iter().all(|(_, _, text)| case.texts.contains(&text.as_str())));
-    for (slots, lanes, prefix) in [(3, 7, ""), (4, 9, "p"), (2, 7, "p1")] {
-        assert_eq!(alone, run(slots, lanes, prefix));
+    for (slots, hypotheses, prefix) in [(3, 7, ""), (4, 9, "p"), (2, 7, "p1")] {
+        assert_eq!(alone, run(slots, hypotheses, prefix));
     }
 }

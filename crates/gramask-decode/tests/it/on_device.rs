@@ -1,23 +1,20 @@
-//! Tokens chosen where the logits are: the same records as from logits on the host, for all formats, by the loop alone and
-//! by every device.
-
-#[path = "common/formats.rs"]
-mod formats;
+//! Sampling on the device gives the same records as sampling on the host, for all formats: by the loop alone and on every
+//! device.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::support::formats::{Case, cases, tokens};
 use burn::tensor::{Device, Tensor, TensorData};
-use formats::{Case, cases, tokens};
 use gramask_decode::mock::{LongestMatch, MockModel};
 use gramask_decode::{
-    Ask, Behind, Choosing, Cutter, DeviceLogits, Draft, Drafts, Habits, LanguageModel, LanguageModelError, Layout,
-    Lazy, Logits, Masked, Output, Request, RequestError, Row, Sampling, Select, Settings, TokenRecord, Unconstrained,
-    decode,
+    Choice, DeviceLogits, Draft, Drafts, LanguageModel, LanguageModelError, Layout, Lazy, Logits, LogitsHandle, Masked,
+    NgramDraftModel, NoChoice, Output, Request, RequestError, Retokenizer, Row, SampleOn, SampleRequest, Sampling,
+    Select, Settings, TokenRecord, Unconstrained, decode,
 };
-use gramask_kernels::sampling::{MaskTable, NoPick, Pick};
+use gramask_kernels::sampling::MaskTable;
 
 const SAMPLINGS: [Sampling; 4] = [
     Sampling::greedy(),
@@ -42,18 +39,18 @@ struct Counting<'m> {
     fetched: &'m AtomicUsize,
 }
 
-impl Behind for Counting<'_> {
+impl LogitsHandle for Counting<'_> {
     fn rows(&self) -> usize {
         self.inner.rows()
     }
 
-    fn choose(
+    fn sample(
         &mut self,
-        asks: &[(usize, Ask)],
+        requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Pick, NoPick>>, LanguageModelError> {
-        self.chosen.fetch_add(asks.len(), Ordering::Relaxed);
-        self.inner.choose(asks, sampling)
+    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
+        self.chosen.fetch_add(requests.len(), Ordering::Relaxed);
+        self.inner.sample(requests, sampling)
     }
 
     fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError> {
@@ -79,11 +76,15 @@ impl LanguageModel for OnDevice {
         self.mock.append(rows, select)
     }
 
-    fn chooses(&self) -> bool {
+    fn samples_on_device(&self) -> bool {
         true
     }
 
-    fn append_there(&mut self, rows: &[Row<'_>], select: Select) -> Result<Box<dyn Behind + '_>, LanguageModelError> {
+    fn append_on_device(
+        &mut self,
+        rows: &[Row<'_>],
+        select: Select,
+    ) -> Result<Box<dyn LogitsHandle + '_>, LanguageModelError> {
         let logits = self.mock.append(rows, select)?;
         let shape = [logits.rows(), logits.width()];
         let logits = Tensor::from_data(TensorData::new(logits.into_values(), shape), &self.device);
@@ -131,7 +132,7 @@ fn model(device: Device) -> OnDevice {
 
 /// Every strategy on every case, with budgets from the tightest on.
 fn requests(cases: &[Case], sampling: &Sampling) -> Vec<Request> {
-    let habits = Arc::new(Mutex::new(Habits::default()));
+    let ngrams = Arc::new(Mutex::new(NgramDraftModel::default()));
     let mut requests = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         for kind in 0..4 {
@@ -145,11 +146,11 @@ fn requests(cases: &[Case], sampling: &Sampling) -> Vec<Request> {
                 1 => Request::new(id, prompt, Some(budget), Unconstrained),
                 2 => Request::new(id, prompt, Some(budget), Lazy::new(constraint)),
                 _ => {
-                    let cutter = Cutter::new(Arc::new(LongestMatch::new(tokens())), Arc::new(tokens()));
+                    let retokenizer = Retokenizer::new(Arc::new(LongestMatch::new(tokens())), tokens());
                     // Drafts that are often wrong.
                     let drafts = Drafts { most: 5, least_probability: Some(0.0) };
                     let draft =
-                        Draft::new(constraint, cutter, drafts, case.text.as_str().as_bytes(), Arc::clone(&habits));
+                        Draft::new(constraint, retokenizer, drafts, case.text.as_str().as_bytes(), Arc::clone(&ngrams));
                     Request::new(id, prompt, Some(budget), draft)
                 }
             });
@@ -163,13 +164,13 @@ type Outcomes = BTreeMap<usize, Result<Output, RequestError>>;
 fn run(
     model: &mut dyn LanguageModel,
     slots: usize,
-    choosing: Choosing,
+    sample_on: SampleOn,
     sampling: Sampling,
     cases: &[Case],
 ) -> Outcomes {
     let layout =
-        Layout { slots, lanes: 1, length: 1024, prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect() };
-    let settings = Settings { choosing, ..Settings::new(layout, sampling) };
+        Layout { slots, hypotheses: 1, length: 1024, prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect() };
+    let settings = Settings { sample_on, ..Settings::new(layout, sampling) };
     let mut outcomes = BTreeMap::new();
     decode(model, &tokens(), &settings, requests(cases, &sampling), |ended| {
         outcomes.insert(ended.index, ended.outcome);
@@ -179,10 +180,10 @@ fn run(
     outcomes
 }
 
-fn same(host: &Outcomes, there: &Outcomes, tolerance: f64) {
-    assert_eq!(host.len(), there.len());
+fn same(host: &Outcomes, device: &Outcomes, tolerance: f64) {
+    assert_eq!(host.len(), device.len());
     for (number, wanted) in host {
-        let (wanted, got) = (wanted.as_ref().unwrap(), there[number].as_ref().unwrap());
+        let (wanted, got) = (wanted.as_ref().unwrap(), device[number].as_ref().unwrap());
         assert_eq!((&got.text, got.finish, got.strategy), (&wanted.text, wanted.finish, wanted.strategy));
         assert_eq!(got.tokens.len(), wanted.tokens.len());
         // Not whether a token was drafted: what is drafted depends on which documents came before.
@@ -215,19 +216,19 @@ fn near(got: &TokenRecord, wanted: &TokenRecord, tolerance: f64) {
     }
 }
 
-/// With the host's own sampler behind the asks, every number is the same.
+/// If the host's own sampler serves the requests, every number is the same.
 #[test]
 fn asking_changes_nothing() {
     let cases = cases();
     for sampling in SAMPLINGS {
         let mut mock = MockModel::hashed(tokens(), 2048);
-        let host = run(&mut mock, 3, Choosing::Host, sampling, &cases);
-        let there = run(&mut mock, 5, Choosing::There, sampling, &cases);
-        same(&host, &there, 0.0);
+        let host = run(&mut mock, 3, SampleOn::Host, sampling, &cases);
+        let on_device = run(&mut mock, 5, SampleOn::Device, sampling, &cases);
+        same(&host, &on_device, 0.0);
     }
 }
 
-/// With the kernels behind them, every token is the same, and the scores are to within rounding.
+/// With the kernels after them, every token is the same, and the scores are to within rounding.
 #[test]
 fn every_device_decodes_as_the_host() {
     for device in devices() {
@@ -237,10 +238,10 @@ fn every_device_decodes_as_the_host() {
         let cases = if is_cpu { &all[..] } else { &all[..all.len().min(2)] };
         for sampling in SAMPLINGS {
             let mut model = model(device.clone());
-            let host = run(&mut model, 4, Choosing::Host, sampling, cases);
+            let host = run(&mut model, 4, SampleOn::Host, sampling, cases);
             assert_eq!(model.chosen.load(Ordering::Relaxed), 0);
-            let there = run(&mut model, 4, Choosing::Auto, sampling, cases);
-            same(&host, &there, 2e-5);
+            let on_device = run(&mut model, 4, SampleOn::Auto, sampling, cases);
+            same(&host, &on_device, 2e-5);
 
             let (chosen, fetched) = (model.chosen.into_inner(), model.fetched.into_inner());
             let rows = |of: &dyn Fn(&str) -> bool| -> usize {
@@ -248,7 +249,7 @@ fn every_device_decodes_as_the_host() {
                 outputs.filter(|output| of(output.strategy)).map(|output| output.tokens.len()).sum()
             };
             let cut = sampling.top_k > 0;
-            // What asks is chosen there, and only lazy decoding fetches its rows, beside the few choices that did not stand.
+            // Requests are sampled on the device. Only lazy decoding fetches its rows, apart from the few samples that did not stand.
             let asking = rows(&|name| name == "unconstrained" || name != "lazy" && !cut);
             assert!(chosen >= asking, "{chosen} of {asking}");
             if !cut {

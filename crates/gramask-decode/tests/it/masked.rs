@@ -1,11 +1,9 @@
 //! Masked decoding over the mock model: valid at every budget, with exactly the tight mask's distribution.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{LONGER, bytes, collect, masked, settings};
-use gramask_decode::mock::{END, MockConstraint, MockModel, SPECIAL, table};
+use crate::support::{LONGER, bytes, collect, masked, settings};
+use gramask_decode::mock::{END, MockConstraint, MockModel, SPECIAL, byte_vocabulary};
 use gramask_decode::{Chosen, Finish, Masked, Move, Request, Sampling, Step, StepError, Strategy, TokenConstraint};
 
 /// Every masked output is one of the texts; unconstrained ones of the same model are not.
@@ -15,7 +13,7 @@ fn masked_outputs_are_valid_at_every_budget() {
     // Shortest: "[a" "]" END.
     for sampling in [Sampling::greedy(), Sampling::at(2.0, 3), Sampling { top_p: 0.7, ..Sampling::at(1.0, 4) }] {
         for budget in 3..16 {
-            let mut model = MockModel::hashed(table(&LONGER), 64);
+            let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
             let all = (0..40).map(|i| {
                 Request::new(format!("d{i}"), bytes(&format!("instruction: {i}")), Some(budget), masked(&allowed))
             });
@@ -46,9 +44,9 @@ fn the_tight_mask_is_applied_exactly() {
         fn name(&self) -> &'static str {
             "tight"
         }
-        fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
+        fn choose(&mut self, step: Step<'_>) -> Result<Move, StepError> {
             let mask = self.0.mask_within(self.1, step.remaining()).to_vec();
-            let choice = step.choose(Some(&mask))?;
+            let choice = step.sampler.choose(step.last(0), Some(&mask), step.draw())?;
             self.1 = self.0.advance(self.1, choice.token).ok_or(StepError::Refused { token: choice.token })?;
             let ended = step.is_end(choice.token);
             Ok(Move::sampled(choice, ended))
@@ -65,10 +63,10 @@ fn the_tight_mask_is_applied_exactly() {
     let mut tightened = 0;
     for sampling in samplings {
         for budget in 3..14 {
-            let mut model = MockModel::hashed(table(&LONGER), 64);
+            let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
             let make = |tight: bool| -> Vec<Request> {
                 let of = |i: usize| (format!("d{i}"), bytes(&format!("prompt {i}")), Some(budget));
-                let constraint = || MockConstraint::new(table(&LONGER), &texts);
+                let constraint = || MockConstraint::new(byte_vocabulary(&LONGER), &texts);
                 (0..30)
                     .map(of)
                     .map(|(id, prompt, budget)| match tight {
@@ -115,8 +113,8 @@ fn tight_distribution(
             continue;
         }
         let next = constraint.advance(state, token).unwrap();
-        let behind = [prefix, &[token]].concat();
-        for (mut rest, q) in tight_distribution(model, constraint, &behind, next, remaining - 1, sampling) {
+        let longer = [prefix, &[token]].concat();
+        for (mut rest, q) in tight_distribution(model, constraint, &longer, next, remaining - 1, sampling) {
             rest.insert(0, token);
             all.insert(rest, p * q);
         }
@@ -131,8 +129,8 @@ fn redrawn_outputs_have_the_tight_distribution() {
     for (sampling, budget) in
         [(Sampling::at(1.5, 9), 4), (Sampling::at(1.5, 9), 6), (Sampling { min_p: 0.05, ..Sampling::at(2.0, 4) }, 6)]
     {
-        let mut model = MockModel::hashed(table(&LONGER), 64);
-        let constraint = MockConstraint::new(table(&LONGER), &texts);
+        let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
+        let constraint = MockConstraint::new(byte_vocabulary(&LONGER), &texts);
         let wanted = tight_distribution(&model, &mut constraint.clone(), &[65], 0, budget, &sampling);
         let free = tight_distribution(&model, &mut constraint.clone(), &[65], 0, 40, &sampling);
         let late: f64 = free.iter().filter(|(tokens, _)| tokens.len() > budget).map(|(_, p)| p).sum();
@@ -162,9 +160,9 @@ fn redrawn_outputs_have_the_tight_distribution() {
 
 #[test]
 fn a_forbidden_token_is_never_chosen_even_by_a_model_that_insists() {
-    let width = table(&LONGER).len();
+    let width = byte_vocabulary(&LONGER).len();
     for insisted in [SPECIAL, END, u32::from(b'x')] {
-        let mut model = MockModel::new(table(&LONGER), 64, move |_| {
+        let mut model = MockModel::new(byte_vocabulary(&LONGER), 64, move |_| {
             (0..width as u32).map(|token| if token == insisted { 1e9 } else { 0.0 }).collect()
         });
         for sampling in [Sampling::greedy(), Sampling::at(1.0, 1), Sampling { top_k: 1, ..Sampling::at(1.0, 1) }] {

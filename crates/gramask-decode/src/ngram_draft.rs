@@ -1,36 +1,35 @@
-//! What usually comes next in the outputs of a format: guesses for drafts.
+//! The n-gram draft model: guesses what usually comes next in the outputs of a format.
 //!
-//! A guess costs little and needs not be right: the model confirms or refuses it. So the means are simple, and look at
-//! bytes, not at tokens. Where the constraint leaves one byte only, nothing is guessed. Elsewhere one of the bytes that it
-//! allows is picked, by
+//! A guess costs little and may be wrong, since the model confirms or refuses it. So the means are simple, and work on bytes,
+//! not on tokens. Where the constraint leaves one byte only, nothing is guessed. Elsewhere one of the allowed bytes is picked by
 //!
-//! - **the text before** (`recall`): where the end of the text written so far occurs earlier, in the prompt with
-//!   its examples and its document or in the output itself, what followed there may follow here. This copies the document,
-//!   and repeats labels (Saxena, "Prompt lookup decoding", 2023);
-//! - **the shape** (`expect`): counts of what followed a context in earlier outputs, where all letters and digits
-//!   are one, and a run of them is as good as a single one. So a tag is expected to be closed, and a word to be followed by
-//!   a blank, whatever their letters.
+//! - **the text before** (`recall`): if the end of the text written so far occurs earlier, in the prompt with its examples and
+//!   its document or in the output itself, what followed that occurrence may follow here. This copies the document and repeats
+//!   labels (Saxena, "Prompt lookup decoding", 2023);
+//! - **the shape** (`expect`): counts of what followed a context in earlier outputs, where all letters and digits are the same
+//!   class, and a run of them counts as one. So a tag is expected to be closed, and a word to be followed by a space, whatever
+//!   their letters.
 //!
-//! How often guesses of a kind came true is counted, and a draft ends where it is more likely wrong than worth its time.
+//! The share of correct guesses of each kind is counted. A draft ends where it is more likely wrong than worth its time.
 
 use std::collections::HashMap;
 
 /// The longest context of shapes.
 const ORDER: usize = 8;
-/// A recalled context of so many bytes is believed before any shape.
-const BELIEVED: usize = 6;
-/// What is left of a pass's cost and tokens at the next one.
-const LASTING: f64 = 0.99;
-/// Classes of estimated probabilities.
+/// A recalled context of this many bytes is preferred to any shape.
+const PREFERRED: usize = 6;
+/// The weight of the past at each new pass.
+const DECAY: f64 = 0.99;
+/// How many classes of estimated probabilities.
 const LIKELIHOODS: usize = 32;
-/// An estimate counts as so many tokens for which it held.
-const TRIED: f64 = 5.0;
-/// A beginning without drafts counts as so many tokens.
-const FIRST: f64 = 8.0;
-/// Contexts are compared so far.
+/// An estimate counts as this many observed tokens.
+const PRIOR_TOKENS: f64 = 5.0;
+/// The cost without drafts counts as this many observed tokens.
+const PRIOR_COST_TOKENS: f64 = 8.0;
+/// Contexts are compared up to this many bytes.
 const LONGEST: usize = 32;
 
-/// One choice among allowed bytes, and from what it was made.
+/// A guessed byte, and the evidence for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Guess {
     /// The byte; `None`: the output ends.
@@ -38,10 +37,10 @@ pub(crate) struct Guess {
     pub ground: Ground,
 }
 
-/// What a guess rests on; guesses of one ground are counted together.
+/// The evidence for a guess. Guesses with equal evidence are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ground {
-    /// Text that is forced: only its cut into tokens is a guess.
+    /// The text is forced: only its tokens are a guess.
     Forced,
     /// A context of so many bytes (as a power of two) that occurred before, how many bytes were allowed, and what was guessed.
     Recalled(u32, u32, Kind),
@@ -49,14 +48,14 @@ pub(crate) enum Ground {
     Expected(u32),
 }
 
-/// What kind of byte was guessed: to go on with a word, to begin another, and to go on with a list are different things.
+/// The kind of the guessed byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Word,
     Blank,
-    /// Behind a word or a blank, as within a text.
+    /// After a word or a blank, as within a text.
     Mark,
-    /// Behind another mark, as between the parts of an output.
+    /// After another mark, as between the parts of an output.
     Structure,
 }
 
@@ -74,16 +73,16 @@ impl Kind {
 
 /// Counts from the outputs seen so far; shared by all documents of a format.
 #[derive(Clone, Debug, Default)]
-pub struct Habits {
+pub struct NgramDraftModel {
     /// How often each class followed a context of classes.
     shapes: HashMap<Vec<u8>, HashMap<u8, u32>>,
-    /// How many guesses of each ground came true, of how many.
+    /// For each ground: how many guesses were right, of how many.
     kept: HashMap<Ground, (u32, u32)>,
-    /// The same of recalled guesses, whatever the length of their context.
+    /// The same for recalled guesses of all context lengths together.
     recalled: HashMap<(u32, Kind), (u32, u32)>,
-    /// What the latest passes cost, in rows, and how many tokens came of them.
+    /// The cost of the latest passes, in rows, and how many tokens they gave.
     paid: (f64, f64),
-    /// By the estimated probability that a drafted token is confirmed, in [classes](likelihood): how many were, of how many.
+    /// For each [class](likelihood) of estimated probability: how many drafted tokens were confirmed, of how many.
     confirmed: [(f64, f64); LIKELIHOODS],
 }
 
@@ -121,15 +120,15 @@ fn shape(text: &[u8]) -> Vec<u8> {
     shape
 }
 
-impl Habits {
+impl NgramDraftModel {
     /// Begins with the outputs of a prompt's examples.
     pub fn new<'a>(outputs: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut habits = Habits::default();
-        outputs.into_iter().for_each(|output| habits.learn(output));
-        habits
+        let mut ngrams = NgramDraftModel::default();
+        outputs.into_iter().for_each(|output| ngrams.learn(output));
+        ngrams
     }
 
-    /// Takes note of a whole output.
+    /// Learns a whole output.
     pub fn learn(&mut self, output: &[u8]) {
         for at in 0..=output.len() {
             let next = output.get(at).map_or(END, |&byte| class(byte));
@@ -144,7 +143,7 @@ impl Habits {
         }
     }
 
-    /// Takes note of whether a guess came true.
+    /// Counts whether a guess was right.
     pub(crate) fn judge(&mut self, ground: Ground, kept: bool) {
         let recalled = match ground {
             Ground::Recalled(_, allowed, kind) => Some(self.recalled.entry((allowed, kind)).or_default()),
@@ -154,15 +153,15 @@ impl Habits {
         for (yes, all) in [Some(own), recalled].into_iter().flatten() {
             *yes += u32::from(kept);
             *all += 1;
-            // The recent past counts more.
+            // Recent guesses count more.
             if *all == 256 {
                 (*yes, *all) = (*yes / 2, *all / 2);
             }
         }
     }
 
-    /// The share of guesses of this ground that came true. In the beginning it is that of all grounds like it, and before there are
-    /// any, an optimistic one.
+    /// The share of guesses of this ground that were right. At first it is the share of similar grounds, or an optimistic
+    /// value if there are none.
     pub(crate) fn trust(&self, ground: Ground) -> f64 {
         let share = |counts: Option<&(u32, u32)>, at_first, tries| {
             let (yes, all) = counts.copied().unwrap_or_default();
@@ -179,50 +178,50 @@ impl Habits {
         }
     }
 
-    /// Takes note of what a document's share of a pass cost, in rows, and of how many tokens came of it.
+    /// Counts the cost of a document's share of a pass, in rows, and the tokens that it gave.
     pub(crate) fn pay(&mut self, rows: f64, tokens: usize) {
         let (cost, gained) = self.paid;
-        self.paid = (LASTING * cost + rows, LASTING * gained + tokens as f64);
-        // Where nothing is drafted any more, nothing would be learnt: it is tried again after a while.
+        self.paid = (DECAY * cost + rows, DECAY * gained + tokens as f64);
+        // If nothing is drafted any more, nothing is learnt. The old counts fade, so that drafts are tried again later.
         for (yes, all) in &mut self.confirmed {
-            (*yes, *all) = (*yes * LASTING, *all * LASTING);
+            (*yes, *all) = (*yes * DECAY, *all * DECAY);
         }
     }
 
-    /// Takes note of whether a token was confirmed for which this probability had been estimated.
+    /// Counts whether a token with this estimated probability was confirmed.
     pub(crate) fn judge_draft(&mut self, estimated: f64, is_confirmed: bool) {
         let (yes, all) = &mut self.confirmed[likelihood(estimated)];
         *yes += f64::from(u8::from(is_confirmed));
         *all += 1.0;
     }
 
-    /// The probability that a drafted token is confirmed, by how good such estimates were so far. (Guesses are no independent
-    /// events, so that products of their trusts promise too much.)
+    /// The probability that a drafted token is confirmed, corrected by how good such estimates were so far. (Guesses are not
+    /// independent, so that the product of their shares is too high.)
     pub(crate) fn chance(&self, estimated: f64) -> f64 {
         let (yes, all) = self.confirmed[likelihood(estimated)];
-        (yes + TRIED * estimated) / (all + TRIED)
+        (yes + PRIOR_TOKENS * estimated) / (all + PRIOR_TOKENS)
     }
 
-    /// What a token costs, in rows; at least one. In the beginning, what it costs without drafts.
+    /// The cost of a token in rows, at least 1. At first it is the cost without drafts.
     pub(crate) fn cost(&self, overhead: f64) -> f64 {
         let (cost, gained) = self.paid;
-        ((cost + FIRST * (1.0 + overhead)) / (gained + FIRST)).max(1.0)
+        ((cost + PRIOR_COST_TOKENS * (1.0 + overhead)) / (gained + PRIOR_COST_TOKENS)).max(1.0)
     }
 
-    /// Picks one of the allowed bytes, in ascending order, or the end where the output may end; `None` without any ground.
+    /// Picks one of the allowed bytes, in ascending order, or the end where the output may end; `None` without evidence.
     ///
     /// `history` is what may be recalled, `text` what was written so far.
     pub(crate) fn guess(&self, history: &[u8], text: &[u8], allowed: &[u8], may_end: bool) -> Option<Guess> {
         let recalled = recall(history, text, allowed);
         if let Some((length, guess)) = recalled
-            && length >= BELIEVED
+            && length >= PREFERRED
         {
             return Some(guess);
         }
         self.expect(history, text, allowed, may_end).or(recalled.map(|(_, guess)| guess))
     }
 
-    /// The likeliest shape, where the allowed bytes leave no doubt of which byte it is, or recalling settles it.
+    /// The likeliest shape, if only one allowed byte has it or `recall` decides between several.
     fn expect(&self, history: &[u8], text: &[u8], allowed: &[u8], may_end: bool) -> Option<Guess> {
         let before = shape(text);
         let is_allowed = |next: u8| match next {
@@ -280,26 +279,26 @@ mod tests {
 
     #[test]
     fn the_document_is_copied_where_it_was_read_before() {
-        let habits = Habits::default();
+        let ngrams = NgramDraftModel::default();
         let history = b"Text: Naloxone reverses clonidine. Output: ";
-        let guess = habits.guess(history, b"Naloxone rev", b"aez", false).unwrap();
+        let guess = ngrams.guess(history, b"Naloxone rev", b"aez", false).unwrap();
         assert_eq!(guess.byte, Some(b'e'));
         // Ten bytes and three ways: the lower powers of two of both.
         assert_eq!(guess.ground, Ground::Recalled(3, 1, Kind::Word));
         // What is not allowed is not recalled, however well it fits.
-        assert_eq!(habits.guess(history, b"Naloxone rev", b"xz", false), None);
+        assert_eq!(ngrams.guess(history, b"Naloxone rev", b"xz", false), None);
     }
 
     #[test]
     fn shapes_close_what_was_opened() {
-        let habits = Habits::new([&b"<Drug>Aspirin</Drug> helps"[..], b"<Pain>Colic</Pain> passes"]);
+        let ngrams = NgramDraftModel::new([&b"<Drug>Aspirin</Drug> helps"[..], b"<Pain>Colic</Pain> passes"]);
         let next = |text: &[u8], allowed: &[u8], may_end: bool| {
-            habits.guess(b"", text, allowed, may_end).and_then(|guess| guess.byte)
+            ngrams.guess(b"", text, allowed, may_end).and_then(|guess| guess.byte)
         };
-        assert_eq!(next(b"<X>nothing like it", b" <", false), Some(b'<'), "a tag is closed behind its text");
+        assert_eq!(next(b"<X>nothing like it", b" <", false), Some(b'<'), "a tag is closed after its text");
         assert_eq!(next(b"<X>nothing</X", b" >", false), Some(b'>'));
         // An end is a shape like any other.
-        let guess = habits.guess(b"", b"<X>nothing</X> more", b" <", true).unwrap();
+        let guess = ngrams.guess(b"", b"<X>nothing</X> more", b" <", true).unwrap();
         assert_eq!((guess.byte, guess.ground), (None, Ground::Expected(10)));
         // Two letters: the shape does not say which, and there is nothing to recall.
         assert_eq!(next(b"<X>nothing</X> ", b"ab", false), None);
@@ -307,40 +306,40 @@ mod tests {
 
     #[test]
     fn trust_follows_what_came_true() {
-        let mut habits = Habits::default();
+        let mut ngrams = NgramDraftModel::default();
         let ground = Ground::Expected(9);
-        let before = habits.trust(ground);
-        (0..20).for_each(|_| habits.judge(ground, false));
-        let after = habits.trust(ground);
+        let before = ngrams.trust(ground);
+        (0..20).for_each(|_| ngrams.judge(ground, false));
+        let after = ngrams.trust(ground);
         assert!(after < 0.3 && after < before, "{before} {after}");
-        (0..2000).for_each(|_| habits.judge(ground, true));
-        assert!(habits.trust(ground) > 0.95, "the past fades");
-        assert!(habits.trust(Ground::Forced) > 0.89);
+        (0..2000).for_each(|_| ngrams.judge(ground, true));
+        assert!(ngrams.trust(ground) > 0.95, "the past fades");
+        assert!(ngrams.trust(Ground::Forced) > 0.89);
     }
 
     #[test]
     fn a_token_costs_what_was_paid_for_it() {
-        let mut habits = Habits::default();
-        assert_eq!(habits.cost(2.0), 3.0, "a pass of one row");
-        assert_eq!(habits.cost(0.125), 1.125);
+        let mut ngrams = NgramDraftModel::default();
+        assert_eq!(ngrams.cost(2.0), 3.0, "a pass of one row");
+        assert_eq!(ngrams.cost(0.125), 1.125);
         // Drafts of three that are confirmed: six rows' worth for four tokens.
-        (0..1000).for_each(|_| habits.pay(4.0 + 2.0, 4));
-        assert!((habits.cost(2.0) - 1.5).abs() < 0.05, "{}", habits.cost(2.0));
+        (0..1000).for_each(|_| ngrams.pay(4.0 + 2.0, 4));
+        assert!((ngrams.cost(2.0) - 1.5).abs() < 0.05, "{}", ngrams.cost(2.0));
         // And such as are refused.
-        (0..1000).for_each(|_| habits.pay(4.0 + 2.0, 1));
-        assert!((habits.cost(2.0) - 6.0).abs() < 0.3, "{}", habits.cost(2.0));
+        (0..1000).for_each(|_| ngrams.pay(4.0 + 2.0, 1));
+        assert!((ngrams.cost(2.0) - 6.0).abs() < 0.3, "{}", ngrams.cost(2.0));
     }
 
     #[test]
     fn estimates_are_held_against_what_came_of_them() {
-        let mut habits = Habits::default();
-        assert_eq!(habits.chance(0.75), 0.75, "nothing is known yet");
-        (0..40).for_each(|number| habits.judge_draft(0.75, number % 4 == 0));
-        assert!(habits.chance(0.74) < 0.35, "{}", habits.chance(0.74));
-        assert_eq!(habits.chance(0.85), 0.85, "other estimates are as good as they were");
+        let mut ngrams = NgramDraftModel::default();
+        assert_eq!(ngrams.chance(0.75), 0.75, "nothing is known yet");
+        (0..40).for_each(|number| ngrams.judge_draft(0.75, number % 4 == 0));
+        assert!(ngrams.chance(0.74) < 0.35, "{}", ngrams.chance(0.74));
+        assert_eq!(ngrams.chance(0.85), 0.85, "other estimates are as good as they were");
         // What is not drafted any more is tried again in the end.
-        (0..1000).for_each(|_| habits.pay(3.0, 1));
-        assert!(habits.chance(0.75) > 0.74, "{}", habits.chance(0.75));
+        (0..1000).for_each(|_| ngrams.pay(3.0, 1));
+        assert!(ngrams.chance(0.75) > 0.74, "{}", ngrams.chance(0.75));
     }
 
     #[test]

@@ -1,36 +1,33 @@
 //! Strategies that append more than one token: what they write, and that they save passes.
 
-#[path = "common/formats.rs"]
-mod formats;
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use formats::{Case, cases, tokens};
-use gramask_decode::mock::{LongestMatch, MockConstraint, MockModel, MockTokenizer, table};
+use crate::support::formats::{Case, cases, tokens};
+use gramask_decode::mock::{LongestMatch, MockConstraint, MockModel, MockTokenizer, byte_vocabulary};
 use gramask_decode::{
-    Chosen, Cutter, Draft, Drafts, Finish, FreeThenMasked, Habits, Jump, LanguageModel, Layout, Masked, Output,
-    PromptTokenizer, Request, Sampling, Settings, decode,
+    Chosen, Draft, Drafts, Finish, FreeThenMasked, Jump, LanguageModel, Layout, Masked, NgramDraftModel, Output,
+    PromptTokenizer, Request, Retokenizer, Sampling, Settings, decode,
 };
 
 const SAMPLINGS: [Sampling; 3] =
     [Sampling::greedy(), Sampling::at(1.0, 1), Sampling { top_k: 3, top_p: 0.9, ..Sampling::at(2.0, 2) }];
 
-fn cutter() -> Cutter {
-    Cutter::new(Arc::new(LongestMatch::new(tokens())), Arc::new(tokens()))
+fn retokenizer() -> Retokenizer {
+    Retokenizer::new(Arc::new(LongestMatch::new(tokens())), tokens())
 }
 
 fn settings(slots: usize, sampling: Sampling) -> Settings {
     Settings::new(
-        Layout { slots, lanes: 1, length: 1024, prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect() },
+        Layout { slots, hypotheses: 1, length: 1024, prefix: b"decode".iter().map(|&byte| u32::from(byte)).collect() },
         sampling,
     )
 }
 
 /// One short slot, greedily.
 fn alone() -> Settings {
-    let layout = Layout { slots: 1, lanes: 1, length: 64, prefix: vec![] };
+    let layout = Layout { slots: 1, hypotheses: 1, length: 64, prefix: vec![] };
     Settings::new(layout, Sampling::greedy())
 }
 
@@ -61,9 +58,9 @@ fn request(
 /// Drafts that are often wrong.
 const BOLD: Drafts = Drafts { most: 7, least_probability: Some(0.02) };
 
-fn draft(case: &Case, drafts: Drafts, habits: &Arc<Mutex<Habits>>) -> Draft<gramask_grammar::Constraint> {
+fn draft(case: &Case, drafts: Drafts, ngrams: &Arc<Mutex<NgramDraftModel>>) -> Draft<gramask_grammar::Constraint> {
     let history = format!("decode: {}", case.text.as_str()).into_bytes();
-    Draft::new(case.constraint(), cutter(), drafts, history, Arc::clone(habits))
+    Draft::new(case.constraint(), retokenizer(), drafts, history, Arc::clone(ngrams))
 }
 
 #[test]
@@ -76,8 +73,9 @@ fn draft_is_masked_token_by_token() {
         let masked = requests(&|case, number| request(case, number, &sampling, Masked::new(case.constraint())));
         let (masked, passes) = run(1, sampling, masked);
         for (slots, drafts) in [1, 5].into_iter().flat_map(|n| [(n, BOLD), (n, Drafts::default())]) {
-            let habits = Arc::new(Mutex::new(Habits::new([&b"[{\"text\":\"Aspirin\",\"label\":\"Chemical\"}]"[..]])));
-            let drafted = requests(&|case, number| request(case, number, &sampling, draft(case, drafts, &habits)));
+            let ngrams =
+                Arc::new(Mutex::new(NgramDraftModel::new([&b"[{\"text\":\"Aspirin\",\"label\":\"Chemical\"}]"[..]])));
+            let drafted = requests(&|case, number| request(case, number, &sampling, draft(case, drafts, &ngrams)));
             let (drafted, fewer) = run(slots, sampling, drafted);
             let (mut confirmed, mut refused) = (0, 0);
             for (number, output) in &drafted {
@@ -110,7 +108,7 @@ fn jump_writes_forced_text_as_the_tokenizer_cuts_it_and_always_completes() {
     for sampling in SAMPLINGS {
         for scored in [false, true] {
             let make = |(number, case): (usize, &Case)| {
-                let jump = Jump::new(case.constraint(), cutter()).scored(scored);
+                let jump = Jump::new(case.constraint(), retokenizer()).scored(scored);
                 request(case, number, &sampling, jump)
             };
             let (jumped, passes) = run(1, sampling, cases.iter().enumerate().map(make).collect());
@@ -134,7 +132,7 @@ fn jump_writes_forced_text_as_the_tokenizer_cuts_it_and_always_completes() {
         }
         // Where all is forced, the tokens are those of the tokenizer.
         let only = "[{\"text\":\"Aspirin\",\"label\":\"Chemical\"}]";
-        let jump = Jump::new(MockConstraint::new(tokens(), &[only]), cutter());
+        let jump = Jump::new(MockConstraint::new(tokens(), &[only]), retokenizer());
         let prompt = b"decode: x".iter().map(|&byte| u32::from(byte)).collect();
         let (outputs, passes) = run(1, sampling, vec![Request::new("d", prompt, Some(60), jump)]);
         let got: Vec<u32> = outputs[&0].tokens.iter().map(|record| record.token).collect();
@@ -147,11 +145,11 @@ fn jump_writes_forced_text_as_the_tokenizer_cuts_it_and_always_completes() {
 /// `"ab"` is forced up to its `a`, but a token `ab"` or `ac"` may go on from there: the seam is left to the model.
 #[test]
 fn the_end_of_forced_text_is_left_to_a_longer_token() {
-    let longer = table(&["xa", "ab"]);
-    let cutter = Cutter::new(Arc::new(LongestMatch::new(longer.clone())), Arc::new(longer.clone()));
+    let longer = byte_vocabulary(&["xa", "ab"]);
+    let retokenizer = Retokenizer::new(Arc::new(LongestMatch::new(longer.clone())), longer.clone());
     for (texts, forced) in [(["xxab", "xxac"], 1), (["xxyb", "xxyc"], 2)] {
         let constraint = MockConstraint::new(longer.clone(), &texts);
-        let jump = Jump::new(constraint, cutter.clone());
+        let jump = Jump::new(constraint, retokenizer.clone());
         let mut model = MockModel::new(longer.clone(), 64, |_| vec![0.0; 260]);
         let settings = alone();
         let request = Request::new("d", vec![65], Some(20), jump);
@@ -168,8 +166,8 @@ fn the_end_of_forced_text_is_left_to_a_longer_token() {
 
 #[test]
 fn free_text_ends_at_the_trigger_or_at_its_allowance() {
-    let bytes = table(&[]);
-    let cutter = Cutter::new(Arc::new(MockTokenizer::default()), Arc::new(bytes.clone()));
+    let bytes = byte_vocabulary(&[]);
+    let retokenizer = Retokenizer::new(Arc::new(MockTokenizer::default()), bytes.clone());
     let settings = alone();
     // What the model would write by itself, how much free text is allowed, and what the free text then is.
     let cases = [
@@ -182,13 +180,13 @@ fn free_text_ends_at_the_trigger_or_at_its_allowance() {
     for (script, free, preamble) in cases {
         let mut model = MockModel::scripted(script.as_bytes(), 64);
         let constraint = MockConstraint::new(bytes.clone(), &["yes", "no"]);
-        let strategy = FreeThenMasked::new(constraint, cutter.clone(), "so:", free);
+        let strategy = FreeThenMasked::new(constraint, retokenizer.clone(), "so:", free);
         let request = Request::new("d", vec![65], Some(30), strategy);
         decode(&mut model, &bytes, &settings, [request], |ended| {
             let output = ended.outcome.unwrap();
             assert_eq!((output.preamble.as_str(), output.finish), (preamble, Finish::End));
             assert!(["yes", "no"].contains(&output.text.as_str()), "{}", output.text);
-            assert_eq!(output.effort.answer_from, preamble.len());
+            assert_eq!(output.answer_from, preamble.len());
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -197,7 +195,7 @@ fn free_text_ends_at_the_trigger_or_at_its_allowance() {
     for (budget, fits) in [(5, false), (6, true), (7, true), (12, true)] {
         let mut model = MockModel::scripted(b"never ending text of a model", 64);
         let constraint = MockConstraint::new(bytes.clone(), &["yes", "no"]);
-        let strategy = FreeThenMasked::new(constraint, cutter.clone(), "so:", 40);
+        let strategy = FreeThenMasked::new(constraint, retokenizer.clone(), "so:", 40);
         let request = Request::new("d", vec![65], Some(budget), strategy);
         decode(&mut model, &bytes, &settings, [request], |ended| {
             assert_eq!(ended.outcome.is_ok(), fits, "{budget}");

@@ -1,12 +1,10 @@
 //! The batch loop over the mock model: what an output is must not depend on the batch, and errors stay where they belong.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use common::{LONGER, bytes, collect, masked, settings};
-use gramask_decode::mock::{MockConstraint, MockModel, table};
+use crate::support::{LONGER, bytes, collect, masked, settings};
+use gramask_decode::mock::{MockConstraint, MockModel, byte_vocabulary};
 use gramask_decode::{
     DecodeError, Finish, Layout, LayoutError, Masked, Output, Request, RequestError, Sampling, Settings, TokenRecord,
     Unconstrained, decode,
@@ -47,7 +45,7 @@ fn batch_size_order_prefix_and_overlap_change_nothing() {
     let shuffled: Vec<usize> = (0..n).map(|i| i * 10 % n).collect();
     for sampling in samplings {
         for is_masked in [false, true] {
-            let mut model = MockModel::hashed(table(&LONGER), 64);
+            let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
             let (alone, _) = collect(&mut model, &settings(1, &[], sampling), requests(&forward, 12, is_masked));
             let alone: Vec<_> = alone.values().map(|outcome| essence(outcome.as_ref().unwrap())).collect();
             assert_eq!(alone.len(), n);
@@ -80,8 +78,8 @@ fn impossible_requests_are_errors_with_numbers_and_the_others_go_on() {
         Request::new("long", bytes(&"p".repeat(60)), Some(5), Unconstrained),
         Request::new("full", bytes(&"p".repeat(64)), None, Unconstrained),
         Request::new("alien", vec![3, 999], Some(5), Unconstrained),
-        Request::new("tight", bytes("p"), Some(3), Masked::new(MockConstraint::new(table(&[]), &["[aa]"]))),
-        Request::new("good", bytes("p"), Some(5), Masked::new(MockConstraint::new(table(&[]), &["[aa]"]))),
+        Request::new("tight", bytes("p"), Some(3), Masked::new(MockConstraint::new(byte_vocabulary(&[]), &["[aa]"]))),
+        Request::new("good", bytes("p"), Some(5), Masked::new(MockConstraint::new(byte_vocabulary(&[]), &["[aa]"]))),
         Request::new("fits", bytes(&"p".repeat(60)), Some(4), Unconstrained),
     ];
     let (all, summary) = collect(&mut model, &settings(3, &[], Sampling::greedy()), all);
@@ -103,7 +101,7 @@ fn impossible_requests_are_errors_with_numbers_and_the_others_go_on() {
 fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
     let run = |budget| {
         let mut model = MockModel::scripted(b"abcdef", 12);
-        let settings = Settings::new(Layout { slots: 1, lanes: 1, length: 6, prefix: vec![] }, Sampling::greedy());
+        let settings = Settings::new(Layout { slots: 1, hypotheses: 1, length: 6, prefix: vec![] }, Sampling::greedy());
         let (all, _) = collect(&mut model, &settings, vec![Request::new("d", bytes("?"), budget, Unconstrained)]);
         let output = all[&0].as_ref().unwrap();
         (output.text.clone(), output.finish, output.positions.output)
@@ -112,7 +110,7 @@ fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
     assert_eq!(run(None), ("abcde".into(), Finish::Context, 5));
     let mut model = MockModel::scripted(b"abc", 12);
     let all = vec![Request::new("d", bytes("?"), Some(4), Unconstrained)];
-    let settings = Settings::new(Layout { slots: 1, lanes: 1, length: 5, prefix: vec![] }, Sampling::greedy());
+    let settings = Settings::new(Layout { slots: 1, hypotheses: 1, length: 5, prefix: vec![] }, Sampling::greedy());
     let (all, _) = collect(&mut model, &settings, all);
     let output = all[&0].as_ref().unwrap();
     assert_eq!((output.text.as_str(), output.finish), ("abc", Finish::End));
@@ -126,7 +124,7 @@ fn unconstrained_ends_at_an_end_token_the_budget_or_the_context() {
 
 #[test]
 fn broken_logits_are_errors_that_name_document_and_step() {
-    let mut model = MockModel::new(table(&[]), 64, |tokens| {
+    let mut model = MockModel::new(byte_vocabulary(&[]), 64, |tokens| {
         let value = if tokens.len() >= 3 && tokens[0] == u32::from(b'b') { f32::NAN } else { 0.0 };
         vec![value; 258]
     });
@@ -147,7 +145,7 @@ fn broken_logits_are_errors_that_name_document_and_step() {
 fn the_prefix_is_computed_once() {
     let prompts: Vec<Vec<u32>> = (0..9).map(|i| bytes(&format!("a long instruction {i}"))).collect();
     let plan = Layout::plan(3, 64, Some(4), prompts.iter().map(Vec::as_slice));
-    assert_eq!(plan, Layout { slots: 3, lanes: 1, length: 24, prefix: bytes("a long instruction ") });
+    assert_eq!(plan, Layout { slots: 3, hypotheses: 1, length: 24, prefix: bytes("a long instruction ") });
     let run = |layout: Layout| {
         let mut model = MockModel::uniform(64);
         let all = prompts.iter().enumerate();
@@ -163,15 +161,15 @@ fn the_prefix_is_computed_once() {
 
 #[test]
 fn slots_are_refilled_and_the_callback_can_stop() {
-    let mut model = MockModel::hashed(table(&LONGER), 64);
-    let table = model.table().clone();
+    let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
+    let vocabulary = model.tokens().clone();
     let taken = std::cell::Cell::new(0);
     let endless = (0..).map(|i| {
         taken.set(i + 1);
         Request::new(format!("d{i}"), bytes(&format!("p{i}")), Some(9), masked(&TEXTS))
     });
     let mut ended = 0;
-    let summary = decode(&mut model, &table, &settings(4, &[], Sampling::at(1.0, 1)), endless, |_| {
+    let summary = decode(&mut model, &vocabulary, &settings(4, &[], Sampling::at(1.0, 1)), endless, |_| {
         ended += 1;
         if ended == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -179,7 +177,7 @@ fn slots_are_refilled_and_the_callback_can_stop() {
     assert!(summary.stopped && ended == 10);
     assert!(taken.get() <= 14, "{} requests were taken for 10 outputs in 4 slots", taken.get());
     assert_eq!(
-        decode(&mut model, &table, &settings(4, &[], Sampling::greedy()), [], |_| { ControlFlow::Continue(()) })
+        decode(&mut model, &vocabulary, &settings(4, &[], Sampling::greedy()), [], |_| { ControlFlow::Continue(()) })
             .unwrap()
             .outputs,
         0
@@ -189,11 +187,12 @@ fn slots_are_refilled_and_the_callback_can_stop() {
 #[test]
 fn impossible_settings_are_refused() {
     let mut model = MockModel::uniform(64);
-    let table = model.table().clone();
-    let mut try_with = |settings: Settings| decode(&mut model, &table, &settings, [], |_| ControlFlow::Continue(()));
+    let vocabulary = model.tokens().clone();
+    let mut try_with =
+        |settings: Settings| decode(&mut model, &vocabulary, &settings, [], |_| ControlFlow::Continue(()));
     let good = settings(1, &[], Sampling::greedy());
     let none = Settings { layout: Layout { slots: 0, ..good.layout.clone() }, ..good.clone() };
-    assert!(matches!(try_with(none), Err(DecodeError::Layout(LayoutError::NoSlots { slots: 0, lanes: 1 }))));
+    assert!(matches!(try_with(none), Err(DecodeError::Layout(LayoutError::NoSlots { slots: 0, hypotheses: 1 }))));
     let long = Settings { layout: Layout { length: 65, ..good.layout.clone() }, ..good.clone() };
     assert!(matches!(try_with(long), Err(DecodeError::Layout(LayoutError::Length { length: 65, context: 64 }))));
     assert!(matches!(try_with(Settings { sampling: Sampling::at(-1.0, 0), ..good }), Err(DecodeError::Sampling(_))));

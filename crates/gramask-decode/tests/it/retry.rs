@@ -1,18 +1,17 @@
 //! `retry`: attempts until the output reads, each with draws of its own.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use common::{LONGER, bytes, collect, settings};
-use gramask_decode::mock::{END, MockConstraint, MockModel, outputs, table};
+use crate::support::{LONGER, bytes, collect, settings};
+use gramask_decode::mock::{END, MockConstraint, MockModel, byte_vocabulary, outputs};
 use gramask_decode::{Draw, Finish, Output, Request, Retry, Sampling, Unconstrained};
+use gramask_grammar::Vocabulary;
 
 /// A model that writes `a`, `b` or the end, and likes the end ever better.
 fn model() -> MockModel {
-    let hashed = MockModel::hashed(table(&LONGER), 64);
-    MockModel::new(table(&LONGER), 64, move |tokens| {
+    let hashed = MockModel::hashed(byte_vocabulary(&LONGER), 64);
+    MockModel::new(byte_vocabulary(&LONGER), 64, move |tokens| {
         let logits = hashed.logits(tokens);
         let possible = [u32::from(b'a'), u32::from(b'b'), END];
         (0..logits.len() as u32)
@@ -34,8 +33,8 @@ fn tokens(output: &Output) -> Vec<u32> {
     output.tokens.iter().map(|record| record.token).collect()
 }
 
-fn shared() -> Arc<gramask_decode::TokenTable> {
-    Arc::new(table(&LONGER))
+fn shared() -> Arc<Vocabulary> {
+    byte_vocabulary(&LONGER)
 }
 
 /// Each attempt is the plain output of its own draws, and the first that reads is returned.
@@ -61,7 +60,7 @@ fn attempts_are_plain_decoding_with_draws_of_their_own() {
             let mut counts = BTreeMap::new();
             for (i, output) in all.iter().enumerate() {
                 let attempts: Vec<Vec<u32>> = (0..6).map(|attempt| plain(&format!("d{i}"), attempt, budget)).collect();
-                let text = |tokens: &Vec<u32>| table(&LONGER).text(tokens.iter().copied()).0;
+                let text = |tokens: &Vec<u32>| byte_vocabulary(&LONGER).decode(tokens.iter().copied()).0;
                 let used = attempts.iter().position(|tokens| reads(&text(tokens))).unwrap_or(5);
                 assert_eq!(tokens(output), attempts[used], "document {i}, budget {budget}");
                 assert_eq!(output.effort.attempts, used + 1);
@@ -81,13 +80,13 @@ fn attempts_are_plain_decoding_with_draws_of_their_own() {
 #[test]
 fn what_reads_has_the_conditional_distribution() {
     let texts = ["", "ab", "b", "aab"];
-    let constraint = MockConstraint::new(table(&LONGER), &texts);
+    let constraint = MockConstraint::new(byte_vocabulary(&LONGER), &texts);
     let mut wanted: BTreeMap<String, f64> = BTreeMap::new();
     let all = outputs(&model(), &constraint, &bytes("p"), 5, 1.0);
     // The model never writes the longer tokens.
     let valid: f64 = all.iter().map(|output| output.log_probability.exp()).sum();
     for output in &all {
-        let text = table(&LONGER).text(output.tokens.iter().copied()).0;
+        let text = byte_vocabulary(&LONGER).decode(output.tokens.iter().copied()).0;
         *wanted.entry(text).or_default() += output.log_probability.exp() / valid;
     }
     let n = 4000;

@@ -1,43 +1,44 @@
-//! Grammar-aligned sampling by sequential Monte Carlo: several samples, weighted by what the mask removed, and resampled.
+//! Grammar-aligned sampling by sequential Monte Carlo: several samples are weighted by what the mask removed, and resampled.
 //!
 //! # What and why
-//! Masked sampling does not draw from the model's distribution given that the output is valid. At each step it renormalises
-//! over what is allowed *now*, and so runs into places where the model gives little to all that is allowed, as often as into
-//! places where it gives much. What it forgets is the mass that each mask has left. So here `n` particles are drawn by masked
-//! sampling, and each carries the product of these masses as its importance weight: the weighted particles stand for the
-//! model's distribution over the valid outputs. Where the weights become uneven the particles are **resampled**: the heavy
-//! ones are forked, the light ones given up. In the end one particle is drawn in proportion to its weight.
+//! Masked sampling does not draw from the model's distribution given that the output is valid. Each step renormalises over the
+//! tokens that are allowed *now*. So the output can reach places where the model gives little probability to all allowed
+//! tokens, as often as places where it gives much. The mass that each mask has left is lost. Here `n` particles are drawn by
+//! masked sampling, and each carries the product of these masses as its importance weight. The weighted particles represent
+//! the model's distribution over the valid outputs. When the weights become uneven, the particles are **resampled**: heavy
+//! particles are forked, and light ones dropped. In the end one particle is drawn in proportion to its weight.
 //!
 //! Sources: Lew, Zhi-Xuan, Grand and Mansinghka, "Sequential Monte Carlo Steering of Large Language Models using Probabilistic
 //! Programs", arXiv 2306.03081, section 2; Loula et al., "Syntactic and Semantic Control of Large Language Models via
 //! Sequential Monte Carlo", arXiv 2504.13139, section 2; Lipkin et al., "Fast Controlled Generation from Language Models with
 //! Adaptive Weighted Rejection Sampling", arXiv 2504.05410, section 2. Resampling is systematic (Douc and Cappé, "Comparison of
-//! resampling schemes for particle filtering", 2005, section 2.4), when the effective sample size `(sum w)^2 / sum w^2` falls
-//! below a share of `n`.
+//! resampling schemes for particle filtering", 2005, section 2.4). It happens when the effective sample size
+//! `(sum w)^2 / sum w^2` is below a share of `n`.
 //!
 //! # The target
-//! It is the model's distribution at the sampling's temperature, conditioned on the outputs that the constraint accepts
-//! **within the budget**. Hence each step uses the tight mask, and its mass, and not only a check of the token drawn. With
-//! top-k, top-p or min-p the proposals do not cover the target, and the result is only near it; greedily all particles are one.
+//! The target is the model's distribution at the sampling's temperature, conditioned on the outputs that the constraint accepts
+//! **within the budget**. So each step needs the tight mask and its mass; a check of the drawn token is not enough. With top-k,
+//! top-p or min-p the proposals do not cover the target, and the result only approximates it. Greedy sampling makes all
+//! particles equal.
 //!
-//! The error falls as `1 / n`. The weights' mean is an estimate of the probability that an unconstrained sample is valid (and
-//! within the budget) that is unbiased for every `n`: [`Effort::log_valid`] is its logarithm.
+//! The error falls as `1 / n`. The mean weight estimates the probability that an unconstrained sample is valid within the
+//! budget. The estimate is unbiased for every `n`: [`Effort::log_valid`] is its logarithm.
 //!
 //! # What it costs
-//! Particles with the same tokens share a lane: it is computed once, and forks where their draws differ. So a pass has as many
-//! rows as there are different unfinished particles, and at first one. Finished particles have no lane, but keep their weights
-//! and can be forked and given up like the others. The tight mask is computed for each lane and step.
+//! Particles with the same tokens share a hypothesis. It is computed once, and forks where their draws differ. So a pass has as
+//! many rows as there are different unfinished particles: one at first. Finished particles have no hypothesis, but they keep
+//! their weights, and can be forked and dropped like the others. The tight mask is computed for each hypothesis and step.
 
 use std::time::Instant;
 
-use super::tempered::{allowed, kept_log_mass, log_add};
+use super::log_mass::{allowed, kept_log_mass, log_add};
 use crate::constraint::TokenConstraint;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
-use crate::strategy::{Effort, Ending, LaneMove, Move, Step, StepError, Strategy};
+use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
 
 const PARTICLES: Count =
     Count { name: "particles", default: 8, most: 256, help: "how many outputs are followed at once" };
@@ -65,18 +66,18 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     cost: "`particles` times the work, as many slots",
     parameters: &[Parameter::Count(PARTICLES), Parameter::Number(TEMPERATURE), Parameter::Number(RESAMPLE)],
     randomness: Randomness::Always,
-    lanes: |given| given.count(&PARTICLES),
+    hypotheses: |given| given.count(&PARTICLES),
     build: |given, context| {
         let sampling = context.unfiltered(given.number(&TEMPERATURE));
-        let particles = Particles::new(context.constraint()?, given.count(&PARTICLES), sampling);
+        let particles = Smc::new(context.constraint()?, given.count(&PARTICLES), sampling);
         Ok(Box::new(particles.with_threshold(given.number(&RESAMPLE))))
     },
     ..StrategyDefinition::COMMON
 };
 
-/// The strategy `aligned-smc`: grammar-aligned sampling by sequential Monte Carlo. It needs as many lanes as particles.
+/// The strategy `aligned-smc`: grammar-aligned sampling by sequential Monte Carlo. It needs as many hypotheses as particles.
 #[derive(Clone, Debug)]
-pub struct Particles<C: TokenConstraint> {
+pub struct Smc<C: TokenConstraint> {
     constraint: C,
     sampler: Sampler,
     threshold: f64,
@@ -92,8 +93,8 @@ pub struct Particles<C: TokenConstraint> {
 
 #[derive(Clone, Debug)]
 struct Particle<S> {
-    /// Its lane in the present step, and the token drawn last.
-    lane: usize,
+    /// Its hypothesis in the present step, and the token drawn last.
+    hypothesis: usize,
     last: Option<TokenRecord>,
     state: S,
     /// All its tokens, where it has ended.
@@ -101,11 +102,11 @@ struct Particle<S> {
     log_weight: f64,
 }
 
-impl<C: TokenConstraint> Particles<C> {
-    /// So many particles, 1 to 65,536, under a constraint, drawn by settings that the caller has validated.
+impl<C: TokenConstraint> Smc<C> {
+    /// This many particles, 1 to 65,536, under a constraint. The caller has validated the sampling.
     pub fn new(constraint: C, particles: usize, sampling: Sampling) -> Self {
-        let particle = Particle { lane: 0, last: None, state: constraint.start(), whole: None, log_weight: 0.0 };
-        Particles {
+        let particle = Particle { hypothesis: 0, last: None, state: constraint.start(), whole: None, log_weight: 0.0 };
+        Smc {
             constraint,
             sampler: Sampler::new(sampling),
             threshold: 0.5,
@@ -117,16 +118,16 @@ impl<C: TokenConstraint> Particles<C> {
         }
     }
 
-    /// Resamples when the effective sample size is below this share of the particles; 0 never does, which is plain importance
-    /// sampling, 1 nearly always. The default is 0.5.
+    /// Resamples when the effective sample size is below this share of the particles; the default is 0.5. 0 never resamples,
+    /// which is plain importance sampling; 1 resamples almost always.
     pub fn with_threshold(self, threshold: f64) -> Self {
-        Particles { threshold, ..self }
+        Smc { threshold, ..self }
     }
 
-    /// Draws the next token of each particle in a lane.
-    fn extend(&mut self, lane: usize, step: &mut Step<'_>) -> Result<(), StepError> {
-        let (logits, tokens) = (step.last(lane), step.lanes[lane].tokens);
-        let here = |particle: &Particle<C::State>| particle.lane == lane && particle.whole.is_none();
+    /// Draws the next token of each particle in a hypothesis.
+    fn extend(&mut self, hypothesis: usize, step: &mut Step<'_>) -> Result<(), StepError> {
+        let (logits, tokens) = (step.last(hypothesis), step.hypotheses[hypothesis].tokens);
+        let here = |particle: &Particle<C::State>| particle.hypothesis == hypothesis && particle.whole.is_none();
         let Some(state) = self.particles.iter().find(|&particle| here(particle)).map(|p| p.state) else {
             return Ok(());
         };
@@ -232,12 +233,12 @@ impl<C: TokenConstraint> Particles<C> {
     }
 }
 
-impl<C: TokenConstraint> Strategy for Particles<C> {
+impl<C: TokenConstraint> Strategy for Smc<C> {
     fn name(&self) -> &'static str {
         "aligned-smc"
     }
 
-    fn lanes(&self) -> usize {
+    fn hypotheses(&self) -> usize {
         self.particles.len()
     }
 
@@ -246,8 +247,8 @@ impl<C: TokenConstraint> Strategy for Particles<C> {
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {
-        for lane in 0..step.lanes.len() {
-            self.extend(lane, &mut step)?;
+        for hypothesis in 0..step.hypotheses.len() {
+            self.extend(hypothesis, &mut step)?;
         }
         let place = step.draw();
         if !self.all_ended() {
@@ -258,23 +259,25 @@ impl<C: TokenConstraint> Strategy for Particles<C> {
             let tokens = self.draw_one(place);
             self.kept = tokens.len();
             return Ok(Move {
-                lanes: vec![LaneMove::append(0, Vec::new())],
+                hypotheses: vec![HypothesisMove::append(0, Vec::new())],
                 ending: Some(Ending::Tokens(tokens, true)),
             });
         }
-        let mut lanes: Vec<(LaneMove, u32)> = Vec::new();
+        let mut hypotheses: Vec<(HypothesisMove, u32)> = Vec::new();
         for particle in self.particles.iter_mut().filter(|particle| particle.whole.is_none()) {
             let Some(record) = particle.last else { continue };
-            let same = |(lane, token): &(LaneMove, u32)| (lane.from, *token) == (particle.lane, record.token);
-            particle.lane = match lanes.iter().position(same) {
-                Some(lane) => lane,
+            let same = |(hypothesis, token): &(HypothesisMove, u32)| {
+                (hypothesis.from, *token) == (particle.hypothesis, record.token)
+            };
+            particle.hypothesis = match hypotheses.iter().position(same) {
+                Some(hypothesis) => hypothesis,
                 None => {
-                    lanes.push((LaneMove::append(particle.lane, vec![record]), record.token));
-                    lanes.len() - 1
+                    hypotheses.push((HypothesisMove::append(particle.hypothesis, vec![record]), record.token));
+                    hypotheses.len() - 1
                 }
             };
         }
-        Ok(Move { lanes: lanes.into_iter().map(|(lane, _)| lane).collect(), ending: None })
+        Ok(Move { hypotheses: hypotheses.into_iter().map(|(hypothesis, _)| hypothesis).collect(), ending: None })
     }
 
     fn effort(&self) -> Effort {
@@ -282,7 +285,7 @@ impl<C: TokenConstraint> Strategy for Particles<C> {
             attempts: self.particles.len(),
             discarded: self.drawn - self.kept,
             log_valid: Some(self.log_mean),
-            ..Effort::default()
+            ..Effort::ONE_OUTPUT
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Beam search: greedy with one hypothesis, exhaustive with enough of them, and the same in every batch.
 
-mod common;
-
-use common::{LONGER, bytes, collect, masked, settings};
-use gramask_decode::mock::{END, MockConstraint, MockModel, Valid, outputs, table};
+use crate::support::{LONGER, bytes, collect, masked, settings};
+use gramask_decode::mock::{END, MockConstraint, MockModel, Valid, byte_vocabulary, outputs};
 use gramask_decode::{Beam, BeamStop, Finish, Output, Request, Sampling, Strategy, Unconstrained};
 
 const TEXTS: [&str; 6] = ["[a]", "[a,b]", "[ab,ba,b]", "[bb,a,aaaa]", "[]", "[aa,aab]"];
 
 fn constraint() -> MockConstraint {
-    MockConstraint::new(table(&LONGER), &TEXTS)
+    MockConstraint::new(byte_vocabulary(&LONGER), &TEXTS)
 }
 
 fn tokens(output: &Output) -> Vec<u32> {
@@ -19,13 +17,13 @@ fn tokens(output: &Output) -> Vec<u32> {
 /// The outputs of one strategy for the prompts `p0`, `p1`, ...
 fn outputs_of<S: Strategy + 'static>(
     model: &mut MockModel,
-    [documents, slots, lanes]: [usize; 3],
+    [documents, slots, hypotheses]: [usize; 3],
     prefix: &str,
     budget: usize,
     make: impl Fn() -> S,
 ) -> Vec<Output> {
     let mut settings = settings(slots, &bytes(prefix), Sampling::greedy());
-    settings.layout.lanes = lanes;
+    settings.layout.hypotheses = hypotheses;
     let requests = (0..documents).map(|i| Request::new(format!("d{i}"), bytes(&format!("p{i}")), Some(budget), make()));
     let (all, _) = collect(model, &settings, requests.collect());
     all.into_values().map(Result::unwrap).collect()
@@ -33,7 +31,7 @@ fn outputs_of<S: Strategy + 'static>(
 
 #[test]
 fn a_beam_of_one_is_greedy() {
-    let mut model = MockModel::hashed(table(&LONGER), 64);
+    let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
     let (mut early, mut complete) = (0, 0);
     for budget in [3, 4, 5, 8, 20] {
         let shape = [60, 4, 1];
@@ -48,9 +46,9 @@ fn a_beam_of_one_is_greedy() {
     }
     assert!(early > 30, "{early}");
     // Without a constraint; this model often wants to end.
-    let width = table(&LONGER).len() as u32;
-    let hashed = MockModel::hashed(table(&LONGER), 64);
-    let mut model = MockModel::new(table(&LONGER), 64, move |tokens| {
+    let width = byte_vocabulary(&LONGER).len() as u32;
+    let hashed = MockModel::hashed(byte_vocabulary(&LONGER), 64);
+    let mut model = MockModel::new(byte_vocabulary(&LONGER), 64, move |tokens| {
         let mut logits = hashed.logits(tokens);
         logits[END as usize] += 1.0;
         assert_eq!(logits.len() as u32, width);
@@ -77,7 +75,7 @@ fn best(all: &[Valid], alpha: f64) -> &Valid {
 /// A wide beam finds the best of all outputs, in all tokenisations; narrow ones do not always.
 #[test]
 fn a_wide_beam_is_an_exhaustive_search() {
-    let mut model = MockModel::hashed(table(&LONGER), 64);
+    let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
     for budget in [3, 5, 9, 20] {
         for alpha in [0.0, 0.5, 1.0, 2.0] {
             let truth = |i: usize| outputs(&model, &constraint(), &bytes(&format!("p{i}")), budget, 1.0);
@@ -103,8 +101,8 @@ fn a_wide_beam_is_an_exhaustive_search() {
 #[test]
 fn a_wide_unconstrained_beam_is_an_exhaustive_search() {
     let letters = [u32::from(b'a'), u32::from(b'b')];
-    let hashed = MockModel::hashed(table(&[]), 64);
-    let mut model = MockModel::new(table(&[]), 64, move |tokens| {
+    let hashed = MockModel::hashed(byte_vocabulary(&[]), 64);
+    let mut model = MockModel::new(byte_vocabulary(&[]), 64, move |tokens| {
         let logits = hashed.logits(tokens);
         let possible = |token: usize| token == END as usize || letters.contains(&(token as u32));
         (0..logits.len()).map(|token| if possible(token) { logits[token] } else { f32::NEG_INFINITY }).collect()
@@ -115,7 +113,7 @@ fn a_wide_unconstrained_beam_is_an_exhaustive_search() {
         texts.extend(["a", "b"].map(|letter| format!("{}{letter}", texts[first])));
     }
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let all = MockConstraint::new(table(&[]), &texts);
+    let all = MockConstraint::new(byte_vocabulary(&[]), &texts);
     for alpha in [0.0, 1.0] {
         let found = outputs_of(&mut model, [40, 3, 40], "", 5, || Beam::unconstrained(40).with_alpha(alpha));
         for (i, output) in found.iter().enumerate() {
@@ -126,7 +124,7 @@ fn a_wide_unconstrained_beam_is_an_exhaustive_search() {
         }
     }
     // A model that never ends is cut off at its likeliest string.
-    let mut model = MockModel::hashed(table(&[]), 64);
+    let mut model = MockModel::hashed(byte_vocabulary(&[]), 64);
     let cut = &outputs_of(&mut model, [1, 1, 8], "", 2, || Beam::unconstrained(8))[0];
     assert_eq!((cut.finish, cut.tokens.len()), (Finish::Budget, 2));
     assert_eq!(cut.effort.discarded, 16 - 2);
@@ -137,8 +135,8 @@ fn a_wide_unconstrained_beam_is_an_exhaustive_search() {
 fn an_early_stop_is_exact_without_normalisation_only() {
     // One token a step, so that many prompts can be tried; the model is sure of what comes late.
     let texts = ["[]", "[aab,bba,aa]", "[ab,ba,ab,ba,b]"];
-    let hashed = MockModel::hashed(table(&[]), 64);
-    let mut model = MockModel::new(table(&[]), 64, move |tokens| {
+    let hashed = MockModel::hashed(byte_vocabulary(&[]), 64);
+    let mut model = MockModel::new(byte_vocabulary(&[]), 64, move |tokens| {
         let mut logits = hashed.logits(tokens);
         let sharpness = if tokens.len() > 4 { 30.0 } else { 1.0 };
         for letter in b"[]ab,".iter().map(|&letter| letter as usize).chain([END as usize]) {
@@ -146,8 +144,9 @@ fn an_early_stop_is_exact_without_normalisation_only() {
         }
         logits
     });
-    let make =
-        |alpha, stop| move || Beam::masked(MockConstraint::new(table(&[]), &texts), 4).with_alpha(alpha).stopping(stop);
+    let make = |alpha, stop| {
+        move || Beam::masked(MockConstraint::new(byte_vocabulary(&[]), &texts), 4).with_alpha(alpha).stopping(stop)
+    };
     let mut differ = Vec::new();
     let mut calls = Vec::new();
     for alpha in [0.0, 1.0] {
@@ -167,13 +166,13 @@ fn an_early_stop_is_exact_without_normalisation_only() {
 
 #[test]
 fn the_batch_changes_nothing() {
-    let mut model = MockModel::hashed(table(&LONGER), 64);
+    let mut model = MockModel::hashed(byte_vocabulary(&LONGER), 64);
     let make = || Beam::masked(constraint(), 5);
     let alone = outputs_of(&mut model, [12, 1, 5], "", 12, make);
     let free = outputs_of(&mut model, [12, 1, 5], "", 12, || Beam::unconstrained(5));
     assert!(alone.iter().any(|output| output.effort.discarded > 3));
-    for (slots, lanes, prefix) in [(3, 5, ""), (2, 9, "p"), (4, 5, "p1")] {
-        let shape = [12, slots, lanes];
+    for (slots, hypotheses, prefix) in [(3, 5, ""), (2, 9, "p"), (4, 5, "p1")] {
+        let shape = [12, slots, hypotheses];
         let batch = outputs_of(&mut model, shape, prefix, 12, make);
         let free_batch = outputs_of(&mut model, shape, prefix, 12, || Beam::unconstrained(5));
         for (one, other) in alone.iter().chain(&free).zip(batch.iter().chain(&free_batch)) {

@@ -1,0 +1,186 @@
+//! Sampling under a constraint so that the output is complete within its budget. All constrained strategies share it.
+//!
+//! # The budget
+//! An output must be complete when the budget is used up. Let `r` be the number of tokens that may still come. The **tight
+//! mask** of a state holds the allowed tokens after which the output can be finished with `r - 1` more. Sampling from the tight
+//! mask at every step, beginning with `tokens_to_finish(start) <= budget`, never runs out: the tight mask is not empty (it
+//! holds the constraint's own completion), and every token in it keeps the condition for the next step.
+//!
+//! The tight mask is costly: every allowed token must be followed to see what is left to do. And it rarely differs from the
+//! plain mask where it matters. So the plain mask is applied first, and only the tokens of the choice's
+//! [basis](Sampler::basis) are tested:
+//!
+//! - if all of them can be finished in time, the choice stands;
+//! - otherwise, or if the basis is too large to test, the choice is made again under the tight mask.
+//!
+//! **The token always has exactly the distribution of the tight mask.** For [`Basis::Tokens`] the filters keep the same tokens
+//! under both masks, so that the token is the one that the tight mask alone would have given with this random number. For
+//! [`Basis::Drawn`] it follows by rejection. Let `P` be the plain distribution, and `q` the probability that `P` gives to the
+//! tight mask `T`. A token `t` of `T` comes from the first draw with probability `P(t)`, and from the second, independent draw
+//! with `(1 - q) P(t) / q`. The sum is `P(t) / q`, which is its probability under the tight mask.
+//!
+//! This argument does not need the plain mask. [`BudgetedSampler::choose_lazily`] makes its first choice from all tokens, and
+//! also tests whether the tokens of the basis are allowed. Naive lazy decoding goes wrong here: with top-k or top-p the filters
+//! keep other tokens of the whole vocabulary than of the allowed ones, so that a drawn token that happens to be allowed does not
+//! have the masked distribution. Here the choice stands only if the filters would have kept the same tokens.
+//!
+//! The recorded probability mass is the mass of the mask that was applied last.
+//!
+//! # On the device
+//! The device may have made the first choice, under the plain mask. It is the same token, since host and device draw alike.
+//! Without top-k and top-p its basis is known without the logits: [`is_presampled`] tests that. If the choice does not stand,
+//! the logits of this step are fetched for the second.
+
+use std::time::{Duration, Instant};
+
+use crate::constraint::TokenConstraint;
+use crate::model::SampleRequest;
+use crate::random::Draw;
+use crate::row_logits::{RowBasis, RowLogits};
+use crate::sampler::{Basis, Choice, Sampler};
+use crate::sampling::Sampling;
+use crate::strategy::{Step, StepError};
+
+/// Whether the device can make a first choice: the choice then rests on one token, or on two.
+pub(crate) fn is_presampled(sampling: &Sampling) -> bool {
+    sampling.is_greedy() || sampling.top_k == 0 && sampling.top_p >= 1.0
+}
+
+/// What one token is chosen from, and with.
+pub(crate) struct SampleContext<'a> {
+    pub row: RowLogits<'a>,
+    pub draw: Draw,
+    /// How many tokens may still come, this one included; at least 1.
+    pub remaining: usize,
+    pub end_tokens: &'a [u32],
+    pub sampler: &'a mut Sampler,
+    pub mask_time: &'a mut Duration,
+}
+
+impl<'a> SampleContext<'a> {
+    /// The next token of a step's first hypothesis.
+    pub fn next(step: &'a mut Step<'_>) -> Result<Self, StepError> {
+        Ok(SampleContext {
+            row: step.last_row()?,
+            draw: step.draw(),
+            remaining: step.remaining(),
+            end_tokens: step.end_tokens,
+            sampler: step.sampler,
+            mask_time: step.mask_time,
+        })
+    }
+
+    /// Chooses a token under a mask, or takes the token that the device sampled under it.
+    fn choose(&mut self, mask: Option<&[u32]>) -> Result<(Choice, RowBasis), StepError> {
+        match self.row {
+            RowLogits::Host(logits) => Ok((self.choose_from(logits, mask)?, RowBasis::Host)),
+            RowLogits::Device(device) => {
+                let choice = device.sample.map_err(|none| self.explain(none.into()))?;
+                Ok((choice, RowBasis::of_device(&choice, self.sampler)))
+            }
+        }
+    }
+
+    fn choose_from(&mut self, logits: &[f32], mask: Option<&[u32]>) -> Result<Choice, StepError> {
+        let chosen = self.sampler.choose(logits, mask, self.draw);
+        chosen.map_err(|none| self.explain(none.into()))
+    }
+
+    /// An empty mask has an error of its own.
+    fn explain(&self, error: StepError) -> StepError {
+        match error {
+            StepError::NoChoice(none) if none.allowed == 0 => StepError::EmptyMask { remaining: self.remaining },
+            error => error,
+        }
+    }
+}
+
+/// Samples from the tight mask of a constraint.
+#[derive(Debug)]
+pub(crate) struct BudgetedSampler<C: TokenConstraint> {
+    pub constraint: C,
+}
+
+impl<C: TokenConstraint> BudgetedSampler<C> {
+    /// Chooses a token under the tight mask of a state. Returns it with the state after it.
+    pub fn choose(&mut self, state: C::State, mut context: SampleContext<'_>) -> Result<(Choice, C::State), StepError> {
+        let clock = Instant::now();
+        let mask = self.constraint.mask(state);
+        *context.mask_time += clock.elapsed();
+        let (choice, basis) = context.choose(Some(mask))?;
+        self.settle(state, choice, &basis, context)
+    }
+
+    /// The same distribution, but the mask is computed only if the first choice does not stand. The record has no
+    /// [mask scores](crate::Scores::mask) where it stands.
+    pub fn choose_lazily(
+        &mut self,
+        state: C::State,
+        mut context: SampleContext<'_>,
+    ) -> Result<(Choice, C::State), StepError> {
+        let (mut choice, basis) = context.choose(None)?;
+        choice.scores.mask = None;
+        self.settle(state, choice, &basis, context)
+    }
+
+    /// The request for a token under the mask of a state.
+    pub fn request(&mut self, state: C::State, draw: Draw, mask_time: &mut Duration) -> SampleRequest {
+        let clock = Instant::now();
+        let mask = Some(self.constraint.mask(state).into());
+        *mask_time += clock.elapsed();
+        SampleRequest { mask, draw }
+    }
+
+    /// Keeps the first choice if it stands, or makes it again. Returns the token with the state after it.
+    fn settle(
+        &mut self,
+        state: C::State,
+        first: Choice,
+        basis: &RowBasis,
+        mut context: SampleContext<'_>,
+    ) -> Result<(Choice, C::State), StepError> {
+        let choice = match self.stands(state, &mut context, basis) {
+            true => first,
+            false => self.choose_again(state, &mut context, basis)?,
+        };
+        let clock = Instant::now();
+        let token = choice.token;
+        let next = self.constraint.advance(state, token);
+        *context.mask_time += clock.elapsed();
+        Ok((choice, next.ok_or(StepError::Refused { token })?))
+    }
+
+    /// Whether every token of the basis is allowed and can be finished in time.
+    fn stands(&mut self, state: C::State, context: &mut SampleContext<'_>, basis: &RowBasis) -> bool {
+        let clock = Instant::now();
+        let after = context.remaining - 1;
+        let stands = match basis.get(context.sampler) {
+            Basis::Many => false,
+            Basis::Tokens(tokens) | Basis::Drawn(tokens) => tokens.iter().all(|&token| {
+                self.constraint.advance(state, token).is_some_and(|next| {
+                    // After an end token nothing is left to finish.
+                    context.end_tokens.contains(&token) || self.constraint.tokens_to_finish(next) <= after
+                })
+            }),
+        };
+        *context.mask_time += clock.elapsed();
+        stands
+    }
+
+    /// Chooses again, under the tight mask.
+    fn choose_again(
+        &mut self,
+        state: C::State,
+        context: &mut SampleContext<'_>,
+        basis: &RowBasis,
+    ) -> Result<Choice, StepError> {
+        if matches!(basis.get(context.sampler), Basis::Drawn(_)) {
+            context.draw = context.draw.again();
+        }
+        let logits = context.row.logits()?;
+        let clock = Instant::now();
+        let mask = self.constraint.mask_within(state, context.remaining);
+        *context.mask_time += clock.elapsed();
+        context.choose_from(&logits, Some(mask))
+    }
+}

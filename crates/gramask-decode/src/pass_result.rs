@@ -1,0 +1,139 @@
+//! The result of a forward pass for each document of the batch: logits on the host, or tokens sampled on the device.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest};
+use crate::row_logits::DeviceSamples;
+use crate::sampler::{Choice, NoChoice, Sampler};
+use crate::sampling::Sampling;
+use crate::sequence::{Feed, Sequence, StepLogits};
+use crate::strategy::StepError;
+
+/// The logits after a pass, and the tokens that were sampled from them.
+pub(crate) struct PassResult<'m> {
+    /// The logits that are on the host.
+    logits: Option<Logits>,
+    /// The tokens that were sampled on the device.
+    samples: Vec<Result<Choice, NoChoice>>,
+    /// The logits on the device, for documents whose sample does not stand.
+    handle: Option<Mutex<Box<dyn LogitsHandle + 'm>>>,
+    /// One for each document.
+    parts: Vec<Part>,
+}
+
+/// A document's part of the result.
+enum Part {
+    /// Its logits are on the host, from this row on.
+    Host { first_row: usize },
+    /// Its tokens were sampled on the device, from rows that begin at `first_row` of the pass.
+    Device { samples: Range<usize>, first_row: usize },
+}
+
+/// How many rows a document asked for.
+fn rows_of(feeds: &[Feed]) -> usize {
+    feeds.iter().map(|feed| feed.rows).sum()
+}
+
+impl<'m> PassResult<'m> {
+    /// All logits are on the host.
+    pub fn on_host(logits: Logits, fed: &[Vec<Feed>]) -> Self {
+        let mut first_row = 0;
+        let part = |feeds: &Vec<Feed>| {
+            let part = Part::Host { first_row };
+            first_row += rows_of(feeds);
+            part
+        };
+        PassResult { parts: fed.iter().map(part).collect(), logits: Some(logits), samples: Vec::new(), handle: None }
+    }
+
+    /// The logits are on the device. While the device computes them, the strategies are asked for their requests. Then the
+    /// device samples once for all requests, and the logits of all other strategies are fetched at once. Also returns how
+    /// long the host waited for the device.
+    pub fn on_device(
+        mut handle: Box<dyn LogitsHandle + 'm>,
+        sequences: &mut [Sequence],
+        fed: &[Vec<Feed>],
+        sampling: &Sampling,
+    ) -> Result<(Self, Duration), LanguageModelError> {
+        let of = |(sequence, feeds): (&mut Sequence, &Vec<Feed>)| match &feeds[..] {
+            [feed] => sequence.sample_requests(feed.rows, sampling),
+            _ => None,
+        };
+        let of_documents: Vec<Option<Vec<SampleRequest>>> = match sequences {
+            [_] => sequences.iter_mut().zip(fed).map(of).collect(),
+            _ => sequences.par_iter_mut().zip(fed).map(of).collect(),
+        };
+        let (mut requests, mut wanted, mut parts) = (Vec::new(), Vec::new(), Vec::with_capacity(fed.len()));
+        let mut first_row = 0;
+        for (feeds, own) in fed.iter().zip(of_documents) {
+            let rows = first_row..first_row + rows_of(feeds);
+            match own {
+                Some(own) => {
+                    parts.push(Part::Device { samples: requests.len()..requests.len() + own.len(), first_row });
+                    requests.extend(rows.clone().zip(own));
+                }
+                None => {
+                    parts.push(Part::Host { first_row: wanted.len() });
+                    wanted.extend(rows.clone());
+                }
+            }
+            first_row = rows.end;
+        }
+        let clock = Instant::now();
+        let samples = match requests.is_empty() {
+            true => Vec::new(),
+            false => handle.sample(&requests, sampling)?,
+        };
+        if samples.len() != requests.len() {
+            return Err(LanguageModelError::Rows { given: samples.len(), wanted: requests.len() });
+        }
+        let logits = match wanted.is_empty() {
+            true => None,
+            false => Some(handle.fetch(&wanted)?),
+        };
+        let result = PassResult { logits, samples, handle: Some(Mutex::new(handle)), parts };
+        Ok((result, clock.elapsed()))
+    }
+
+    /// Lets a document move; `number` is its number in the pass.
+    pub fn step(
+        &self,
+        number: usize,
+        feeds: &[Feed],
+        (sequence, sampler): (&mut Sequence, &mut Sampler),
+        width: usize,
+        end_tokens: &[u32],
+    ) {
+        match &self.parts[number] {
+            Part::Host { first_row } => {
+                let mut row = *first_row;
+                let mut logits = Vec::with_capacity(feeds.len());
+                for feed in feeds {
+                    let rows = self.logits.as_ref().and_then(|all| all.slice(row, row + feed.rows));
+                    logits.extend(rows.map(|rows| (feed.hypothesis, rows)));
+                    row += feed.rows;
+                }
+                sequence.step(StepLogits::Host(&logits), width, sampler, end_tokens);
+            }
+            Part::Device { samples, first_row } => {
+                let fetch = |row: usize| self.fetch(first_row + row);
+                let samples = DeviceSamples { samples: &self.samples[samples.clone()], fetch: &fetch };
+                sequence.step(StepLogits::Device(samples), width, sampler, end_tokens);
+            }
+        }
+    }
+
+    fn fetch(&self, row: usize) -> Result<Vec<f32>, StepError> {
+        let failed = |message: String| StepError::Fetch { message };
+        let Some(handle) = &self.handle else {
+            return Err(failed("they are not kept".to_owned()));
+        };
+        let mut handle = handle.lock().unwrap_or_else(PoisonError::into_inner);
+        let logits = handle.fetch(&[row]).map_err(|error| failed(error.to_string()))?;
+        Ok(logits.into_values())
+    }
+}
