@@ -60,7 +60,6 @@ pub enum Problem {
     /// An escape that strings don't have.
     #[error("`{escape}` is not an escape of a string")]
     BadEscape {
-        /// The escape, as written.
         escape: String,
     },
     /// `""` where text is to be written.
@@ -82,13 +81,11 @@ pub enum Problem {
     Expected {
         /// What would be right.
         expected: String,
-        /// What is there.
         found: String,
     },
     /// A rule that does not begin its line.
     #[error("the rule `{name}` does not begin at the start of the line")]
     IndentedRule {
-        /// Its name.
         name: String,
     },
     /// A parenthesis or bracket that is never closed.
@@ -109,7 +106,6 @@ pub enum Problem {
     /// A rule without an expression.
     #[error("the rule `{name}` has no expression")]
     EmptyRule {
-        /// Its name.
         name: String,
     },
     /// `*`, `+`, `?` or `~` without anything before it.
@@ -133,14 +129,12 @@ pub enum Problem {
     /// Rules beyond [`MAX_RULES`].
     #[error("there are {given} rules; the limit is {MAX_RULES}")]
     TooManyRules {
-        /// How many.
         given: usize,
     },
 
     /// A directive that there is not.
     #[error("unknown directive `%{name}`")]
     UnknownDirective {
-        /// Its name.
         name: String,
     },
     /// A directive with a wrong value.
@@ -161,13 +155,11 @@ pub enum Problem {
     /// A terminal that there is not.
     #[error("unknown terminal `@{name}`")]
     UnknownTerminal {
-        /// Its name.
         name: String,
     },
     /// A rule that is used and not defined.
     #[error("there is no rule `{name}`")]
     UndefinedRule {
-        /// Its name.
         name: String,
         /// A rule with nearly that name.
         near: Option<String>,
@@ -175,7 +167,6 @@ pub enum Problem {
     /// A rule that was defined before.
     #[error("the rule `{name}` is defined twice")]
     RuleTwice {
-        /// Its name.
         name: String,
         /// The line of the first one.
         first_line: usize,
@@ -189,7 +180,6 @@ pub enum Problem {
     /// A rule that `start` does not reach.
     #[error("the rule `{name}` is never used")]
     UnusedRule {
-        /// Its name.
         name: String,
     },
     /// A regex with a mistake.
@@ -255,7 +245,6 @@ pub enum Problem {
     Mixed {
         /// The terminal that came first.
         earlier: Terminal,
-        /// Its line.
         first_line: usize,
         /// The one that does not go with it.
         later: Terminal,
