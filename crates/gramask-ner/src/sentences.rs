@@ -2,18 +2,18 @@
 //!
 //! The rules are written by hand for scientific prose, in two steps. First every place where a sentence may end is
 //! found: a line break (the border of title and abstract), or `.`, `?` or `!`, closing marks, and white space before
-//! something that can begin a sentence. Then places are struck out that lie inside an entity or behind an abbreviation,
+//! something that can begin a sentence. Then places are removed that lie inside an entity or after an abbreviation,
 //! an initial or the full stop of a spaced number (`1. 1. 49`).
 
 use crate::{Document, Entity, Fragment, Text};
 
-/// A full stop behind these never ends a sentence.
+/// A full stop after these never ends a sentence.
 const ALWAYS_OPEN: &[&str] = &[
     "e.g", "eg", "i.e", "ie", "vs", "cf", "viz", "approx", "ca", "resp", "dr", "prof", "mr", "mrs", "ms", "st", "fig",
     "figs", "eq", "eqs", "ref", "refs", "nos", "vol", "ed", "eds", "dept", "univ", "ser", "var", "subsp", "str", "mt",
 ];
 
-/// A full stop behind these ends a sentence only before a word that usually begins one.
+/// A full stop after these ends a sentence only before a word that usually begins one.
 const OFTEN_OPEN: &[&str] = &[
     "al", "etc", "inc", "co", "ltd", "corp", "sp", "spp", "u.s", "u.k", "u.s.a", "d.c", "ph.d", "m.d", "jr", "sr",
     "gen", "sect", "chap", "ann", "max", "min", "wt", "mol",
@@ -205,7 +205,7 @@ fn begins(chars: &[char], at: usize) -> bool {
         || (number && matches!(first, '+' | '-' | '<' | '>'))
 }
 
-/// Whether the single full stop at `mark`, with white space behind it and the next word at `next`, ends no sentence;
+/// Whether the single full stop at `mark`, with white space after it and the next word at `next`, ends no sentence;
 /// the current one began at `start`.
 fn open(chars: &[char], start: usize, mark: usize, next: usize) -> bool {
     let token_start = (0..mark).rev().find(|&at| chars[at].is_whitespace()).map_or(0, |at| at + 1);

@@ -9,3 +9,4 @@ mod readers;
 mod significance;
 mod standoff;
 mod support;
+mod writers;

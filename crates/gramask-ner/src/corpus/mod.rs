@@ -18,6 +18,7 @@ mod options;
 mod problem;
 mod pubtator;
 mod standoff;
+mod write;
 
 use std::path::Path;
 
@@ -27,6 +28,7 @@ pub use jsonl::write_jsonl;
 pub use named::{NAMED, Named, data_folder, find, named};
 pub use options::{Columns, Form, OnProblem, Options, Unit, UnknownForm, WrongColumns};
 pub use problem::{Problem, ProblemCount, ProblemKind, count_problems};
+pub use write::{WriteError, write_bioc, write_brat, write_pubtator};
 
 use crate::{Document, Schema};
 use collect::Collector;

@@ -83,7 +83,7 @@ pub enum VerdictKind {
     Missing,
 }
 
-/// A prediction with the gold entity that it is held against, or one of the two alone.
+/// A prediction with the gold entity that it is compared with, or one of the two alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict<'a> {
     /// What became of them.
