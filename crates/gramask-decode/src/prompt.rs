@@ -79,6 +79,26 @@ pub enum PromptError {
         /// The message's number, from 0.
         message: usize,
     },
+    /// The template leaves out a message.
+    #[error(
+        "the chat template leaves out {what}: the model would not see it; use another template, or a model whose template \
+         writes every turn"
+    )]
+    Dropped {
+        /// Which message.
+        what: String,
+    },
+    /// The tokenizer cuts a mark of the template into pieces, although it has a token for it.
+    #[error(
+        "the mark `{mark}` of the chat template is a token of the model, but the tokenizer cuts it into {pieces} tokens: \
+         the file does not list it as an added or control token; correct the tokenizer's file"
+    )]
+    CutMark {
+        /// The mark.
+        mark: String,
+        /// How many tokens it is cut into.
+        pieces: usize,
+    },
     /// Neither an example nor a description.
     #[error("there is neither an example nor a description of the format: a model cannot know how to answer")]
     NoFormat,
@@ -94,6 +114,11 @@ pub trait PromptTokenizer {
 
     /// The token to put before a plain prompt, if the model wants one.
     fn opening(&self) -> Option<u32>;
+
+    /// The token that the vocabulary has for a mark such as `<|im_start|>`, whether or not text is cut into it.
+    fn mark(&self, _text: &str) -> Option<u32> {
+        None
+    }
 }
 
 impl PromptTokenizer for Tokenizer {
@@ -107,6 +132,10 @@ impl PromptTokenizer for Tokenizer {
 
     fn opening(&self) -> Option<u32> {
         self.bos().filter(|_| self.adds_bos())
+    }
+
+    fn mark(&self, text: &str) -> Option<u32> {
+        self.token_id(text)
     }
 }
 
@@ -220,17 +249,8 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
     }
 
     fn chat(&self, template: &ChatTemplate, text: &str) -> Result<(Vec<u32>, String), PromptError> {
-        let messages = self.messages(text, true);
-        let (messages, rendered) = match template.render(&messages, true) {
-            Ok(rendered) => (messages, rendered),
-            // Some templates know no system: then the instruction opens the first turn of the user.
-            Err(ChatError::Refused { .. }) => {
-                let messages = self.messages(text, false);
-                let rendered = template.render(&messages, true)?;
-                (messages, rendered)
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (messages, rendered) = self.render(template, text)?;
+        self.check_marks(&rendered)?;
         let marked = |message: &Message| {
             self.tokenizer.encode(&message.content, true).iter().any(|&token| self.tokenizer.is_special(token))
         };
@@ -238,6 +258,42 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
             return Ok((self.tokenizer.encode(&rendered, true), rendered));
         }
         Ok((self.piecewise(template, &messages)?, rendered))
+    }
+
+    /// The messages and the text that the template makes of them, with every message in it.
+    ///
+    /// Some templates refuse a system's message, and some leave it out without a word. Then the instruction opens the
+    /// first turn of the user.
+    fn render(&self, template: &ChatTemplate, text: &str) -> Result<(Vec<Message>, String), PromptError> {
+        let messages = self.messages(text, true);
+        match template.render(&messages, true) {
+            Ok(rendered) if left_out(&messages, &rendered).is_none() => return Ok((messages, rendered)),
+            Ok(_) | Err(ChatError::Refused { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let messages = self.messages(text, false);
+        let rendered = template.render(&messages, true)?;
+        match left_out(&messages, &rendered) {
+            None => Ok((messages, rendered)),
+            Some(number) => {
+                let what = match number + 1 == messages.len() {
+                    true => "the document".to_owned(),
+                    false => format!("turn {} of {}, of the {}", number + 1, messages.len(), messages[number].role),
+                };
+                Err(PromptError::Dropped { what })
+            }
+        }
+    }
+
+    /// Checks that each mark of a rendered conversation for which the model has a token is cut into that token.
+    fn check_marks(&self, rendered: &str) -> Result<(), PromptError> {
+        for mark in marks(rendered).filter(|mark| self.tokenizer.mark(mark).is_some()) {
+            let pieces = self.tokenizer.encode(mark, true).len();
+            if pieces != 1 {
+                return Err(PromptError::CutMark { mark: mark.to_owned(), pieces });
+            }
+        }
+        Ok(())
     }
 
     /// Cuts the template's own text and the messages' texts into tokens apart from each other.
@@ -270,4 +326,31 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
         }
         messages
     }
+}
+
+/// The first message whose text is not in the rendered conversation, after the texts of the messages before it. White
+/// space around a text does not count, as many templates strip it.
+fn left_out(messages: &[Message], rendered: &str) -> Option<usize> {
+    let mut rest = rendered;
+    for (number, message) in messages.iter().enumerate() {
+        let text = message.content.trim();
+        let Some(at) = rest.find(text) else { return Some(number) };
+        rest = &rest[at + text.len()..];
+    }
+    None
+}
+
+/// The marks of a chat template in a text: `<|name|>`, and those of Gemma.
+fn marks(text: &str) -> impl Iterator<Item = &str> {
+    const LONGEST: usize = 64;
+    let starts = text.match_indices('<').map(|(at, _)| &text[at..]);
+    starts.filter_map(|rest| {
+        if let Some(mark) = ["<start_of_turn>", "<end_of_turn>"].into_iter().find(|mark| rest.starts_with(mark)) {
+            return rest.get(..mark.len());
+        }
+        let inside = rest.strip_prefix("<|")?;
+        let end = inside.find("|>").filter(|&end| (1..=LONGEST).contains(&end))?;
+        let mark = rest.get(..end + 4)?;
+        (!mark.contains(char::is_whitespace)).then_some(mark)
+    })
 }

@@ -55,6 +55,7 @@ pub struct Tokenizer {
     end: Vec<u32>,
     bos: Option<u32>,
     adds_bos: bool,
+    notes: Vec<String>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -102,7 +103,18 @@ impl Tokenizer {
         starts.push(bytes.len());
         let mut plain = inner.clone();
         plain.set_encode_special_tokens(true);
-        Ok(Tokenizer { parsing: inner, plain, bytes, starts, special, byte_tokens, end, bos, adds_bos })
+        Ok(Tokenizer {
+            parsing: inner,
+            plain,
+            bytes,
+            starts,
+            special,
+            byte_tokens,
+            end,
+            bos,
+            adds_bos,
+            notes: Vec::new(),
+        })
     }
 
     /// The ids of a text. No special token is added before or after them.
@@ -166,6 +178,11 @@ impl Tokenizer {
     /// [`TokenizerError::Refused`] when the `tokenizers` crate cannot write it.
     pub fn to_json(&self) -> Result<String, TokenizerError> {
         self.parsing.to_string(false).map_err(|error| TokenizerError::Refused { message: error.to_string() })
+    }
+
+    /// What in the tokenizer's description was repaired, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The number of ids, those without a token included: the model's vocabulary.

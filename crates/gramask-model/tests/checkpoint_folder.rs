@@ -332,3 +332,35 @@ fn other_weights_have_another_digest() {
     write_safetensors(&folder.path().join("model.safetensors"), &tensors(&shape(Family::Llama), Dtype::F16));
     assert_ne!(Checkpoint::open(folder.path()).unwrap().digest, digest);
 }
+
+#[test]
+fn a_tied_model_with_a_head_of_its_own_uses_that_head() {
+    const HEAD: &str = "lm_head.weight";
+    let folder = llama();
+    change_config(folder.path(), json!({"tie_word_embeddings": true}));
+    // The fixture's head repeats its embedding: the tie holds.
+    let tied = Checkpoint::open(folder.path()).unwrap();
+    assert!(tied.config.tied_head && tied.tensors.shape(HEAD).is_none() && tied.notes.is_empty());
+
+    let mut changed = tensors(&shape(Family::Llama), Dtype::F32);
+    let bytes = &mut changed.get_mut(HEAD).unwrap().2;
+    bytes[..4].copy_from_slice(&7_f32.to_le_bytes());
+    write_safetensors(&folder.path().join("model.safetensors"), &changed);
+    let own = Checkpoint::open(folder.path()).unwrap();
+    assert!(!own.config.tied_head);
+    assert_eq!(own.tensors.read_f32(HEAD).unwrap()[0], 7.0);
+    assert!(matches!(&own.notes[..], [note] if note.contains("the head of the file")), "{:?}", own.notes);
+}
+
+#[test]
+fn rope_scaling_replaces_rope_parameters() {
+    let folder = llama();
+    let linear = json!({"type": "linear", "factor": 4.0});
+    let default = json!({"rope_type": "default", "rope_theta": 5000.0});
+    change_config(folder.path(), json!({"rope_scaling": linear, "rope_parameters": default}));
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    assert_eq!(checkpoint.config.rope_scaling, Some(RopeScaling::Linear { factor: 4.0 }));
+    assert!(matches!(&checkpoint.notes[..], [note] if note.contains("`rope_scaling` is used")));
+    let message = config_error(json!({"rope_scaling": linear, "rope_parameters": {"rope_theta": 7.0}}));
+    assert!(message.contains("the setting `rope_parameters.rope_theta` is 7; expected 5000"), "{message}");
+}

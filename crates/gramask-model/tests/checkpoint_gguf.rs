@@ -237,6 +237,110 @@ fn settings_that_make_no_sense_are_named() {
     }
 }
 
+/// A string of a GGUF file.
+fn gguf_text(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// Adds settings before the others, and an entry that fills up to the alignment of the tensors.
+fn add_settings(bytes: &mut Vec<u8>, settings: &[(&str, u32, &[u8])]) {
+    const ALIGNMENT: usize = 32;
+    let mut added: Vec<u8> = settings
+        .iter()
+        .flat_map(|(key, kind, value)| [&gguf_text(key)[..], &kind.to_le_bytes(), value].concat())
+        .collect();
+    let mut filler = [gguf_text("filler"), 8_u32.to_le_bytes().to_vec()].concat();
+    let missing = (ALIGNMENT - (added.len() + filler.len() + 8) % ALIGNMENT) % ALIGNMENT;
+    filler.extend(gguf_text(&" ".repeat(missing)));
+    added.extend(filler);
+    let count = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) + settings.len() as u64 + 1;
+    bytes[16..24].copy_from_slice(&count.to_le_bytes());
+    bytes.splice(24..24, added);
+}
+
+/// Changes the types of tokens.
+fn set_token_types(bytes: &mut [u8], types: &[(usize, u8)]) {
+    // After the key: the type of the value, the type of the elements, their number.
+    let at = behind(bytes, "tokenizer.ggml.token_type") + 16;
+    for &(token, kind) in types {
+        bytes[at + 4 * token] = kind;
+    }
+}
+
+const FLOAT: u32 = 6;
+const TEXT: u32 = 8;
+
+#[test]
+fn positions_are_scaled_as_in_llama_cpp() {
+    let (four, none) = (4_f32.to_le_bytes(), 0_f32.to_le_bytes());
+    let linear = Some(RopeScaling::Linear { factor: 4.0 });
+    let (no_scaling, yes_linear, yarn) = (gguf_text("none"), gguf_text("linear"), gguf_text("yarn"));
+    for (settings, expected) in [
+        (vec![("qwen3.rope.scaling.factor", FLOAT, &four[..])], linear.clone()),
+        (vec![("qwen3.rope.scale_linear", FLOAT, &four[..])], linear.clone()),
+        (vec![("qwen3.rope.scaling.factor", FLOAT, &none[..])], None),
+        (
+            vec![("qwen3.rope.scaling.type", TEXT, &yes_linear[..]), ("qwen3.rope.scaling.factor", FLOAT, &four[..])],
+            linear,
+        ),
+        (
+            vec![("qwen3.rope.scaling.type", TEXT, &no_scaling[..]), ("qwen3.rope.scaling.factor", FLOAT, &four[..])],
+            None,
+        ),
+    ] {
+        let copy = damaged("tiny-qwen3.gguf", |bytes| add_settings(bytes, &settings));
+        let checkpoint = Checkpoint::open(&copy.path).unwrap();
+        assert_eq!(checkpoint.config.rope_scaling, expected, "{settings:?}");
+        let whole = Checkpoint::open(&fixture("tiny-qwen3.gguf")).unwrap();
+        let name = "model.layers.0.self_attn.q_proj.weight";
+        assert_eq!(checkpoint.tensors.read_f32(name).unwrap(), whole.tensors.read_f32(name).unwrap());
+    }
+    let copy = damaged("tiny-qwen3.gguf", |bytes| add_settings(bytes, &[("qwen3.rope.scaling.type", TEXT, &yarn[..])]));
+    let message = open_error(&copy.path).to_string();
+    assert!(message.contains("`qwen3.rope.scaling.type` is") && message.contains("none or linear"), "{message}");
+    // A file with divisors of the frequencies: both apply.
+    let copy =
+        damaged("tiny-llama.gguf", |bytes| add_settings(bytes, &[("llama.rope.scale_linear", FLOAT, &four[..])]));
+    let both = Checkpoint::open(&copy.path).unwrap().config.inverse_frequencies();
+    let divisors = Checkpoint::open(&fixture("tiny-llama.gguf")).unwrap().config.inverse_frequencies();
+    assert!(both.iter().zip(&divisors).all(|(both, alone)| (both * 4.0 - alone).abs() < 1e-9));
+}
+
+#[test]
+fn chat_marks_typed_as_text_are_repaired() {
+    let text = "<|im_start|>user\nhello<|im_end|>\n";
+    let whole = Checkpoint::open(&fixture("tiny-qwen3.gguf")).unwrap();
+    assert!(whole.notes.is_empty(), "{:?}", whole.notes);
+    let copy = damaged("tiny-qwen3.gguf", |bytes| set_token_types(bytes, &[(1, 1), (2, 1)]));
+    let Checkpoint { tokenizer, notes, .. } = Checkpoint::open(&copy.path).unwrap();
+    assert_eq!(tokenizer.encode(text, true), whole.tokenizer.encode(text, true));
+    assert_eq!(tokenizer.encode(text, false), whole.tokenizer.encode(text, false));
+    assert!(tokenizer.is_special(1) && tokenizer.is_special(2));
+    assert_eq!(tokenizer.end_tokens(), whole.tokenizer.end_tokens());
+    assert_eq!(notes, ["typed as text, and repaired to control tokens: `<|im_start|>`, `<|im_end|>`"]);
+}
+
+#[test]
+fn padding_typed_as_text_is_never_allowed() {
+    for kind in [1, 4] {
+        let copy = damaged("tiny-qwen3.gguf", |bytes| set_token_types(bytes, &[(267, kind)]));
+        let Checkpoint { tokenizer, notes, .. } = Checkpoint::open(&copy.path).unwrap();
+        assert!(tokenizer.is_special(267) && tokenizer.token_bytes(267).is_empty());
+        assert!(!tokenizer.encode("[PAD0]", true).contains(&267));
+        assert_eq!(notes, ["typed as text, and repaired to unused tokens: `[PAD0]`"]);
+    }
+}
+
+#[test]
+fn a_file_without_a_pre_tokenizer_is_noted() {
+    let copy = damaged("tiny-qwen3.gguf", |bytes| {
+        let at = behind(bytes, "tokenizer.ggml.pre");
+        bytes[at - 1] = b'x';
+    });
+    let notes = Checkpoint::open(&copy.path).unwrap().notes;
+    assert!(matches!(&notes[..], [note] if note.contains("no `tokenizer.ggml.pre`")), "{notes:?}");
+}
+
 #[test]
 fn the_real_model_is_what_its_card_says() {
     let Some(model) = real_model() else { return };

@@ -398,6 +398,10 @@ fn adapters_that_are_something_else_are_refused() {
         ("\"use_dora\": false", "\"use_dora\": true", "use_dora"),
         ("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "lm_head"),
         ("\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q\": 1}", "alpha_pattern"),
+        ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "`init_lora_weights` is \"pissa\""),
+        ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa_niter_4\"", "merge_and_unload"),
+        ("\"init_lora_weights\": true", "\"init_lora_weights\": \"olora\"", "leave the base weights alone"),
+        ("\"bias\": \"none\"", "\"bias\": \"none\", \"invented_in_2030\": 3", "invented_in_2030"),
         ("{", "", "JSON"),
     ] {
         let changed = good.replacen(from, to, 1);
@@ -413,4 +417,62 @@ fn adapters_that_are_something_else_are_refused() {
     assert!(same || error.is_some_and(|e| e.contains("another model")));
     std::fs::write(folder.path().join("adapter_model.safetensors"), "no").unwrap();
     assert!(Adapter::read(folder.path()).unwrap_err().to_string().contains("safetensors"));
+}
+
+/// Changes the tensors of an adapter's file.
+fn change_tensors(folder: &Path, change: impl Fn(&str, &mut Vec<usize>) -> bool) {
+    let path = folder.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut kept = Vec::new();
+    for (name, view) in file.tensors() {
+        let mut shape = view.shape().to_vec();
+        if change(&name, &mut shape) {
+            kept.push((name, safetensors::tensor::TensorView::new(view.dtype(), shape, view.data()).unwrap()));
+        }
+    }
+    std::fs::write(&path, safetensors::serialize(kept, None).unwrap()).unwrap();
+}
+
+#[test]
+fn incomplete_and_transposed_adapters_are_refused() {
+    let checkpoint = open("tiny-llama");
+    let write = || {
+        let folder = tempfile::tempdir().unwrap();
+        let adapter = Adapter::of(&adapted(&checkpoint, Lora::default()), None).unwrap();
+        adapter.write(folder.path(), Precision::F16).unwrap();
+        (folder, adapter.lora.rank)
+    };
+    let (folder, _) = write();
+    let merge = |folder: &Path| {
+        let adapter = Adapter::read(folder).map_err(|error| error.to_string())?;
+        adapter.merge(open("tiny-llama")).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(merge(folder.path()), Ok(()));
+    change_tensors(folder.path(), |name, _| !name.contains("layers.1.self_attn.q_proj"));
+    let error = merge(folder.path()).unwrap_err();
+    let missing = "`base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight`, \
+                   `base_model.model.model.layers.1.self_attn.q_proj.lora_B.weight`";
+    assert!(error.contains("adapter_model.safetensors: tensors are missing") && error.contains(missing), "{error}");
+    // An adapter of one layer says so.
+    let config = folder.path().join("adapter_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let one_layer = text.replace("\"layers_to_transform\": null", "\"layers_to_transform\": [0]");
+    assert_ne!(one_layer, text);
+    std::fs::write(&config, one_layer).unwrap();
+    assert_eq!(merge(folder.path()), Ok(()));
+
+    let (folder, rank) = write();
+    let width = checkpoint.config.width;
+    assert_ne!(rank, width);
+    change_tensors(folder.path(), |name, shape| {
+        if name.ends_with("layers.0.self_attn.q_proj.lora_A.weight") {
+            shape.reverse();
+        }
+        true
+    });
+    let error = merge(folder.path()).unwrap_err();
+    let expected =
+        format!("layers.0.self_attn.q_proj.lora_A.weight` has the shape [{width}, {rank}], expected [{rank}, {width}]");
+    assert!(error.contains(&expected), "{error}");
 }

@@ -1,7 +1,9 @@
 //! Prompts over a byte tokenizer with two special tokens.
 
 use gramask_decode::mock::{END, MockTokenizer, SPECIAL};
-use gramask_decode::{Example, Examples, Layout, PromptError, Prompter, Prompting, digest, instruction};
+use gramask_decode::{
+    Example, Examples, Layout, PromptError, PromptTokenizer, Prompter, Prompting, digest, instruction,
+};
 use gramask_grammar::{Format, Program};
 use gramask_model::chat::ChatTemplate;
 use gramask_ner::{Document, Entity, Schema};
@@ -56,7 +58,7 @@ fn documents_cannot_end_the_turn() {
     assert!(matches!(
         Prompter::new(&tokenizer, Some(&ChatTemplate::new("{{ messages[0].content }}").unwrap()), prompting())
             .build("<end>"),
-        Err(PromptError::Marks { message: 1 })
+        Err(PromptError::Dropped { .. })
     ));
 }
 
@@ -67,6 +69,64 @@ fn a_template_without_system_gets_the_instruction_in_the_first_turn() {
     assert_eq!(prompt.text, "[user]Find.\n\nAspirin helps.[assistant][Aspirin][user]Nothing.[assistant][user]T");
     let broken = ChatTemplate::new("{{ messages.nothing.at.all }}").unwrap();
     assert!(matches!(Prompter::new(&tokenizer, Some(&broken), prompting()).build("T"), Err(PromptError::Template(_))));
+}
+
+#[test]
+fn a_template_that_drops_the_system_gets_the_instruction_in_the_first_turn() {
+    // As the template of Phi-3 mini: turns of other roles are passed over.
+    const DROPS: &str = "{% for m in messages %}{% if m.role == 'user' %}[user]{{ m.content }}[assistant]\
+                         {% elif m.role == 'assistant' %}{{ m.content }}{% endif %}{% endfor %}";
+    let (tokenizer, template) = (MockTokenizer::default(), ChatTemplate::new(DROPS).unwrap());
+    let prompt = Prompter::new(&tokenizer, Some(&template), prompting()).build("T").unwrap();
+    assert_eq!(
+        prompt.text,
+        "[user]Find.\n\nAspirin helps.[assistant][Aspirin][user]Nothing.[assistant][user]T[assistant]"
+    );
+}
+
+#[test]
+fn a_template_that_drops_the_document_or_an_example_is_refused() {
+    for (template, what) in [
+        ("{{ messages[0].content }}{{ messages[1].content }}", "turn 3 of 5, of the user"),
+        ("{% for m in messages if not loop.last %}{{ m.content }}{% endfor %}", "the document"),
+    ] {
+        let (tokenizer, template) = (MockTokenizer::default(), ChatTemplate::new(template).unwrap());
+        let error = Prompter::new(&tokenizer, Some(&template), prompting()).build("T 1").unwrap_err();
+        assert!(matches!(&error, PromptError::Dropped { what: found } if found == what), "{error}");
+    }
+}
+
+/// Has a token for `<|user|>`, which its rules never produce.
+struct Cutting(MockTokenizer);
+
+impl PromptTokenizer for Cutting {
+    fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
+        self.0.encode(text, parse_special)
+    }
+
+    fn is_special(&self, token: u32) -> bool {
+        self.0.is_special(token)
+    }
+
+    fn opening(&self) -> Option<u32> {
+        self.0.opening()
+    }
+
+    fn mark(&self, text: &str) -> Option<u32> {
+        (text == "<|user|>").then_some(300)
+    }
+}
+
+#[test]
+fn a_mark_that_is_cut_into_pieces_is_an_error() {
+    let tokenizer = Cutting(MockTokenizer::default());
+    let template = |mark: &str| {
+        ChatTemplate::new(&format!("{{% for m in messages %}}{mark}{{{{ m.content }}}}{{% endfor %}}")).unwrap()
+    };
+    let error = Prompter::new(&tokenizer, Some(&template("<|user|>")), prompting()).build("T").unwrap_err();
+    assert!(matches!(&error, PromptError::CutMark { mark, pieces: 8 } if mark == "<|user|>"), "{error}");
+    // A mark without a token of its own is text by design, as in Zephyr's template.
+    assert!(Prompter::new(&tokenizer, Some(&template("<|other|>")), prompting()).build("T < |> <|").is_ok());
 }
 
 #[test]

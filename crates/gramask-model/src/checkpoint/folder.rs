@@ -12,17 +12,30 @@ use std::path::{Path, PathBuf};
 
 mod config;
 
+/// The output head. Models with a tied head use the embedding in its place.
+const HEAD: &str = "lm_head.weight";
+/// The embedding.
+const EMBEDDING: &str = "model.embed_tokens.weight";
+
 /// Opens a folder as a checkpoint.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let config_path = path.join("config.json");
     let json = read_required(path, "config.json")?;
     let raw = parse(&config_path, &json)?;
-    let config = config::read(&config_path, &raw)?;
+    let mut notes = Vec::new();
+    let mut config = config::read(&config_path, &raw, &mut notes)?;
 
     let mut tensors = FolderSource::open(path)?;
-    // Some folders of tied models hold the head all the same, as a copy of the embedding. It is not used.
-    if config.tied_head {
-        tensors.places.remove("lm_head.weight");
+    if config.tied_head && tensors.places.contains_key(HEAD) {
+        if tensors.head_repeats_embedding() {
+            tensors.places.remove(HEAD);
+        } else {
+            config.tied_head = false;
+            notes.push(format!(
+                "config.json sets `tie_word_embeddings`, but `{HEAD}` differs from the embedding; the head of the file \
+                 is used, as in transformers 5"
+            ));
+        }
     }
     tensors.places.retain(|name, _| !name.ends_with(".rotary_emb.inv_freq"));
     check_tensors(path, &config, &tensors)?;
@@ -43,7 +56,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let texts = [(config_path.as_path(), json.as_slice()), (Path::new("tokenizer.json"), tokenizer_json.as_slice())];
     let shards = tensors.files.iter().map(|file| (file.path(), file.bytes()));
     let digest = identity::identity(texts.into_iter().chain(shards));
-    Ok(Checkpoint { config, tensors: Box::new(tensors), tokenizer, chat, digest, path: path.to_owned() })
+    Ok(Checkpoint { config, tensors: Box::new(tensors), tokenizer, chat, digest, path: path.to_owned(), notes })
 }
 
 /// A file of the folder, or `None` if there is none.
@@ -196,6 +209,19 @@ impl FolderSource {
             };
         }
         Ok(FolderSource { folder, files, places })
+    }
+
+    /// Whether the head is a copy of the embedding, as some folders of tied models have it. Equal numbers in two types
+    /// count as a copy.
+    fn head_repeats_embedding(&self) -> bool {
+        let [Some(head), Some(embedding)] = [HEAD, EMBEDDING].map(|name| self.file_of(name)) else { return false };
+        if head.shape(HEAD) != embedding.shape(EMBEDDING) {
+            return false;
+        }
+        if head.stored_as(HEAD) == embedding.stored_as(EMBEDDING) {
+            return head.stored_bytes(HEAD) == embedding.stored_bytes(EMBEDDING);
+        }
+        head.read::<f32>(HEAD) == embedding.read::<f32>(EMBEDDING)
     }
 
     fn file_of(&self, name: &str) -> Option<&SafetensorsFile> {

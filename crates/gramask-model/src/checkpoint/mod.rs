@@ -54,6 +54,8 @@ pub struct Checkpoint {
     pub digest: String,
     /// The folder or file as it was given.
     pub path: PathBuf,
+    /// Unusual properties of the files, each with how it was resolved, one sentence each. Mostly empty.
+    pub notes: Vec<String>,
 }
 
 impl std::fmt::Debug for Checkpoint {

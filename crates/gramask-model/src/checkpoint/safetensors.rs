@@ -116,10 +116,16 @@ impl SafetensorsFile {
         })
     }
 
+    /// The bytes of a tensor as the file has them; `None` if there is no such tensor.
+    pub fn stored_bytes(&self, name: &str) -> Option<&[u8]> {
+        let tensor = self.tensors.get(name)?;
+        self.map.get(tensor.start..tensor.end)
+    }
+
     /// A tensor's elements, converted; `None` if there is no such tensor.
     pub fn read<T: Element>(&self, name: &str) -> Option<Vec<T>> {
         let tensor = self.tensors.get(name)?;
-        let bytes = self.map.get(tensor.start..tensor.end)?;
+        let bytes = self.stored_bytes(name)?;
         let width = if tensor.kind == Dtype::F32 { 4 } else { 2 };
         let count = bytes.len() / width;
         // The shape does not matter to the conversion, so large tensors are cut into equal chunks for all cores.

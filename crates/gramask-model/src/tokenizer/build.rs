@@ -2,7 +2,7 @@
 
 use super::alphabet::Alphabet;
 use super::split::{Splitting, by_name};
-use super::{Parts, Tokenizer, TokenizerError};
+use super::{END_TEXTS, Parts, Tokenizer, TokenizerError};
 use std::collections::HashMap;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, Vocab};
@@ -35,19 +35,25 @@ pub struct GgufVocabulary<'a> {
 impl Tokenizer {
     /// Builds the byte-level BPE tokenizer of a GGUF file.
     ///
+    /// Types that contradict the tokens' texts are repaired: chat marks typed as text, and padding typed as text.
+    /// [`notes`](Self::notes) names them.
+    ///
     /// # Errors
     /// A [`TokenizerError`]: an unknown pre-tokenizer, merges of tokens that don't exist, more tokens than `size`,
     /// another number of types than of tokens.
     pub fn from_gguf(file: &GgufVocabulary<'_>) -> Result<Tokenizer, TokenizerError> {
-        let GgufVocabulary { tokens, kinds, size, .. } = *file;
+        let GgufVocabulary { tokens, size, .. } = *file;
         if tokens.len() > size {
             let (token, id) = (tokens[size].clone(), size as u32);
             return Err(TokenizerError::IdBeyondVocabulary { token: format!("`{token}`"), id, size });
         }
-        if !kinds.is_empty() && kinds.len() != tokens.len() {
-            return Err(TokenizerError::WrongCount { what: "token types", found: kinds.len(), expected: tokens.len() });
+        let given = file.kinds.len();
+        if given > 0 && given != tokens.len() {
+            return Err(TokenizerError::WrongCount { what: "token types", found: given, expected: tokens.len() });
         }
-        let kind = |id: usize| kinds.get(id).copied().unwrap_or(1);
+        let mut notes = Vec::new();
+        let kinds = repaired_kinds(file, &mut notes);
+        let kind = |id: usize| kinds[id];
         let Splitting { pre_tokenizer, ignore_merges, nfc } = by_name(file.pre, file.add_prefix_space)?;
         let refused = |error: tokenizers::Error| TokenizerError::Refused { message: error.to_string() };
 
@@ -66,22 +72,93 @@ impl Tokenizer {
             inner.with_normalizer(Some(NFC)).map_err(refused)?;
         }
         inner.with_pre_tokenizer(Some(pre_tokenizer)).with_decoder(Some(ByteLevel::default()));
-        let added = (0..tokens.len()).filter(|&id| matches!(kind(id), 3 | 4) && !tokens[id].is_empty());
-        let added = added.map(|id| AddedToken::from(tokens[id].as_str(), kind(id) == 3).normalized(false));
+        let added =
+            (0..tokens.len()).filter(|&id| matches!(kind(id), CONTROL | USER_DEFINED) && !tokens[id].is_empty());
+        let added = added.map(|id| AddedToken::from(tokens[id].as_str(), kind(id) == CONTROL).normalized(false));
         inner.add_tokens(added.collect::<Vec<_>>()).map_err(refused)?;
 
         let mut writes = vec![None; size];
         for (id, (text, writes)) in tokens.iter().zip(&mut writes).enumerate() {
             *writes = match kind(id) {
-                1 => Some(Alphabet::ByteLevel.bytes(text)),
-                4 => Some(text.as_bytes().to_vec()),
-                6 => Some(Alphabet::SentencePiece.bytes(text)),
+                NORMAL => Some(Alphabet::ByteLevel.bytes(text)),
+                USER_DEFINED => Some(text.as_bytes().to_vec()),
+                BYTE => Some(Alphabet::SentencePiece.bytes(text)),
                 _ => None,
             };
         }
         let adds_bos = file.adds_bos.unwrap_or(ignore_merges) && file.bos.is_some();
-        Tokenizer::from_parts(Parts { inner, writes, end: file.end.clone(), bos: file.bos, adds_bos })
+        let parts = Parts { inner, writes, end: file.end.clone(), bos: file.bos, adds_bos };
+        Ok(Tokenizer { notes, ..Tokenizer::from_parts(parts)? })
     }
+}
+
+/// The types of tokens that a GGUF file tells apart. Other numbers are undefined, unknown or unused tokens.
+const NORMAL: i64 = 1;
+const CONTROL: i64 = 3;
+const USER_DEFINED: i64 = 4;
+const UNUSED: i64 = 5;
+const BYTE: i64 = 6;
+
+/// Texts of tokens that begin a turn or a text, in the model families that have published names for them.
+const START_TEXTS: [&str; 11] = [
+    "<|im_start|>",
+    "<|begin_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<start_of_turn>",
+    "<|startoftext|>",
+    "<|start_of_role|>",
+    "<|end_of_role|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+];
+
+/// The type of each token, with two repairs.
+///
+/// - A mark of a chat that is typed as text becomes a control token, as in llama.cpp. Without the repair it is cut into
+///   pieces, and the model never sees the mark. Such a mark is the token of a begin or end id of the file, or has one of
+///   the texts that model families publish for their marks.
+/// - `[PAD12]`, with which converters fill a vocabulary up to the size of the embedding, becomes an unused token. Without
+///   the repair a constraint could allow it as text.
+fn repaired_kinds(file: &GgufVocabulary<'_>, notes: &mut Vec<String>) -> Vec<i64> {
+    let GgufVocabulary { tokens, kinds, bos, end, .. } = file;
+    let mut repaired: Vec<i64> = (0..tokens.len()).map(|id| kinds.get(id).copied().unwrap_or(NORMAL)).collect();
+    let (mut marks, mut padding) = (Vec::new(), Vec::new());
+    for (id, (text, kind)) in tokens.iter().zip(&mut repaired).enumerate() {
+        let named = || bos.iter().chain(end).any(|&named| named as usize == id);
+        let published = || END_TEXTS.contains(&text.as_str()) || START_TEXTS.contains(&text.as_str());
+        if matches!(*kind, NORMAL | USER_DEFINED) && is_padding(text) {
+            *kind = UNUSED;
+            padding.push(text.as_str());
+        } else if *kind == NORMAL && (named() || published()) {
+            *kind = CONTROL;
+            marks.push(text.as_str());
+        }
+    }
+    if !marks.is_empty() {
+        notes.push(format!("typed as text, and repaired to control tokens: {}", listed(&marks)));
+    }
+    if !padding.is_empty() {
+        notes.push(format!("typed as text, and repaired to unused tokens: {}", listed(&padding)));
+    }
+    repaired
+}
+
+/// Whether a text is that of a token which only fills up the vocabulary: `[PAD12]`, `[PAD 12]`.
+fn is_padding(text: &str) -> bool {
+    let number = text.strip_prefix("[PAD").and_then(|rest| rest.strip_suffix(']'));
+    number.map(str::trim).is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The first texts of a list, quoted, and how many more there are.
+fn listed(texts: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let mut line = texts.iter().take(SHOWN).map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+    if texts.len() > SHOWN {
+        line.push_str(&format!(" and {} more", texts.len() - SHOWN));
+    }
+    line
 }
 
 /// Takes a merge apart, and checks that both sides and their concatenation are tokens: the `tokenizers` crate relies on

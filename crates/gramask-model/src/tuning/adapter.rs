@@ -1,7 +1,10 @@
 //! Adapters as the Python package PEFT keeps them: `adapter_config.json` beside `adapter_model.safetensors`.
 //!
 //! Tensors are called `base_model.model.` + the module's name + `.lora_A.weight` (`[rank, in]`) or `.lora_B.weight`
-//! (`[out, rank]`). What PEFT can do beyond that (DoRA, biases, whole modules, ranks by pattern, ...) is refused by name.
+//! (`[out, rank]`). What PEFT can do beyond that (DoRA, PiSSA, biases, whole modules, ranks by
+//! pattern, ...) is refused by name: `settings.rs` lists the settings that are allowed.
+
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,8 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
+
+use settings::Modules;
 
 use super::model::{Tunable, numbers};
 use super::{Lora, Target, TuningError};
@@ -41,6 +46,7 @@ pub struct Adapter {
     /// Where it came from, for messages.
     pub path: PathBuf,
     pairs: BTreeMap<(usize, Target), Pair>,
+    modules: Modules,
 }
 
 /// How the numbers are written.
@@ -64,8 +70,9 @@ impl Adapter {
             path: config_path.clone(),
             message: format!("{error}; expected the JSON object that PEFT writes"),
         })?;
-        refuse_unknown(&config_path, &config)?;
+        settings::check(&config_path, &config)?;
         let number = |key: &str, default: f64| config.get(key).and_then(Value::as_f64).unwrap_or(default);
+        let rank = number("r", 0.0) as usize;
         let bytes = std::fs::read(&path).map_err(|source| io("read", &path, source))?;
         let wrong = |message: String| TuningError::File { path: path.clone(), message };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("{error}: no safetensors file")))?;
@@ -78,13 +85,13 @@ impl Adapter {
             let values = floats(&view).ok_or_else(|| {
                 wrong(format!("tensor `{name}` has the type {:?}; known are F32, F16, BF16", view.dtype()))
             })?;
+            check_rank(&name, view.shape(), rank, which).map_err(&wrong)?;
             let pair = pairs.entry((layer, target)).or_default();
             match which {
                 'A' => pair.a = values,
                 _ => pair.b = values,
             }
         }
-        let rank = number("r", 0.0) as usize;
         let mut targets: Vec<Target> = pairs.keys().map(|(_, target)| *target).collect();
         targets.sort();
         targets.dedup();
@@ -103,7 +110,7 @@ impl Adapter {
             )));
         }
         let base = config.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_string);
-        Ok(Adapter { lora, base, path, pairs })
+        Ok(Adapter { lora, base, path, pairs, modules: Modules::read(&config) })
     }
 
     /// Takes the adapter out of a model in training.
@@ -121,6 +128,7 @@ impl Adapter {
             base,
             path: PathBuf::from("the adapter in training"),
             pairs: BTreeMap::new(),
+            modules: Modules::of(&lora.targets),
         };
         for parameter in model.parameters() {
             if let Some((layer, target, which)) = place(&format!("{PREFIX}{}", parameter.name)) {
@@ -204,7 +212,8 @@ impl Adapter {
     /// Checks that the adapter fits a model.
     ///
     /// # Errors
-    /// [`TuningError::OtherModel`] with the first tensor that does not.
+    /// [`TuningError::OtherModel`] with the first tensor that does not; [`TuningError::File`] with the tensors that the
+    /// settings ask for and that are missing.
     pub fn check(&self, config: &ModelConfig) -> Result<(), TuningError> {
         for ((layer, target), pair) in &self.pairs {
             let ([out, inputs], rank) = (target.shape(config), self.rank_of(pair));
@@ -218,7 +227,36 @@ impl Adapter {
                 });
             }
         }
-        Ok(())
+        self.check_complete(config)
+    }
+
+    /// Checks that every matrix has its factors for which the settings ask.
+    fn check_complete(&self, config: &ModelConfig) -> Result<(), TuningError> {
+        const SHOWN: usize = 4;
+        let of = |layer: usize| Target::ALL.into_iter().map(move |target| (layer, target));
+        let wanted =
+            |&(layer, target): &(usize, Target)| self.modules.wants(layer, target, self.lora.targets.contains(&target));
+        let missing = (0..config.layers).flat_map(of).filter(wanted).filter(|place| !self.pairs.contains_key(place));
+        let missing: Vec<_> = missing
+            .flat_map(|(layer, target)| {
+                ["A", "B"].map(|ab| format!("`{PREFIX}{}.lora_{ab}.weight`", target.module(layer)))
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let more = match missing.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = missing[..missing.len().min(SHOWN)].join(", ");
+        Err(TuningError::File {
+            path: self.path.clone(),
+            message: format!(
+                "tensors are missing that `target_modules` of {CONFIG} asks for: {shown}{more}; \
+                 the file is incomplete, save the adapter again"
+            ),
+        })
     }
 
     /// What is added to a matrix, if anything is.
@@ -251,47 +289,17 @@ fn place(name: &str) -> Option<(usize, Target, char)> {
     Some((layer, target, which))
 }
 
-/// Settings that would make the adapter another function than the one computed here.
-fn refuse_unknown(path: &Path, config: &Map<String, Value>) -> Result<(), TuningError> {
-    let empty = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        _ => false,
-    };
-    let unsupported = |key: &str, found: &Value, known| TuningError::Unsupported {
-        path: path.into(),
-        key: key.into(),
-        found: found.to_string(),
-        known,
-    };
-    let kind = config.get("peft_type").unwrap_or(&Value::Null);
-    if kind != "LORA" {
-        return Err(unsupported("peft_type", kind, "\"LORA\""));
+/// Checks the side of a factor that must be the rank: `lora_A` is `[rank, in]`, `lora_B` is `[out, rank]`.
+fn check_rank(name: &str, shape: &[usize], rank: usize, which: char) -> Result<(), String> {
+    let (form, side) = if which == 'A' { ("[rank, in]", 0) } else { ("[out, rank]", 1) };
+    match *shape {
+        [_, _] if shape[side] == rank => Ok(()),
+        [rows, columns] if shape[1 - side] == rank => Err(format!(
+            "tensor `{name}` has the shape {shape:?}, expected [{columns}, {rows}]: it is transposed; \
+             lora_{which} is {form}, and the rank is {rank}"
+        )),
+        _ => Err(format!("tensor `{name}` has the shape {shape:?}, expected {form} with the rank {rank}")),
     }
-    if let Some(bias) = config.get("bias").filter(|bias| !bias.is_null() && *bias != "none") {
-        return Err(unsupported("bias", bias, "\"none\""));
-    }
-    for key in [
-        "use_dora",
-        "fan_in_fan_out",
-        "modules_to_save",
-        "rank_pattern",
-        "alpha_pattern",
-        "lora_bias",
-        "use_qalora",
-        "alora_invocation_tokens",
-        "target_parameters",
-        "layer_replication",
-        "trainable_token_indices",
-        "corda_config",
-        "arrow_config",
-    ] {
-        if let Some(value) = config.get(key).filter(|value| !empty(value)) {
-            return Err(unsupported(key, value, "adapters without it"));
-        }
-    }
-    Ok(())
 }
 
 fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {

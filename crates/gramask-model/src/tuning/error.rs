@@ -50,7 +50,7 @@ pub enum TuningError {
         message: String,
     },
     /// The adapter asks for something that is not implemented.
-    #[error("{}: `{key}` is {found}; this program knows {known}", path.display())]
+    #[error("{}: `{key}` is {found}; this program knows {known}; merge the adapter into its base model with PEFT (`merge_and_unload`) and give the merged model", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,

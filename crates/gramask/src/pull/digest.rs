@@ -107,6 +107,9 @@ mod tests {
         assert_eq!(of_folder, sha256_hex(format!("{}  config.json\n", sha256_hex("abc"))));
         std::fs::write(folder.path().join("notes.txt"), "not part of the model").unwrap();
         assert_eq!(sha256_folder(folder.path()).unwrap(), of_folder);
+        std::fs::write(folder.path().join("special_tokens_map.json"), "{}").unwrap();
+        assert_ne!(sha256_folder(folder.path()).unwrap(), of_folder, "it says which tokens begin and end a text");
+        std::fs::remove_file(folder.path().join("special_tokens_map.json")).unwrap();
         std::fs::write(folder.path().join("model.safetensors"), "w").unwrap();
         assert_ne!(sha256_folder(folder.path()).unwrap(), of_folder);
     }

@@ -17,10 +17,11 @@ use super::digest::sha256_file;
 use super::{Cache, PullError};
 
 /// The files of a checkpoint other than its weights; only the first two must be there.
-pub const SMALL_FILES: [&str; 6] = [
+pub const SMALL_FILES: [&str; 7] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "special_tokens_map.json",
     "generation_config.json",
     "chat_template.jinja",
     "model.safetensors.index.json",

@@ -278,6 +278,7 @@ impl Prepared {
             chat: chat.clone(),
             digest: digest.clone(),
             path: path.clone(),
+            notes: Vec::new(),
         })
     }
 }

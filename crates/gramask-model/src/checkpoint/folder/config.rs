@@ -76,8 +76,8 @@ impl Settings<'_> {
     }
 }
 
-/// The shape of the model that a `config.json` describes.
-pub(super) fn read(path: &Path, object: &Value) -> Result<ModelConfig, CheckpointError> {
+/// The shape of the model that a `config.json` describes. What is unusual goes to `notes`.
+pub(super) fn read(path: &Path, object: &Value, notes: &mut Vec<String>) -> Result<ModelConfig, CheckpointError> {
     let settings = Settings { path, prefix: "", object };
     let family = family(&settings)?;
     refuse_what_is_not_implemented(&settings)?;
@@ -100,7 +100,7 @@ pub(super) fn read(path: &Path, object: &Value) -> Result<ModelConfig, Checkpoin
     if layers > MOST_LAYERS {
         return Err(settings.bad("num_hidden_layers", layers, format!("at most {MOST_LAYERS}")));
     }
-    let (rope_theta, rope_scaling) = rope(&settings)?;
+    let (rope_theta, rope_scaling) = rope(&settings, notes)?;
     Ok(ModelConfig {
         family,
         vocabulary: settings.count("vocab_size")?,
@@ -160,10 +160,17 @@ fn refuse_what_is_not_implemented(settings: &Settings<'_>) -> Result<(), Checkpo
 }
 
 /// Base and scaling of the rotary frequencies, which newer files have together in `rope_parameters`.
-fn rope(settings: &Settings<'_>) -> Result<(f64, Option<RopeScaling>), CheckpointError> {
-    let (key, prefix) = match settings.get("rope_parameters") {
-        Some(_) => ("rope_parameters", "rope_parameters."),
-        None => ("rope_scaling", "rope_scaling."),
+///
+/// Where a file has `rope_scaling` too, it replaces `rope_parameters` as a whole, as in transformers 5
+/// (`convert_rope_params_to_dict`).
+fn rope(settings: &Settings<'_>, notes: &mut Vec<String>) -> Result<(f64, Option<RopeScaling>), CheckpointError> {
+    const OLD: &str = "rope_scaling";
+    const NEW: &str = "rope_parameters";
+    let filled =
+        |key: &str| settings.get(key).filter(|value| value.as_object().is_none_or(|object| !object.is_empty()));
+    let (key, prefix) = match (filled(OLD), filled(NEW)) {
+        (None, Some(_)) => (NEW, "rope_parameters."),
+        _ => (OLD, "rope_scaling."),
     };
     let nothing = Value::Null;
     let inner = Settings { path: settings.path, prefix, object: settings.get(key).unwrap_or(&nothing) };
@@ -171,6 +178,13 @@ fn rope(settings: &Settings<'_>) -> Result<(f64, Option<RopeScaling>), Checkpoin
         Some(theta) => theta,
         None => settings.optional_float("rope_theta")?.unwrap_or(10_000.0),
     };
+    if let Some(other) = filled(NEW).filter(|_| key == OLD && filled(OLD).is_some()) {
+        notes.push(format!("config.json has `{OLD}` and `{NEW}`; `{OLD}` is used, as in transformers 5"));
+        if let Some(found) = other.get("rope_theta").and_then(Value::as_f64).filter(|&found| found != theta) {
+            let expected = format!("{theta}, the base that goes with `{OLD}`; keep one of the two objects");
+            return Err(settings.bad("rope_parameters.rope_theta", found, expected));
+        }
+    }
     let kind = inner.get("rope_type").or_else(|| inner.get("type"));
     let scaling = match kind.map(|kind| (kind, kind.as_str())) {
         None | Some((_, Some("default"))) => None,

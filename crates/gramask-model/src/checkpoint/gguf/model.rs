@@ -22,7 +22,8 @@ const LARGEST: u64 = 1 << 28;
 pub(in crate::checkpoint) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let file = GgufFile::open(path)?;
     let config = config(&file)?;
-    let tokenizer = tokenizer(&file, config.vocabulary)?;
+    let mut notes = Vec::new();
+    let tokenizer = tokenizer(&file, config.vocabulary, &mut notes)?;
     let chat = match file.metadata().get("tokenizer.chat_template").and_then(GgufValue::as_text) {
         None => None,
         Some(source) => {
@@ -36,7 +37,7 @@ pub(in crate::checkpoint) fn open(path: &Path) -> Result<Checkpoint, CheckpointE
     let digest = identity::identity([(path, file.bytes())]);
     let tensors = GgufSource::new(file, &config);
     check_tensors(path, &config, &tensors)?;
-    Ok(Checkpoint { config, tensors: Box::new(tensors), tokenizer, chat, digest, path: path.to_owned() })
+    Ok(Checkpoint { config, tensors: Box::new(tensors), tokenizer, chat, digest, path: path.to_owned(), notes })
 }
 
 /// An id from the tokenizer's metadata.
@@ -177,6 +178,7 @@ fn known_architectures() -> String {
     Family::ALL.map(Family::gguf_name).join(", ")
 }
 
+/// How the rotary frequencies are scaled. Divisors and a linear factor apply together, as in llama.cpp.
 fn rope_scaling(settings: &Settings<'_>, head_width: usize) -> Result<Option<RopeScaling>, CheckpointError> {
     let file = settings.file;
     if let Some(tensor) = file.tensors().iter().find(|tensor| tensor.name == ROPE_DIVISORS) {
@@ -192,16 +194,35 @@ fn rope_scaling(settings: &Settings<'_>, head_width: usize) -> Result<Option<Rop
         if let Some(bad) = divisors.iter().find(|divisor| !divisor.is_finite() || **divisor <= 0.0) {
             return Err(settings.bad(ROPE_DIVISORS, format!("the divisor {bad}"), "positive numbers"));
         }
+        let factor = linear_factor(settings)?;
+        divisors.iter_mut().for_each(|divisor| *divisor = (f64::from(*divisor) * factor) as f32);
         return Ok(Some(RopeScaling::Divisors(divisors)));
     }
-    match settings.get("rope.scaling.type").map(|value| (value, value.as_text())) {
-        None | Some((_, Some("none"))) => Ok(None),
-        Some((_, Some("linear"))) => {
-            let factor = settings.optional_float("rope.scaling.factor")?.unwrap_or(1.0);
-            Ok(Some(RopeScaling::Linear { factor }))
-        }
-        Some((other, _)) => Err(settings.bad("rope.scaling.type", other, "none or linear; no other is implemented")),
+    match linear_factor(settings)? {
+        factor if factor == 1.0 => Ok(None),
+        factor => Ok(Some(RopeScaling::Linear { factor })),
     }
+}
+
+/// The divisor of all positions; 1 where positions are not scaled.
+///
+/// As in llama.cpp: a file that gives no type scales linearly, `rope.scale_linear` is the old name of
+/// `rope.scaling.factor`, and a factor of 0 means none.
+fn linear_factor(settings: &Settings<'_>) -> Result<f64, CheckpointError> {
+    const TYPE: &str = "rope.scaling.type";
+    match settings.get(TYPE).map(|value| (value, value.as_text())) {
+        None | Some((_, Some("linear"))) => {}
+        Some((_, Some("none"))) => return Ok(1.0),
+        Some((other, _)) => return Err(settings.bad(TYPE, other, "none or linear; no other is implemented")),
+    }
+    for key in ["rope.scaling.factor", "rope.scale_linear"] {
+        match settings.get(key).map(GgufValue::as_float) {
+            None => {}
+            Some(Some(0.0)) => return Ok(1.0),
+            Some(_) => return Ok(settings.optional_float(key)?.unwrap_or(1.0)),
+        }
+    }
+    Ok(1.0)
 }
 
 fn tokens(file: &GgufFile) -> Result<&[String], CheckpointError> {
@@ -213,8 +234,8 @@ fn tokens(file: &GgufFile) -> Result<&[String], CheckpointError> {
     })
 }
 
-/// Builds the tokenizer that the metadata describes.
-fn tokenizer(file: &GgufFile, vocabulary: usize) -> Result<Tokenizer, CheckpointError> {
+/// Builds the tokenizer that the metadata describes. What is unusual goes to `notes`.
+fn tokenizer(file: &GgufFile, vocabulary: usize, notes: &mut Vec<String>) -> Result<Tokenizer, CheckpointError> {
     let get = |key: &str| file.metadata().get(&format!("tokenizer.ggml.{key}"));
     let missing = |key: &str, expected: &str| CheckpointError::MissingSetting {
         path: file.path().to_owned(),
@@ -236,20 +257,30 @@ fn tokenizer(file: &GgufFile, vocabulary: usize) -> Result<Tokenizer, Checkpoint
         Some(GgufValue::UnsignedList(kinds)) => kinds.iter().map(|&kind| kind as i64).collect(),
         Some(_) => return Err(missing("token_type", "an array of numbers")),
     };
+    let pre = get("pre").and_then(GgufValue::as_text).unwrap_or_else(|| {
+        notes.push(
+            "the file has no `tokenizer.ggml.pre`: text is cut into words by llama.cpp's default rule, which may not be \
+             the rule of this model; convert the model again with a newer converter"
+                .to_owned(),
+        );
+        "default"
+    });
     let end = ["eos_token_id", "eot_token_id", "eom_token_id"].into_iter().filter_map(|key| token_id(file, key));
     let description = tokenizer::GgufVocabulary {
         tokens: tokens(file)?,
         kinds: &kinds,
         merges: get("merges").and_then(GgufValue::as_texts).ok_or_else(|| missing("merges", "an array of texts"))?,
-        pre: get("pre").and_then(GgufValue::as_text).unwrap_or("default"),
+        pre,
         add_prefix_space: get("add_space_prefix").and_then(GgufValue::as_flag).unwrap_or(false),
         bos: token_id(file, "bos_token_id"),
         adds_bos: get("add_bos_token").and_then(GgufValue::as_flag),
         end: end.collect(),
         size: vocabulary,
     };
-    Tokenizer::from_gguf(&description)
-        .map_err(|source| CheckpointError::Tokenizer { path: file.path().to_owned(), source })
+    let tokenizer = Tokenizer::from_gguf(&description)
+        .map_err(|source| CheckpointError::Tokenizer { path: file.path().to_owned(), source })?;
+    notes.extend_from_slice(tokenizer.notes());
+    Ok(tokenizer)
 }
 
 /// The tensors of a file under Hugging Face's names.
