@@ -103,6 +103,114 @@ fn reduce(entries: &mut Shared<[f32]>, #[comptime] rows: usize, #[comptime] unit
     }
 }
 
+/// Puts a cube's queries, scaled, in shared memory; zeros where the group does not fill the cube.
+#[cube]
+fn load_queries<F: Float>(
+    query: &[F],
+    scaled: &mut Shared<[f32]>,
+    first_row: usize,
+    part: u32,
+    scale: f32,
+    #[comptime] width: usize,
+    #[comptime] group: usize,
+    #[comptime] queries: usize,
+    #[comptime] units: usize,
+) {
+    let mut e = UNIT_POS as usize;
+    while e < comptime!(queries * width) {
+        let in_group = part as usize * queries + e / width;
+        let mut value = f32::new(0.0);
+        if in_group < comptime!(group) {
+            value = f32::cast_from(query[first_row * width + e]) * scale;
+        }
+        scaled[e] = value;
+        e += units;
+    }
+}
+
+/// The scores of one key for all the queries.
+#[cube]
+fn score_key<C: Float, N: Size>(
+    keys: &[Vector<C, N>],
+    scaled: &Shared<[f32]>,
+    score: &mut Array<f32>,
+    row: usize,
+    #[comptime] width: usize,
+    #[comptime] queries: usize,
+    #[comptime] vector: usize,
+) {
+    #[unroll]
+    for g in 0..queries {
+        score[g] = f32::new(0.0);
+    }
+    for i in 0..comptime!(width / vector) {
+        let k = Vector::<f32, N>::cast_from(keys[row + i]);
+        #[unroll]
+        for n in 0..vector {
+            let number = k.extract(n);
+            #[unroll]
+            for g in 0..queries {
+                score[g] += number * scaled[g * width + i * vector + n];
+            }
+        }
+    }
+}
+
+/// Turns the scores of the keys into weights, relative to the largest score so far, and shrinks the sums to it (Dao et al. 2022,
+/// section 3.1). `scratch` has the largest new score of each query in its first place.
+#[cube]
+fn fold_weights(
+    scratch: &Shared<[f32]>,
+    weights: &mut Shared<[f32]>,
+    score: &Array<f32>,
+    largest: &mut Array<f32>,
+    total: &mut Array<f32>,
+    mixed: &mut Array<f32>,
+    here: bool,
+    #[comptime] queries: usize,
+    #[comptime] units: usize,
+) {
+    let me = UNIT_POS as usize;
+    #[unroll]
+    for g in 0..queries {
+        let before = largest[g];
+        let now = max(before, scratch[g * units]);
+        let shrink = (before - now).exp();
+        let mut weight = f32::new(0.0);
+        if here {
+            weight = (score[g] - now).exp();
+        }
+        total[g] = total[g] * shrink + weight;
+        mixed[g] = mixed[g] * shrink;
+        largest[g] = now;
+        weights[g * units + me] = weight;
+    }
+}
+
+/// Adds a unit's share of the weighted values of some keys: one column, of every `copies`-th key.
+#[cube]
+fn mix_values<C: Float>(
+    values: &[C],
+    weights: &Shared<[f32]>,
+    mixed: &mut Array<f32>,
+    start: usize,
+    copy: usize,
+    keys_here: usize,
+    #[comptime] width: usize,
+    #[comptime] queries: usize,
+    #[comptime] units: usize,
+) {
+    let mut k = copy;
+    while k < keys_here {
+        let value = f32::cast_from(values[start + k * width]);
+        #[unroll]
+        for g in 0..queries {
+            mixed[g] += weights[g * units + k] * value;
+        }
+        k += comptime!(units / width);
+    }
+}
+
 /// One cube per token, per part of a group of heads, and per chunk of keys.
 ///
 /// `partial` gets, for each query of each cube, the weighted sum of the values (`width` numbers), the sum of the
@@ -141,20 +249,10 @@ fn attend_kernel<F: Float, C: Float, N: Size>(
     let end = min(begin + chunk, length);
     let base = ((slot * kv_heads + kv_head) * capacity) as usize * width;
 
-    // The queries, scaled; zeros where the group does not fill the cube.
     let mut scaled = Shared::<[f32]>::new_slice(comptime!(queries * width));
     let head = kv_head * comptime!(group as u32) + part * comptime!(queries as u32);
-    let mut e = me;
-    while e < comptime!(queries * width) {
-        let in_group = part as usize * queries + e / width;
-        let mut value = f32::new(0.0);
-        if in_group < comptime!(group) {
-            let row = (token * kv_heads * comptime!(group as u32) + head) as usize;
-            value = f32::cast_from(query[row * width + e]) * scale;
-        }
-        scaled[e] = value;
-        e += units;
-    }
+    let first_row = (token * kv_heads * comptime!(group as u32) + head) as usize;
+    load_queries::<F>(query, &mut scaled, first_row, part, scale, width, group, queries, units);
 
     let mut scratch = Shared::<[f32]>::new_slice(comptime!(queries * units));
     let mut weights = Shared::<[f32]>::new_slice(comptime!(queries * units));
@@ -178,23 +276,9 @@ fn attend_kernel<F: Float, C: Float, N: Size>(
     while at < end {
         let key = at + UNIT_POS;
         let here = key < end;
-        #[unroll]
-        for g in 0..queries {
-            score[g] = f32::new(0.0);
-        }
         if here {
             let row = (base + key as usize * width) / vector;
-            for i in 0..comptime!(width / vector) {
-                let k = Vector::<f32, N>::cast_from(keys[row + i]);
-                #[unroll]
-                for n in 0..vector {
-                    let number = k.extract(n);
-                    #[unroll]
-                    for g in 0..queries {
-                        score[g] += number * scaled[g * width + i * vector + n];
-                    }
-                }
-            }
+            score_key::<C, N>(keys, &scaled, &mut score, row, width, queries, vector);
         } else {
             #[unroll]
             for g in 0..queries {
@@ -206,33 +290,12 @@ fn attend_kernel<F: Float, C: Float, N: Size>(
             scratch[g * units + me] = score[g];
         }
         reduce(&mut scratch, queries, units, true);
-        #[unroll]
-        for g in 0..queries {
-            let before = largest[g];
-            let now = max(before, scratch[g * units]);
-            let shrink = (before - now).exp();
-            let mut weight = f32::new(0.0);
-            if here {
-                weight = (score[g] - now).exp();
-            }
-            total[g] = total[g] * shrink + weight;
-            mixed[g] = mixed[g] * shrink;
-            largest[g] = now;
-            weights[g * units + me] = weight;
-        }
+        fold_weights(&scratch, &mut weights, &score, &mut largest, &mut total, &mut mixed, here, queries, units);
         sync_cube();
         if copy < copies {
             let keys_here = min(comptime!(units as u32), end - at) as usize;
             let start = base + at as usize * width + column;
-            let mut k = copy;
-            while k < keys_here {
-                let value = f32::cast_from(values[start + k * width]);
-                #[unroll]
-                for g in 0..queries {
-                    mixed[g] += weights[g * units + k] * value;
-                }
-                k += copies;
-            }
+            mix_values::<C>(values, &weights, &mut mixed, start, copy, keys_here, width, queries, units);
         }
         at += comptime!(units as u32);
     }

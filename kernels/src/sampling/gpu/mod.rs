@@ -21,6 +21,7 @@ mod draw;
 mod rank;
 mod scan;
 mod thresholds;
+mod weigh;
 
 use super::SamplingOps;
 use super::readback::{FIELDS as ROW_FIELDS, PART as PART_TOKENS, parts};
@@ -98,6 +99,189 @@ impl Rows {
     }
 }
 
+/// A choice: its operands, and the memory that its launches share.
+struct Choice {
+    rows: Rows,
+    fixed_point: Option<FixedPoint>,
+    client: Client,
+    dtype: cubecl::ir::ElemType,
+    parts: usize,
+    /// Units of most cubes, and of those of `cut`.
+    few: u32,
+    many: u32,
+    scanned: CubeTensor,
+    weighed: CubeTensor,
+    cuts: CubeTensor,
+    out: CubeTensor,
+}
+
+impl Choice {
+    fn new(rows: Rows, fixed_point: Option<FixedPoint>) -> Self {
+        let (client, device) = (rows.logits.client.clone(), rows.logits.device.clone());
+        let (parts, batch) = (parts(rows.vocabulary as usize), rows.batch);
+        let out = Shape::new([batch, ROW_FIELDS + parts]);
+        Choice {
+            dtype: type_of(&rows.logits),
+            // `finish` has 12 words for each unit, and some for each part; `cut` has 6.
+            few: units(&client, 256, 56),
+            many: units(&client, 1024, 24),
+            scanned: scratch(&rows.logits, batch * parts * SCANNED as usize),
+            weighed: scratch(&rows.logits, if fixed_point.is_some() { batch * parts * WEIGHED as usize } else { 1 }),
+            cuts: scratch(&rows.logits, batch * CUT as usize),
+            out: empty_device_contiguous_dtype(client.clone(), device, out, DType::I32),
+            rows,
+            fixed_point,
+            client,
+            parts,
+        }
+    }
+
+    /// Whether top-k or top-p cut.
+    fn is_cut(&self) -> bool {
+        self.fixed_point.is_some_and(|fixed_point| fixed_point.most != u32::MAX || fixed_point.share.is_some())
+    }
+
+    fn by_part(&self) -> CubeCount {
+        CubeCount::Static(self.parts as u32, self.rows.batch as u32, 1)
+    }
+
+    fn by_row(&self) -> CubeCount {
+        CubeCount::Static(self.rows.batch as u32, 1, 1)
+    }
+
+    // The kernels below index with row, part and token numbers that they bound by the shapes given to them, which are those of
+    // the buffers. The rows of the table were checked.
+
+    fn scan(&self) {
+        let Rows { logits, table, steps, vocabulary, words, stride, .. } = self.rows.clone();
+        // SAFETY: as said above.
+        unsafe {
+            scan::scan::launch_unchecked(
+                &self.client,
+                self.by_part(),
+                CubeDim::new_1d(self.few),
+                logits.into_buffer_arg(),
+                table.into_buffer_arg(),
+                steps.into_buffer_arg(),
+                self.scanned.clone().into_buffer_arg(),
+                vocabulary,
+                words,
+                stride,
+                self.parts as u32,
+                self.few,
+                self.dtype,
+            );
+        }
+    }
+
+    fn cut(&self, fixed_point: &FixedPoint) {
+        let Rows { logits, table, steps, vocabulary, words, stride, .. } = self.rows.clone();
+        // SAFETY: as said above.
+        unsafe {
+            thresholds::cut::launch_unchecked(
+                &self.client,
+                self.by_row(),
+                CubeDim::new_1d(self.many),
+                logits.into_buffer_arg(),
+                table.into_buffer_arg(),
+                steps.into_buffer_arg(),
+                self.scanned.clone().into_buffer_arg(),
+                self.cuts.clone().into_buffer_arg(),
+                vocabulary,
+                words,
+                stride,
+                self.parts as u32,
+                fixed_point.most,
+                fixed_point.share.unwrap_or(0),
+                fixed_point.units_per_logit,
+                self.many,
+                fixed_point.most != u32::MAX,
+                fixed_point.share.is_some(),
+                self.dtype,
+            );
+        }
+    }
+
+    fn weigh(&self, fixed_point: &FixedPoint) {
+        let Rows { logits, table, steps, vocabulary, words, stride, .. } = self.rows.clone();
+        // SAFETY: as said above.
+        unsafe {
+            weigh::weigh::launch_unchecked(
+                &self.client,
+                self.by_part(),
+                CubeDim::new_1d(self.few),
+                logits.into_buffer_arg(),
+                table.into_buffer_arg(),
+                steps.into_buffer_arg(),
+                self.scanned.clone().into_buffer_arg(),
+                self.cuts.clone().into_buffer_arg(),
+                self.weighed.clone().into_buffer_arg(),
+                vocabulary,
+                words,
+                stride,
+                self.parts as u32,
+                fixed_point.units_per_logit,
+                fixed_point.least_weight as u32,
+                (fixed_point.least_weight >> 32) as u32,
+                self.few,
+                self.is_cut(),
+                self.dtype,
+            );
+        }
+    }
+
+    fn finish(&self) {
+        let Rows { logits, table, steps, vocabulary, words, stride, .. } = self.rows.clone();
+        let seed = self.fixed_point.map_or(0, |fixed_point| fixed_point.seed);
+        let least = self.fixed_point.map_or(0, |fixed_point| fixed_point.least_weight);
+        // SAFETY: as said above.
+        unsafe {
+            draw::finish::launch_unchecked(
+                &self.client,
+                self.by_row(),
+                CubeDim::new_1d(self.few),
+                logits.into_buffer_arg(),
+                table.into_buffer_arg(),
+                steps.into_buffer_arg(),
+                self.scanned.clone().into_buffer_arg(),
+                self.cuts.clone().into_buffer_arg(),
+                self.weighed.clone().into_buffer_arg(),
+                self.out.clone().into_buffer_arg(),
+                vocabulary,
+                words,
+                stride,
+                self.parts as u32,
+                self.fixed_point.map_or(0.0, |fixed_point| fixed_point.units_per_logit),
+                least as u32,
+                (least >> 32) as u32,
+                seed as u32,
+                (seed >> 32) as u32,
+                self.few,
+                self.fixed_point.is_some(),
+                self.is_cut(),
+                self.dtype,
+            );
+        }
+    }
+
+    fn rank(&self) {
+        // SAFETY: as said above.
+        unsafe {
+            rank::rank::launch_unchecked(
+                &self.client,
+                self.by_part(),
+                CubeDim::new_1d(self.few),
+                self.rows.logits.clone().into_buffer_arg(),
+                self.out.clone().into_buffer_arg(),
+                self.rows.vocabulary,
+                self.parts as u32,
+                self.few,
+                self.dtype,
+            );
+        }
+    }
+}
+
 impl SamplingOps for CubeBackend {
     fn choose_rows(
         logits: FloatTensor<Self>,
@@ -105,138 +289,19 @@ impl SamplingOps for CubeBackend {
         steps: IntTensor<Self>,
         fixed_point: Option<FixedPoint>,
     ) -> IntTensor<Self> {
-        let rows = Rows::new(logits, table, steps);
-        let Rows { logits, table, steps, batch, vocabulary, words, stride } = rows.clone();
-        let (client, dtype) = (logits.client.clone(), type_of(&logits));
-        let count = parts(vocabulary as usize);
-        // `finish` has 12 words for each unit, and some for each part; `cut` has 6.
-        let (few, many) = (units(&client, 256, 56), units(&client, 1024, 24));
-        let by_part = CubeCount::Static(count as u32, batch as u32, 1);
-        let by_row = CubeCount::Static(batch as u32, 1, 1);
-        let scanned = scratch(&logits, batch * count * SCANNED as usize);
-        let weighed = scratch(&logits, if fixed_point.is_some() { batch * count * WEIGHED as usize } else { 1 });
-        let cuts = scratch(&logits, batch * CUT as usize);
-        let width = ROW_FIELDS + count;
-        let out = empty_device_contiguous_dtype(
-            client.clone(),
-            logits.device.clone(),
-            Shape::new([batch, width]),
-            DType::I32,
-        );
-        if batch == 0 {
-            return out;
+        let choice = Choice::new(Rows::new(logits, table, steps), fixed_point);
+        if choice.rows.batch == 0 {
+            return choice.out;
         }
-        let row =
-            || (logits.clone().into_buffer_arg(), table.clone().into_buffer_arg(), steps.clone().into_buffer_arg());
-        // SAFETY: the kernels index with row, part and token numbers that they bound by the shapes given here, which are
-        // those of the buffers; the rows of the table were checked.
-        unsafe {
-            let (a, b, c) = row();
-            scan::scan::launch_unchecked(
-                &client,
-                by_part.clone(),
-                CubeDim::new_1d(few),
-                a,
-                b,
-                c,
-                scanned.clone().into_buffer_arg(),
-                vocabulary,
-                words,
-                stride,
-                count as u32,
-                few,
-                dtype,
-            );
-            let is_cut =
-                fixed_point.is_some_and(|fixed_point| fixed_point.most != u32::MAX || fixed_point.share.is_some());
-            if let Some(fixed_point) = fixed_point {
-                if is_cut {
-                    let (a, b, c) = row();
-                    thresholds::cut::launch_unchecked(
-                        &client,
-                        by_row.clone(),
-                        CubeDim::new_1d(many),
-                        a,
-                        b,
-                        c,
-                        scanned.clone().into_buffer_arg(),
-                        cuts.clone().into_buffer_arg(),
-                        vocabulary,
-                        words,
-                        stride,
-                        count as u32,
-                        fixed_point.most,
-                        fixed_point.share.unwrap_or(0),
-                        fixed_point.units_per_logit,
-                        many,
-                        fixed_point.most != u32::MAX,
-                        fixed_point.share.is_some(),
-                        dtype,
-                    );
-                }
-                let (a, b, c) = row();
-                draw::weigh::launch_unchecked(
-                    &client,
-                    by_part.clone(),
-                    CubeDim::new_1d(few),
-                    a,
-                    b,
-                    c,
-                    scanned.clone().into_buffer_arg(),
-                    cuts.clone().into_buffer_arg(),
-                    weighed.clone().into_buffer_arg(),
-                    vocabulary,
-                    words,
-                    stride,
-                    count as u32,
-                    fixed_point.units_per_logit,
-                    fixed_point.least_weight as u32,
-                    (fixed_point.least_weight >> 32) as u32,
-                    few,
-                    is_cut,
-                    dtype,
-                );
+        choice.scan();
+        if let Some(fixed_point) = &choice.fixed_point {
+            if choice.is_cut() {
+                choice.cut(fixed_point);
             }
-            let (a, b, c) = row();
-            let seed = fixed_point.map_or(0, |fixed_point| fixed_point.seed);
-            let least = fixed_point.map_or(0, |fixed_point| fixed_point.least_weight);
-            draw::finish::launch_unchecked(
-                &client,
-                by_row,
-                CubeDim::new_1d(few),
-                a,
-                b,
-                c,
-                scanned.into_buffer_arg(),
-                cuts.into_buffer_arg(),
-                weighed.into_buffer_arg(),
-                out.clone().into_buffer_arg(),
-                vocabulary,
-                words,
-                stride,
-                count as u32,
-                fixed_point.map_or(0.0, |fixed_point| fixed_point.units_per_logit),
-                least as u32,
-                (least >> 32) as u32,
-                seed as u32,
-                (seed >> 32) as u32,
-                few,
-                fixed_point.is_some(),
-                is_cut,
-                dtype,
-            );
-            rank::rank::launch_unchecked(
-                &client,
-                by_part,
-                CubeDim::new_1d(few),
-                logits.clone().into_buffer_arg(),
-                out.clone().into_buffer_arg(),
-                vocabulary,
-                count as u32,
-                few,
-                dtype,
-            );
+            choice.weigh(fixed_point);
         }
-        out
+        choice.finish();
+        choice.rank();
+        choice.out
     }
 }

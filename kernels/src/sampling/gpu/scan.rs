@@ -160,3 +160,15 @@ pub(super) fn scan<F: Float>(
         scanned[at + 8usize] = nans[0];
     }
 }
+
+/// The greatest allowed key of a row.
+#[cube]
+pub(super) fn greatest_of(scanned: &[u32], row: u32, parts: u32) -> u32 {
+    let mut greatest = 0u32;
+    let mut part = 0u32;
+    while part < parts {
+        greatest = greater(greatest, scanned[((row * parts + part) * SCANNED) as usize]);
+        part += 1u32;
+    }
+    greatest
+}
