@@ -25,6 +25,15 @@ pub trait TokenConstraint: Send {
     /// The state after a token; `None` where it is not allowed.
     fn advance(&mut self, state: Self::State, token: u32) -> Option<Self::State>;
 
+    /// Whether the output may end here.
+    fn accepts(&self, state: Self::State) -> bool;
+
+    /// A number of tokens that is enough to finish the output from here, the end token included.
+    fn tokens_to_finish(&mut self, state: Self::State) -> usize;
+}
+
+/// A constraint that also says which bytes may follow, whatever tokens they are written in.
+pub trait ByteConstraint: TokenConstraint {
     /// The bytes that may follow, each with the state after it.
     fn next_bytes(&mut self, state: Self::State) -> Vec<(u8, Self::State)>;
 
@@ -39,12 +48,6 @@ pub trait TokenConstraint: Send {
         }
         (bytes, at)
     }
-
-    /// Whether the output may end here.
-    fn accepts(&self, state: Self::State) -> bool;
-
-    /// A number of tokens that is enough to finish the output from here, the end token included.
-    fn tokens_to_finish(&mut self, state: Self::State) -> usize;
 }
 
 impl TokenConstraint for Constraint {
@@ -66,20 +69,22 @@ impl TokenConstraint for Constraint {
         Constraint::advance(self, state, token)
     }
 
-    fn next_bytes(&mut self, state: State) -> Vec<(u8, State)> {
-        Constraint::next_bytes(self, state)
-    }
-
-    fn forced(&mut self, state: State) -> (Vec<u8>, State) {
-        Constraint::forced(self, state)
-    }
-
     fn accepts(&self, state: State) -> bool {
         Constraint::accepts(self, state)
     }
 
     fn tokens_to_finish(&mut self, state: State) -> usize {
         Constraint::tokens_to_finish(self, state)
+    }
+}
+
+impl ByteConstraint for Constraint {
+    fn next_bytes(&mut self, state: State) -> Vec<(u8, State)> {
+        Constraint::next_bytes(self, state)
+    }
+
+    fn forced(&mut self, state: State) -> (Vec<u8>, State) {
+        Constraint::forced(self, state)
     }
 }
 

@@ -63,6 +63,7 @@
 
 mod batch;
 mod budgeted_sampler;
+mod canonical;
 mod constraint;
 mod device;
 mod forward;
@@ -88,7 +89,7 @@ mod strategy;
 mod transformer;
 
 pub use batch::{DecodeError, SampleOn, Settings, Summary, decode, decode_with};
-pub use constraint::TokenConstraint;
+pub use constraint::{ByteConstraint, TokenConstraint};
 pub use device::DeviceLogits;
 pub use layout::{Layout, LayoutError, common_prefix};
 pub use model::{LanguageModel, LanguageModelError, Logits, LogitsHandle, Row, SampleRequest, Select};

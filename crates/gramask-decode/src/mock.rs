@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use gramask_grammar::{Token, Vocabulary};
 
-use crate::constraint::TokenConstraint;
+use crate::constraint::{ByteConstraint, TokenConstraint};
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
 use crate::prompt::PromptTokenizer;
 use crate::prompt_store::Saved;
@@ -373,18 +373,20 @@ impl TokenConstraint for MockConstraint {
         }
     }
 
-    fn next_bytes(&mut self, state: usize) -> Vec<(u8, usize)> {
-        let mut next = self.nodes.get(state).map_or(Vec::new(), |node| node.children.clone());
-        next.sort_unstable();
-        next
-    }
-
     fn accepts(&self, state: usize) -> bool {
         self.nodes.get(state).is_some_and(|node| node.accepts)
     }
 
     fn tokens_to_finish(&mut self, state: usize) -> usize {
         self.nodes.get(state).map_or(0, |node| node.finish)
+    }
+}
+
+impl ByteConstraint for MockConstraint {
+    fn next_bytes(&mut self, state: usize) -> Vec<(u8, usize)> {
+        let mut next = self.nodes.get(state).map_or(Vec::new(), |node| node.children.clone());
+        next.sort_unstable();
+        next
     }
 }
 

@@ -30,6 +30,11 @@ impl Retokenizer {
         Retokenizer { tokenizer, vocabulary }
     }
 
+    /// The tokens of a text.
+    pub(crate) fn tokens(&self, text: &str) -> Vec<u32> {
+        self.tokenizer.encode(text, false)
+    }
+
     /// The bytes of the tokens.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use gramask_grammar::{Constraint, ConstraintError, Level, Program, Vocabulary};
+use gramask_grammar::{Canonical, CanonicalError, Constraint, ConstraintError, Level, Program, Vocabulary};
 use gramask_ner::Text;
 use thiserror::Error;
 
@@ -25,6 +25,8 @@ pub struct StrategyBuilder {
     pub tokenizer: Arc<SharedTokenizer>,
     /// How the run samples. Some strategies sample in another way.
     pub sampling: Sampling,
+    /// Whether constraints allow only the tokens that the tokenizer itself would produce. Without a constraint it has no effect.
+    pub canonical: bool,
 }
 
 /// One pass over a document.
@@ -61,6 +63,14 @@ impl StrategyContext<'_> {
         Ok(Constraint::new(program.clone(), text, level, self.model.vocabulary.clone())?)
     }
 
+    /// The document's constraint, restricted to the tokens that the tokenizer itself would produce.
+    ///
+    /// # Errors
+    /// Where the document cannot be constrained, or the tokenizer changes the text of every output.
+    pub(crate) fn canonical(&self) -> Result<Canonical<Retokenizer>, BuildError> {
+        Ok(Canonical::new(self.constraint()?, self.retokenizer())?)
+    }
+
     /// Cuts forced text into the model's tokens.
     pub fn retokenizer(&self) -> Retokenizer {
         Retokenizer::new(self.model.tokenizer.clone(), self.model.vocabulary.clone())
@@ -79,6 +89,25 @@ pub enum BuildError {
     /// The document cannot be constrained.
     #[error(transparent)]
     Constraint(#[from] ConstraintError),
+    /// The document cannot be decoded in canonical tokens.
+    #[error("`canonical` needs outputs that the tokenizer encodes and decodes without a change: {0}")]
+    Canonical(#[from] CanonicalError),
+    /// The strategy does not choose every token under the constraint.
+    #[error("`canonical` does not go with strategy `{strategy}`: it goes with {known}")]
+    CanonicalStrategy {
+        /// The strategy.
+        strategy: StrategyName,
+        /// The strategies that it goes with.
+        known: String,
+    },
+    /// At level `none` there is no constraint, and at level `syntax` a mask can allow most of the vocabulary.
+    #[error("`canonical` does not go with level `{level}`, where {reason}: use level `grounded`")]
+    CanonicalLevel {
+        /// The level.
+        level: Level,
+        /// Why it does not go with it.
+        reason: &'static str,
+    },
     /// The strategy needs a constraint and the level has none, or the other way round.
     #[error("strategy `{strategy}` does not go with level `{level}`: that goes with {known}")]
     Level {
@@ -108,6 +137,45 @@ impl StrategyChoice {
     }
 }
 
+impl StrategyChoice {
+    /// Checks that the strategy can decode canonical tokens only, at a level.
+    ///
+    /// # Errors
+    /// [`BuildError::CanonicalStrategy`] or [`BuildError::CanonicalLevel`] where it cannot.
+    pub fn check_canonical(&self, level: Level) -> Result<(), BuildError> {
+        let can = |name: &StrategyName| name.definition().canonical;
+        match level {
+            Level::None => Err(BuildError::CanonicalLevel { level, reason: "no constraint chooses tokens" }),
+            Level::Syntax => Err(BuildError::CanonicalLevel {
+                level,
+                reason: "the tokenizer would be asked about most of the vocabulary at each token",
+            }),
+            Level::Grounded if can(&self.name()) => Ok(()),
+            Level::Grounded => Err(BuildError::CanonicalStrategy {
+                strategy: self.name(),
+                known: StrategyName::list(StrategyName::of(level).filter(can)),
+            }),
+        }
+    }
+}
+
+/// Makes a boxed strategy for the document's constraint, whose type depends on whether tokens must be canonical.
+macro_rules! with_constraint {
+    ($context:expr, |$constraint:ident| $strategy:expr) => {
+        match $context.model.canonical {
+            false => {
+                let $constraint = $context.constraint()?;
+                Box::new($strategy) as Box<dyn $crate::Strategy>
+            }
+            true => {
+                let $constraint = $context.canonical()?;
+                Box::new($strategy)
+            }
+        }
+    };
+}
+pub(crate) use with_constraint;
+
 impl StrategyBuilder {
     /// Makes the strategy for a pass over a document.
     ///
@@ -115,6 +183,9 @@ impl StrategyBuilder {
     /// Where strategy and level do not go together, or the document cannot be constrained.
     pub fn build(&self, choice: &StrategyChoice, task: StrategyTask<'_>) -> Result<Box<dyn Strategy>, BuildError> {
         choice.check_level(task.level)?;
+        if self.canonical && task.level != Level::None {
+            choice.check_canonical(task.level)?;
+        }
         (choice.name().definition().build)(choice.parameters(), &StrategyContext { model: self, task })
     }
 

@@ -24,6 +24,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
+pub(crate) use build::with_constraint;
 pub use build::{BuildError, SharedTokenizer, StrategyBuilder, StrategyContext, StrategyTask};
 pub use page::{parameter_lines, strategy_table};
 pub use parameters::{Count, Flag, Least, Number, Parameter, ParameterSet, Text, Value};
@@ -48,6 +49,8 @@ pub struct StrategyDefinition {
     pub randomness: Randomness,
     /// Whether its output is repaired before it is read.
     pub repairs: bool,
+    /// Whether the constraint sees every token that it writes, so that it can be restricted to canonical tokens.
+    pub canonical: bool,
     /// How many versions of an output it follows at once. A document takes so many slots of the cache.
     pub hypotheses: fn(&ParameterSet) -> usize,
     /// How many tokens it may write in addition to the answer.
@@ -66,6 +69,7 @@ impl StrategyDefinition {
         parameters: &[],
         randomness: Randomness::AsSampled,
         repairs: false,
+        canonical: true,
         hypotheses: |_| 1,
         extra_budget: |_, _| 0,
         build: |_, _| Ok(Box::new(crate::Unconstrained)),

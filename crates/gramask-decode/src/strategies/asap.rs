@@ -37,7 +37,7 @@ use crate::constraint::TokenConstraint;
 use crate::layout::common_prefix;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
-use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition};
+use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition, with_constraint};
 use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
@@ -63,7 +63,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     randomness: Randomness::Always,
     build: |given, context| {
         let sampling = context.unfiltered(given.number(&TEMPERATURE));
-        Ok(Box::new(Asap::new(context.constraint()?, given.count(&ITERATIONS), sampling)))
+        Ok(with_constraint!(context, |constraint| Asap::new(constraint, given.count(&ITERATIONS), sampling)))
     },
     ..StrategyDefinition::COMMON
 };

@@ -40,7 +40,7 @@ use gramask_grammar::Level;
 
 use crate::constraint::{TokenConstraint, tokens_of};
 use crate::record::{Chosen, TokenRecord};
-use crate::registry::{Count, Flag, Least, Levels, Number, Parameter, Randomness, StrategyDefinition};
+use crate::registry::{Count, Flag, Least, Levels, Number, Parameter, Randomness, StrategyDefinition, with_constraint};
 use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
 
 const K: Count = Count { name: "k", default: 4, most: 64, help: "how many hypotheses are kept" };
@@ -73,7 +73,9 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
         };
         Ok(match context.task.level {
             Level::None => Box::new(Beam::unconstrained(k).with_alpha(alpha).stopping(stop)),
-            _ => Box::new(Beam::masked(context.constraint()?, k).with_alpha(alpha).stopping(stop)),
+            _ => {
+                with_constraint!(context, |constraint| Beam::masked(constraint, k).with_alpha(alpha).stopping(stop))
+            }
         })
     },
     ..StrategyDefinition::COMMON
@@ -109,10 +111,6 @@ impl TokenConstraint for NoConstraint {
     }
 
     fn advance(&mut self, (): (), _: u32) -> Option<()> {
-        match *self {}
-    }
-
-    fn next_bytes(&mut self, (): ()) -> Vec<(u8, ())> {
         match *self {}
     }
 

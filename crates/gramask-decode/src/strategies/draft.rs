@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext, is_presampled};
-use crate::constraint::TokenConstraint;
+use crate::constraint::{ByteConstraint, TokenConstraint};
 use crate::model::SampleRequest;
 use crate::ngram_draft::{Ground, NgramDraftModel};
 use crate::random::Draw;
@@ -51,6 +51,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
         let ngrams = context.task.ngrams.clone();
         Ok(Box::new(Draft::new(context.constraint()?, context.retokenizer(), drafts, history, ngrams)))
     },
+    canonical: false,
     ..StrategyDefinition::COMMON
 };
 
@@ -112,7 +113,7 @@ pub struct Draft<C: TokenConstraint> {
     refused: usize,
 }
 
-impl<C: TokenConstraint> Draft<C> {
+impl<C: ByteConstraint> Draft<C> {
     /// Decodes under a constraint, from its start. `history` is the prompt's text; `ngrams` may be shared by all documents
     /// of a format.
     pub fn new(
@@ -273,7 +274,7 @@ struct Verified {
     ended: bool,
 }
 
-impl<C: TokenConstraint> Strategy for Draft<C> {
+impl<C: ByteConstraint> Strategy for Draft<C> {
     fn name(&self) -> &'static str {
         "draft"
     }

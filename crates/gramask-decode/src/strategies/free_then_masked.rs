@@ -31,6 +31,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
         let (trigger, free) = (given.text(&TRIGGER), given.count(&FREE));
         Ok(Box::new(FreeThenMasked::new(context.constraint()?, context.retokenizer(), trigger, free)))
     },
+    canonical: false,
     ..StrategyDefinition::COMMON
 };
 

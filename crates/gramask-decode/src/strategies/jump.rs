@@ -15,7 +15,7 @@
 use std::time::Instant;
 
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
-use crate::constraint::{TokenConstraint, tokens_of};
+use crate::constraint::{ByteConstraint, TokenConstraint, tokens_of};
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Flag, Parameter, StrategyDefinition};
 use crate::retokenizer::Retokenizer;
@@ -33,6 +33,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     build: |given, context| {
         Ok(Box::new(Jump::new(context.constraint()?, context.retokenizer()).scored(given.flag(&SCORED))))
     },
+    canonical: false,
     ..StrategyDefinition::COMMON
 };
 
@@ -50,7 +51,7 @@ pub struct Jump<C: TokenConstraint> {
     unscored: Vec<(C::State, u32)>,
 }
 
-impl<C: TokenConstraint> Jump<C> {
+impl<C: ByteConstraint> Jump<C> {
     /// Decodes under a constraint, from its start. `retokenizer` makes tokens of forced text.
     pub fn new(constraint: C, retokenizer: Retokenizer) -> Self {
         let state = constraint.start();
@@ -157,7 +158,7 @@ struct Forced<S> {
     ends: bool,
 }
 
-impl<C: TokenConstraint> Strategy for Jump<C> {
+impl<C: ByteConstraint> Strategy for Jump<C> {
     fn name(&self) -> &'static str {
         "jump"
     }

@@ -2,7 +2,7 @@
 
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
 use crate::constraint::TokenConstraint;
-use crate::registry::StrategyDefinition;
+use crate::registry::{StrategyDefinition, with_constraint};
 use crate::strategy::{Move, Step, StepError, Strategy};
 
 /// `lazy`, as the program knows it.
@@ -11,7 +11,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     summary: "chooses among all tokens, and again under the mask where the constraint refuses the choice; \
               same distribution as `masked`",
     cost: "as `masked` with fewer masks; without a mask it is unknown what the mask would have removed",
-    build: |_, context| Ok(Box::new(Lazy::new(context.constraint()?))),
+    build: |_, context| Ok(with_constraint!(context, |constraint| Lazy::new(constraint))),
     ..StrategyDefinition::COMMON
 };
 

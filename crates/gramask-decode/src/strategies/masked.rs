@@ -3,7 +3,7 @@
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext, is_presampled};
 use crate::constraint::TokenConstraint;
 use crate::model::SampleRequest;
-use crate::registry::StrategyDefinition;
+use crate::registry::{StrategyDefinition, with_constraint};
 use crate::strategy::{Move, PreSample, Step, StepError, Strategy};
 
 /// `masked`, as the program knows it.
@@ -11,7 +11,7 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     name: "masked",
     summary: "each step chooses among the tokens that the constraint allows",
     cost: "as `unconstrained`, and the masks",
-    build: |_, context| Ok(Box::new(Masked::new(context.constraint()?))),
+    build: |_, context| Ok(with_constraint!(context, |constraint| Masked::new(constraint))),
     ..StrategyDefinition::COMMON
 };
 

@@ -35,7 +35,7 @@ use super::log_mass::{allowed, kept_log_mass, log_add};
 use crate::constraint::TokenConstraint;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
-use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition};
+use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition, with_constraint};
 use crate::sampler::{Choice, Sampler};
 use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
@@ -69,8 +69,8 @@ pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
     hypotheses: |given| given.count(&PARTICLES),
     build: |given, context| {
         let sampling = context.unfiltered(given.number(&TEMPERATURE));
-        let particles = Smc::new(context.constraint()?, given.count(&PARTICLES), sampling);
-        Ok(Box::new(particles.with_threshold(given.number(&RESAMPLE))))
+        let (particles, resample) = (given.count(&PARTICLES), given.number(&RESAMPLE));
+        Ok(with_constraint!(context, |constraint| Smc::new(constraint, particles, sampling).with_threshold(resample)))
     },
     ..StrategyDefinition::COMMON
 };

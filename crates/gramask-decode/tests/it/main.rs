@@ -3,6 +3,7 @@
 mod aligned;
 mod batch;
 mod beam;
+mod canonical;
 mod distribution;
 mod formats;
 mod masked;

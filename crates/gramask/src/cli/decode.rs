@@ -53,6 +53,9 @@ pub(super) struct DecodeArgs {
     /// The strategy, with or without parameters: `lazy`, `beam = { k = 8 }` [default: masked; unconstrained at level none]
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<String>,
+    /// Allow only the tokens that the model's tokenizer itself would produce; with level `grounded`
+    #[arg(long)]
+    canonical: bool,
     /// Show the probabilities of each token, and what the mask removed
     #[arg(long)]
     trace: bool,
@@ -102,7 +105,8 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
         (None, _) => StrategyName::MASKED.into(),
     };
     let sampling = Sampling { temperature: args.temperature, seed: args.seed, ..Sampling::greedy() };
-    let one = TextOptions { format, schema, examples, level, strategy, sampling, budget: args.budget };
+    let (canonical, budget) = (args.canonical, args.budget);
+    let one = TextOptions { format, schema, examples, level, strategy, sampling, canonical, budget };
     one.check()?;
 
     let mut model = resolve(&args.model, &Cache::from_env()?)?;

@@ -172,6 +172,7 @@ fn decode(
                 level: LevelName::None,
                 strategy: StrategyName::UNCONSTRAINED.into(),
                 sampling: Sampling::greedy(),
+                canonical: false,
                 budget: 64,
             };
             // A document that can't be written in the format has no shortest output to take a budget from.

@@ -41,7 +41,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use gramask_decode::Sampling;
+use gramask_decode::{BuildError, Sampling};
 pub use gramask_ner::corpus::OnProblem;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -85,6 +85,9 @@ pub struct Experiment {
     /// cost is then counted in each cell all the same.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub share_prompts: bool,
+    /// Whether constraints allow only the tokens that the model's tokenizer itself would produce.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub canonical: bool,
     /// The float type that is computed in: `f32`, `f16` or `bf16`; the device's usual one where none is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
@@ -166,6 +169,24 @@ pub struct Cell {
 }
 
 impl Experiment {
+    /// Checks that every strategy can decode canonical tokens only, where the experiment asks for that. Cells of level `none`
+    /// may stand beside the others, for comparison.
+    ///
+    /// # Errors
+    /// Where a level or a strategy cannot, or there is no constraint at all.
+    pub fn check_canonical(&self) -> Result<(), BuildError> {
+        let unconstrained = self.levels.iter().all(|level| *level == LevelName::None);
+        for level in self.levels.iter().filter(|level| self.canonical && (unconstrained || **level != LevelName::None))
+        {
+            for strategy in self.strategies.chosen() {
+                if strategy.name().goes_with(*level) {
+                    strategy.check_canonical((*level).into())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The cells, in the order in which they are carried out: all formats of a corpus before the next corpus.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();

@@ -35,6 +35,7 @@ struct Written {
     weights: Option<String>,
     #[serde(default)]
     share_prompts: bool,
+    canonical: Option<Spanned<bool>>,
     dtype: Option<String>,
     corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
     strategies: Spanned<Strategies>,
@@ -145,7 +146,8 @@ impl Written {
         let corpora = self.corpora()?;
         let models = values(self.models);
         let adapters = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
-        Ok(Experiment {
+        let canonical = self.canonical.as_ref().is_some_and(|canonical| *canonical.get_ref());
+        let experiment = Experiment {
             name,
             about: self.about,
             models: models.iter().map(|model| model.called().into()).collect(),
@@ -162,8 +164,12 @@ impl Written {
             device: self.device,
             weights: self.weights,
             share_prompts: self.share_prompts,
+            canonical,
             dtype: self.dtype,
-        })
+        };
+        let place = self.canonical.map_or(0..0, |canonical| canonical.span());
+        experiment.check_canonical().map_err(|error| (place, error.to_string()))?;
+        Ok(experiment)
     }
 
     /// Models, formats and levels: at least one of each, and none twice.

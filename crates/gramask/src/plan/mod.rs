@@ -8,6 +8,7 @@ mod examples;
 mod placement;
 mod shard;
 
+use gramask_decode::BuildError;
 use gramask_grammar::{CompileError, Format, FormatErrors};
 use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
 use gramask_ner::corpus::ReadError;
@@ -65,6 +66,9 @@ pub enum PlanError {
     Dtype(#[from] UnknownDtype),
     #[error(transparent)]
     Weights(#[from] UnknownWeightType),
+    /// A level or a strategy cannot decode canonical tokens only.
+    #[error(transparent)]
+    Canonical(#[from] BuildError),
     /// The experiment has no cell.
     #[error("none of the strategies {strategies} goes with a level of {levels}: {known}")]
     NoCell { strategies: String, levels: String, known: String },
@@ -81,6 +85,7 @@ impl Plan {
         if experiment.cells().is_empty() {
             return Err(no_cell(&experiment));
         }
+        experiment.check_canonical()?;
         device.open()?;
         let formats: Vec<Format> =
             experiment.formats.iter().map(|name| Format::named(name)).collect::<Result<_, _>>()?;

@@ -28,6 +28,8 @@ pub struct TextOptions {
     pub strategy: StrategyChoice,
     /// How tokens are sampled.
     pub sampling: Sampling,
+    /// Whether the constraint allows only the tokens that the tokenizer itself would produce.
+    pub canonical: bool,
     /// The most output tokens in addition to those of the output without entities.
     pub budget: usize,
 }
@@ -64,6 +66,9 @@ impl TextOptions {
     pub fn check(&self) -> Result<(), DecodeTextError> {
         self.sampling.validate()?;
         self.strategy.check_level(self.level.into())?;
+        if self.canonical {
+            self.strategy.check_canonical(self.level.into())?;
+        }
         Program::passes(&self.format, &self.schema)?;
         Ok(())
     }
@@ -109,7 +114,7 @@ pub fn decode_one_pass(
     text: &Text,
 ) -> Result<(Output, Evaluation), DecodeTextError> {
     let program = Program::compile(&how.format, &how.schema)?;
-    let builder = engine.strategy_builder(how.sampling);
+    let builder = engine.strategy_builder(how.sampling, how.canonical);
     let Engine { backbone, vocabulary, prompts, .. } = engine;
     let prompter = prompts.prompter(&program, &how.examples)?;
     let prompt = prompter.build(text.as_str())?;

@@ -114,9 +114,10 @@ impl Engine {
         &self.vocabulary
     }
 
-    /// Makes the model's strategies, for runs that sample in this way.
-    pub fn strategy_builder(&self, sampling: Sampling) -> StrategyBuilder {
-        StrategyBuilder { vocabulary: self.vocabulary.clone(), tokenizer: self.prompts.tokenizer.clone(), sampling }
+    /// Makes the model's strategies, for runs that sample in this way. `canonical`: see [`StrategyBuilder::canonical`].
+    pub fn strategy_builder(&self, sampling: Sampling, canonical: bool) -> StrategyBuilder {
+        let (vocabulary, tokenizer) = (self.vocabulary.clone(), self.prompts.tokenizer.clone());
+        StrategyBuilder { vocabulary, tokenizer, sampling, canonical }
     }
 }
 

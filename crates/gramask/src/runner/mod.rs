@@ -97,7 +97,7 @@ pub fn run_plan(
             corpus,
             programs: &programs,
             strategy,
-            builder: engine.strategy_builder(plan.experiment.sampling_of(&cell)),
+            builder: engine.strategy_builder(plan.experiment.sampling_of(&cell), plan.experiment.canonical),
             stop,
         }
         .run(engine, shared.as_mut().map(|(_, store)| store), journal, watch)?;

@@ -51,6 +51,8 @@ fn what_is_wrong_is_named_with_its_line_and_what_would_be_right() {
         ("budget = 64", "budget = 0", 5, &["budget of 0", "at least 1"]),
         ("budget = 64", "budget = \"x\"", 5, &["string"]),
         ("batch = 4", "batch = 0", 6, &["batch of 0"]),
+        ("batch = 4", "batch = 4\ncanonical = true", 7, &["`canonical`", "`syntax`", "`grounded`"]),
+        ("batch = 4", "canonical = 1", 6, &["boolean"]),
         ("\"syntax\"", "\"sintax\"", 4, &["sintax", "`syntax`", "`grounded`"]),
         ("masked = {}", "maskt = {}", 18, &["maskt", "`masked`"]),
         ("masked = {}", "masked = { k = 2 }", 18, &["`k`"]),
@@ -90,6 +92,25 @@ fn what_is_wrong_is_named_with_its_line_and_what_would_be_right() {
         assert!(words.iter().all(|word| message.contains(word)), "{from} -> {to}: {message}");
         assert!(message.contains('^'), "{message}");
     }
+}
+
+#[test]
+fn canonical_is_kept_where_every_constraint_can_honour_it() {
+    let grounded = GOOD.replace("\"syntax\", ", "");
+    let parse = |source: &str| Experiment::parse("x.toml".as_ref(), &format!("canonical = true\n{source}"));
+    let experiment = parse(&grounded).unwrap();
+    assert_eq!(serde_json::to_value(&experiment).unwrap()["canonical"], true);
+    // Settings of runs without the option are those that they had before there was one.
+    let without = Experiment::parse("x.toml".as_ref(), &grounded).unwrap();
+    assert_eq!(serde_json::to_value(without).unwrap().get("canonical"), None);
+    let error = |source: String| parse(&source).unwrap_err().to_string();
+    let jump = error(grounded.replace("masked = {}", "jump = {}"));
+    assert!(jump.starts_with("x.toml:1:13: ") && jump.contains("`jump`") && jump.contains("`masked`"), "{jump}");
+    let none = error(grounded.replace(", \"grounded\"", "").replace("masked = {}", ""));
+    assert!(none.contains("level `none`"), "{none}");
+    // The command line can ask for what the file does not.
+    let overrides = Overrides { levels: Some(vec![LevelName::Syntax]), ..Overrides::default() };
+    assert!(experiment.with(&overrides).check_canonical().is_err());
 }
 
 #[test]
