@@ -26,7 +26,7 @@ use gramask::decode::{
     Request, Retokenizer, Sampling, Settings, Strategy, TransformerModel, Unconstrained, decode, instruction,
     vocabulary_of,
 };
-use gramask::experiment::{CorpusChoice, OnProblem, Unit};
+use gramask::experiment::CorpusChoice;
 use gramask::grammar::{Constraint, Format, Level, Program, Vocabulary};
 use gramask::model::chat::ChatTemplate;
 use gramask::model::checkpoint::Checkpoint;
@@ -274,12 +274,8 @@ fn main() -> Fallible<()> {
         gramask_benches::model_path().ok_or("no model: `gramask pull smollm2-135m-instruct`, or GRAMASK_MODEL")?;
     let checkpoint = Checkpoint::open(&path)?;
     let choice = CorpusChoice {
-        name: options.given["corpus"].clone(),
-        path: None,
-        split: "test".into(),
-        unit: Unit::Sentence,
         limit: Some(options.given["limit"].parse()?),
-        on_problem: OnProblem::Skip,
+        ..CorpusChoice::named(&options.given["corpus"], "test")
     };
     let corpus = PlannedCorpus::read(&choice, 3, "train")?;
     let budget: usize = options.given["budget"].parse()?;

@@ -9,9 +9,9 @@ use clap::Args;
 use gramask_decode::Sampling;
 use gramask_decode::registry::parameter_lines;
 use gramask_grammar::{Format, Level};
-use gramask_ner::{Document, Schema, Text};
+use gramask_ner::{Schema, Text};
 
-use super::shared::{ComputeArgs, at_least_one, bars, corpus_choice, level, load_engine, resolve, schema};
+use super::shared::{ComputeArgs, CorpusArgs, at_least_one, bars, level, load_engine, note_problems, resolve, schema};
 use super::{BROKEN, CliError, DONE};
 use crate::evaluate::Evaluation;
 use crate::experiment::{LevelName, StrategyName, parse_strategy};
@@ -65,6 +65,8 @@ pub(super) struct DecodeArgs {
     /// The corpus of the labels and examples: a name or a path
     #[arg(long, value_name = "CORPUS", default_value = "mini")]
     corpus: String,
+    #[command(flatten)]
+    reading: CorpusArgs,
     /// How many examples the prompt has
     #[arg(long, value_name = "N", default_value_t = 3)]
     examples: usize,
@@ -96,7 +98,12 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
     let format = Format::named(&args.format)?;
     let (schema, examples) = match args.labels.is_empty() {
         false => (schema(&args.labels)?, Vec::new()),
-        true => from_corpus(&args.corpus, args.examples)?,
+        true => {
+            let choice = args.reading.choice(&args.corpus, "train", None);
+            let corpus = PlannedCorpus::read_for_prompt(&choice, args.examples)?;
+            note_problems(&corpus, None);
+            (corpus.schema, corpus.examples)
+        }
     };
     let level = LevelName::from(args.level);
     let strategy = match (&args.strategy, level) {
@@ -143,12 +150,6 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
         || judged.independent == Some(false)
         || level == LevelName::Grounded && !judged.faults.is_empty();
     Ok(if masked && broken { BROKEN } else { DONE })
-}
-
-/// Schema and examples of a corpus by name or path.
-fn from_corpus(name: &str, examples: usize) -> Result<(Schema, Vec<Document>), CliError> {
-    let corpus = PlannedCorpus::read(&corpus_choice(name, "test", None), examples, "train")?;
-    Ok((corpus.schema, corpus.examples))
 }
 
 fn show(text: &Text, passes: &[Pass], judged: &Evaluation, schema: &Schema) {

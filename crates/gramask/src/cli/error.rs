@@ -77,6 +77,8 @@ pub enum CliError {
     #[error(transparent)]
     Tune(Box<crate::tune::TuneError>),
     #[error(transparent)]
+    Export(#[from] super::export::ExportError),
+    #[error(transparent)]
     Conform(#[from] crate::conform::ConformError),
     /// A report can't be written.
     #[error("cannot write {}: {source}", path.display())]

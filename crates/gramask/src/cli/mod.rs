@@ -8,6 +8,7 @@ mod conform;
 mod decode;
 mod devices;
 mod error;
+mod export;
 mod formats;
 mod grammar;
 mod mask;
@@ -75,6 +76,11 @@ the current step. The same command then continues exactly there. docs/tuning.md 
     /// Make the report of a run, or of two: one HTML page, and each figure as SVG and CSV
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
+    /// Write the predicted entities of a run in a corpus's form, in the offsets of the corpus's documents
+    #[command(after_help = "\
+Each cell becomes one file, or one folder for brat. The corpus must be at hand as the run saw it, because records hold no text
+of it. docs/corpora.md describes the forms.")]
+    Export(export::ExportArgs),
     /// Show which tokens may follow the beginning of an output
     #[command(after_help = mask::HELP)]
     Mask(mask::MaskArgs),
@@ -104,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::train(args),
         Command::Decode(args) => decode::decode(args),
         Command::Report(args) => report::report(args),
+        Command::Export(args) => export::export(args),
         Command::Mask(args) => mask::mask(args),
         Command::Verify(args) => verify::verify(args),
         Command::Pull(args) => pull::pull(args),

@@ -9,7 +9,10 @@ use clap::Args;
 use gramask_grammar::Level;
 
 use self::progress::Progress;
-use super::shared::{ComputeArgs, at_least_one, level, load_engine, report_problems, resolve, stop_at_ctrl_c};
+use super::shared::{
+    ComputeArgs, CorpusArgs, at_least_one, level, load_engine, note_problems, report_problems, resolve, schema,
+    stop_at_ctrl_c,
+};
 use super::{BROKEN, CliError, DONE, STOPPED};
 use crate::evaluate::{RecordScorer, summary_rows};
 use crate::experiment::{Experiment, OnProblem, Overrides, StrategyName};
@@ -39,12 +42,14 @@ pub(super) struct RunArgs {
     /// How many documents to decode at once
     #[arg(long, value_name = "B", value_parser = at_least_one)]
     batch: Option<usize>,
-    /// A corpus at this path instead of those in the file: PubTator, CoNLL, JSON lines, or a folder of BRAT pairs
+    /// A corpus at this path instead of those in the file; docs/corpora.md lists the forms
     #[arg(long, value_name = "PATH")]
     corpus: Option<PathBuf>,
-    /// Leave out what is wrong in a corpus file, instead of stopping
-    #[arg(long)]
-    skip_problems: bool,
+    #[command(flatten)]
+    reading: CorpusArgs,
+    /// The labels of the corpus at --corpus, in order, with commas between [default: all that its splits have]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "corpus")]
+    labels: Vec<String>,
     /// The run's folder [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -79,6 +84,9 @@ pub(super) struct RunArgs {
 
 /// Carries out an experiment file.
 pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
+    if !args.labels.is_empty() {
+        schema(&args.labels)?;
+    }
     let overrides = args.overrides();
     let (experiment, source) = Experiment::read(&args.file)?;
     let mut plan = Plan::new(experiment.with(&overrides))?;
@@ -86,7 +94,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
     plan.memory_pool = args.compute.memory_pool;
     plan.record_steps = args.compute.record_steps;
     plan.check_device().map_err(RunError::from)?;
-    note_problems(&plan);
+    for corpus in &plan.corpora {
+        note_problems(corpus, Some("run.json"));
+    }
 
     let models = resolve_all(&plan)?;
     let folder = args.folder(&plan.experiment.name);
@@ -166,7 +176,11 @@ impl RunArgs {
             dtype: self.compute.dtype.map(|dtype| dtype.to_string()),
             batch: self.batch,
             corpus: self.corpus.clone(),
-            on_problem: self.skip_problems.then_some(OnProblem::Skip),
+            on_problem: self.reading.skip_problems.then_some(OnProblem::Skip),
+            form: self.reading.form,
+            columns: self.reading.columns,
+            labels: self.labels.iter().map(|label| label.trim().to_string()).collect(),
+            rename: self.reading.rename.iter().cloned().collect(),
             model: self.model.clone(),
             adapter: self.adapter.clone(),
             formats: self.formats.clone(),
@@ -185,22 +199,12 @@ impl RunArgs {
     }
 }
 
-/// Names the corpora in which faults were skipped.
-fn note_problems(plan: &Plan) {
-    for corpus in &plan.corpora {
-        if let Some(first) = corpus.problems.first() {
-            let count = corpus.problems.len();
-            anstream::eprintln!("note: {count} fault(s) in corpus `{}` were skipped, the first: {first}", corpus.name);
-        }
-    }
-}
-
 /// The experiment's models, each under its name in the experiment; pulled where they are missing.
 fn resolve_all(plan: &Plan) -> Result<Vec<Model>, CliError> {
     let cache = Cache::from_env()?;
     let resolved = |name: &String| {
         let (model, adapter) = plan.experiment.model(name);
-        let model = resolve(model, &cache)?;
+        let model = resolve(&plan.experiment.locate(model), &cache)?;
         Ok(match adapter {
             None => Model { name: name.clone(), ..model },
             Some(adapter) => model.with_adapter(name, adapter),

@@ -15,7 +15,7 @@ use gramask_model::device::DeviceName;
 use gramask_ner::Document;
 use rayon::prelude::*;
 
-use super::shared::{at_least_one, bars, corpus_choice, level, load_engine, resolve, vocabulary};
+use super::shared::{CorpusArgs, at_least_one, bars, level, load_engine, note_problems, resolve, vocabulary};
 use super::{CliError, DONE, FAILED};
 use crate::experiment::{LevelName, StrategyName};
 use crate::plan::{Placement, PlannedCorpus};
@@ -44,6 +44,8 @@ pub(super) struct VerifyArgs {
     /// The documents: a corpus by name or path
     #[arg(long, value_name = "CORPUS", default_value = "mini")]
     corpus: String,
+    #[command(flatten)]
+    reading: CorpusArgs,
     /// The part of the corpus
     #[arg(long, value_name = "SPLIT", default_value = "test")]
     split: String,
@@ -97,8 +99,9 @@ pub(super) fn verify(args: VerifyArgs) -> Result<u8, CliError> {
         Some(Level::None) => return Err(CliError::NoConstraint),
         Some(level) => vec![level],
     };
-    let choice = corpus_choice(&args.corpus, &args.split, Some(args.limit));
+    let choice = args.reading.choice(&args.corpus, &args.split, Some(args.limit));
     let corpus = PlannedCorpus::read(&choice, 0, &args.split)?;
+    note_problems(&corpus, None);
     let programs =
         formats.iter().map(|format| Program::passes(format, &corpus.schema)).collect::<Result<Vec<_>, _>>()?;
     let mut outputs = Outputs::new();

@@ -56,6 +56,12 @@ impl Experiment {
         }
     }
 
+    /// Where a model that is a path in the experiment file lies: relative to the file, if there is one.
+    pub fn locate(&self, model: &str) -> String {
+        let path = self.folders.models.join(model);
+        if path.exists() { path.to_string_lossy().into_owned() } else { model.to_string() }
+    }
+
     /// How many examples a model's prompts have, by its name in the cells.
     pub fn examples_of(&self, called: &str) -> usize {
         let adapted = self.adapters.iter().find(|adapted| adapted.called == called);

@@ -26,12 +26,15 @@
 //! ```
 
 mod adapters;
+mod corpus;
 mod error;
 mod overrides;
 mod parse;
 mod strategies;
 
 pub use adapters::Adapted;
+pub(crate) use corpus::WrittenCorpus;
+pub use corpus::{CorpusChoice, Unit};
 pub use error::{ExperimentError, Place};
 pub use gramask_decode::{StrategyChoice, StrategyName, UnknownStrategy};
 pub use overrides::Overrides;
@@ -60,6 +63,9 @@ pub struct Experiment {
     pub adapters: Vec<Adapted>,
     /// The documents.
     pub corpora: Vec<CorpusChoice>,
+    /// The folders that relative paths are relative to.
+    #[serde(skip)]
+    pub folders: Folders,
     /// Names of shipped formats, or paths of `.gram` files.
     pub formats: Vec<String>,
     /// Which constraints.
@@ -93,32 +99,24 @@ pub struct Experiment {
     pub dtype: Option<String>,
 }
 
-/// A corpus, or a part of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CorpusChoice {
-    /// The name of a known corpus; for a path, what it is called in the records.
-    pub name: String,
-    /// A file or folder in its place.
-    pub path: Option<PathBuf>,
-    /// `train`, `dev`, `test`, ...
-    pub split: String,
-    /// What a document is.
-    pub unit: Unit,
-    /// At most so many documents, from the first on.
-    pub limit: Option<usize>,
-    /// What to do where a file at `path` is wrong. Known corpora have known faults, which are always passed over.
-    pub on_problem: OnProblem,
+/// The folders that relative paths of an experiment are relative to. Paths in the file are relative to the file; paths on
+/// the command line to the current folder, which is the empty path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folders {
+    /// The experiment file's.
+    pub file: PathBuf,
+    /// For formats.
+    pub formats: PathBuf,
+    /// For models and, in a tuning file, its adapter.
+    pub models: PathBuf,
 }
 
-/// What a document is: a sentence, or what the corpus calls a document.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// Sentences, cut without ever cutting an entity.
-    #[default]
-    Sentence,
-    /// Whole documents.
-    Document,
+impl Folders {
+    /// All paths are relative to this file.
+    pub(crate) fn of(file: &Path) -> Folders {
+        let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        Folders { file: folder.clone(), formats: folder.clone(), models: folder }
+    }
 }
 
 /// The levels of a constraint.
@@ -238,6 +236,15 @@ pub fn format_name(name_or_path: &str) -> String {
     file.strip_suffix(".gram").unwrap_or(file).to_string()
 }
 
+/// The name of a shipped format as it is, and a relative path of a `.gram` file from the folder of the file that names it.
+pub(crate) fn format_path(folder: &Path, name_or_path: &str) -> String {
+    let is_path = name_or_path.contains(['/', '\\']) || name_or_path.ends_with(".gram");
+    match is_path {
+        true => folder.join(name_or_path).to_string_lossy().into_owned(),
+        false => name_or_path.to_string(),
+    }
+}
+
 /// The name of a run: what its file says, else the file's own name without its ending. What is wrong with it has its place.
 pub(crate) fn run_name(path: &Path, written: Option<&Spanned<String>>) -> Result<String, (Range<usize>, String)> {
     let name = match written {
@@ -260,16 +267,6 @@ impl LevelName {
             LevelName::None => "none",
             LevelName::Syntax => "syntax",
             LevelName::Grounded => "grounded",
-        }
-    }
-}
-
-impl Unit {
-    /// As written in files and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Unit::Sentence => "sentence",
-            Unit::Document => "document",
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the command line changes in an experiment.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use gramask_ner::corpus::{Columns, Form};
 use serde::{Deserialize, Serialize};
 
-use super::{CorpusChoice, Experiment, LevelName, OnProblem, StrategyName, Unit, format_name};
+use super::{CorpusChoice, Experiment, LevelName, OnProblem, StrategyName, format_name};
 
 /// Changes to an experiment; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,18 @@ pub struct Overrides {
     /// What to do at a fault of a corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_problem: Option<OnProblem>,
+    /// The form of the corpus at `corpus`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    /// The columns of the corpus at `corpus`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
+    /// The labels of the corpus at `corpus`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// New names of labels of the corpus at `corpus`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
     /// One model in place of all that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -52,13 +66,16 @@ impl Experiment {
         if let Some(path) = &overrides.corpus {
             // Split and unit are the file's, as far as it has any.
             let first = self.corpora.first();
+            let split = first.map_or("test".into(), |corpus| corpus.split.clone());
+            let choice = CorpusChoice::at(path, split);
             self.corpora = vec![CorpusChoice {
-                name: corpus_name(path),
-                path: Some(path.clone()),
-                split: first.map_or("test".into(), |corpus| corpus.split.clone()),
-                unit: first.map_or(Unit::Sentence, |corpus| corpus.unit),
-                limit: None,
-                on_problem: first.map_or(OnProblem::Stop, |corpus| corpus.on_problem),
+                unit: first.map_or(choice.unit, |corpus| corpus.unit),
+                on_problem: first.map_or(choice.on_problem, |corpus| corpus.on_problem),
+                form: overrides.form,
+                columns: overrides.columns,
+                labels: overrides.labels.clone(),
+                rename: overrides.rename.clone(),
+                ..choice
             }];
         }
         if let Some(on_problem) = overrides.on_problem {
@@ -78,12 +95,14 @@ impl Experiment {
         }
         if let Some(model) = &overrides.model {
             self.models = vec![model.clone()];
+            self.folders.models = PathBuf::new();
             self.adapters.clear();
         }
         if let Some(adapter) = &overrides.adapter {
             self.adapt(adapter);
         }
         if let Some(formats) = &overrides.formats {
+            self.folders.formats = PathBuf::new();
             self.formats = once(formats, |format| format_name(format));
         }
         if let Some(levels) = &overrides.levels {
@@ -107,14 +126,10 @@ fn once<T: Clone, N: PartialEq>(items: &[T], name: impl Fn(&T) -> N) -> Vec<T> {
     kept
 }
 
-/// What a corpus at a path is called: its file name without the ending.
-pub(super) fn corpus_name(path: &Path) -> String {
-    path.file_stem().map_or_else(|| path.to_string_lossy().into_owned(), |stem| stem.to_string_lossy().into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Unit;
 
     #[test]
     fn overrides_replace_what_the_file_has() {
@@ -127,6 +142,10 @@ mod tests {
             dtype: Some("f16".into()),
             batch: Some(3),
             on_problem: Some(OnProblem::Skip),
+            form: Some(Form::Conll),
+            columns: "word=2,tag=3".parse().ok(),
+            labels: vec!["X".into()],
+            rename: BTreeMap::from([("Y".into(), "X".into())]),
             corpus: Some("data/my.pubtator".into()),
             model: Some("m.gguf".into()),
             adapter: None,
@@ -147,5 +166,9 @@ mod tests {
         assert_eq!(changed.corpora[0].unit, Unit::Document);
         assert_eq!(changed.corpora[0].limit, Some(7));
         assert_eq!(changed.corpora[0].on_problem, OnProblem::Skip);
+        assert_eq!(changed.corpora[0].columns, overrides.columns);
+        assert_eq!((&changed.corpora[0].labels, &changed.corpora[0].rename), (&overrides.labels, &overrides.rename));
+        // A path on the command line is relative to the current folder, one in the file to the file's.
+        assert_eq!(changed.corpora[0].file("test"), Some("data/my.pubtator".into()));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gramask_decode::Sampling;
 use serde::Deserialize;
@@ -13,8 +13,8 @@ use toml::Spanned;
 
 use super::adapters::WrittenModel;
 use super::{
-    CorpusChoice, Examples, Experiment, ExperimentError, LevelName, OnProblem, Place, Strategies, StrategyName, Unit,
-    format_name, run_name,
+    CorpusChoice, Examples, Experiment, ExperimentError, Folders, LevelName, Place, Strategies, StrategyName,
+    WrittenCorpus, format_name, run_name,
 };
 
 /// The file as written.
@@ -83,30 +83,12 @@ impl WrittenSampling {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenCorpus {
-    name: Option<String>,
-    path: Option<PathBuf>,
-    #[serde(default = "test")]
-    split: String,
-    #[serde(default)]
-    unit: Unit,
-    limit: Option<Spanned<usize>>,
-    #[serde(default)]
-    on_problem: OnProblem,
-}
-
 fn one() -> Spanned<usize> {
     Spanned::new(0..0, 1)
 }
 
 fn flex() -> String {
     "flex".into()
-}
-
-fn test() -> String {
-    "test".into()
 }
 
 impl Experiment {
@@ -143,9 +125,13 @@ impl Written {
         self.check_strategies()?;
         self.check_numbers()?;
         let (sampling, seeds) = self.sampling()?;
-        let corpora = self.corpora()?;
+        let corpora = self.corpora(path)?;
         let models = values(self.models);
-        let adapters = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
+        let folders = Folders::of(path);
+        let mut adapters: Vec<_> = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
+        for adapted in &mut adapters {
+            adapted.adapter = folders.file.join(&adapted.adapter);
+        }
         let canonical = self.canonical.as_ref().is_some_and(|canonical| *canonical.get_ref());
         let experiment = Experiment {
             name,
@@ -153,6 +139,7 @@ impl Written {
             models: models.iter().map(|model| model.called().into()).collect(),
             adapters,
             corpora,
+            folders,
             formats: values(self.formats),
             levels: values(self.levels),
             strategies: self.strategies.into_inner(),
@@ -242,13 +229,14 @@ impl Written {
         Ok((sampling, given.get_ref().seeds()?))
     }
 
-    fn corpora(&self) -> Result<Vec<CorpusChoice>, Located> {
+    fn corpora(&self, path: &Path) -> Result<Vec<CorpusChoice>, Located> {
         if self.corpora.get_ref().is_empty() {
             return Err((self.corpora.span(), "`corpora` is empty: add [[corpora]] with a name or a path".into()));
         }
         let mut choices: Vec<CorpusChoice> = Vec::new();
         for corpus in self.corpora.get_ref() {
-            let choice = corpus.get_ref().check().map_err(|(at, message)| (at.unwrap_or(corpus.span()), message))?;
+            let choice = corpus.get_ref().choice(path, "test");
+            let choice = choice.map_err(|(at, message)| (at.unwrap_or(corpus.span()), message))?;
             if choices.iter().any(|other| other.name == choice.name) {
                 let message = format!("two corpora are called `{}`: give one another name", choice.name);
                 return Err((corpus.span(), message));
@@ -256,30 +244,6 @@ impl Written {
             choices.push(choice);
         }
         Ok(choices)
-    }
-}
-
-impl WrittenCorpus {
-    fn check(&self) -> Result<CorpusChoice, (Option<Range<usize>>, String)> {
-        let name = match (&self.name, &self.path) {
-            (Some(name), _) => name.clone(),
-            (None, Some(path)) => super::overrides::corpus_name(path),
-            (None, None) => return Err((None, "a corpus needs `name = \"...\"` or `path = \"...\"`".into())),
-        };
-        if let Some(limit) = self.limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
-            return Err((
-                Some(limit.span()),
-                "a limit of 0 leaves no document: give at least 1, or leave it out".into(),
-            ));
-        }
-        Ok(CorpusChoice {
-            name,
-            path: self.path.clone(),
-            split: self.split.clone(),
-            unit: self.unit,
-            limit: self.limit.as_ref().map(|limit| *limit.get_ref()),
-            on_problem: self.on_problem,
-        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! A corpus of a plan: its documents, and the examples of its prompts.
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
-use gramask_ner::corpus::{self, Problem, ReadError};
+use gramask_ner::corpus::{self, OnProblem, Options, Problem, ReadError};
 use gramask_ner::{Corpus, Document, Schema};
 use serde::Serialize;
 
@@ -10,7 +11,10 @@ use super::{PlanError, examples};
 use crate::experiment::{CorpusChoice, Unit};
 use crate::pull::sha256_hex;
 
-/// A corpus of a plan.
+/// Names that splits usually have. The labels of a corpus with `{split}` in its path are those of all of these files.
+const SPLITS: [&str; 8] = ["train", "dev", "devel", "development", "valid", "validation", "test", "eval"];
+
+/// A corpus of a run: its documents, and the examples of its prompts.
 #[derive(Clone, Debug)]
 pub struct PlannedCorpus {
     /// The name of the corpus in the records.
@@ -23,60 +27,120 @@ pub struct PlannedCorpus {
     pub examples: Vec<Document>,
     /// The SHA-256 of identifiers, texts and entities of documents and examples.
     pub digest: String,
-    /// Faults in the files of the corpus that were skipped.
+    /// Faults that reading went past, of the documents and of the split that the examples come from.
     pub problems: Vec<Problem>,
 }
 
 impl PlannedCorpus {
     /// Reads a corpus and chooses its examples.
     ///
-    /// The examples come from the split `examples_split`. A path has splits if it contains `{split}`, such as
-    /// `data/mine-{split}.pubtator`. From a path without splits, the examples are taken out of the documents.
+    /// The examples come from the split that is named for them, which is not the evaluated one. A path has splits if it
+    /// holds `{split}` (`data/mine-{split}.pubtator`). No example has the text of a document to decode.
     ///
     /// # Errors
-    /// An unknown name or split, a file that is missing or corrupt, nothing to decode.
+    /// An unknown name or split, a file that is missing or corrupt, examples from the evaluated split, nothing to decode.
     pub fn read(choice: &CorpusChoice, examples: usize, examples_split: &str) -> Result<PlannedCorpus, PlanError> {
-        let fail = |source| PlanError::Corpus { name: choice.name.clone(), source: Box::new(source) };
-        let (corpus, problems) = read(choice, &choice.split).map_err(fail)?;
-        let Corpus { schema, mut documents, .. } = corpus;
-        let one_file = choice.path.as_ref().is_some_and(|path| in_split(path, "") == *path);
-        let chosen = if examples == 0 {
-            Vec::new()
-        } else if one_file || examples_split == choice.split {
-            let chosen = examples::choose(&documents, &schema, examples);
-            documents.retain(|document| !chosen.iter().any(|example| example.id == document.id));
-            chosen
-        } else {
-            let (others, _) = read(choice, examples_split).map_err(fail)?;
-            examples::choose(&others.documents, &schema, examples)
-        };
+        if examples > 0 {
+            check_splits(choice, examples_split)?;
+        }
+        let (corpus, mut problems) = read(choice, &choice.split).map_err(|source| fail(choice, source))?;
+        let Corpus { mut schema, mut documents, .. } = corpus;
+        let mut chosen = Vec::new();
+        let mut candidates = Vec::new();
+        if examples > 0 {
+            let failed = |source| PlanError::Examples {
+                name: choice.name.clone(),
+                split: examples_split.to_string(),
+                source: Box::new(source),
+            };
+            let (others, more) = read(choice, examples_split).map_err(|source| match source {
+                ReadError::Problem(_) => fail(choice, source),
+                source => failed(source),
+            })?;
+            problems.extend(more);
+            candidates = others.documents;
+        }
+        if choice.path.is_some() && choice.labels.is_empty() {
+            schema = union(choice, schema, examples_split).map_err(|source| fail(choice, source))?;
+        }
+        if examples > 0 {
+            let evaluated: HashSet<&str> = documents.iter().map(|document| document.text.as_str()).collect();
+            candidates.retain(|candidate| !evaluated.contains(candidate.text.as_str()));
+            chosen = examples::choose(&candidates, &schema, examples);
+        }
         documents.truncate(choice.limit.unwrap_or(usize::MAX));
         if documents.is_empty() {
-            return Err(PlanError::NoDocument { name: choice.name.clone(), examples: chosen.len() });
+            return Err(PlanError::NoDocument { name: choice.name.clone() });
         }
         let digest = digest(&schema, documents.iter().chain(&chosen));
         Ok(PlannedCorpus { name: choice.name.clone(), schema, documents, examples: chosen, digest, problems })
     }
+
+    /// Reads a corpus for the prompt of a text that is no part of it. The examples come from the split `train`, or from
+    /// the file itself where its path has no `{split}`. Its documents are not read otherwise.
+    ///
+    /// # Errors
+    /// An unknown name, a file that is missing or corrupt.
+    pub fn read_for_prompt(choice: &CorpusChoice, examples: usize) -> Result<PlannedCorpus, PlanError> {
+        // A known corpus may have no split of this name.
+        let known = if choice.path.is_none() { corpus::named(&choice.name).ok() } else { None };
+        let first = known.and_then(|known| known.splits.first()).map_or("train", |split| *split);
+        let choice = &CorpusChoice { split: first.into(), ..choice.clone() };
+        let mut corpus = PlannedCorpus::read(choice, 0, &choice.split)?;
+        corpus.examples = examples::choose(&corpus.documents, &corpus.schema, examples);
+        corpus.documents.clear();
+        Ok(corpus)
+    }
+}
+
+/// Reads the documents of a corpus as its files have them, not cut into sentences.
+///
+/// # Errors
+/// As [`PlannedCorpus::read`].
+pub fn whole_documents(choice: &CorpusChoice) -> Result<Corpus, PlanError> {
+    let choice = CorpusChoice { unit: Unit::Document, ..choice.clone() };
+    Ok(read(&choice, &choice.split).map_err(|source| fail(&choice, source))?.0)
+}
+
+fn fail(choice: &CorpusChoice, source: ReadError) -> PlanError {
+    PlanError::Corpus { name: choice.name.clone(), from_path: choice.path.is_some(), source: Box::new(source) }
+}
+
+/// Refuses examples from the evaluated file or split: a document would be both, or missing from the evaluation.
+fn check_splits(choice: &CorpusChoice, examples_split: &str) -> Result<(), PlanError> {
+    match choice.file(&choice.split) {
+        Some(file) if !choice.has_splits() => {
+            let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let extension = Path::new(&name).extension().map(|extension| format!(".{}", extension.to_string_lossy()));
+            let pattern = format!("{{split}}{}", extension.unwrap_or_default());
+            Err(PlanError::SameFile { name: choice.name.clone(), file, pattern })
+        }
+        _ if examples_split == choice.split => {
+            Err(PlanError::SameSplit { name: choice.name.clone(), split: choice.split.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(choice: &CorpusChoice, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError> {
-    let Some(path) = &choice.path else {
-        let (corpus, problems) = corpus::find(&choice.name, split)?;
-        let whole = corpus::named(&choice.name)?.unit == corpus::Unit::Abstract && choice.unit == Unit::Sentence;
-        return Ok((if whole { corpus.into_sentences() } else { corpus }, problems));
+    let (corpus, problems) = match choice.file(split) {
+        Some(file) => Corpus::read(file, &choice.options())?,
+        None => corpus::find(&choice.name, split)?,
     };
-    let options = corpus::Options {
-        name: Some(choice.name.clone()),
-        on_problem: choice.on_problem,
-        ..corpus::Options::default()
-    };
-    let (corpus, problems) = Corpus::read(in_split(path, split), &options)?;
     Ok((if choice.unit == Unit::Sentence { corpus.into_sentences() } else { corpus }, problems))
 }
 
-/// A path with `{split}` filled in.
-fn in_split(path: &Path, split: &str) -> PathBuf {
-    path.to_str().map_or_else(|| path.to_path_buf(), |text| text.replace("{split}", split).into())
+/// The labels of all splits of a corpus at a path, in alphabetical order. `schema` has those of the evaluated one.
+fn union(choice: &CorpusChoice, schema: Schema, examples_split: &str) -> Result<Schema, ReadError> {
+    let mut labels: BTreeSet<String> = schema.labels().iter().cloned().collect();
+    let splits: BTreeSet<&str> = SPLITS.into_iter().chain([examples_split]).collect();
+    for split in splits.into_iter().filter(|split| choice.has_splits() && *split != choice.split) {
+        let Some(file) = choice.file(split).filter(|file| file.exists()) else { continue };
+        // Only the labels are taken, so a fault that leaves out an entity of another split is no fault of this run.
+        let (other, _) = Corpus::read(file, &Options { on_problem: OnProblem::Skip, ..choice.options() })?;
+        labels.extend(other.schema.labels().iter().cloned());
+    }
+    Ok(Schema::new(labels))
 }
 
 /// A digest that is equal if two runs have the same documents.
@@ -93,60 +157,4 @@ fn digest<'a>(schema: &Schema, documents: impl Iterator<Item = &'a Document>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiment::OnProblem;
-
-    const PUBTATOR: &str = "1|t|Naloxone reverses the effect of clonidine.\n1|a|Nothing else is in this abstract at all here.\n\
-        1\t0\t8\tNaloxone\tChemical\tD009270\n1\t32\t41\tclonidine\tChemical\tD003000\n\n\
-        2|t|Aspirin may cause a headache in some.\n2|a|It did not do so.\n2\t0\t7\tAspirin\tChemical\tD1\n\
-        2\t20\t28\theadache\tDisease\tD2\n\n";
-
-    fn choice(path: &Path) -> CorpusChoice {
-        CorpusChoice {
-            name: "own".into(),
-            path: Some(path.into()),
-            split: "test".into(),
-            unit: Unit::Sentence,
-            limit: None,
-            on_problem: OnProblem::Stop,
-        }
-    }
-
-    #[test]
-    fn examples_of_a_single_file_are_taken_out_of_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("own.pubtator");
-        std::fs::write(&path, PUBTATOR).unwrap();
-        let all = PlannedCorpus::read(&choice(&path), 0, "train").unwrap();
-        assert_eq!((all.documents.len(), all.examples.len()), (4, 0));
-        let some = PlannedCorpus::read(&choice(&path), 1, "train").unwrap();
-        assert_eq!((some.documents.len(), some.examples.len()), (3, 1));
-        assert_ne!(all.digest, some.digest);
-        let few = PlannedCorpus::read(&CorpusChoice { limit: Some(1), ..choice(&path) }, 1, "train").unwrap();
-        assert_eq!(few.documents.len(), 1);
-        let error = PlannedCorpus::read(&choice(&path), 9, "train");
-        assert!(error.is_ok(), "documents without entities are left");
-    }
-
-    #[test]
-    fn a_path_may_name_the_split() {
-        let folder = tempfile::tempdir().unwrap();
-        for split in ["train", "test"] {
-            std::fs::write(folder.path().join(format!("own-{split}.pubtator")), PUBTATOR).unwrap();
-        }
-        let planned = PlannedCorpus::read(&choice(&folder.path().join("own-{split}.pubtator")), 1, "train").unwrap();
-        assert_eq!((planned.documents.len(), planned.examples.len()), (4, 1));
-    }
-
-    #[test]
-    fn faults_name_corpus_and_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("own.pubtator");
-        let error = PlannedCorpus::read(&choice(&path), 0, "train").unwrap_err().to_string();
-        assert!(error.contains("`own`") && error.contains("own.pubtator"), "{error}");
-        std::fs::write(&path, PUBTATOR.replace("32\t41", "33\t41")).unwrap();
-        let error = PlannedCorpus::read(&choice(&path), 0, "train").unwrap_err().to_string();
-        assert!(error.contains("own.pubtator:4"), "{error}");
-    }
-}
+mod tests;

@@ -8,18 +8,20 @@ mod examples;
 mod placement;
 mod shard;
 
+use std::path::PathBuf;
+
 use gramask_decode::BuildError;
 use gramask_grammar::{CompileError, Format, FormatErrors};
 use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
 use gramask_ner::corpus::ReadError;
 use thiserror::Error;
 
-pub use corpus::PlannedCorpus;
+pub use corpus::{PlannedCorpus, whole_documents};
 pub use examples::choose as choose_examples;
 pub use placement::{Placement, UnknownWeightType};
 pub use shard::{NoShard, Shard};
 
-use crate::experiment::{Cell, Experiment, StrategyName, format_name};
+use crate::experiment::{Cell, Experiment, StrategyName, format_name, format_path};
 
 /// An experiment with all its names looked up.
 #[derive(Clone, Debug)]
@@ -47,13 +49,30 @@ pub struct Plan {
 #[allow(missing_docs, reason = "the messages name variants and fields")]
 pub enum PlanError {
     /// A corpus.
-    #[error("corpus `{name}`: {source}")]
-    Corpus { name: String, source: Box<ReadError> },
-    /// A corpus has no document to decode.
+    #[error("corpus `{name}`: {source}{}", advice(source, *.from_path))]
+    Corpus { name: String, from_path: bool, source: Box<ReadError> },
+    /// The split that the examples come from.
     #[error(
-        "corpus `{name}` has no document left after {examples} examples were taken: give it more documents, or a smaller `n` under [examples]"
+        "corpus `{name}`: the examples of the prompt come from split {split:?}, which cannot be read: {source}; give another \
+         `split` under [examples], or n = 0 for prompts without examples"
     )]
-    NoDocument { name: String, examples: usize },
+    Examples { name: String, split: String, source: Box<ReadError> },
+    /// Examples and documents would come from the same file.
+    #[error(
+        "corpus `{name}`: the examples of the prompt would come from the evaluated file, {}; give a path with {{split}}, such as \
+         {pattern:?}, and two files, or n = 0 under [examples]",
+        file.display()
+    )]
+    SameFile { name: String, file: PathBuf, pattern: String },
+    /// Examples and documents would come from the same split.
+    #[error(
+        "corpus `{name}`: the examples of the prompt would come from the evaluated split, {split:?}; give another `split` under \
+         [examples], or n = 0 there"
+    )]
+    SameSplit { name: String, split: String },
+    /// A corpus that has nothing to decode.
+    #[error("corpus `{name}` has nothing to decode: its documents hold no text")]
+    NoDocument { name: String },
     /// A format file.
     #[error("{0}")]
     Format(#[from] FormatErrors),
@@ -74,6 +93,16 @@ pub enum PlanError {
     NoCell { strategies: String, levels: String, known: String },
 }
 
+/// How to go on at a fault of a corpus of the user.
+fn advice(source: &ReadError, from_path: bool) -> &'static str {
+    match source {
+        ReadError::Problem(_) if from_path => {
+            "; reading stopped here: with on_problem = \"skip\" for this corpus, or --skip-problems, it goes on as far as it can"
+        }
+        _ => "",
+    }
+}
+
 impl Plan {
     /// Looks up all names of an experiment.
     ///
@@ -87,8 +116,11 @@ impl Plan {
         }
         experiment.check_canonical()?;
         device.open()?;
-        let formats: Vec<Format> =
-            experiment.formats.iter().map(|name| Format::named(name)).collect::<Result<_, _>>()?;
+        let formats: Vec<Format> = experiment
+            .formats
+            .iter()
+            .map(|name| Format::named(&format_path(&experiment.folders.formats, name)))
+            .collect::<Result<_, _>>()?;
         let mut corpora = Vec::new();
         for choice in &experiment.corpora {
             corpora.push(PlannedCorpus::read(choice, experiment.examples.n, &experiment.examples.split)?);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::error::ReportError;
 use crate::evaluate::ScoreRow;
 use crate::evaluate::{SummaryRow, summary_rows};
-use crate::experiment::{Cell, CorpusChoice, Examples, format_name};
+use crate::experiment::{Cell, Examples, format_name};
 use crate::plan::PlannedCorpus;
 use crate::store::{Manifest, Record, read_scores};
 
@@ -227,12 +227,11 @@ fn corpora(
     notes: &mut Vec<String>,
 ) -> HashMap<String, CorpusData> {
     let experiment = &file.settings["experiment"];
-    let choices: Vec<CorpusChoice> = serde_json::from_value(experiment["corpora"].clone()).unwrap_or_default();
     let examples: Examples = serde_json::from_value(experiment["examples"].clone()).unwrap_or_default();
     let mut corpora: HashMap<String, CorpusData> = HashMap::new();
     for name in &names {
-        let choice = choices.iter().find(|choice| choice.name == *name);
-        let read = choice.and_then(|choice| PlannedCorpus::read(choice, examples.n, &examples.split).ok());
+        let choice = file.corpus(name);
+        let read = choice.and_then(|choice| PlannedCorpus::read(&choice, examples.n, &examples.split).ok());
         let same = |read: &PlannedCorpus| file.settings["corpus_sha256"][name].as_str() == Some(&read.digest);
         let data = match read {
             Some(read) if same(&read) => CorpusData::of(read),

@@ -261,6 +261,7 @@ impl CellRun<'_> {
         Record {
             cell: self.cell.clone(),
             document: document.id.clone(),
+            offset: Some(document.offset),
             prompt: sha256_hex(bytes),
             output: String::new(),
             preamble: None,

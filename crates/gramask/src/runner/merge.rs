@@ -127,6 +127,7 @@ pub fn merge(out: &Path, parts: &[PathBuf]) -> Result<Merged, MergeError> {
 /// in the same batch.
 fn output(record: &Record) -> Record {
     Record {
+        offset: None,
         times: Default::default(),
         trace: None,
         removed: 0.0,

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gramask_ner::corpus::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::experiment::{Experiment, ExperimentError, Overrides};
-use crate::plan::Shard;
+use crate::experiment::{CorpusChoice, Experiment, ExperimentError, Overrides};
+use crate::plan::{PlannedCorpus, Shard};
 
 /// The content of `run.json`.
 ///
@@ -32,6 +33,40 @@ pub struct Manifest {
     /// The part of the documents that is decoded in this folder, `3/16`. None: all of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shard: Option<Shard>,
+    /// The folder of the experiment file, which paths of corpora are relative to.
+    #[serde(skip_serializing_if = "is_current", default)]
+    pub folder: PathBuf,
+    /// Faults of the corpora that reading went past.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub problems: Vec<CorpusProblem>,
+}
+
+fn is_current(folder: &Path) -> bool {
+    folder.as_os_str().is_empty()
+}
+
+/// A fault of a corpus that reading went past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorpusProblem {
+    /// The corpus.
+    pub corpus: String,
+    /// The kind, as it is counted.
+    pub kind: String,
+    /// File, line, document and fault in words.
+    pub problem: String,
+}
+
+impl CorpusProblem {
+    /// All problems of these corpora.
+    pub fn of(corpora: &[PlannedCorpus]) -> Vec<CorpusProblem> {
+        let problems = corpora.iter().flat_map(|corpus| corpus.problems.iter().map(|problem| (&corpus.name, problem)));
+        let written = |(corpus, problem): (&String, &Problem)| CorpusProblem {
+            corpus: corpus.clone(),
+            kind: problem.kind.title(),
+            problem: problem.to_string(),
+        };
+        problems.map(written).collect()
+    }
 }
 
 /// Why a folder cannot hold this run, or `run.json` cannot be read or written.
@@ -120,8 +155,18 @@ impl Manifest {
     pub fn experiment(&self) -> Result<Experiment, ExperimentError> {
         let overrides: Overrides = serde_json::from_value(self.overrides.clone()).unwrap_or_default();
         // Without a name of its own, the experiment was called after its file.
-        let file = format!("{}.toml", self.name);
-        Ok(Experiment::parse(file.as_ref(), &self.experiment)?.with(&overrides))
+        let file = self.folder.join(format!("{}.toml", self.name));
+        Ok(Experiment::parse(&file, &self.experiment)?.with(&overrides))
+    }
+
+    /// How a corpus of the run was read, to read it again.
+    pub fn corpus(&self, name: &str) -> Option<CorpusChoice> {
+        let choices = self.settings["experiment"]["corpora"].clone();
+        let choices: Vec<CorpusChoice> = serde_json::from_value(choices).unwrap_or_default();
+        // A path on the command line was relative to the folder of the command.
+        let folder = if self.overrides["corpus"].is_null() { self.folder.clone() } else { PathBuf::new() };
+        let choice = choices.into_iter().find(|choice| choice.name == name)?;
+        Some(CorpusChoice { folder, ..choice })
     }
 
     /// Checks that another run has the same settings. The shards may differ.
@@ -238,6 +283,8 @@ mod tests {
             overrides: json!({}),
             settings,
             shard: None,
+            folder: PathBuf::new(),
+            problems: Vec::new(),
         }
     }
 

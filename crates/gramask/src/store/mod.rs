@@ -17,7 +17,7 @@ mod trace;
 
 pub use gramask_decode::Effort;
 pub use journal::{Journal, JournalError, read_records};
-pub use manifest::{Manifest, ManifestError};
+pub use manifest::{CorpusProblem, Manifest, ManifestError};
 pub use provenance::now;
 pub(crate) use provenance::{machine, versions};
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::Manifest;
+use super::{CorpusProblem, Manifest};
 use crate::experiment::{Experiment, Overrides};
 use crate::plan::Plan;
 use crate::pull::{Model, PullError, sha256_hex};
@@ -47,6 +47,8 @@ impl Manifest {
             overrides: serde_json::to_value(overrides).unwrap_or_default(),
             settings,
             shard: None,
+            folder: experiment.folders.file.clone(),
+            problems: CorpusProblem::of(&plan.corpora),
         })
     }
 }

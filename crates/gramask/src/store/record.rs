@@ -19,6 +19,10 @@ pub struct Record {
     pub cell: Cell,
     /// The document's identifier.
     pub document: String,
+    /// Where the text stands in the document of the corpus that it was cut from, in characters; 0 for a whole document. None
+    /// in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<usize>,
     /// The SHA-256 of the tokens of all prompts in the order of the passes, each token as four bytes in little-endian order.
     pub prompt: String,
     /// What the model wrote, without free text before the answer. The outputs of several passes are joined by line breaks.
@@ -194,6 +198,7 @@ pub(crate) mod tests {
                 seed: None,
             },
             document: document.into(),
+            offset: Some(0),
             prompt: "00".into(),
             output: "[]".into(),
             passes: Vec::new(),

@@ -7,7 +7,9 @@ use gramask_model::tuning::{AdamWSettings, Lora, Scratch};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::experiment::{CorpusChoice, ExperimentError, LevelName, OnProblem, Place, Unit, format_name, run_name};
+use crate::experiment::{
+    CorpusChoice, ExperimentError, Folders, LevelName, Place, WrittenCorpus, format_name, run_name,
+};
 
 /// A tuning file, read and checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,6 +24,9 @@ pub struct Tuning {
     pub scratch: Option<Scratch>,
     /// An adapter to go on from, in place of a fresh one.
     pub adapter: Option<PathBuf>,
+    /// The folders that relative paths are relative to.
+    #[serde(skip)]
+    pub folders: Folders,
     /// Names of shipped formats, or paths of `.gram` files.
     pub formats: Vec<String>,
     /// The documents to learn from.
@@ -140,7 +145,7 @@ struct Written {
     scratch: Option<Spanned<Scratch>>,
     adapter: Option<PathBuf>,
     formats: Spanned<Vec<String>>,
-    corpora: Spanned<Vec<WrittenCorpus>>,
+    corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
     device: Option<String>,
     lora: Option<Spanned<Lora>>,
     weights: Option<Spanned<Weights>>,
@@ -156,19 +161,6 @@ struct Written {
 #[serde(rename_all = "lowercase")]
 enum Weights {
     All,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenCorpus {
-    name: Option<String>,
-    path: Option<PathBuf>,
-    split: Option<String>,
-    #[serde(default)]
-    unit: Unit,
-    limit: Option<usize>,
-    #[serde(default)]
-    on_problem: OnProblem,
 }
 
 impl Tuning {
@@ -229,12 +221,15 @@ impl Tuning {
             }
             (None, None) => Some(Lora::default()),
         };
-        let corpora = written.corpora.get_ref().iter().map(WrittenCorpus::choice);
-        let corpora = corpora.collect::<Option<Vec<_>>>().filter(|corpora| !corpora.is_empty());
-        let corpora = corpora.ok_or_else(|| {
-            let message = "[[corpora]] has one corpus at least, each with a `name` or a `path`".into();
-            wrong(written.corpora.span(), message)
-        })?;
+        let mut corpora = Vec::new();
+        for corpus in written.corpora.get_ref() {
+            let choice = corpus.get_ref().choice(path, "train");
+            corpora.push(choice.map_err(|(at, message)| wrong(at.unwrap_or(corpus.span()), message))?);
+        }
+        if corpora.is_empty() {
+            let message = "`corpora` is empty: add [[corpora]] with a name or a path".into();
+            return Err(wrong(written.corpora.span(), message));
+        }
         let training = written.training.unwrap_or(Spanned::new(0..0, Training::default()));
         let span = training.span();
         let training = training.into_inner();
@@ -254,6 +249,7 @@ impl Tuning {
             model: written.model,
             scratch,
             adapter: written.adapter,
+            folders: Folders::of(path),
             formats: written.formats.into_inner(),
             corpora,
             device: written.device.unwrap_or_else(|| "flex".into()),
@@ -261,21 +257,6 @@ impl Tuning {
             training,
             optimiser: written.optimiser,
             validation,
-        })
-    }
-}
-
-impl WrittenCorpus {
-    fn choice(&self) -> Option<CorpusChoice> {
-        let of_path = |path: &PathBuf| Some(path.file_stem()?.to_string_lossy().into_owned());
-        let name = self.name.clone().or_else(|| self.path.as_ref().and_then(of_path))?;
-        Some(CorpusChoice {
-            name,
-            path: self.path.clone(),
-            split: self.split.clone().unwrap_or_else(|| "train".into()),
-            unit: self.unit,
-            limit: self.limit,
-            on_problem: self.on_problem,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::TuneError;
 use super::file::{Mix, Tuning};
-use crate::experiment::format_name;
+use crate::experiment::{CorpusChoice, format_name};
 
 /// Changes to a tuning; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,19 +46,26 @@ impl Tuning {
         }
         self.device = device.unwrap_or(self.device);
         self.model = model.unwrap_or(self.model);
-        self.adapter = adapter.or(self.adapter);
+        if adapter.is_some() {
+            self.adapter = adapter;
+            self.folders.models = PathBuf::new();
+        }
         if let Some(formats) = formats {
             let names: Vec<String> = formats.iter().map(|format| format_name(format)).collect();
             if formats.is_empty() || (1..names.len()).any(|i| names[..i].contains(&names[i])) {
                 return Err(wrong("--formats", formats.join(","), "one format at least, and each once"));
             }
             self.formats = formats;
+            self.folders.formats = PathBuf::new();
         }
         if let (Some(corpus), Some(first)) = (corpus, self.corpora.first().cloned()) {
-            let path = corpus.contains(['/', '\\', '.']).then(|| PathBuf::from(&corpus));
-            let stem = path.as_deref().and_then(|path| path.file_stem());
-            let name = stem.map_or_else(|| corpus.clone(), |stem| stem.to_string_lossy().into_owned());
-            self.corpora = vec![crate::experiment::CorpusChoice { name, path, ..first }];
+            // A path on the command line is relative to the current folder, and is read without the options of another file.
+            let choice = match corpus.contains(['/', '\\', '.']) {
+                true => CorpusChoice::at(&corpus, first.split),
+                false => CorpusChoice::named(&corpus, first.split),
+            };
+            let CorpusChoice { unit, limit, on_problem, .. } = first;
+            self.corpora = vec![CorpusChoice { unit, limit, on_problem, ..choice }];
         }
         self.training.mix = mix.unwrap_or(self.training.mix);
         for (what, number, place) in

@@ -15,10 +15,11 @@ use super::data::{Data, Example, packs};
 use super::error::TuneError;
 use super::file::{Tuning, Validation};
 use super::validate::{merit, plan, validate};
+use crate::experiment::format_path;
 use crate::plan::{Placement, Plan, PlannedCorpus};
 use crate::pull::{Model, sha256_file, sha256_hex};
 use crate::runner::Engine;
-use crate::store::{Manifest, machine, now, versions};
+use crate::store::{CorpusProblem, Manifest, machine, now, versions};
 
 /// Who wants to know how a training goes on.
 pub trait Watch {
@@ -56,7 +57,11 @@ impl Prepared {
     pub fn new(tuning: Tuning, model: Model) -> Result<Prepared, TuneError> {
         let device: DeviceName = tuning.device.parse()?;
         device.open()?;
-        let formats = tuning.formats.iter().map(|name| Format::named(name)).collect::<Result<Vec<_>, _>>()?;
+        let formats = tuning
+            .formats
+            .iter()
+            .map(|name| Format::named(&format_path(&tuning.folders.formats, name)))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut corpora = Vec::new();
         for choice in &tuning.corpora {
             corpora.push(PlannedCorpus::read(choice, 0, "train")?);
@@ -70,7 +75,7 @@ impl Prepared {
             (None, _) => None,
             (Some(_), None) => return Err(TuneError::AdapterOfWhole),
             (Some(folder), Some(_)) => {
-                let adapter = Adapter::read(folder)?;
+                let adapter = Adapter::read(&tuning.folders.models.join(folder))?;
                 adapter.check(&checkpoint.config)?;
                 Some(adapter)
             }
@@ -117,6 +122,8 @@ impl Prepared {
             overrides: json!({}),
             settings,
             shard: None,
+            folder: self.tuning.folders.file.clone(),
+            problems: CorpusProblem::of(&self.corpora),
         })
     }
 

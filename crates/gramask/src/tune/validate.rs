@@ -29,14 +29,10 @@ struct Written<'a> {
     examples: toml::Table,
 }
 
+/// The name alone: all else is taken over from the tuning.
 #[derive(Serialize)]
 struct WrittenCorpus<'a> {
     name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a Path>,
-    split: &'a str,
-    unit: crate::experiment::Unit,
-    limit: usize,
 }
 
 /// The plan of a validation: the documents of the first corpus in the split that is named for it, prompts without examples,
@@ -50,13 +46,7 @@ pub(super) fn plan(tuning: &Tuning, validation: &Validation) -> Result<Plan, Tun
             strategies.insert(name.into(), toml::Table::new().into());
         }
     }
-    let corpus = tuning.corpora.first().map(|CorpusChoice { name, path, unit, .. }| WrittenCorpus {
-        name,
-        path: path.as_deref(),
-        split: &validation.split,
-        unit: *unit,
-        limit: validation.limit,
-    });
+    let corpus = tuning.corpora.first();
     let written = Written {
         name: &tuning.name,
         models: [&tuning.model],
@@ -65,13 +55,20 @@ pub(super) fn plan(tuning: &Tuning, validation: &Validation) -> Result<Plan, Tun
         budget: validation.budget,
         batch: validation.batch,
         device: &tuning.device,
-        corpora: corpus.into_iter().collect(),
+        corpora: corpus.iter().map(|corpus| WrittenCorpus { name: &corpus.name }).collect(),
         strategies,
         examples: toml::Table::from_iter([("n".into(), 0.into())]),
     };
     let source = toml::to_string(&written)
         .map_err(|error| TuneError::Table { path: "the validation's experiment".into(), message: error.to_string() })?;
-    let experiment = Experiment::parse("validation.toml".as_ref(), &source)?;
+    let mut experiment = Experiment::parse("validation.toml".as_ref(), &source)?;
+    experiment.folders.clone_from(&tuning.folders);
+    let choice = |corpus: &CorpusChoice| CorpusChoice {
+        split: validation.split.clone(),
+        limit: Some(validation.limit),
+        ..corpus.clone()
+    };
+    experiment.corpora = corpus.into_iter().map(choice).collect();
     Ok(Plan::new(experiment)?)
 }
 

@@ -1,14 +1,15 @@
 //! Arguments that several commands take.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use gramask_grammar::{Level, UnknownLevel};
 use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype, UnknownMemoryPool};
 use gramask_ner::Schema;
+use gramask_ner::corpus::{Columns, Form};
 
 use crate::cli::CliError;
-use crate::experiment::{CorpusChoice, OnProblem, Unit};
+use crate::experiment::{CorpusChoice, OnProblem};
 use crate::plan::Placement;
 
 /// Options of a device.
@@ -76,16 +77,48 @@ pub fn schema(labels: &[String]) -> Result<Schema, CliError> {
     }
 }
 
-/// A corpus by name or path, sentence by sentence.
-pub fn corpus_choice(name: &str, split: &str, limit: Option<usize>) -> CorpusChoice {
-    let path = Path::new(name);
-    let path = (path.exists() || name.contains(['/', '\\'])).then(|| PathBuf::from(name));
-    CorpusChoice {
-        name: name.to_string(),
-        path,
-        split: split.to_string(),
-        unit: Unit::Sentence,
-        limit,
-        on_problem: OnProblem::Stop,
+/// How a corpus at a path is read.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CorpusArgs {
+    /// The form of the file at --corpus: pubtator, brat, bionlp, conll, jsonl, bioc-xml or bioc-json [default: told from the file]
+    #[arg(long, value_name = "FORM", requires = "corpus")]
+    pub form: Option<Form>,
+    /// The columns of word and tag in the CoNLL file at --corpus, from 1: word=1,tag=2
+    #[arg(long, value_name = "COLUMNS", requires = "corpus")]
+    pub columns: Option<Columns>,
+    /// New names for labels of the file at --corpus, with commas between: SpecificDisease=Disease
+    #[arg(long, value_name = "OLD=NEW", value_delimiter = ',', requires = "corpus", value_parser = renaming)]
+    pub rename: Vec<(String, String)>,
+    /// Leave out what is wrong in a corpus file and go on, in place of stopping at it
+    #[arg(long)]
+    pub skip_problems: bool,
+}
+
+/// `OLD=NEW`.
+fn renaming(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.trim().is_empty() && !new.trim().is_empty() => {
+            Ok((old.trim().to_string(), new.trim().to_string()))
+        }
+        _ => Err("must be OLD=NEW, two names of labels".into()),
+    }
+}
+
+impl CorpusArgs {
+    /// A corpus by name or path, sentence by sentence.
+    pub fn choice(&self, name: &str, split: &str, limit: Option<usize>) -> CorpusChoice {
+        let path = Path::new(name);
+        let choice = match path.exists() || name.contains(['/', '\\']) {
+            true => CorpusChoice { name: name.to_string(), ..CorpusChoice::at(path, split) },
+            false => CorpusChoice::named(name, split),
+        };
+        CorpusChoice {
+            limit,
+            on_problem: if self.skip_problems { OnProblem::Skip } else { OnProblem::Stop },
+            form: self.form,
+            columns: self.columns,
+            rename: self.rename.iter().cloned().collect(),
+            ..choice
+        }
     }
 }

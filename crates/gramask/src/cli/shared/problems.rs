@@ -1,9 +1,27 @@
-//! What went wrong in the outputs of a run, in words.
+//! What is wrong in corpora and in the outputs of a run, in words.
 
 use anstyle::{AnsiColor, Style};
 
+use gramask_ner::corpus::count_problems;
+
 use crate::evaluate::{SummaryRow, broken_promises};
+use crate::plan::PlannedCorpus;
 use crate::store::{FaultKind, Record};
+
+/// Names each kind of fault that reading a corpus went past, with its count and the first of the kind. `listed` is the
+/// file that has all of them.
+pub fn note_problems(corpus: &PlannedCorpus, listed: Option<&str>) {
+    let count = corpus.problems.len();
+    if count == 0 {
+        return;
+    }
+    let listed = listed.map_or(String::new(), |file| format!("; {file} lists all"));
+    let faults = if count == 1 { "1 fault was".to_string() } else { format!("{count} faults were") };
+    anstream::eprintln!("note: in corpus `{}` {faults} passed over{listed}", corpus.name);
+    for kind in count_problems(&corpus.problems) {
+        anstream::eprintln!("  {} x {}; the first: {}", kind.count, kind.title, kind.first);
+    }
+}
 
 /// Prints how many masked outputs independent parsers read, which documents could not be decoded and, in red, which outputs broke
 /// the promise of their constraint. Returns whether any did.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::experiment::Unit;
 
 const GOOD: &str = r#"name = "good"
 models = ["smollm2-135m-instruct"]
