@@ -261,7 +261,7 @@ fn add_settings(bytes: &mut Vec<u8>, settings: &[(&str, u32, &[u8])]) {
 /// Changes the types of tokens.
 fn set_token_types(bytes: &mut [u8], types: &[(usize, u8)]) {
     // After the key: the type of the value, the type of the elements, their number.
-    let at = behind(bytes, "tokenizer.ggml.token_type") + 16;
+    let at = end_of(bytes, "tokenizer.ggml.token_type") + 16;
     for &(token, kind) in types {
         bytes[at + 4 * token] = kind;
     }
@@ -334,7 +334,7 @@ fn padding_typed_as_text_is_never_allowed() {
 #[test]
 fn a_file_without_a_pre_tokenizer_is_noted() {
     let copy = damaged("tiny-qwen3.gguf", |bytes| {
-        let at = behind(bytes, "tokenizer.ggml.pre");
+        let at = end_of(bytes, "tokenizer.ggml.pre");
         bytes[at - 1] = b'x';
     });
     let notes = Checkpoint::open(&copy.path).unwrap().notes;

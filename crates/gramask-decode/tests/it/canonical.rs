@@ -51,7 +51,10 @@ fn sample(program: &Arc<Program>, text: &Text) -> String {
 
 fn trained() -> (Arc<Trained>, Arc<Vocabulary>) {
     let texts = programs().into_iter().flat_map(|program| DOCUMENTS.map(|text| sample(&program, &Text::new(text))));
-    let trainer = BpeTrainer::builder().vocab_size(500).initial_alphabet(ByteLevel::alphabet()).show_progress(false);
+    let trainer = BpeTrainer::builder()
+        .vocab_size(500)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .show_progress(false);
     let mut tokenizer = Tokenizer::new(BPE::default());
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));

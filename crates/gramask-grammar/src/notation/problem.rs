@@ -59,9 +59,7 @@ pub enum Problem {
     UnterminatedRegex,
     /// An escape that strings don't have.
     #[error("`{escape}` is not an escape of a string")]
-    BadEscape {
-        escape: String,
-    },
+    BadEscape { escape: String },
     /// `""` where text is to be written.
     #[error("this string is empty")]
     EmptyString,
@@ -85,9 +83,7 @@ pub enum Problem {
     },
     /// A rule that does not begin its line.
     #[error("the rule `{name}` does not begin at the start of the line")]
-    IndentedRule {
-        name: String,
-    },
+    IndentedRule { name: String },
     /// A parenthesis or bracket that is never closed.
     #[error("this `{open}` is never closed")]
     Unclosed {
@@ -105,9 +101,7 @@ pub enum Problem {
     EmptyGroup,
     /// A rule without an expression.
     #[error("the rule `{name}` has no expression")]
-    EmptyRule {
-        name: String,
-    },
+    EmptyRule { name: String },
     /// `*`, `+`, `?` or `~` without anything before it.
     #[error("`{operator}` has nothing to repeat")]
     NothingToRepeat { operator: &'static str },
@@ -128,15 +122,11 @@ pub enum Problem {
     TooDeep,
     /// Rules beyond [`MAX_RULES`].
     #[error("there are {given} rules; the limit is {MAX_RULES}")]
-    TooManyRules {
-        given: usize,
-    },
+    TooManyRules { given: usize },
 
     /// A directive that there is not.
     #[error("unknown directive `%{name}`")]
-    UnknownDirective {
-        name: String,
-    },
+    UnknownDirective { name: String },
     /// A directive with a wrong value.
     #[error("`%{directive}` {}", value(found))]
     DirectiveValue {
@@ -154,9 +144,7 @@ pub enum Problem {
     },
     /// A terminal that there is not.
     #[error("unknown terminal `@{name}`")]
-    UnknownTerminal {
-        name: String,
-    },
+    UnknownTerminal { name: String },
     /// A rule that is used and not defined.
     #[error("there is no rule `{name}`")]
     UndefinedRule {
@@ -179,9 +167,7 @@ pub enum Problem {
     },
     /// A rule that `start` does not reach.
     #[error("the rule `{name}` is never used")]
-    UnusedRule {
-        name: String,
-    },
+    UnusedRule { name: String },
     /// A regex with a mistake.
     #[error("this is not a regex: {reason}")]
     BadRegex {

@@ -1,6 +1,6 @@
 //! Making traces: what is known of each token of an output.
 
-use gramask_decode::{Output, TokenConstraint, TokenRecord};
+use gramask_decode::{ByteConstraint, Output, TokenRecord};
 use gramask_grammar::Vocabulary;
 
 use crate::store::{TraceToken, WantedToken};
@@ -16,7 +16,7 @@ pub fn trace(outputs: &[Output], vocabulary: &Vocabulary) -> Vec<TraceToken> {
 /// tokens precede the constrained answer.
 ///
 /// The constraint is stepped over the finished output, so that a trace does not slow decoding down.
-pub(super) fn follow<C: TokenConstraint>(tokens: &mut [TraceToken], pass: usize, free: usize, constraint: &mut C) {
+pub(super) fn follow<C: ByteConstraint>(tokens: &mut [TraceToken], pass: usize, free: usize, constraint: &mut C) {
     let mut state = constraint.start();
     for token in tokens.iter_mut().filter(|token| token.pass == pass).skip(free) {
         let mask = constraint.mask(state);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::experiment::Unit;
+use crate::experiment::{Overrides, Unit};
 
 const GOOD: &str = r#"name = "good"
 models = ["smollm2-135m-instruct"]
