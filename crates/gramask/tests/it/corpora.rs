@@ -1,20 +1,18 @@
 //! Corpora of the user: how experiment files and the command line name them, what is refused, and the way back into a
 //! corpus's form.
 
-#[allow(dead_code)]
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
-use common::{Nobody, engine};
 use gramask::experiment::{Experiment, Overrides};
 use gramask::ner::Document;
 use gramask::ner::corpus::{Corpus, Options};
 use gramask::plan::Plan;
 use gramask::runner::run_plan;
 use gramask::store::{Journal, Manifest};
+
+use crate::mock_engine::{Nobody, engine};
 
 const PUBTATOR: &str = "1|t|Naloxone reverses the effect of clonidine.\n1|a|Nothing else is here. Aspirin causes headaches.\n\
     1\t0\t8\tNaloxone\tChemical\tD009270\n1\t32\t41\tclonidine\tChemical\tD003000\n1\t65\t72\tAspirin\tChemical\tD1\n\
