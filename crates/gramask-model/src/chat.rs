@@ -1,7 +1,8 @@
 //! Chat templates: how the turns of a conversation become one prompt for a model.
 //!
 //! The template comes with the checkpoint, in the Jinja dialect of the Python package `transformers`: blocks are
-//! trimmed, and the functions `raise_exception` and `strftime_now` and the filter `tojson` exist.
+//! trimmed, loops can be left by `break`, and the functions `raise_exception` and `strftime_now` and the filter `tojson`
+//! exist. Values are printed as Python prints them. One thing differs: `~` joins a boolean as `true`, and not as `True`.
 //!
 //! ```
 //! use gramask_model::chat::{ChatTemplate, Message};
@@ -12,6 +13,8 @@
 //! ```
 
 mod python;
+mod source;
+mod text;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value};
@@ -104,14 +107,18 @@ impl ChatTemplate {
         environment.set_syntax(syntax);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(python::method);
+        environment.set_formatter(|out, _, value| Ok(out.write_str(&text::to_text(value))?));
         environment.add_filter("tojson", tojson);
+        environment.add_filter("string", |value: &Value| text::to_text(value));
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, format!("{REFUSED}{message}")))
         });
         environment
-            .add_template_owned(NAME, source.to_owned())
+            .add_template_owned(NAME, source::prepare(source))
             .map_err(|error| ChatError::Syntax { line: error.line().unwrap_or(1), message: describe(&error) })?;
-        let template = ChatTemplate { environment, source: source.to_owned(), variables: BTreeMap::new() };
+        // transformers always passes these two, and templates tell None from undefined.
+        let variables = ["tools", "documents"].map(|name| (name.to_owned(), Value::from(())));
+        let template = ChatTemplate { environment, source: source.to_owned(), variables: variables.into() };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(template.at(now.map_or(0, |since| since.as_secs())))
     }
@@ -179,34 +186,25 @@ fn describe(error: &Error) -> String {
     }
 }
 
-/// JSON as Python's `json.dumps(.., ensure_ascii=False)` writes it: the engine's own filter, less its HTML escapes.
-fn tojson(_: &mut State, value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
-    // Arguments of Python's that don't change what a template sees.
-    for ignored in ["ensure_ascii", "separators", "sort_keys"] {
-        let _: Option<Value> = kwargs.get(ignored)?;
-    }
+/// JSON as Python's `json.dumps` writes it; `ensure_ascii` is off where a template does not say, as in transformers.
+fn tojson(_: &mut State, value: &Value, indent: Option<usize>, kwargs: Kwargs) -> Result<Value, Error> {
     let indent = match indent {
         Some(indent) => Some(indent),
         None => kwargs.get("indent")?,
     };
-    let escaped = minijinja::filters::tojson(value, indent, Kwargs::from_iter(Vec::<(String, Value)>::new()))?;
-    let escaped = escaped.as_str().unwrap_or_default();
-    let mut json = String::with_capacity(escaped.len());
-    let mut rest = escaped;
-    while let Some(at) = rest.find('\\') {
-        json.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let (written, length) = match rest.get(..6) {
-            Some("\\u003c") => ("<", 6),
-            Some("\\u003e") => (">", 6),
-            Some("\\u0026") => ("&", 6),
-            Some("\\u0027") => ("'", 6),
-            // Any other escape is two characters that stay; a doubled backslash must not be taken apart.
-            _ => (rest.get(..2).unwrap_or(rest), 2.min(rest.len())),
-        };
-        json.push_str(written);
-        rest = &rest[length..];
-    }
-    json.push_str(rest);
-    Ok(Value::from(json))
+    let separators: Option<Vec<String>> = kwargs.get("separators")?;
+    let separators = match separators.as_deref() {
+        None => None,
+        Some([between, after_key]) => Some((between.clone(), after_key.clone())),
+        Some(_) => {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "`separators` wants two strings, as `json.dumps` does",
+            ));
+        }
+    };
+    let flag = |name: &str| kwargs.get::<Option<bool>>(name).map(Option::unwrap_or_default);
+    let json = text::Json { indent, separators, sort_keys: flag("sort_keys")?, ensure_ascii: flag("ensure_ascii")? };
+    kwargs.assert_all_used()?;
+    json.dumps(value).map(Value::from).map_err(|message| Error::new(ErrorKind::InvalidOperation, message))
 }

@@ -23,6 +23,28 @@ fn templates_render_as_in_jinja2() {
     }
 }
 
+/// `scripts/template-fixtures.py` rendered these with Jinja2, in the environment of transformers.
+#[test]
+fn templates_render_as_in_transformers() {
+    let fixture = fixture_json("templates.json");
+    let now = fixture["now"].as_u64().unwrap();
+    let mut wrong = Vec::new();
+    for case in fixture["cases"].as_array().unwrap() {
+        let name = case["template"].as_str().unwrap();
+        let template = ChatTemplate::new(fixture["templates"][name].as_str().unwrap()).unwrap();
+        let template = template.with_tokens(Some("<s>"), Some("</s>")).at(now);
+        let turns = case["messages"].as_array().unwrap();
+        let text = |turn: &serde_json::Value, key: &str| turn[key].as_str().unwrap().to_owned();
+        let messages: Vec<_> =
+            turns.iter().map(|turn| Message::new(text(turn, "role"), text(turn, "content"))).collect();
+        let rendered = template.render(&messages, true).unwrap_or_else(|error| error.to_string());
+        if rendered != case["expected"].as_str().unwrap() {
+            wrong.push(format!("{name}\n  found    {rendered:?}\n  expected {}", case["expected"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn smollm2_puts_its_own_system_message_first() {
     let Some(model) = real_model() else { return };
