@@ -109,7 +109,7 @@ impl ChatTemplate {
         environment.set_unknown_method_callback(python::method);
         environment.set_formatter(|out, _, value| Ok(out.write_str(&text::to_text(value))?));
         environment.add_filter("tojson", tojson);
-        environment.add_filter("string", |value: &Value| text::to_text(value));
+        environment.add_filter("string", text::to_text);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, format!("{REFUSED}{message}")))
         });

@@ -364,3 +364,24 @@ fn rope_scaling_replaces_rope_parameters() {
     let message = config_error(json!({"rope_scaling": linear, "rope_parameters": {"rope_theta": 7.0}}));
     assert!(message.contains("the setting `rope_parameters.rope_theta` is 7; expected 5000"), "{message}");
 }
+
+#[test]
+fn files_that_are_something_else_are_told_apart() {
+    const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let folder = llama();
+        std::fs::write(folder.path().join(file), POINTER).unwrap();
+        let error = error(folder.path());
+        assert!(matches!(&error, CheckpointError::LfsPointer { path } if path.ends_with(file)), "{error}");
+    }
+    for method in ["gptq", "bitsandbytes", "fp8"] {
+        let message = config_error(json!({"quantization_config": {"quant_method": method, "bits": 4}}));
+        assert!(message.contains(&format!("quantised by `{method}`")) && message.contains("GGUF"), "{message}");
+    }
+    let folder = llama();
+    std::fs::rename(folder.path().join("config.json"), folder.path().join("adapter_config.json")).unwrap();
+    assert!(matches!(error(folder.path()), CheckpointError::IsAdapter { .. }));
+    let folder = llama();
+    std::fs::rename(folder.path().join("model.safetensors"), folder.path().join("pytorch_model.bin")).unwrap();
+    assert!(error(folder.path()).to_string().contains("only pytorch_model.bin"));
+}

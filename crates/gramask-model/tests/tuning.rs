@@ -476,3 +476,20 @@ fn incomplete_and_transposed_adapters_are_refused() {
         format!("layers.0.self_attn.q_proj.lora_A.weight` has the shape [{width}, {rank}], expected [{rank}, {width}]");
     assert!(error.contains(&expected), "{error}");
 }
+
+#[test]
+fn folders_that_are_no_adapters_are_told_apart() {
+    let message = |folder: &Path| Adapter::read(folder).unwrap_err().to_string();
+    assert!(message(&folder("tiny-llama")).contains("a model, not an adapter"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        folder("tiny-llama-adapter").join("adapter_config.json"),
+        elsewhere.path().join("adapter_config.json"),
+    )
+    .unwrap();
+    std::fs::write(elsewhere.path().join("adapter_model.bin"), "pickled").unwrap();
+    assert!(message(elsewhere.path()).contains("only adapter_model.bin"));
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    std::fs::write(elsewhere.path().join("adapter_model.safetensors"), pointer).unwrap();
+    assert!(message(elsewhere.path()).contains("git lfs pull"));
+}

@@ -20,7 +20,7 @@ pub(super) fn representation(value: &Value) -> String {
     let items = || value.try_iter().into_iter().flatten();
     match value.kind() {
         ValueKind::None => "None".to_owned(),
-        ValueKind::Bool => if value.is_true() { "True" } else { "False" }.to_owned(),
+        ValueKind::Bool => String::from(if value.is_true() { "True" } else { "False" }),
         ValueKind::Seq => format!("[{}]", items().map(|item| representation(&item)).collect::<Vec<_>>().join(", ")),
         ValueKind::Map => {
             let pair = |key: Value| {
@@ -99,7 +99,7 @@ impl Json {
                 if self.sort_keys {
                     keys.sort();
                 }
-                let after_key = self.separators.as_ref().map_or(": ", |(_, after_key)| after_key);
+                let after_key = self.separators.as_ref().map_or(": ", |(_, after_key)| after_key.as_str());
                 self.items(&keys, ['{', '}'], depth, out, |key, out| {
                     self.string(&to_text(key), out);
                     out.push_str(after_key);

@@ -24,6 +24,32 @@ pub enum CheckpointError {
         /// What was found instead.
         found: String,
     },
+    /// The file is the pointer that Git LFS leaves in place of a large file.
+    #[error("{}: a Git LFS pointer, not the file itself; run `git lfs pull` in its folder", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An adapter was given as a model.
+    #[error(
+        "{}: an adapter of PEFT, not a model; give its base model as the model, and this folder as the adapter",
+        path.display()
+    )]
+    IsAdapter {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The weights are quantised in a form of Hugging Face folders that is not read.
+    #[error(
+        "{}: the weights are quantised by `{method}`, which is not read; give the unquantised model or a GGUF file",
+        path.display()
+    )]
+    Quantised {
+        /// The file that says so.
+        path: PathBuf,
+        /// The method.
+        method: String,
+    },
     /// A folder lacks a file that it must have.
     #[error("{}: the folder has no {file}", folder.display())]
     MissingFile {

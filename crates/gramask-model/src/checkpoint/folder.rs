@@ -1,7 +1,7 @@
 //! Hugging Face folders: `config.json`, `tokenizer.json`, the other JSON files, and safetensors files.
 
 use super::safetensors::SafetensorsFile;
-use super::source::Element;
+use super::source::{Element, refuse_pointer};
 use super::{Checkpoint, CheckpointError, TensorSource, check_tensors, identity};
 use crate::chat::ChatTemplate;
 use crate::tokenizer::Tokenizer;
@@ -20,6 +20,9 @@ const EMBEDDING: &str = "model.embed_tokens.weight";
 /// Opens a folder as a checkpoint.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let config_path = path.join("config.json");
+    if path.join("adapter_config.json").exists() && !config_path.exists() {
+        return Err(CheckpointError::IsAdapter { path: path.to_owned() });
+    }
     let json = read_required(path, "config.json")?;
     let raw = parse(&config_path, &json)?;
     let mut notes = Vec::new();
@@ -63,7 +66,10 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
 fn read_optional(folder: &Path, file: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
     let path = folder.join(file);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
+        Ok(bytes) => {
+            refuse_pointer(&path, &bytes)?;
+            Ok(Some(bytes))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(CheckpointError::Io { path, source }),
     }
@@ -160,7 +166,12 @@ impl FolderSource {
             return Ok(FolderSource { folder, files: vec![file], places });
         }
         let Some(json) = read_optional(&folder, INDEX)? else {
-            let file = format!("{SINGLE} and no {INDEX}; other formats of weights are not read");
+            let file = match folder.join("pytorch_model.bin").exists() {
+                true => format!(
+                    "{SINGLE}, only pytorch_model.bin, which is not read; save the model again with `safe_serialization=True`"
+                ),
+                false => format!("{SINGLE} and no {INDEX}; other formats of weights are not read"),
+            };
             return Err(CheckpointError::MissingFile { folder, file });
         };
         let index_path = folder.join(INDEX);

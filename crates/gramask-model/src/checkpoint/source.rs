@@ -45,7 +45,17 @@ pub(super) fn map_file(path: &Path) -> Result<Mmap, CheckpointError> {
     // SAFETY: the map is read-only and private to this process. Another process that changes or cuts the file while
     // it is mapped could change the bytes under us; the module's documentation says not to. All reads are of plain
     // bytes, bounds-checked against the length at the time of mapping.
-    unsafe { Mmap::map(&file) }.map_err(io)
+    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+    refuse_pointer(path, &map)?;
+    Ok(map)
+}
+
+/// Refuses the short text that Git LFS leaves in place of a large file that was not downloaded.
+pub(super) fn refuse_pointer(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    match bytes.starts_with(b"version https://git-lfs") {
+        true => Err(CheckpointError::LfsPointer { path: path.to_owned() }),
+        false => Ok(()),
+    }
 }
 
 /// An element type that tensors can be read as.

@@ -65,6 +65,7 @@ impl Adapter {
     /// When a file is missing or damaged, or the adapter uses something that is not implemented.
     pub fn read(folder: &Path) -> Result<Adapter, TuningError> {
         let (config_path, path) = (folder.join(CONFIG), folder.join(WEIGHTS));
+        refuse_other_folders(folder)?;
         let config = std::fs::read(&config_path).map_err(|source| io("read", &config_path, source))?;
         let config: Map<String, Value> = serde_json::from_slice(&config).map_err(|error| TuningError::File {
             path: config_path.clone(),
@@ -75,6 +76,9 @@ impl Adapter {
         let rank = number("r", 0.0) as usize;
         let bytes = std::fs::read(&path).map_err(|source| io("read", &path, source))?;
         let wrong = |message: String| TuningError::File { path: path.clone(), message };
+        if bytes.starts_with(b"version https://git-lfs") {
+            return Err(wrong("a Git LFS pointer, not the file itself; run `git lfs pull` in its folder".to_owned()));
+        }
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("{error}: no safetensors file")))?;
         let mut pairs: BTreeMap<(usize, Target), Pair> = BTreeMap::new();
         for (name, view) in file.tensors() {
@@ -287,6 +291,22 @@ fn place(name: &str) -> Option<(usize, Target, char)> {
     let target =
         Target::ALL.into_iter().find(|target| target.module(layer) == format!("model.layers.{layer}.{module}"))?;
     Some((layer, target, which))
+}
+
+/// Refuses what is often given in place of an adapter's folder, with the way out.
+fn refuse_other_folders(folder: &Path) -> Result<(), TuningError> {
+    let has = |name: &str| folder.join(name).exists();
+    let message = if !has(CONFIG) && (has("config.json") || folder.extension().is_some_and(|end| end == "gguf")) {
+        format!("a model, not an adapter: an adapter's folder has {CONFIG} and {WEIGHTS}; give this path as the model")
+    } else if has(CONFIG) && !has(WEIGHTS) && has("adapter_model.bin") {
+        format!(
+            "no {WEIGHTS}, only adapter_model.bin, which is not read; load the adapter with PEFT and save it again with \
+             `save_pretrained(folder, safe_serialization=True)`"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(TuningError::File { path: folder.into(), message })
 }
 
 /// Checks the side of a factor that must be the rank: `lora_A` is `[rank, in]`, `lora_B` is `[out, rank]`.

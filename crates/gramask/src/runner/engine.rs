@@ -38,6 +38,7 @@ pub struct Engine {
     pub(super) backbone: Box<dyn Backbone>,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) prompts: Prompts,
+    notes: Vec<String>,
 }
 
 /// What makes prompts for a model.
@@ -90,10 +91,11 @@ impl Engine {
         // Uploads go on after the call returns. A device without enough memory reports it now.
         let synced = guard(device, || device.sync()).map_err(fault)?;
         synced.map_err(|error| fault(DeviceFault::of_execution(device, &error)))?;
-        let Checkpoint { tokenizer, chat, .. } = checkpoint;
+        let Checkpoint { tokenizer, chat, notes, .. } = checkpoint;
         let vocabulary =
             vocabulary_of(&tokenizer).map_err(|source| RunError::Vocabulary { model: name.into(), source })?;
-        Ok(Engine::new(name.into(), Box::new(transformer), vocabulary, Arc::new(tokenizer), chat))
+        let engine = Engine::new(name.into(), Box::new(transformer), vocabulary, Arc::new(tokenizer), chat);
+        Ok(Engine { notes, ..engine })
     }
 
     /// An engine made of these parts.
@@ -104,7 +106,7 @@ impl Engine {
         tokenizer: Arc<SharedTokenizer>,
         chat: Option<ChatTemplate>,
     ) -> Engine {
-        Engine { name, backbone, vocabulary, prompts: Prompts { tokenizer, chat } }
+        Engine { name, backbone, vocabulary, prompts: Prompts { tokenizer, chat }, notes: Vec::new() }
     }
 }
 
@@ -112,6 +114,11 @@ impl Engine {
     /// The model's tokens.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
+    }
+
+    /// Unusual properties of the model's files, each with how it was resolved.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Makes the model's strategies, for runs that sample in this way. `canonical`: see [`StrategyBuilder::canonical`].

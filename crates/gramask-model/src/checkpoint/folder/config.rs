@@ -142,6 +142,10 @@ fn family(settings: &Settings<'_>) -> Result<Family, CheckpointError> {
 }
 
 fn refuse_what_is_not_implemented(settings: &Settings<'_>) -> Result<(), CheckpointError> {
+    if let Some(quantised) = settings.get("quantization_config") {
+        let method = quantised.get("quant_method").and_then(Value::as_str).unwrap_or("an unnamed method").to_owned();
+        return Err(CheckpointError::Quantised { path: settings.path.to_owned(), method });
+    }
     if let Some(other) = settings.get("hidden_act").filter(|value| value.as_str() != Some("silu")) {
         return Err(settings.bad("hidden_act", other, "\"silu\"; no other is implemented"));
     }

@@ -20,7 +20,7 @@ pub fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
     Ok(model?)
 }
 
-/// Loads a model onto its device, with a spinner.
+/// Loads a model onto its device, with a spinner. Unusual properties of its files are notes on standard error.
 ///
 /// # Errors
 /// When its files are faulty, or the device cannot take it.
@@ -28,6 +28,9 @@ pub fn load_engine(model: &Model, placement: &Placement) -> Result<Engine, RunEr
     let bar = bars::waiting(&format!("loading {}", model.name));
     let engine = Engine::place(model, placement);
     bar.finish_and_clear();
+    for note in engine.iter().flat_map(Engine::notes) {
+        anstream::eprintln!("note: model `{}`: {note}", model.name);
+    }
     engine
 }
 
