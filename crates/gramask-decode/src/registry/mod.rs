@@ -33,6 +33,9 @@ use crate::sampling::Sampling;
 use crate::strategies::ALL;
 use crate::strategy::Strategy;
 
+/// Makes a strategy of its parameters, for one document.
+pub type Constructor = fn(&ParameterSet, &StrategyContext<'_>) -> Result<Box<dyn Strategy>, BuildError>;
+
 /// A strategy as the rest of the program sees it.
 pub struct StrategyDefinition {
     /// The name in experiment files, records and tables.
@@ -56,7 +59,7 @@ pub struct StrategyDefinition {
     /// How many tokens it may write in addition to the answer.
     pub extra_budget: fn(&ParameterSet, &SharedTokenizer) -> usize,
     /// Makes the strategy for one pass over a document.
-    pub build: fn(&ParameterSet, &StrategyContext<'_>) -> Result<Box<dyn Strategy>, BuildError>,
+    pub build: Constructor,
 }
 
 impl StrategyDefinition {

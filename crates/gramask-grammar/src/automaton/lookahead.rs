@@ -22,7 +22,7 @@ impl Automaton {
                 }
             }
             Op::Terminal(Terminal::Label) => match (self.bound_label(thread), thread.at) {
-                (Some(label), Progress::Begin) => &self.program.label(label),
+                (Some(label), Progress::Begin) => self.program.label(label),
                 (Some(label), Progress::Label { offset, .. }) => &self.program.label(label)[usize::from(offset)..],
                 _ => &[],
             },

@@ -32,7 +32,7 @@ pub fn literal(output: &str) -> Result<Value, String> {
 fn first_error(node: Node<'_>) -> Option<Node<'_>> {
     let mut at = node;
     while at.has_error() && !at.is_error() && !at.is_missing() {
-        at = (0..at.child_count()).filter_map(|child| at.child(child as u32)).find(Node::has_error)?;
+        at = (0..at.child_count()).filter_map(|child| at.child(child)).find(Node::has_error)?;
     }
     at.has_error().then_some(at)
 }

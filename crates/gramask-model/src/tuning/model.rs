@@ -41,7 +41,7 @@ enum Engine {
     /// Burn's tensor operations, on any device.
     Burn(Tensors),
     /// Native code, on the CPU.
-    Native { frozen: Host, native: Native },
+    Native { frozen: Host, native: Box<Native> },
 }
 
 /// All weights of a model at one moment of its training.
@@ -191,7 +191,7 @@ impl Tunable {
     fn empty(config: &ModelConfig, device: &Device) -> Tunable {
         let device = device.clone().without_autodiff();
         let engine = match is_flex(&device) {
-            true => Engine::Native { frozen: Host::new(), native: Native::default() },
+            true => Engine::Native { frozen: Host::new(), native: Box::default() },
             false => Engine::Burn(Tensors::new()),
         };
         Tunable { config: config.clone(), device, lora: None, parameters: Vec::new(), engine }

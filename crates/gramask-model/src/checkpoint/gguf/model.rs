@@ -199,7 +199,7 @@ fn rope_scaling(settings: &Settings<'_>, head_width: usize) -> Result<Option<Rop
         return Ok(Some(RopeScaling::Divisors(divisors)));
     }
     match linear_factor(settings)? {
-        factor if factor == 1.0 => Ok(None),
+        1.0 => Ok(None),
         factor => Ok(Some(RopeScaling::Linear { factor })),
     }
 }
