@@ -115,6 +115,7 @@ impl Plan {
             return Err(no_cell(&experiment));
         }
         experiment.check_canonical()?;
+        Placement { weights: experiment.weights.clone(), ..Placement::on(device) }.precision()?;
         device.open()?;
         let formats: Vec<Format> = experiment
             .formats

@@ -330,7 +330,7 @@ mod tests {
             ("rank = 4", "rank = 0", 5, "1 to 1024"),
             ("rate = 1e-3", "rate = 0", 7, "above 0"),
             ("\"inline-xml\"", "\"x/json-list.gram\"", 2, "each once"),
-            ("name = \"bc5cdr\"", "split = \"dev\"", 3, "`name` or a `path`"),
+            ("name = \"bc5cdr\"", "split = \"dev\"", 3, "a corpus needs"),
             ("limit = 8", "limit = 0", 10, "at least 1"),
             ("rank = 4", "rang = 4", 6, "rank"),
             ("model =", "weights = \"all\"\nmodel =", 1, "either"),

@@ -44,7 +44,7 @@ fn quickstart() -> String {
 fn without_examples() -> String {
     let source = quickstart();
     let at = source.find("[examples]").unwrap();
-    let n = source[at..].find("n ").map(|n| at + n).unwrap();
+    let n = source[at..].find("\nn ").map(|n| at + n + 1).unwrap();
     let end = source[n..].find('\n').map(|end| n + end).unwrap();
     format!("{}n = 0{}", &source[..n], &source[end..])
 }

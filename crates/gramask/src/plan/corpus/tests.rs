@@ -5,7 +5,7 @@ use super::*;
 
 const PUBTATOR: &str = "1|t|Naloxone reverses the effect of clonidine.\n1|a|Nothing else is in this abstract at all here.\n\
     1\t0\t8\tNaloxone\tChemical\tD009270\n1\t32\t41\tclonidine\tChemical\tD003000\n\n\
-    2|t|Aspirin may cause a headache in some.\n2|a|It did not do so.\n2\t0\t7\tAspirin\tChemical\tD1\n\
+    2|t|Aspirin may cause a headache in some patients.\n2|a|It did not do so.\n2\t0\t7\tAspirin\tChemical\tD1\n\
     2\t20\t28\theadache\tDisease\tD2\n\n";
 
 fn written(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
