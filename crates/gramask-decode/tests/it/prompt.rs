@@ -88,7 +88,7 @@ fn a_template_that_drops_the_system_gets_the_instruction_in_the_first_turn() {
 fn a_template_that_drops_the_document_or_an_example_is_refused() {
     for (template, what) in [
         ("{% for m in messages[:2] %}{{ m.content }}{% endfor %}", "turn 3 of 5, of the user"),
-        ("{% for m in messages if not loop.last %}{{ m.content }}{% endfor %}", "the document"),
+        ("{% for m in messages %}{% if not loop.last %}{{ m.content }}{% endif %}{% endfor %}", "the document"),
     ] {
         let (tokenizer, template) = (MockTokenizer::default(), ChatTemplate::new(template).unwrap());
         let error = Prompter::new(&tokenizer, Some(&template), prompting()).build("T 1").unwrap_err();

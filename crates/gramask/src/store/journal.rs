@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -108,7 +109,7 @@ impl Journal {
             .map_err(|source| fail("open", source))?;
         // Two processes in one folder would write each record twice. The system releases the lock when the process ends, in
         // whatever way.
-        match file.try_lock() {
+        match patiently_locked(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(JournalError::Busy { path: path.to_path_buf() });
@@ -167,6 +168,18 @@ impl Journal {
         self.records.push(record);
         Ok(())
     }
+}
+
+/// Locks a file. Where it is locked, waits a moment for the lock: a process that this one is just starting has the same files
+/// open until its program is loaded.
+fn patiently_locked(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]
