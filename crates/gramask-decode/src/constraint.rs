@@ -87,11 +87,3 @@ impl ByteConstraint for Constraint {
         Constraint::forced(self, state)
     }
 }
-
-/// The tokens of a bit row.
-pub(crate) fn tokens_of(mask: &[u32]) -> impl Iterator<Item = u32> {
-    mask.iter().enumerate().flat_map(|(word, &bits)| {
-        let ones = |bits: u32| std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
-        ones(bits).take_while(|&bits| bits != 0).map(move |bits| 32 * word as u32 + bits.trailing_zeros())
-    })
-}

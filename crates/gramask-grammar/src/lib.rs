@@ -92,7 +92,7 @@ mod write;
 
 pub use canonical::{BytePairs, Canonical, CanonicalError, Place, Tokenise};
 pub use constraint::{Constraint, ConstraintError};
-pub use engine::{Mask, State};
+pub use engine::{Mask, State, tokens_of};
 pub use expand::{Alternative, Approximation, Characters, ExpandError, ExpandLimits, Piece, Plain, PrintError, expand};
 pub use format::{Expresses, Format, Nested};
 pub use level::{Level, UnknownLevel};

@@ -44,7 +44,8 @@ use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Str
 
 const ITERATIONS: Count =
     Count { name: "iterations", default: 8, most: 4096, help: "how many outputs are sampled for each document" };
-const TEMPERATURE: Number = Number {
+/// Of the samples of both aligned strategies.
+pub(super) const TEMPERATURE: Number = Number {
     name: "temperature",
     default: 1.0,
     least: Least::Above(0.0),

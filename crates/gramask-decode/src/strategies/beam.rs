@@ -36,9 +36,9 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use gramask_grammar::Level;
+use gramask_grammar::{Level, tokens_of};
 
-use crate::constraint::{TokenConstraint, tokens_of};
+use crate::constraint::TokenConstraint;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Flag, Least, Levels, Number, Parameter, Randomness, StrategyDefinition, with_constraint};
 use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};

@@ -14,8 +14,10 @@
 
 use std::time::Instant;
 
+use gramask_grammar::tokens_of;
+
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
-use crate::constraint::{ByteConstraint, TokenConstraint, tokens_of};
+use crate::constraint::{ByteConstraint, TokenConstraint};
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Flag, Parameter, StrategyDefinition};
 use crate::retokenizer::Retokenizer;

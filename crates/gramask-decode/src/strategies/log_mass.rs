@@ -1,9 +1,8 @@
 //! What the grammar-aligned strategies reckon with: allowed tokens, sums of exponentials, and the mass that a mask leaves when the
 //! model is taken at a temperature.
 
+use gramask_grammar::tokens_of;
 use gramask_kernels::sampling::numeric::{maximum, moments};
-
-use crate::constraint::tokens_of;
 
 /// The natural logarithm of the probability of the allowed tokens together, in the softmax of `logits / temperature`.
 /// (That of temperature 1 is in every choice's scores.) `scratch` is memory to work in.

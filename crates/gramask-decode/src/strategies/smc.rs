@@ -31,6 +31,7 @@
 
 use std::time::Instant;
 
+use super::asap::TEMPERATURE;
 use super::log_mass::{allowed, kept_log_mass, log_add};
 use crate::constraint::TokenConstraint;
 use crate::random::Draw;
@@ -42,14 +43,6 @@ use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Str
 
 const PARTICLES: Count =
     Count { name: "particles", default: 8, most: 256, help: "how many outputs are followed at once" };
-const TEMPERATURE: Number = Number {
-    name: "temperature",
-    default: 1.0,
-    least: Least::Above(0.0),
-    most: 10.0,
-    help: "the temperature of the samples; 1 samples from the model's own distribution, and 0 would give the same \
-           output each time",
-};
 const RESAMPLE: Number = Number {
     name: "resample",
     default: 0.5,

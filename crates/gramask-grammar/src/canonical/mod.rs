@@ -26,7 +26,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use byte_pairs::BytePairs;
 
-use crate::{Constraint, State, Vocabulary};
+use crate::{Constraint, State, Vocabulary, tokens_of};
 
 /// How a tokenizer tokenises texts. Any `FnMut(&[u8]) -> Vec<u32>` is one.
 pub trait Tokenise {
@@ -283,12 +283,7 @@ impl<T: Tokenise> Canonical<T> {
             return Vec::new();
         }
         let state = self.state(place);
-        let words = self.constraint.mask(state).iter().enumerate();
-        let bits = |(word, bits): (usize, &u32)| {
-            let bits = *bits;
-            (0..32u32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word as u32 * 32 + bit)
-        };
-        words.flat_map(bits).collect()
+        tokens_of(self.constraint.mask(state)).collect()
     }
 
     fn number(&mut self, state: State, tokens: Arc<[u32]>) -> Place {

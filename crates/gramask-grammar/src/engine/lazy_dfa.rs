@@ -5,7 +5,7 @@
 //! those steps tries every token, and shares the work of common beginnings. Where all bytes of a subtree lead from a state to
 //! itself, as mostly in free text, all tokens of the subtree are allowed and it is not walked.
 
-use super::mask::{Kept, set_bit};
+use super::mask::{Kept, set_bit, tokens_of};
 use super::states::{State, States};
 use crate::Vocabulary;
 use crate::automaton::Thread;
@@ -83,11 +83,7 @@ impl LazyDfa {
         if count > FEW_TOKENS {
             return Kept::Row(row.into());
         }
-        let bits = |(word, bits): (usize, &u32)| {
-            let (bits, word) = (*bits, word as u32);
-            (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| 32 * word + bit)
-        };
-        Kept::Few(row.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(bits).collect())
+        Kept::Few(tokens_of(&row).collect())
     }
 
     /// The mask of a state, computed at the first call.

@@ -2,6 +2,18 @@
 
 use std::sync::Arc;
 
+/// The tokens of a bit row, ascending.
+///
+/// ```
+/// assert!(gramask_grammar::tokens_of(&[0b101, 1]).eq([0, 2, 32]));
+/// ```
+pub fn tokens_of(row: &[u32]) -> impl Iterator<Item = u32> {
+    row.iter().enumerate().flat_map(|(word, &bits)| {
+        let ones = |bits: u32| std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
+        ones(bits).take_while(|&bits| bits != 0).map(move |bits| 32 * word as u32 + bits.trailing_zeros())
+    })
+}
+
 /// The tokens that may come next.
 #[derive(Clone, Copy, Debug)]
 pub enum Mask<'a> {

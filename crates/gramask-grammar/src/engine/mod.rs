@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use lazy_dfa::LazyDfa;
 use mask::Kept;
-pub use mask::Mask;
 pub(crate) use mask::set_bit;
+pub use mask::{Mask, tokens_of};
 pub use states::State;
 use trie_walk::TrieWalk;
 

@@ -57,34 +57,42 @@ impl AdamW {
     /// # Errors
     /// [`TuningError::NotFinite`]; then nothing has changed.
     pub fn step(&mut self, model: &mut Tunable, gradients: Vec<Tensor<2>>, rate: f64) -> Result<f64, TuningError> {
-        let on_host = model.is_native();
-        let norm = match on_host {
-            true => norm_on_host(&gradients)?,
-            false => {
-                let squares: Vec<_> = gradients.iter().map(|g| g.clone().square().sum()).collect();
-                number(Tensor::cat(squares, 0).sum())?.sqrt()
+        let norm = if model.is_native() {
+            let gradients: Vec<Vec<f32>> = gradients.into_iter().map(numbers).collect::<Result<_, _>>()?;
+            let norm = norm_on_host(&gradients);
+            let update = self.begin(norm, rate)?;
+            let parameters = model.parameters_mut().iter_mut();
+            for ((parameter, gradient), means) in parameters.zip(&gradients).zip(&mut self.means) {
+                update.on_host(parameter, gradient, means)?;
             }
+            norm
+        } else {
+            let squares: Vec<_> = gradients.iter().map(|g| g.clone().square().sum()).collect();
+            let norm = number(Tensor::cat(squares, 0).sum())?.sqrt();
+            let update = self.begin(norm, rate)?;
+            let parameters = model.parameters_mut().iter_mut();
+            for ((parameter, gradient), means) in parameters.zip(gradients).zip(&mut self.means) {
+                update.on_device(parameter, gradient, means);
+            }
+            norm
         };
+        Ok(norm)
+    }
+
+    /// Counts a step with gradients of this norm.
+    fn begin(&mut self, norm: f64, rate: f64) -> Result<Update, TuningError> {
         if !norm.is_finite() {
             return Err(TuningError::NotFinite { what: "the gradients' norm" });
         }
-        let clip = self.settings.clip;
+        let AdamWSettings { beta1, beta2, clip, .. } = self.settings;
         self.steps += 1;
-        let update = Update {
+        Ok(Update {
             settings: self.settings,
             rate,
             scale: if norm > clip { clip / norm } else { 1.0 },
-            unbias1: 1.0 - self.settings.beta1.powi(self.steps as i32),
-            unbias2: 1.0 - self.settings.beta2.powi(self.steps as i32),
-        };
-        let parameters = model.parameters_mut().iter_mut();
-        for ((parameter, gradient), means) in parameters.zip(gradients).zip(&mut self.means) {
-            match on_host {
-                true => update.on_host(parameter, gradient, means)?,
-                false => update.on_device(parameter, gradient, means),
-            }
-        }
-        Ok(norm)
+            unbias1: 1.0 - beta1.powi(self.steps as i32),
+            unbias2: 1.0 - beta2.powi(self.steps as i32),
+        })
     }
 }
 
@@ -122,7 +130,7 @@ impl Update {
     fn on_host(
         &self,
         parameter: &mut Parameter,
-        gradient: Tensor<2>,
+        gradient: &[f32],
         (first, second): &mut (Tensor<2>, Tensor<2>),
     ) -> Result<(), TuningError> {
         /// Numbers of one task.
@@ -138,7 +146,6 @@ impl Update {
             rate: self.rate as f32,
             kept: self.kept(parameter) as f32,
         };
-        let gradient = numbers(gradient)?;
         // A copy of each handle, so that an error leaves all as it was.
         let tensors = [parameter.value.clone(), first.clone(), second.clone()];
         let [value, mean, square] = tensors.map(numbers);
@@ -186,14 +193,13 @@ fn update_body<const FMA: bool>(
 widest!(fn update_chunk = update_body(f: &Factors, gradient: &[f32], value: &mut [f32], mean: &mut [f32], square: &mut [f32]));
 
 /// The Euclidean norm of all gradients together.
-fn norm_on_host(gradients: &[Tensor<2>]) -> Result<f64, TuningError> {
-    let mut sum = 0.0;
-    for gradient in gradients {
-        let numbers = numbers(gradient.clone())?;
-        let parts = numbers.par_chunks(1 << 12).map(|part| f64::from(part.iter().map(|x| x * x).sum::<f32>()));
-        sum += parts.collect::<Vec<_>>().iter().sum::<f64>();
-    }
-    Ok(sum.sqrt())
+fn norm_on_host(gradients: &[Vec<f32>]) -> f64 {
+    let of_one = |gradient: &Vec<f32>| -> f64 {
+        let parts = gradient.par_chunks(1 << 12).map(|part| f64::from(part.iter().map(|x| x * x).sum::<f32>()));
+        // In order: the sum is the same with every number of threads.
+        parts.collect::<Vec<_>>().iter().sum()
+    };
+    gradients.iter().map(of_one).sum::<f64>().sqrt()
 }
 
 /// The learning rate over the steps: up in a line, then down along half a cosine (Loshchilov and Hutter 2017, "SGDR",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use gramask_grammar::{Constraint, Format, Level, Program, State, Vocabulary};
+use gramask_grammar::{Constraint, Format, Level, Program, State, Vocabulary, tokens_of};
 use gramask_ner::Text;
 
 use super::shared::{level, schema, vocabulary};
@@ -56,7 +56,7 @@ pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
     let mut constraint = Constraint::new(program, &text, args.level, Arc::clone(vocabulary))?;
     let state = follow(&mut constraint, args.after.as_bytes())?;
 
-    let tokens = allowed(constraint.mask(state));
+    let tokens: Vec<u32> = tokens_of(constraint.mask(state)).collect();
     let (head, faint) = (Style::new().bold(), Style::new().dimmed());
     let words = shown(args.after.as_bytes());
     anstream::println!("{head}{} {}, after `{words}`{head:#}", format.name, args.level);
@@ -173,15 +173,6 @@ fn shown(bytes: &[u8]) -> String {
         Ok(text) => text.chars().map(visible).collect(),
         Err(_) => bytes.escape_ascii().to_string(),
     }
-}
-
-/// The tokens of a mask.
-fn allowed(mask: &[u32]) -> Vec<u32> {
-    let bits = |(word, &bits): (usize, &u32)| {
-        let set = (0..32).filter(move |bit| bits >> bit & 1 == 1);
-        set.map(move |bit| word as u32 * 32 + bit)
-    };
-    mask.iter().enumerate().flat_map(bits).collect()
 }
 
 #[cfg(test)]

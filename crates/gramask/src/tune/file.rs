@@ -185,9 +185,7 @@ impl Tuning {
         let written: Written = toml::from_str(source)
             .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
         let name = run_name(path, written.name.as_ref()).map_err(|(at, message)| wrong(at, message))?;
-        let formats = written.formats.get_ref();
-        let names: Vec<String> = formats.iter().map(|format| format_name(format)).collect();
-        if formats.is_empty() || (1..names.len()).any(|i| names[..i].contains(&names[i])) {
+        if !each_once(written.formats.get_ref()) {
             let message = "`formats` names one format at least, and each once".into();
             return Err(wrong(written.formats.span(), message));
         }
@@ -259,6 +257,12 @@ impl Tuning {
             validation,
         })
     }
+}
+
+/// Whether there is a format, and none twice.
+pub(super) fn each_once(formats: &[String]) -> bool {
+    let names: Vec<String> = formats.iter().map(|format| format_name(format)).collect();
+    !names.is_empty() && !(1..names.len()).any(|i| names[..i].contains(&names[i]))
 }
 
 impl Training {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::error::TuneError;
-use super::file::{Mix, Tuning};
-use crate::experiment::{CorpusChoice, format_name};
+use super::file::{Mix, Tuning, each_once};
+use crate::experiment::CorpusChoice;
 
 /// Changes to a tuning; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,8 +51,7 @@ impl Tuning {
             self.folders.models = PathBuf::new();
         }
         if let Some(formats) = formats {
-            let names: Vec<String> = formats.iter().map(|format| format_name(format)).collect();
-            if formats.is_empty() || (1..names.len()).any(|i| names[..i].contains(&names[i])) {
+            if !each_once(&formats) {
                 return Err(wrong("--formats", formats.join(","), "one format at least, and each once"));
             }
             self.formats = formats;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Constraint, ConstraintError, Oracle, State};
+use gramask_grammar::{Constraint, ConstraintError, Oracle, State, tokens_of};
 use gramask_ner::Rng;
 
 use super::{Case, ENDED, Found, KEPT, Sample, Walk, What, difference};
@@ -87,7 +87,7 @@ impl<'a> Follower<'a> {
         }
         for compare in rng.sample(sample.states, sample.steps) {
             self.look(compare, rng);
-            let allowed = allowed(self.constraint.mask(self.state));
+            let allowed: Vec<u32> = tokens_of(self.constraint.mask(self.state)).collect();
             if allowed.is_empty() {
                 return self.tell(What::Empty);
             }
@@ -169,7 +169,7 @@ impl<'a> Follower<'a> {
     /// The first tokens that are in one mask and not in the other.
     fn only(&self, a: &[u32], b: &[u32]) -> Vec<String> {
         let only: Vec<u32> = a.iter().zip(b).map(|(a, b)| a & !b).collect();
-        allowed(&only).into_iter().take(NAMED).map(|token| self.name(token)).collect()
+        tokens_of(&only).take(NAMED).map(|token| self.name(token)).collect()
     }
 
     fn name(&self, token: u32) -> String {
@@ -191,15 +191,6 @@ impl<'a> Follower<'a> {
 fn oracle(case: &Case<'_>) -> Result<Oracle, ConstraintError> {
     let vocabulary = Arc::clone(&case.vocabulary.vocabulary);
     Oracle::new(Arc::clone(case.program), &case.document.text, case.level, vocabulary)
-}
-
-/// The tokens of a mask.
-fn allowed(mask: &[u32]) -> Vec<u32> {
-    let bits = |(word, &bits): (usize, &u32)| {
-        let set = (0..32).filter(move |bit| bits >> bit & 1 == 1);
-        set.map(move |bit| word as u32 * 32 + bit)
-    };
-    mask.iter().enumerate().flat_map(bits).collect()
 }
 
 #[cfg(test)]

@@ -2,18 +2,8 @@
 //! right. None of these needs a model's weights.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-fn gramask(args: &[&str]) -> Output {
-    let cache = tempfile::tempdir().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gramask"))
-        .args(args)
-        .env("GRAMASK_CACHE", cache.path())
-        .env("NO_COLOR", "1")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap()
-}
+use crate::command::gramask;
 
 /// The command fails as it should: no output, and these words in the message.
 fn refused(args: &[&str], words: &[&str]) {

@@ -2,7 +2,6 @@
 //! corpus's form.
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
 use gramask::experiment::{Experiment, Overrides};
@@ -12,21 +11,12 @@ use gramask::plan::Plan;
 use gramask::runner::run_plan;
 use gramask::store::{Journal, Manifest};
 
+use crate::command::gramask;
 use crate::mock_engine::{Nobody, engine};
 
 const PUBTATOR: &str = "1|t|Naloxone reverses the effect of clonidine.\n1|a|Nothing else is here. Aspirin causes headaches.\n\
     1\t0\t8\tNaloxone\tChemical\tD009270\n1\t32\t41\tclonidine\tChemical\tD003000\n1\t65\t72\tAspirin\tChemical\tD1\n\
     1\t80\t89\theadaches\tDisease\tD2\n\n2|t|Ataxia was cured.\n2|a|\n2\t0\t6\tAtaxia\tDisease\tD3\n\n";
-
-fn gramask(args: &[&str]) -> Output {
-    let cache = tempfile::tempdir().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gramask"))
-        .args(args)
-        .env("GRAMASK_CACHE", cache.path())
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap()
-}
 
 /// The message of a command that fails with an error.
 fn refused(args: &[&str]) -> String {

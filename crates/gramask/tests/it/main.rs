@@ -1,6 +1,7 @@
 //! The integration tests of the program, in one executable: linking it takes longer than compiling the tests.
 
 mod bad_input;
+mod command;
 mod corpora;
 mod devices;
 mod faults;

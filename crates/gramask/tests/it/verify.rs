@@ -1,16 +1,6 @@
 //! `gramask verify` and `gramask mask` with the vocabulary that needs no file.
 
-use std::process::{Command, Output};
-
-fn gramask(args: &[&str]) -> Output {
-    let cache = tempfile::tempdir().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gramask"))
-        .args(args)
-        .env("GRAMASK_CACHE", cache.path())
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap()
-}
+use crate::command::gramask;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

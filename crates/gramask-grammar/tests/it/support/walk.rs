@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Constraint, State, Token, Vocabulary};
+use gramask_grammar::{Constraint, State, Token, Vocabulary, tokens_of};
 use gramask_ner::Rng;
 
 /// Every byte, and pieces of `sources` cut anywhere: through characters, across what a format keeps apart.
@@ -25,11 +25,7 @@ pub fn vocabulary(rng: &mut Rng, sources: &[&[u8]], pieces: usize) -> Arc<Vocabu
 
 /// The tokens of a mask.
 pub fn allowed(mask: &[u32]) -> Vec<u32> {
-    let bits = |(word, bits): (usize, &u32)| {
-        let bits = *bits;
-        (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word as u32 * 32 + bit)
-    };
-    mask.iter().enumerate().flat_map(bits).collect()
+    tokens_of(mask).collect()
 }
 
 /// Draws a token: now and then the end if it is there, else any, the long ones more often than their share.

@@ -91,12 +91,13 @@ impl Native {
         dropout: Option<Dropout<'_>>,
     ) -> Result<(f64, Vec<Vec<f32>>), TuningError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.forward(model, pack, dropout)?;
+        let packed = Packed::new(pack, model.config, dropout);
+        state.forward(model, &packed)?;
         let loss = rows::cross_entropy(&mut state.logits, &pack.predictions, weight as f32);
         if !loss.is_finite() {
             return Ok((loss, Vec::new()));
         }
-        Ok((loss, state.backward(model, pack, dropout)?))
+        Ok((loss, state.backward(model, &packed)?))
     }
 
     /// The loss alone, without dropout.
@@ -105,7 +106,7 @@ impl Native {
     /// As [`gradients`](Native::gradients).
     pub fn loss(&self, model: &Model<'_>, pack: &Pack) -> Result<f64, TuningError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.forward(model, pack, None)?;
+        state.forward(model, &Packed::new(pack, model.config, None))?;
         Ok(rows::cross_entropy(&mut state.logits, &pack.predictions, 1.0))
     }
 
@@ -115,8 +116,29 @@ impl Native {
     /// As [`gradients`](Native::gradients).
     pub fn logits(&self, model: &Model<'_>, pack: &Pack) -> Result<Vec<f32>, TuningError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.forward(model, pack, None)?;
+        state.forward(model, &Packed::new(pack, model.config, None))?;
         Ok(state.logits.clone())
+    }
+}
+
+/// A pack, and what both directions of a pass read of it.
+struct Packed<'a> {
+    pack: &'a Pack,
+    scene: Scene,
+    /// The tokens that an output token follows.
+    at: Vec<usize>,
+    dropout: Option<Dropout<'a>>,
+}
+
+impl<'a> Packed<'a> {
+    fn new(pack: &'a Pack, config: &ModelConfig, dropout: Option<Dropout<'a>>) -> Packed<'a> {
+        let at = pack.predictions.iter().map(|&(at, _)| at).collect();
+        Packed { pack, scene: Scene::new(pack, config), at, dropout }
+    }
+
+    fn pass(&self, config: &ModelConfig) -> Pass<'_> {
+        let &Packed { pack, ref scene, dropout, .. } = self;
+        Pass { scene, epsilon: config.norm_epsilon, dropout, tokens: pack.len() }
     }
 }
 
@@ -133,8 +155,8 @@ impl Model<'_> {
 
 impl State {
     /// Fills `logits`, and keeps what the way back needs.
-    fn forward(&mut self, model: &Model<'_>, pack: &Pack, dropout: Option<Dropout<'_>>) -> Result<(), TuningError> {
-        let merge = dropout.is_none();
+    fn forward(&mut self, model: &Model<'_>, packed: &Packed<'_>) -> Result<(), TuningError> {
+        let merge = packed.dropout.is_none();
         if self.weights.is_none() || self.merged != merge {
             // The old ones first: both would not be needed at once.
             self.weights = None;
@@ -143,12 +165,10 @@ impl State {
         }
         let Some(weights) = &self.weights else { return Ok(()) };
         let (width, epsilon) = (model.config.width, model.config.norm_epsilon);
-        let scene = Scene::new(pack, model.config);
-        let pass = Pass { scene: &scene, epsilon, dropout, tokens: pack.len() };
+        let (pass, at) = (packed.pass(model.config), &packed.at);
         self.layers.resize_with(weights.layers.len(), Kept::default);
-        let ids: Vec<usize> = pack.tokens.iter().map(|&id| id as usize).collect();
+        let ids: Vec<usize> = packed.pack.tokens.iter().map(|&id| id as usize).collect();
         gather(&weights.embedding.values, &ids, width, sized(&mut self.stream, ids.len() * width));
-        let at: Vec<usize> = pack.predictions.iter().map(|&(at, _)| at).collect();
         for (number, (layer, kept)) in weights.layers.iter().zip(&mut self.layers).enumerate() {
             std::mem::swap(&mut kept.x, &mut self.stream);
             let only = (number + 1 == weights.layers.len()).then_some(&at[..]);
@@ -165,18 +185,11 @@ impl State {
     }
 
     /// The gradients, where `logits` has become that of the logits.
-    fn backward(
-        &mut self,
-        model: &Model<'_>,
-        pack: &Pack,
-        dropout: Option<Dropout<'_>>,
-    ) -> Result<Vec<Vec<f32>>, TuningError> {
+    fn backward(&mut self, model: &Model<'_>, packed: &Packed<'_>) -> Result<Vec<Vec<f32>>, TuningError> {
         let Some(weights) = &self.weights else { return Ok(Vec::new()) };
         let (width, epsilon, vocabulary) = (model.config.width, model.config.norm_epsilon, model.config.vocabulary);
         let mut sums = Sums::zeros(model.parameters.iter().map(|p| p.value.dims().iter().product()));
-        let scene = Scene::new(pack, model.config);
-        let pass = Pass { scene: &scene, epsilon, dropout, tokens: pack.len() };
-        let at: Vec<usize> = pack.predictions.iter().map(|&(at, _)| at).collect();
+        let (pass, at) = (packed.pass(model.config), &packed.at);
         let given = Matrix::dense(&self.logits, at.len(), vocabulary);
         let place = weights.head.as_ref().unwrap_or(&weights.embedding).place;
         if let Some(sum) = place.map(|place| sums.of(place)) {
@@ -195,7 +208,7 @@ impl State {
             placed.backward(kept, &mut self.stream, first, &mut self.scratch, &mut sums);
         }
         if let Some(sum) = weights.embedding.place.map(|place| sums.of(place)) {
-            for (&id, given) in pack.tokens.iter().zip(self.stream.chunks_exact(width)) {
+            for (&id, given) in packed.pack.tokens.iter().zip(self.stream.chunks_exact(width)) {
                 let row = &mut sum[id as usize * width..][..width];
                 row.iter_mut().zip(given).for_each(|(sum, g)| *sum += g);
             }

@@ -1,29 +1,16 @@
 //! Operations on single rows, forward and backward: norm, gate, softmax cross-entropy.
 
 use gramask_kernels::cpu::each_chunk;
+use gramask_kernels::norm::{inverse_root_mean_square, norm_row};
+use gramask_kernels::swiglu::swiglu_row;
 use rayon::prelude::*;
 
 use crate::transformer::{dot, exp, fma, widest};
 
-#[inline(always)]
-fn inverse_root<const FMA: bool>(x: &[f32], epsilon: f64) -> f32 {
-    let mean = f64::from(dot::<FMA>(x, x)) / x.len() as f64;
-    (1.0 / (mean + epsilon).sqrt()) as f32
-}
-
-#[inline(always)]
-fn norm_body<const FMA: bool>(x: &[f32], weight: &[f32], epsilon: f64, out: &mut [f32]) {
-    let scale = inverse_root::<FMA>(x, epsilon);
-    for i in 0..out.len() {
-        out[i] = x[i] * scale * weight[i];
-    }
-}
-widest!(pub(super) fn norm_row = norm_body(x: &[f32], weight: &[f32], epsilon: f64, out: &mut [f32]));
-
 /// Adds to `sum`: with `g = given * weight` and `s` the inverse root, `s (g - x s² mean(g x))`.
 #[inline(always)]
 fn norm_back_body<const FMA: bool>(x: &[f32], weight: &[f32], given: &[f32], epsilon: f64, sum: &mut [f32]) {
-    let scale = inverse_root::<FMA>(x, epsilon);
+    let scale = inverse_root_mean_square::<FMA>(x, epsilon);
     let mut products = [0f32; 16];
     let whole = x.len() / 16 * 16;
     for at in (0..whole).step_by(16) {
@@ -41,21 +28,12 @@ widest!(fn norm_row_back = norm_back_body(x: &[f32], weight: &[f32], given: &[f3
 
 #[inline(always)]
 fn norm_weight_back_body<const FMA: bool>(x: &[f32], given: &[f32], epsilon: f64, sum: &mut [f32]) {
-    let scale = inverse_root::<FMA>(x, epsilon);
+    let scale = inverse_root_mean_square::<FMA>(x, epsilon);
     for i in 0..sum.len() {
         sum[i] = fma::<FMA>(x[i] * scale, given[i], sum[i]);
     }
 }
 widest!(fn norm_weight_row_back = norm_weight_back_body(x: &[f32], given: &[f32], epsilon: f64, sum: &mut [f32]));
-
-#[inline(always)]
-fn gate_body<const FMA: bool>(gate_up: &[f32], out: &mut [f32]) {
-    let (gate, up) = gate_up.split_at(out.len());
-    for i in 0..out.len() {
-        out[i] = gate[i] / (1.0 + exp::<FMA>(-gate[i])) * up[i];
-    }
-}
-widest!(fn gate_row = gate_body(gate_up: &[f32], out: &mut [f32]));
 
 /// `gate_up` becomes its gradient.
 #[inline(always)]
@@ -115,7 +93,8 @@ pub(super) fn norm_weight_back(x: &[f32], given: &[f32], epsilon: f64, sum: &mut
 /// `silu(gate) * up`: `[rows, 2 * hidden]` -> `[rows, hidden]`
 pub(super) fn gate(gate_up: &[f32], hidden: usize, out: &mut [f32]) {
     each_chunk(out, hidden, 8 * gate_up.len(), |row, out| {
-        gate_row(&gate_up[row * 2 * hidden..][..2 * hidden], out);
+        let (gate, up) = gate_up[row * 2 * hidden..][..2 * hidden].split_at(hidden);
+        swiglu_row(gate, up, out);
     });
 }
 
