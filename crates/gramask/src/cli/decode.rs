@@ -14,7 +14,7 @@ use gramask_ner::{Schema, Text};
 use super::shared::{ComputeArgs, CorpusArgs, at_least_one, bars, level, load_engine, note_problems, resolve, schema};
 use super::{BROKEN, CliError, DONE};
 use crate::evaluate::Evaluation;
-use crate::experiment::{LevelName, StrategyName, parse_strategy};
+use crate::experiment::{StrategyName, parse_strategy};
 use crate::highlight;
 use crate::plan::PlannedCorpus;
 use crate::pull::Cache;
@@ -22,7 +22,7 @@ use crate::runner::{Pass, TextOptions, decode_text};
 
 /// The end of the help: the strategies and their parameters are those that are registered.
 pub(super) fn help() -> String {
-    let of = |level: LevelName| StrategyName::of(level).map(StrategyName::as_str).collect::<Vec<_>>().join(", ");
+    let of = |level: Level| StrategyName::of(level).map(StrategyName::as_str).collect::<Vec<_>>().join(", ");
     let parameters: Vec<String> = parameter_lines().map(|line| format!("  {line}")).collect();
     format!(
         "The labels and the examples of the prompt come from a corpus. With --labels, the prompt has these labels and no \
@@ -33,8 +33,8 @@ pub(super) fn help() -> String {
          Their parameters (default; range):\n\
          {}\n\
          docs/strategies.md explains them.",
-        of(LevelName::None),
-        of(LevelName::Grounded),
+        of(Level::None),
+        of(Level::Grounded),
         parameters.join("\n"),
     )
 }
@@ -105,10 +105,10 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
             (corpus.schema, corpus.examples)
         }
     };
-    let level = LevelName::from(args.level);
+    let level = args.level;
     let strategy = match (&args.strategy, level) {
         (Some(text), _) => parse_strategy(text)?,
-        (None, LevelName::None) => StrategyName::UNCONSTRAINED.into(),
+        (None, Level::None) => StrategyName::UNCONSTRAINED.into(),
         (None, _) => StrategyName::MASKED.into(),
     };
     let sampling = Sampling { temperature: args.temperature, seed: args.seed, ..Sampling::greedy() };
@@ -145,10 +145,9 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
             }
         );
     }
-    let masked = level != LevelName::None;
-    let broken = !judged.parsed
-        || judged.independent == Some(false)
-        || level == LevelName::Grounded && !judged.faults.is_empty();
+    let masked = level != Level::None;
+    let broken =
+        !judged.parsed || judged.independent == Some(false) || level == Level::Grounded && !judged.faults.is_empty();
     Ok(if masked && broken { BROKEN } else { DONE })
 }
 

@@ -11,7 +11,7 @@ use gramask_ner::{Document, Entity, Fragment, Schema, sentences};
 
 use super::shared::level;
 use super::{CliError, DONE};
-use crate::experiment::{Cell, Examples, LevelName, StrategyName, Unit};
+use crate::experiment::{Cell, Examples, StrategyName, Unit};
 use crate::plan::{PlannedCorpus, whole_documents};
 use crate::store::{FaultKind, Manifest, Record, read_records};
 
@@ -145,7 +145,7 @@ impl ExportArgs {
         self.model.as_ref().is_none_or(|model| *model == cell.model)
             && self.corpus.as_ref().is_none_or(|corpus| *corpus == cell.corpus)
             && self.format.as_ref().is_none_or(|format| *format == cell.format)
-            && self.level.is_none_or(|level| LevelName::from(level) == cell.level)
+            && self.level.is_none_or(|level| level == cell.level)
             && self.strategy.is_none_or(|strategy| strategy == cell.strategy)
     }
 }

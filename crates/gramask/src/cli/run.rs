@@ -184,7 +184,7 @@ impl RunArgs {
             model: self.model.clone(),
             adapter: self.adapter.clone(),
             formats: self.formats.clone(),
-            levels: self.levels.as_ref().map(|levels| levels.iter().map(|&level| level.into()).collect()),
+            levels: self.levels.clone(),
             strategies: self.strategies.clone(),
         }
     }

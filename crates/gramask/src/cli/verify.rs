@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::shared::{CorpusArgs, at_least_one, bars, level, load_engine, note_problems, resolve, vocabulary};
 use super::{CliError, DONE, FAILED};
-use crate::experiment::{LevelName, StrategyName};
+use crate::experiment::StrategyName;
 use crate::plan::{Placement, PlannedCorpus};
 use crate::pull::{Cache, Model, NamedVocabulary};
 use crate::runner::{TextOptions, decode_one_pass};
@@ -172,7 +172,7 @@ fn decode(
                 format: program.format().clone(),
                 schema: program.schema().clone(),
                 examples: Vec::new(),
-                level: LevelName::None,
+                level: Level::None,
                 strategy: StrategyName::UNCONSTRAINED.into(),
                 sampling: Sampling::greedy(),
                 canonical: false,

@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 
+use gramask_grammar::Level;
+
 use super::{ScoreRow, SummaryRow};
-use crate::experiment::{LevelName, StrategyName};
+use crate::experiment::StrategyName;
 
 /// A cell and a document, without the strategy and the seed.
-type Place<'a> = (&'a str, &'a str, &'a str, LevelName, &'a str);
+type Place<'a> = (&'a str, &'a str, &'a str, Level, &'a str);
 
 /// Fills in [`SummaryRow::changed_documents`]. Each row is compared with the row of `masked` with the same model, corpus, format and
 /// level, if there is one. The figure is the number of documents in both whose entities differ, in whatever order. Outputs with a
@@ -33,7 +35,7 @@ pub fn count_changed(rows: &mut [SummaryRow], scored: &[ScoreRow]) {
     for row in rows {
         let of_row = |cell: &(Place<'_>, StrategyName)| {
             let ((model, corpus, format, level, _), strategy) = *cell;
-            [model, corpus, format, level.as_str(), strategy.as_str()]
+            [model, corpus, format, level.name(), strategy.as_str()]
                 == [&row.model, &row.corpus, &row.format, &row.level, &row.strategy].map(String::as_str)
         };
         row.changed_documents = counts.iter().find(|(cell, _)| of_row(cell)).map(|(_, count)| *count);
@@ -48,7 +50,6 @@ fn place(scored: &ScoreRow) -> Place<'_> {
 mod tests {
     use super::*;
     use crate::evaluate::summarise;
-    use crate::experiment::LevelName;
     use crate::store::record_for_tests as record;
     use gramask_ner::{Entity, Schema};
 
@@ -56,14 +57,14 @@ mod tests {
     fn documents_with_other_entities_are_counted() {
         let (a, b) = (Entity::new("Disease", 0, 4), Entity::new("Disease", 6, 9));
         let of = |strategy, document, entities: &[&Entity]| {
-            let mut record = record(LevelName::Grounded, document);
+            let mut record = record(Level::Grounded, document);
             record.cell.strategy = strategy;
             record.entities = entities.iter().map(|&entity| entity.clone()).collect();
             record
         };
         let (masked, jump) = (StrategyName::MASKED, "jump".parse().unwrap());
         let mut elsewhere = of(jump, "d1", &[]);
-        elsewhere.cell.level = LevelName::Syntax;
+        elsewhere.cell.level = Level::Syntax;
         let records = [
             of(masked, "d1", &[&a, &b]),
             of(masked, "d2", &[]),

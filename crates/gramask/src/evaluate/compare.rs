@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use gramask_grammar::Level;
 use gramask_ner::metrics::{Gap, Interval, Leniencies, Matches, gap, holm, mean_difference, mean_interval};
 use thiserror::Error;
 
 use super::ScoreRow;
 use super::metrics::{Seeds, by_seed};
-use crate::experiment::{Cell, LevelName, StrategyName};
+use crate::experiment::{Cell, StrategyName};
 
 /// The shuffles of a test, the samples of an interval, and the seed of both.
 const SHUFFLES: usize = 10_000;
@@ -23,7 +24,7 @@ const SEED: u64 = 1;
 pub struct Against {
     model: Option<String>,
     format: Option<String>,
-    level: Option<LevelName>,
+    level: Option<Level>,
     strategy: Option<StrategyName>,
 }
 
@@ -78,9 +79,7 @@ impl Against {
                 None => (None, word),
             };
             let is = |kind| key.is_none_or(|key| key == kind);
-            let level = [LevelName::None, LevelName::Syntax, LevelName::Grounded]
-                .into_iter()
-                .find(|level| level.as_str() == name);
+            let level = name.parse::<Level>().ok();
             if is("level") && level.is_some() {
                 against.level = level;
             } else if is("strategy")
@@ -107,8 +106,8 @@ impl Against {
     fn of<'a>(&self, cell: &Cell, cells: &'a [Cell]) -> Option<&'a Cell> {
         let level = self.level.unwrap_or(cell.level);
         let plain = match level {
-            LevelName::None => StrategyName::UNCONSTRAINED,
-            LevelName::Syntax | LevelName::Grounded => StrategyName::MASKED,
+            Level::None => StrategyName::UNCONSTRAINED,
+            Level::Syntax | Level::Grounded => StrategyName::MASKED,
         };
         let with = |strategy| Cell {
             model: self.model.clone().unwrap_or(cell.model.clone()),
@@ -229,7 +228,7 @@ mod tests {
     use gramask_ner::{Entity, Schema};
 
     /// Thirty documents of a cell, of which the strategy finds every `each`-th entity.
-    fn cell(level: LevelName, strategy: StrategyName, format: &str, seed: Option<u64>, each: usize) -> Vec<ScoreRow> {
+    fn cell(level: Level, strategy: StrategyName, format: &str, seed: Option<u64>, each: usize) -> Vec<ScoreRow> {
         let of = |number: usize| {
             let mut record = record(level, &format!("d{number}"));
             (record.cell.strategy, record.cell.format, record.cell.seed) = (strategy, format.into(), seed);
@@ -242,7 +241,7 @@ mod tests {
 
     #[test]
     fn cells_find_what_they_are_compared_with() {
-        let (none, grounded) = (LevelName::None, LevelName::Grounded);
+        let (none, grounded) = (Level::None, Level::Grounded);
         let mut scored = cell(none, StrategyName::UNCONSTRAINED, "tuples", None, 4);
         scored.extend(cell(none, "beam".parse().unwrap(), "tuples", None, 3));
         scored.extend(cell(grounded, StrategyName::MASKED, "tuples", None, 1));
@@ -270,9 +269,9 @@ mod tests {
 
     #[test]
     fn figures_are_those_of_the_tests() {
-        let mut scored = cell(LevelName::None, StrategyName::UNCONSTRAINED, "tuples", None, 3);
+        let mut scored = cell(Level::None, StrategyName::UNCONSTRAINED, "tuples", None, 3);
         for seed in [1, 2] {
-            scored.extend(cell(LevelName::Grounded, StrategyName::MASKED, "tuples", Some(seed), seed as usize));
+            scored.extend(cell(Level::Grounded, StrategyName::MASKED, "tuples", Some(seed), seed as usize));
         }
         // A document that only one of them has is left out.
         scored.pop();
@@ -293,17 +292,17 @@ mod tests {
 
     #[test]
     fn a_gap_has_its_parts_where_the_leniencies_are_known() {
-        let mut scored = cell(LevelName::None, StrategyName::UNCONSTRAINED, "tuples", None, 2);
+        let mut scored = cell(Level::None, StrategyName::UNCONSTRAINED, "tuples", None, 2);
         for scored in &mut scored {
             // All would be right if it were read at all.
             (scored.parse_predicted, scored.parse_right) = (Some(1), Some(1));
             (scored.copy_predicted, scored.copy_right) = (Some(1), Some(1));
             (scored.count_predicted, scored.count_right, scored.count_found) = (Some(1), Some(1), Some(1));
         }
-        let mut masked = cell(LevelName::Grounded, StrategyName::MASKED, "tuples", None, 1);
+        let mut masked = cell(Level::Grounded, StrategyName::MASKED, "tuples", None, 1);
         for (scored, other) in masked.iter_mut().zip(&scored) {
             *scored = ScoreRow {
-                level: LevelName::Grounded,
+                level: Level::Grounded,
                 strategy: StrategyName::MASKED,
                 strict: 1,
                 predicted: 1,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Problem, Program, syntax_check};
+use gramask_grammar::{Level, Problem, Program, syntax_check};
 use gramask_ner::{Entity, Schema, Text};
 
-use crate::experiment::{LevelName, StrategyName};
+use crate::experiment::StrategyName;
 use crate::store::{Fault, FaultKind, Repaired};
 
 /// What an output says, and what is wrong with it.
@@ -25,13 +25,7 @@ pub struct Evaluation {
 }
 
 /// Reads an output strictly, or after a repair, as its strategy wants.
-pub fn evaluate(
-    strategy: StrategyName,
-    program: &Arc<Program>,
-    text: &Text,
-    output: &str,
-    level: LevelName,
-) -> Evaluation {
+pub fn evaluate(strategy: StrategyName, program: &Arc<Program>, text: &Text, output: &str, level: Level) -> Evaluation {
     match strategy.repairs() {
         true => repair(program, text, output),
         false => read_strictly(program, text, output, level),
@@ -41,7 +35,7 @@ pub fn evaluate(
 /// Repairs an output, and reads the repaired text.
 fn repair(program: &Arc<Program>, text: &Text, output: &str) -> Evaluation {
     let mended = program.repair(text, output.as_bytes());
-    let judged = read_strictly(program, text, &mended.text, LevelName::None);
+    let judged = read_strictly(program, text, &mended.text, Level::None);
     let edits = mended.edits.by_kind().into_iter().filter(|(_, count)| *count > 0);
     Evaluation {
         repaired: Some(Repaired {
@@ -54,12 +48,10 @@ fn repair(program: &Arc<Program>, text: &Text, output: &str) -> Evaluation {
 }
 
 /// Reads an output strictly, and with an independent parser if it was masked.
-pub fn read_strictly(program: &Arc<Program>, text: &Text, output: &str, level: LevelName) -> Evaluation {
+pub fn read_strictly(program: &Arc<Program>, text: &Text, output: &str, level: Level) -> Evaluation {
     let independent = match level {
-        LevelName::None => None,
-        LevelName::Syntax | LevelName::Grounded => {
-            syntax_check::check(program.format(), output).map(|checked| checked.is_ok())
-        }
+        Level::None => None,
+        Level::Syntax | Level::Grounded => syntax_check::check(program.format(), output).map(|checked| checked.is_ok()),
     };
     match program.read(text, output.as_bytes()) {
         Err(error) => {
@@ -124,27 +116,27 @@ mod tests {
     use super::*;
     use gramask_grammar::Format;
 
-    fn judged(format: &str, output: &str, level: LevelName) -> Evaluation {
+    fn judged(format: &str, output: &str, level: Level) -> Evaluation {
         let program = Program::compile(&Format::named(format).unwrap(), &Schema::new(["Chemical", "Disease"])).unwrap();
         read_strictly(&program, &Text::new("Naloxone reverses clonidine."), output, level)
     }
 
     #[test]
     fn outputs_are_read_and_objected_to() {
-        let good = judged("json-list", r#"[{"text":"Naloxone","label":"Chemical"}]"#, LevelName::Grounded);
+        let good = judged("json-list", r#"[{"text":"Naloxone","label":"Chemical"}]"#, Level::Grounded);
         assert_eq!(good.entities, [Entity::new("Chemical", 0, 8)]);
         assert_eq!((good.parsed, good.independent, good.faults.len()), (true, Some(true), 0));
 
-        let invented = judged("json-list", r#"[{"text":"aspirin","label":"Chemical"}]"#, LevelName::Syntax);
+        let invented = judged("json-list", r#"[{"text":"aspirin","label":"Chemical"}]"#, Level::Syntax);
         assert!(invented.parsed && invented.entities.is_empty());
         assert_eq!(invented.faults[0].kind, FaultKind::NotInDocument);
         assert!(invented.faults[0].message.contains("aspirin"));
 
-        let broken = judged("json-list", r#"[{"text":"Naloxone""#, LevelName::None);
+        let broken = judged("json-list", r#"[{"text":"Naloxone""#, Level::None);
         assert_eq!((broken.parsed, broken.independent), (false, None));
         assert_eq!(broken.faults[0].kind, FaultKind::Syntax);
 
-        let other = judged("inline-xml", "Naloxone reverses aspirin.", LevelName::Syntax);
+        let other = judged("inline-xml", "Naloxone reverses aspirin.", Level::Syntax);
         assert_eq!((other.parsed, other.independent), (true, Some(true)));
         assert_eq!(other.faults[0].kind, FaultKind::CopyFailed);
     }
@@ -154,7 +146,7 @@ mod tests {
         let program =
             Program::compile(&Format::named("json-list").unwrap(), &Schema::new(["Chemical", "Disease"])).unwrap();
         let text = Text::new("Naloxone reverses clonidine.");
-        let judge = |strategy, output| evaluate(strategy, &program, &text, output, LevelName::None);
+        let judge = |strategy, output| evaluate(strategy, &program, &text, output, Level::None);
         let cut = r#"[{"text":"Naloxone","label":"Chemical"},{"text":"clo"#;
         let strict = judge(StrategyName::UNCONSTRAINED, cut);
         assert_eq!((strict.parsed, strict.repaired), (false, None));

@@ -163,12 +163,12 @@ fn leniencies(record: &Record, strict: Matches, programs: &[Arc<Program>], docum
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::LevelName;
     use crate::store::{Fault, record_for_tests as record};
+    use gramask_grammar::Level;
 
     #[test]
     fn a_score_has_no_text_of_the_record() {
-        let mut record = record(LevelName::None, "d1");
+        let mut record = record(Level::None, "d1");
         record.gold = vec![Entity::new("Disease", 0, 4), Entity::new("Disease", 6, 9)];
         record.entities = vec![Entity::new("Disease", 0, 4), Entity::new("Disease", 6, 8)];
         record.output = "SECRET".into();

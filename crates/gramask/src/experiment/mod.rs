@@ -45,6 +45,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use gramask_decode::{BuildError, Sampling};
+use gramask_grammar::Level;
 pub use gramask_ner::corpus::OnProblem;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -69,7 +70,7 @@ pub struct Experiment {
     /// Names of shipped formats, or paths of `.gram` files.
     pub formats: Vec<String>,
     /// Which constraints.
-    pub levels: Vec<LevelName>,
+    pub levels: Vec<Level>,
     /// Which strategies, with their parameters.
     pub strategies: Strategies,
     /// The examples in the prompt.
@@ -119,18 +120,6 @@ impl Folders {
     }
 }
 
-/// The levels of a constraint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LevelName {
-    /// No constraint.
-    None,
-    /// The output parses.
-    Syntax,
-    /// It parses, and all that refers to the document is true of it.
-    Grounded,
-}
-
 /// The examples in the prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -157,7 +146,7 @@ pub struct Cell {
     /// The format's name.
     pub format: String,
     /// The level.
-    pub level: LevelName,
+    pub level: Level,
     /// The strategy.
     pub strategy: StrategyName,
     /// The seed, where the experiment has several and the strategy draws tokens. None in records of earlier versions, and where
@@ -173,9 +162,8 @@ impl Experiment {
     /// # Errors
     /// Where a level or a strategy cannot, or there is no constraint at all.
     pub fn check_canonical(&self) -> Result<(), BuildError> {
-        let unconstrained = self.levels.iter().all(|level| *level == LevelName::None);
-        for level in self.levels.iter().filter(|level| self.canonical && (unconstrained || **level != LevelName::None))
-        {
+        let unconstrained = self.levels.iter().all(|level| *level == Level::None);
+        for level in self.levels.iter().filter(|level| self.canonical && (unconstrained || **level != Level::None)) {
             for strategy in self.strategies.chosen() {
                 if strategy.name().goes_with(*level) {
                     strategy.check_canonical((*level).into())?;
@@ -260,49 +248,12 @@ pub(crate) fn run_name(path: &Path, written: Option<&Spanned<String>>) -> Result
     Ok(name)
 }
 
-impl LevelName {
-    /// As written in files and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LevelName::None => "none",
-            LevelName::Syntax => "syntax",
-            LevelName::Grounded => "grounded",
-        }
-    }
-}
-
-impl fmt::Display for LevelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {}", self.corpus, self.format, self.level, self.strategy)?;
         match self.seed {
             Some(seed) => write!(f, " seed {seed}"),
             None => Ok(()),
-        }
-    }
-}
-
-impl From<gramask_grammar::Level> for LevelName {
-    fn from(level: gramask_grammar::Level) -> Self {
-        match level {
-            gramask_grammar::Level::None => LevelName::None,
-            gramask_grammar::Level::Syntax => LevelName::Syntax,
-            gramask_grammar::Level::Grounded => LevelName::Grounded,
-        }
-    }
-}
-
-impl From<LevelName> for gramask_grammar::Level {
-    fn from(level: LevelName) -> Self {
-        match level {
-            LevelName::None => gramask_grammar::Level::None,
-            LevelName::Syntax => gramask_grammar::Level::Syntax,
-            LevelName::Grounded => gramask_grammar::Level::Grounded,
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use gramask_grammar::Level;
 use gramask_ner::corpus::{Columns, Form};
 use serde::{Deserialize, Serialize};
 
-use super::{CorpusChoice, Experiment, LevelName, OnProblem, StrategyName, format_name};
+use super::{CorpusChoice, Experiment, OnProblem, StrategyName, format_name};
 
 /// Changes to an experiment; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub struct Overrides {
     pub formats: Option<Vec<String>>,
     /// These levels in place of those that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub levels: Option<Vec<LevelName>>,
+    pub levels: Option<Vec<Level>>,
     /// These strategies in place of those that the file names: with the file's parameters where it has them, else with the
     /// default ones.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +151,7 @@ mod tests {
             model: Some("m.gguf".into()),
             adapter: None,
             formats: Some(vec!["tuples".into(), "mine/tuples.gram".into(), "bio-tags".into()]),
-            levels: Some(vec![LevelName::Syntax, LevelName::None, LevelName::Syntax]),
+            levels: Some(vec![Level::Syntax, Level::None, Level::Syntax]),
             strategies: Some(vec!["jump".parse().unwrap(), "beam".parse().unwrap()]),
         };
         let changed = experiment.with(&overrides);
@@ -158,10 +159,10 @@ mod tests {
         assert_eq!(changed.dtype.as_deref(), Some("f16"));
         assert_eq!(changed.corpora.len(), 1);
         assert_eq!(changed.formats, ["tuples", "bio-tags"]);
-        assert_eq!(changed.levels, [LevelName::Syntax, LevelName::None]);
+        assert_eq!(changed.levels, [Level::Syntax, Level::None]);
         let names = |level| changed.strategies.of(level).iter().map(|name| name.as_str()).collect::<Vec<_>>();
-        assert_eq!(names(LevelName::Syntax), ["jump", "beam"]);
-        assert_eq!(names(LevelName::None), ["beam"]);
+        assert_eq!(names(Level::Syntax), ["jump", "beam"]);
+        assert_eq!(names(Level::None), ["beam"]);
         assert_eq!(changed.corpora[0].name, "my");
         assert_eq!(changed.corpora[0].unit, Unit::Document);
         assert_eq!(changed.corpora[0].limit, Some(7));

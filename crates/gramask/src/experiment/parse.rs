@@ -8,13 +8,14 @@ use std::ops::Range;
 use std::path::Path;
 
 use gramask_decode::Sampling;
+use gramask_grammar::Level;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::adapters::WrittenModel;
 use super::{
-    CorpusChoice, Examples, Experiment, ExperimentError, Folders, LevelName, Place, Strategies, StrategyName,
-    WrittenCorpus, format_name, run_name,
+    CorpusChoice, Examples, Experiment, ExperimentError, Folders, Place, Strategies, StrategyName, WrittenCorpus,
+    format_name, run_name,
 };
 
 /// The file as written.
@@ -26,7 +27,7 @@ struct Written {
     about: String,
     models: Spanned<Vec<Spanned<WrittenModel>>>,
     formats: Spanned<Vec<Spanned<String>>>,
-    levels: Spanned<Vec<Spanned<LevelName>>>,
+    levels: Spanned<Vec<Spanned<Level>>>,
     budget: Spanned<usize>,
     #[serde(default = "one")]
     batch: Spanned<usize>,
@@ -196,7 +197,7 @@ impl Written {
         for strategy in strategies.chosen() {
             let name = strategy.name();
             if !self.levels.get_ref().iter().any(|level| name.goes_with(*level.get_ref())) {
-                let levels = match name.goes_with(LevelName::None) {
+                let levels = match name.goes_with(Level::None) {
                     true => "`none`",
                     false => "`syntax` or `grounded`",
                 };

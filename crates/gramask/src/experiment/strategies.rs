@@ -6,11 +6,12 @@
 use std::fmt;
 
 use gramask_decode::{StrategyChoice, StrategyName};
+use gramask_grammar::Level;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{ExperimentError, LevelName, Place};
+use super::{ExperimentError, Place};
 
 /// The strategies of an experiment; one that is not named is not run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +31,7 @@ impl Strategies {
     }
 
     /// The strategies that go with a level.
-    pub fn of(&self, level: LevelName) -> Vec<StrategyName> {
+    pub fn of(&self, level: Level) -> Vec<StrategyName> {
         self.chosen.iter().map(StrategyChoice::name).filter(|name| name.goes_with(level)).collect()
     }
 
@@ -135,7 +136,7 @@ mod tests {
         for name in StrategyName::all() {
             assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
             let one: Strategies = toml::from_str(&format!("{name} = {{}}")).unwrap();
-            assert_eq!(one.of(LevelName::None).len().max(one.of(LevelName::Syntax).len()), 1);
+            assert_eq!(one.of(Level::None).len().max(one.of(Level::Syntax).len()), 1);
             assert_eq!(one.chosen()[0].name(), name);
             assert_eq!(one, Strategies::default().only(&[name]), "the defaults are those of an empty table");
             assert_eq!(toml::from_str::<Strategies>(&toml::to_string(&one).unwrap()).unwrap(), one);

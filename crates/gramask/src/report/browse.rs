@@ -278,12 +278,12 @@ fn short(value: Option<f64>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::LevelName;
     use crate::store::record_for_tests as a_record;
+    use gramask_grammar::Level;
 
     #[test]
     fn hostile_text_cannot_leave_the_script() {
-        let mut record = a_record(LevelName::None, "</script><b>");
+        let mut record = a_record(Level::None, "</script><b>");
         record.output = "<!--</script><script>alert(1)//\u{2028}".into();
         let shown = Shown { run: 0, cell: 0, record: &record };
         let document_outputs = DocumentOutputs {
@@ -305,7 +305,7 @@ mod tests {
     fn what_does_not_fit_is_left_out_and_counted() {
         let records: Vec<Record> = (0..20)
             .map(|number| {
-                let mut record = a_record(LevelName::None, &format!("d{number}"));
+                let mut record = a_record(Level::None, &format!("d{number}"));
                 record.cell.corpus = if number % 2 == 0 { "even" } else { "odd" }.into();
                 record.output = "x".repeat(1000);
                 record

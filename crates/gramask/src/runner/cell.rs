@@ -11,7 +11,7 @@ use gramask_decode::{
     BuildError, Ended, Layout, NgramDraftModel, Output, PromptStore, Prompter, Request, Settings, SharedTokenizer,
     StrategyBuilder, StrategyTask, decode_with,
 };
-use gramask_grammar::{Constraint, Program};
+use gramask_grammar::{Constraint, Level, Program};
 use gramask_ner::{Document, Text};
 
 use super::aggregate::{effort, preamble};
@@ -20,7 +20,7 @@ use super::passes::{PassOutcomes, PreparedDocument, PreparedPass, finish};
 use super::trace::{follow, trace};
 use super::{RunError, Watch};
 use crate::evaluate::{Evaluation, evaluate};
-use crate::experiment::{Cell, LevelName, StrategyChoice};
+use crate::experiment::{Cell, StrategyChoice};
 use crate::plan::{Plan, PlannedCorpus};
 use crate::pull::sha256_hex;
 use crate::store::{Distortion, Effort, Fault, FaultKind, Journal, JournalError, Record, Times, Tokens, TraceToken};
@@ -190,7 +190,7 @@ impl CellRun<'_> {
             let task = StrategyTask {
                 program,
                 text: &prepared.document.text,
-                level: self.cell.level.into(),
+                level: self.cell.level,
                 prompt: &ready.prompt.text,
                 ngrams: &ngrams[pass],
             };
@@ -219,7 +219,7 @@ impl CellRun<'_> {
         record.repaired = judged.repaired;
         record.entities = judged.entities;
         record.tokens = Tokens::of(record.tokens.prompt, outputs);
-        if self.cell.level != LevelName::None {
+        if self.cell.level != Level::None {
             let mask: std::time::Duration = outputs.iter().map(|output| output.times.mask).sum();
             record.times.mask_us = mask.as_secs_f64() * 1e6;
         }
@@ -241,7 +241,7 @@ impl CellRun<'_> {
         for (pass, (program, output)) in self.programs.iter().zip(outputs).enumerate() {
             let vocabulary = self.builder.vocabulary.clone();
             // Level `none` has no constraint, and nothing to add.
-            if let Ok(mut constraint) = Constraint::new(program.clone(), text, self.cell.level.into(), vocabulary) {
+            if let Ok(mut constraint) = Constraint::new(program.clone(), text, self.cell.level, vocabulary) {
                 follow(&mut tokens, pass, output.answer_from, &mut constraint);
             }
         }

@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use gramask_decode::{
     BuildError, Layout, Output, Request, RequestError, Sampling, Settings, StrategyBuilder, StrategyTask, decode,
 };
-use gramask_grammar::{Format, Program};
+use gramask_grammar::{Format, Level, Program};
 use gramask_ner::{Document, Schema, Text};
 use thiserror::Error;
 
 use super::engine::Engine;
 use crate::evaluate::{Evaluation, evaluate};
-use crate::experiment::{LevelName, StrategyChoice};
+use crate::experiment::StrategyChoice;
 
 /// How a text is decoded.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct TextOptions {
     /// The examples in the prompt.
     pub examples: Vec<Document>,
     /// The level of the constraint.
-    pub level: LevelName,
+    pub level: Level,
     /// The strategy, which must go with the level.
     pub strategy: StrategyChoice,
     /// How tokens are sampled.

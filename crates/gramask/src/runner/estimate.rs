@@ -169,23 +169,23 @@ fn same_machine(there: &Manifest, here: &Manifest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::LevelName;
     use crate::store::record_for_tests as record;
+    use gramask_grammar::Level;
 
     #[test]
     fn a_rate_rests_on_what_is_most_alike() {
         let timed = |change: fn(&mut Cell), seconds: f64| {
-            let mut cell = record(LevelName::Grounded, "d").cell;
+            let mut cell = record(Level::Grounded, "d").cell;
             change(&mut cell);
             Timed { cell, document: "d".into(), seconds: Some(seconds) }
         };
-        let cell = record(LevelName::Grounded, "d").cell;
+        let cell = record(Level::Grounded, "d").cell;
         let mut all = vec![timed(|cell| cell.model = "other".into(), 99.0)];
         assert_eq!(rate(&cell, &all), None);
         all.push(timed(|cell| cell.format = "tuples".into(), 8.0));
         assert_eq!(rate(&cell, &all), Some((8.0, Basis::Model)));
-        all.push(timed(|cell| cell.level = LevelName::Syntax, 4.0));
-        all.push(timed(|cell| (cell.level, cell.corpus) = (LevelName::None, "x".into()), 6.0));
+        all.push(timed(|cell| cell.level = Level::Syntax, 4.0));
+        all.push(timed(|cell| (cell.level, cell.corpus) = (Level::None, "x".into()), 6.0));
         assert_eq!(rate(&cell, &all), Some((5.0, Basis::Format)));
         all.push(timed(|cell| cell.corpus = "x".into(), 2.0));
         assert_eq!(rate(&cell, &all), Some((2.0, Basis::OtherCorpora)));
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn what_is_left_takes_time_and_what_is_not_known_says_so() {
         let cell = |documents, done, rate: Option<f64>| CellEstimate {
-            cell: record(LevelName::Grounded, "d").cell,
+            cell: record(Level::Grounded, "d").cell,
             documents,
             done,
             rate: rate.map(|rate| (rate, Basis::Cell)),

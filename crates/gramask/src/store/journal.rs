@@ -185,14 +185,14 @@ fn patiently_locked(file: &File) -> Result<(), TryLockError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::LevelName;
     use crate::store::record::tests::record;
+    use gramask_grammar::Level;
 
     #[test]
     fn a_run_goes_on_where_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records.jsonl");
-        let (first, second) = (record(LevelName::None, "d1"), record(LevelName::None, "d2"));
+        let (first, second) = (record(Level::None, "d1"), record(Level::None, "d2"));
         let mut journal = Journal::open(&path).unwrap();
         journal.append(first.clone()).unwrap();
         journal.append(second.clone()).unwrap();
@@ -205,7 +205,7 @@ mod tests {
         assert!(journal.was_torn());
         assert!(journal.has(&first.cell, "d1"));
         assert!(!journal.has(&second.cell, "d2"));
-        assert!(!journal.has(&record(LevelName::Syntax, "d1").cell, "d1"));
+        assert!(!journal.has(&record(Level::Syntax, "d1").cell, "d1"));
         journal.append(second.clone()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "as if nothing had happened");
         drop(journal);
@@ -221,7 +221,7 @@ mod tests {
         let mut journal = Journal::open(&path).unwrap();
         let error = Journal::open(&path).unwrap_err();
         assert!(matches!(error, JournalError::Busy { .. }), "{error}");
-        let cell = record(LevelName::None, "d1").cell;
+        let cell = record(Level::None, "d1").cell;
         journal.leave_out(cell.clone(), "d1".into());
         assert!(journal.has(&cell, "d1") && !journal.has(&cell, "d2") && journal.records().is_empty());
         journal.sync().unwrap();
@@ -234,7 +234,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records.jsonl");
         let mut journal = Journal::open(&path).unwrap();
-        journal.append(record(LevelName::None, "d1")).unwrap();
+        journal.append(record(Level::None, "d1")).unwrap();
         drop(journal);
         let mut lines = std::fs::read_to_string(&path).unwrap();
         lines += "{\"model\": 3}\n";

@@ -182,12 +182,13 @@ pub enum FaultKind {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::experiment::{LevelName, StrategyName};
+    use crate::experiment::StrategyName;
     use gramask_decode::Chosen;
+    use gramask_grammar::Level;
 
     /// A record of the cell `mini json-list LEVEL`, without entities.
-    pub(crate) fn record(level: LevelName, document: &str) -> Record {
-        let strategy = if level == LevelName::None { StrategyName::UNCONSTRAINED } else { StrategyName::MASKED };
+    pub(crate) fn record(level: Level, document: &str) -> Record {
+        let strategy = if level == Level::None { StrategyName::UNCONSTRAINED } else { StrategyName::MASKED };
         Record {
             cell: Cell {
                 model: "m".into(),
@@ -227,7 +228,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_record_is_one_flat_line() {
-        let mut record = record(LevelName::Grounded, "d1");
+        let mut record = record(Level::Grounded, "d1");
         record.entities = vec![Entity::new("Disease", 0, 4)];
         record.errors = vec![Fault { kind: FaultKind::NotInDocument, label: None, message: "line\nbreak".into() }];
         let line = serde_json::to_string(&record).unwrap();
@@ -240,7 +241,7 @@ pub(crate) mod tests {
 
     #[test]
     fn traces_and_what_only_some_strategies_have_come_back() {
-        let mut record = record(LevelName::None, "d1");
+        let mut record = record(Level::None, "d1");
         record.cell.strategy = StrategyName::REPAIR;
         record.preamble = Some("Let me see. Answer:".into());
         record.repaired =

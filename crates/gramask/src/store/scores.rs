@@ -156,9 +156,9 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, ScoresError> {
 mod tests {
     use super::*;
     use crate::evaluate::{summarise, summarise_scores};
-    use crate::experiment::LevelName;
     use crate::store::Record;
     use crate::store::record::tests::record;
+    use gramask_grammar::Level;
     use gramask_ner::{Entity, Schema};
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         let schema = Schema::new(["Disease"]);
         let records: Vec<Record> = (0..40)
             .map(|number| {
-                let mut record = record(LevelName::Grounded, &format!("d,{number} \"x\""));
+                let mut record = record(Level::Grounded, &format!("d,{number} \"x\""));
                 record.gold = vec![Entity::new("Disease", 0, 4); number % 3];
                 record.entities = vec![Entity::new("Disease", 0, 4 + number % 2); number % 2];
                 record.times.wall_s = 0.1 / (1.0 + number as f64);

@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use gramask_grammar::Level;
 use gramask_model::tuning::{AdamWSettings, Lora, Scratch};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::experiment::{
-    CorpusChoice, ExperimentError, Folders, LevelName, Place, WrittenCorpus, format_name, run_name,
-};
+use crate::experiment::{CorpusChoice, ExperimentError, Folders, Place, WrittenCorpus, format_name, run_name};
 
 /// A tuning file, read and checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -114,7 +113,7 @@ pub struct Validation {
     /// After every so many steps, and at the end.
     pub every: usize,
     /// The levels. The last one decides which model is the best.
-    pub levels: Vec<LevelName>,
+    pub levels: Vec<Level>,
     /// At most so many tokens of an output, beyond those of the output without entities.
     pub budget: usize,
     /// How many documents are decoded at once.
@@ -127,7 +126,7 @@ impl Default for Validation {
             split: "dev".into(),
             limit: 32,
             every: 100,
-            levels: vec![LevelName::None, LevelName::Grounded],
+            levels: vec![Level::None, Level::Grounded],
             budget: 96,
             batch: 8,
         }

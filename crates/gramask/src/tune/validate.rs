@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use gramask_grammar::Level;
 use serde::Serialize;
 
 use super::curve::Score;
 use super::error::TuneError;
 use super::file::{Tuning, Validation};
 use crate::evaluate::journal_rows;
-use crate::experiment::{CorpusChoice, Experiment, LevelName};
+use crate::experiment::{CorpusChoice, Experiment};
 use crate::plan::Plan;
 use crate::runner::{Engine, RunError, Watch, run_plan};
 use crate::store::Journal;
@@ -20,7 +21,7 @@ struct Written<'a> {
     name: &'a str,
     models: [&'a str; 1],
     formats: &'a [String],
-    levels: &'a [LevelName],
+    levels: &'a [Level],
     budget: usize,
     batch: usize,
     device: &'a str,
@@ -39,8 +40,8 @@ struct WrittenCorpus<'a> {
 /// the likeliest token at each step.
 pub(super) fn plan(tuning: &Tuning, validation: &Validation) -> Result<Plan, TuneError> {
     let mut strategies = toml::Table::new();
-    let free = validation.levels.contains(&LevelName::None);
-    let masked = validation.levels.iter().any(|level| *level != LevelName::None);
+    let free = validation.levels.contains(&Level::None);
+    let masked = validation.levels.iter().any(|level| *level != Level::None);
     for (name, used) in [("unconstrained", free), ("masked", masked)] {
         if used {
             strategies.insert(name.into(), toml::Table::new().into());
@@ -110,7 +111,7 @@ pub(super) fn validate(
 
 /// What decides which model is the best: the mean F1 at the last level.
 pub(super) fn merit(scores: &[Score], validation: &Validation) -> f64 {
-    let level = validation.levels.last().map_or("", |level| level.as_str());
+    let level = validation.levels.last().map_or("", |level| level.name());
     let of_level: Vec<f64> = scores.iter().filter(|s| s.level == level).map(|s| s.f1).collect();
     of_level.iter().sum::<f64>() / of_level.len().max(1) as f64
 }

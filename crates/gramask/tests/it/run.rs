@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gramask::evaluate::{broken_promises, journal_rows};
-use gramask::experiment::{Cell, Experiment, LevelName};
+use gramask::experiment::{Cell, Experiment};
 use gramask::grammar::Format;
 use gramask::plan::Plan;
 use gramask::runner::{Engine, RunError, Watch, run_plan};
 use gramask::store::{Journal, Record};
+use gramask_grammar::Level;
 
 use crate::mock_engine::{engine, sayings};
 
@@ -167,7 +168,7 @@ fn shared_prompts_change_no_output_and_are_counted_in_each_cell() {
     assert!(expected.records().iter().all(|record| record.times.restored_s == 0.0));
     // The first cell of a format computes the prompts, the others take them over.
     for record in journal.records() {
-        let first = record.cell.level == LevelName::None;
+        let first = record.cell.level == Level::None;
         assert_eq!(record.times.restored_s == 0.0, first, "{} {}", record.cell, record.document);
     }
     for (row, alone) in journal_rows(&sharing, &journal).iter().zip(journal_rows(&sharing, &expected)) {
@@ -199,7 +200,7 @@ fn a_document_that_cannot_be_decoded_is_recorded_and_the_others_go_on() {
     assert!(broken_promises(journal.records()).is_empty(), "what was not decoded breaks no promise");
     let rows = journal_rows(&plan, &journal);
     assert!(rows.iter().all(|row| row.not_decoded == 1 && row.documents == 3));
-    assert!(rows.iter().filter(|row| row.level == LevelName::Grounded.as_str()).all(|row| row.parse_rate < 1.0));
+    assert!(rows.iter().filter(|row| row.level == Level::Grounded.name()).all(|row| row.parse_rate < 1.0));
 }
 
 /// All strategies that need no constraint, and all that have one.

@@ -1,11 +1,12 @@
 //! The columns of `scores.csv`: the counts of one document's output.
 
 use gramask_decode::Finish;
+use gramask_grammar::Level;
 use gramask_ner::metrics::{Leniencies, Matches, Schemes, Score};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::score::output_digest;
-use crate::experiment::{Cell, LevelName, StrategyName};
+use crate::experiment::{Cell, StrategyName};
 use crate::store::{FaultKind, Record};
 
 /// What the formulas of the columns are given.
@@ -54,7 +55,7 @@ macro_rules! score_columns {
             /// The cell's format.
             pub format: String,
             /// The cell's level.
-            pub level: LevelName,
+            pub level: Level,
             /// The cell's strategy.
             pub strategy: StrategyName,
             /// The cell's seed, where it has one of its own.

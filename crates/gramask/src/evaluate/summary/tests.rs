@@ -1,8 +1,8 @@
 use super::*;
-use crate::experiment::LevelName;
 use crate::report::tables::summary_csv;
 use crate::store::{Distortion, Effort, Fault, FaultKind, Repaired, Tokens, record_for_tests as record};
 use gramask_decode::Finish;
+use gramask_grammar::Level;
 use gramask_ner::Entity;
 
 fn fault(kind: FaultKind) -> Fault {
@@ -11,20 +11,20 @@ fn fault(kind: FaultKind) -> Fault {
 
 /// Four documents: a hit beside an invented mention, a truncated output, a failed copy, a clean empty one.
 fn records() -> Vec<Record> {
-    let mut hit = record(LevelName::None, "d1");
+    let mut hit = record(Level::None, "d1");
     hit.gold = vec![Entity::new("Disease", 0, 4), Entity::new("Disease", 9, 12)];
     hit.entities = vec![Entity::new("Disease", 0, 4)];
     hit.errors = vec![fault(FaultKind::NotInDocument)];
     hit.tokens.output = 14;
-    let mut cut = record(LevelName::None, "d2");
+    let mut cut = record(Level::None, "d2");
     cut.finish = Some(Finish::Budget);
     cut.parsed = false;
     cut.errors = vec![fault(FaultKind::Syntax)];
     cut.independent = Some(false);
-    let mut copy = record(LevelName::None, "d3");
+    let mut copy = record(Level::None, "d3");
     copy.errors = vec![fault(FaultKind::CopyFailed)];
     copy.independent = None;
-    vec![hit, cut, copy, record(LevelName::None, "d4"), record(LevelName::Grounded, "d1")]
+    vec![hit, cut, copy, record(Level::None, "d4"), record(Level::Grounded, "d1")]
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn distortion_and_effort_are_those_that_a_hand_computes() {
 #[test]
 fn seeds_are_averaged() {
     let with = |seed, document: &str, found: usize| {
-        let mut record = record(LevelName::Grounded, document);
+        let mut record = record(Level::Grounded, document);
         record.cell.seed = Some(seed);
         record.gold = (0..4).map(|at| Entity::new("Disease", 10 * at, 10 * at + 4)).collect();
         record.entities = record.gold[..found].to_vec();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::experiment::{Overrides, Unit};
+use gramask_grammar::Level;
 
 const GOOD: &str = r#"name = "good"
 models = ["smollm2-135m-instruct"]
@@ -110,7 +111,7 @@ fn canonical_is_kept_where_every_constraint_can_honour_it() {
     let none = error(grounded.replace(", \"grounded\"", "").replace("masked = {}", ""));
     assert!(none.contains("level `none`"), "{none}");
     // The command line can ask for what the file does not.
-    let overrides = Overrides { levels: Some(vec![LevelName::Syntax]), ..Overrides::default() };
+    let overrides = Overrides { levels: Some(vec![Level::Syntax]), ..Overrides::default() };
     assert!(experiment.with(&overrides).check_canonical().is_err());
 }
 
@@ -144,7 +145,7 @@ fn seeds_are_of_cells_that_draw() {
     let experiment = Experiment::parse("x.toml".as_ref(), &source).unwrap();
     let of = |experiment: &Experiment| -> Vec<String> {
         let cells = experiment.cells().into_iter().filter(|cell| cell.corpus == "mini" && cell.format == "mine");
-        cells.filter(|cell| cell.level != LevelName::Syntax).map(|cell| cell.to_string()).collect()
+        cells.filter(|cell| cell.level != Level::Syntax).map(|cell| cell.to_string()).collect()
     };
     let with = |names: &[&str]| names.iter().map(|name| format!("mini mine {name}")).collect::<Vec<_>>();
     let expected = [

@@ -123,8 +123,9 @@ fn percent(rate: f64) -> String {
 mod tests {
     use super::*;
     use crate::evaluate::summarise;
-    use crate::experiment::{LevelName, StrategyName};
+    use crate::experiment::StrategyName;
     use crate::store::record_for_tests as record;
+    use gramask_grammar::Level;
     use gramask_ner::Schema;
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!((percent(0.99999), percent(1.0), percent(0.00001)), ("99.99".into(), "100".into(), "0.01".into()));
         assert_eq!((percent(0.0), percent(0.123)), ("0".into(), "12.30".into()));
         let schema = Schema::new(["Disease"]);
-        let mut rows: Vec<SummaryRow> = [LevelName::None, LevelName::Grounded]
+        let mut rows: Vec<SummaryRow> = [Level::None, Level::Grounded]
             .map(|level| record(level, "d"))
             .iter()
             .map(|record| summarise(&record.cell, &schema, [record]))
@@ -157,14 +158,14 @@ mod tests {
     /// Rows of all strategies with all that strategies can do.
     fn full() -> Vec<SummaryRow> {
         let mut rows = Vec::new();
-        for (level, strategy) in [LevelName::None, LevelName::Grounded]
+        for (level, strategy) in [Level::None, Level::Grounded]
             .into_iter()
             .flat_map(|level| StrategyName::of(level).map(move |strategy| (level, strategy)))
         {
             let mut record = record(level, "d");
             record.cell.strategy = strategy;
             let mut row = summarise(&record.cell, &Schema::new(["Disease"]), [&record]);
-            let masked = level != LevelName::None;
+            let masked = level != Level::None;
             row.corpus = "bc5cdr".into();
             row.format = "inline-bracket".into();
             (row.parse_rate, row.truncation_rate, row.copy_failure_rate) = (0.995, 0.125, 0.465);
