@@ -166,7 +166,7 @@ impl Experiment {
         for level in self.levels.iter().filter(|level| self.canonical && (unconstrained || **level != Level::None)) {
             for strategy in self.strategies.chosen() {
                 if strategy.name().goes_with(*level) {
-                    strategy.check_canonical((*level).into())?;
+                    strategy.check_canonical(*level)?;
                 }
             }
         }

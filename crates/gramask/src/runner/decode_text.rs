@@ -65,9 +65,9 @@ impl TextOptions {
     /// range.
     pub fn check(&self) -> Result<(), DecodeTextError> {
         self.sampling.validate()?;
-        self.strategy.check_level(self.level.into())?;
+        self.strategy.check_level(self.level)?;
         if self.canonical {
-            self.strategy.check_canonical(self.level.into())?;
+            self.strategy.check_canonical(self.level)?;
         }
         Program::passes(&self.format, &self.schema)?;
         Ok(())
@@ -122,7 +122,7 @@ pub fn decode_one_pass(
     let task = StrategyTask {
         program: &program,
         text,
-        level: how.level.into(),
+        level: how.level,
         prompt: &prompt.text,
         ngrams: &StrategyBuilder::ngrams(prompter.prompting()),
     };
