@@ -2,7 +2,8 @@
 # The study of formats: trains its adapters one after the other, then decodes the test parts with each.
 #
 #   scripts/study.sh                   all adapters that experiments/adapters/study does not have yet, then the tests
-#   scripts/study.sh train NAME...     these adapters
+#   scripts/study.sh train [NAME...]   these adapters; without a name, all
+#   scripts/study.sh test              the test parts, with all adapters of a corpus in one run
 #   scripts/study.sh list              the adapters, in the order in which they are trained
 #
 # Stop it at any time: the same command goes on where it was. GRAMASK names the program (default: target/release/gramask),
@@ -52,9 +53,24 @@ train() {
     done < <(list)
 }
 
+# Decodes, compares and draws; keeps what has no text of the corpora.
+evaluate() {
+    local corpus run results
+    for corpus in bc5cdr ncbi-disease; do
+        run="runs/study-$corpus"
+        results="experiments/results/study/$corpus"
+        "$program" run "experiments/study/test-$corpus.toml" --device "${DEVICE:-flex}" --out "$run"
+        mkdir -p "$results"
+        cp "$run"/{run.json,scores.csv,summary.csv} "$results/"
+        "$program" compare "$run" --csv > "$results/compare.csv"
+        "$program" report "$results" --out "$results/report"
+    done
+}
+
 case "${1:-all}" in
     list) list ;;
     train) shift; train "$@" ;;
-    all) train ;;
-    *) sed -n '2,9p' "$0"; exit 2 ;;
+    test) evaluate ;;
+    all) train; evaluate ;;
+    *) sed -n '2,10p' "$0"; exit 2 ;;
 esac
