@@ -1,4 +1,5 @@
-//! Models with adapters: `{ name = "...", adapter = "path", as = "name in the records", examples = 0 }` in place of a name.
+//! Models with adapters, in place of a name:
+//! `{ name = "...", adapter = "path", as = "name in the records", examples = 0, formats = ["lines"] }`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Experiment;
+use super::{Experiment, format_name};
 
 /// A model with an adapter merged into it, under a name of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +24,10 @@ pub struct Adapted {
     /// examples is asked without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<usize>,
+    /// Those of the experiment's formats that it decodes, by name; all where none is given. So adapters that were tuned on
+    /// different formats stand in one experiment, and each is decoded in its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<String>,
 }
 
 impl Adapted {
@@ -33,6 +38,7 @@ impl Adapted {
             model: model.into(),
             adapter: adapter.into(),
             examples: None,
+            formats: Vec::new(),
         }
     }
 }
@@ -70,6 +76,12 @@ impl Experiment {
 }
 
 impl Experiment {
+    /// Whether a model decodes a format, by their names in the cells.
+    pub(super) fn decodes(&self, called: &str, format: &str) -> bool {
+        let adapted = self.adapters.iter().find(|adapted| adapted.called == called);
+        adapted.is_none_or(|model| model.formats.is_empty() || model.formats.iter().any(|own| own == format))
+    }
+
     /// Takes every model with this adapter, each once, in place of the adapters that the experiment has.
     pub(super) fn adapt(&mut self, adapter: &Path) {
         let mut adapters: Vec<Adapted> = Vec::new();
@@ -119,13 +131,14 @@ impl<'de> Deserialize<'de> for WrittenModel {
             #[serde(rename = "as")]
             called: Option<String>,
             examples: Option<usize>,
+            formats: Option<Vec<String>>,
         }
         struct Model;
         impl<'de> Visitor<'de> for Model {
             type Value = WrittenModel;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name or path of a model, or a table { name, adapter, as, examples }")
+                f.write_str("the name or path of a model, or a table { name, adapter, as, examples, formats }")
             }
 
             fn visit_str<E>(self, name: &str) -> Result<WrittenModel, E> {
@@ -135,16 +148,17 @@ impl<'de> Deserialize<'de> for WrittenModel {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WrittenModel, A::Error> {
                 let table = Table::deserialize(MapAccessDeserializer::new(map))?;
                 let Some(adapter) = table.adapter else {
-                    return match (table.called, table.examples) {
-                        (None, None) => Ok(WrittenModel::Plain(table.name)),
+                    return match (table.called, table.examples, table.formats) {
+                        (None, None, None) => Ok(WrittenModel::Plain(table.name)),
                         _ => Err(serde::de::Error::custom(
-                            "`as` and `examples` are of a model with an adapter: give `adapter`, too",
+                            "`as`, `examples` and `formats` belong to a model with an adapter: give `adapter`, too",
                         )),
                     };
                 };
                 let mut adapted = Adapted::new(&table.name, &adapter);
                 adapted.called = table.called.unwrap_or(adapted.called);
                 adapted.examples = table.examples;
+                adapted.formats = table.formats.unwrap_or_default().iter().map(|format| format_name(format)).collect();
                 Ok(WrittenModel::Adapted(adapted))
             }
         }
@@ -185,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn a_model_decodes_its_own_formats() {
+        let source = "models=['m', {name='m', adapter='a', formats=['lines']}, {name='m', adapter='b', formats=['x/mine.gram', 'lines']}]\n\
+             formats=['json-list', 'lines', 'x/mine.gram']\nlevels=['grounded']\nbudget=9\ncorpora=[{name='mini'}]\nstrategies.masked={}";
+        let experiment = Experiment::parse("x.toml".as_ref(), source).unwrap();
+        let cells = |experiment: &Experiment| -> Vec<String> {
+            experiment.cells().iter().map(|cell| format!("{} {}", cell.model, cell.format)).collect()
+        };
+        let all = ["m json-list", "m lines", "m mine", "m+a lines", "m+b lines", "m+b mine"];
+        assert_eq!(cells(&experiment), all);
+        let only = Overrides { formats: Some(vec!["json-list".into()]), ..Overrides::default() };
+        assert_eq!(cells(&experiment.with(&only)), ["m json-list"]);
+    }
+
+    #[test]
     fn settings_of_runs_without_adapters_are_as_before() {
         let written = serde_json::to_value(experiment("'m'").unwrap()).unwrap();
         assert!(written.get("adapters").is_none());
@@ -197,6 +225,8 @@ mod tests {
             ("{ name = 'm', examples = 0 }", "`adapter`"),
             ("{ name = 'm', adapter = 'x', examples = 4 }", "3 at most"),
             ("{ name = 'm', adaptor = 'x' }", "adaptor"),
+            ("{ name = 'm', formats = ['json-list'] }", "`adapter`"),
+            ("{ name = 'm', adapter = 'x', formats = ['lines'] }", "`lines` is not among the `formats`"),
             ("'m', { name = 'n', adapter = 'x', as = 'm' }", "`m` is there twice"),
             ("7", "name or path of a model"),
         ] {

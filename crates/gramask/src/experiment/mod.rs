@@ -178,7 +178,8 @@ impl Experiment {
         let mut cells = Vec::new();
         for model in &self.models {
             for corpus in &self.corpora {
-                for format in &self.formats {
+                let own = |format: &&String| self.decodes(model, &format_name(format));
+                for format in self.formats.iter().filter(own) {
                     for &level in &self.levels {
                         for strategy in self.strategies.of(level) {
                             cells.extend(self.seeds_of(strategy).into_iter().map(|seed| Cell {

@@ -174,6 +174,14 @@ impl Written {
                 );
                 return Err((model.span(), message));
             }
+            let own = model.get_ref().adapted().map_or(&[][..], |model| &model.formats);
+            let known =
+                |name: &String| self.formats.get_ref().iter().any(|format| format_name(format.get_ref()) == *name);
+            if let Some(unknown) = own.iter().find(|name| !known(name)) {
+                let message =
+                    format!("`{unknown}` is not among the `formats` of the experiment: add it there, or leave it out");
+                return Err((model.span(), message));
+            }
         }
         // Two formats of one name could not be told apart in the records.
         unique(self.formats.get_ref(), |format| format_name(format))?;

@@ -91,6 +91,11 @@ pub enum PlanError {
     /// The experiment has no cell.
     #[error("none of the strategies {strategies} goes with a level of {levels}: {known}")]
     NoCell { strategies: String, levels: String, known: String },
+    /// Every model has formats of its own, and none of them is asked for.
+    #[error(
+        "no model decodes any of the formats {formats}: each model has `formats` of its own in the experiment file"
+    )]
+    NoFormat { formats: String },
 }
 
 /// How to go on at a fault of a corpus of the user.
@@ -189,6 +194,9 @@ impl Plan {
 /// The command line named strategies without their levels, or levels without a strategy.
 fn no_cell(experiment: &Experiment) -> PlanError {
     let names = |names: Vec<String>| names.join(", ");
+    if experiment.levels.iter().any(|&level| !experiment.strategies.of(level).is_empty()) {
+        return PlanError::NoFormat { formats: names(experiment.formats.clone()) };
+    }
     let chosen = experiment.strategies.chosen();
     let known = |level| {
         let names = StrategyName::of(level).map(|name| name.to_string());
