@@ -5,7 +5,7 @@ use gramask_kernels::norm::{inverse_root_mean_square, norm_row};
 use gramask_kernels::swiglu::swiglu_row;
 use rayon::prelude::*;
 
-use crate::transformer::{dot, exp, fma, widest};
+use crate::transformer::{exp, fma, widest};
 
 /// Adds to `sum`: with `g = given * weight` and `s` the inverse root, `s (g - x s² mean(g x))`.
 #[inline(always)]
