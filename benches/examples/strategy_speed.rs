@@ -22,9 +22,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gramask::decode::{
-    Chosen, Draft, Drafts, Examples, Finish, Jump, Layout, Lazy, Masked, NgramDraftModel, Prompt, Prompter, Prompting,
-    Request, Retokenizer, Sampling, Settings, Strategy, TransformerModel, Unconstrained, decode, instruction,
-    vocabulary_of,
+    Chosen, Draft, Drafts, Examples, Jump, Layout, Lazy, Masked, NgramDraftModel, Prompt, Prompter, Prompting, Request,
+    Retokenizer, Sampling, Settings, Strategy, TransformerModel, Unconstrained, decode, instruction, vocabulary_of,
 };
 use gramask::experiment::CorpusChoice;
 use gramask::grammar::{Constraint, Format, Level, Program, Vocabulary};
@@ -217,7 +216,7 @@ impl Bench {
                 drafted += output.count(Chosen::Drafted);
                 refused += output.effort.refused_drafts;
                 outputs.push(json!({
-                    "format": prepared.format, "document": ended.id, "ended": output.finish == Finish::End,
+                    "format": prepared.format, "document": ended.id, "ended": output.finish.is_complete(),
                     "output": output.text,
                 }));
             }

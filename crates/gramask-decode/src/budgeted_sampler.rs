@@ -24,7 +24,10 @@
 //! keep other tokens of the whole vocabulary than of the allowed ones, so that a drawn token that happens to be allowed does not
 //! have the masked distribution. Here the choice stands only if the filters would have kept the same tokens.
 //!
-//! The recorded probability mass is the mass of the mask that was applied last.
+//! # What is recorded
+//! The recorded probability mass is the mass of the mask that was applied last. Where that is the tight mask, the record also
+//! has the mass under the plain mask, so that what the grammar removed and what the budget removed are known apart
+//! ([`BudgetScores`](crate::BudgetScores)). A choice that stands was not changed by the budget.
 //!
 //! # On the device
 //! The device may have made the first choice, under the plain mask. It is the same token, since host and device draw alike.
@@ -37,7 +40,7 @@ use crate::constraint::TokenConstraint;
 use crate::model::SampleRequest;
 use crate::random::Draw;
 use crate::row_logits::{RowBasis, RowLogits};
-use crate::sampler::{Basis, Choice, Sampler};
+use crate::sampler::{Basis, Choice, Sampler, allows};
 use crate::sampling::Sampling;
 use crate::strategy::{Step, StepError};
 
@@ -141,7 +144,7 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
     ) -> Result<(Choice, C::State), StepError> {
         let choice = match self.stands(state, &mut context, basis) {
             true => first,
-            false => self.choose_again(state, &mut context, basis)?,
+            false => self.choose_again(state, &mut context, first, basis)?,
         };
         let clock = Instant::now();
         let token = choice.token;
@@ -167,20 +170,33 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
         stands
     }
 
-    /// Chooses again, under the tight mask.
+    /// Chooses again, under the tight mask. The record tells what the grammar removed and what the budget removed.
     fn choose_again(
         &mut self,
         state: C::State,
         context: &mut SampleContext<'_>,
+        first: Choice,
         basis: &RowBasis,
     ) -> Result<Choice, StepError> {
-        if matches!(basis.get(context.sampler), Basis::Drawn(_)) {
+        let is_drawn = matches!(basis.get(context.sampler), Basis::Drawn(_));
+        let logits = context.row.logits()?;
+        // The choice under the plain mask is the first one, unless that was made without a mask.
+        let plain = match first.scores.mask {
+            Some(_) => first,
+            None => {
+                let clock = Instant::now();
+                let mask = self.constraint.mask(state);
+                *context.mask_time += clock.elapsed();
+                context.choose_from(&logits, Some(mask))?
+            }
+        };
+        if is_drawn {
             context.draw = context.draw.again();
         }
-        let logits = context.row.logits()?;
         let clock = Instant::now();
         let mask = self.constraint.mask_within(state, context.remaining);
         *context.mask_time += clock.elapsed();
-        context.choose_from(&logits, Some(mask))
+        let squeezed = !allows(mask, plain.token) || !allows(mask, plain.best);
+        Ok(context.choose_from(&logits, Some(mask))?.within(&plain, squeezed))
     }
 }

@@ -98,7 +98,7 @@ pub use output::{Ended, Finish, Output, Request, RequestError, Times, TokenCount
 pub use prompt::{Example, Examples, Prompt, PromptError, PromptTokenizer, Prompter, Prompting, instruction};
 pub use prompt_store::{PromptStore, Saved};
 pub use random::{Draw, digest, document_number};
-pub use record::{Chosen, MaskScores, Scores, TokenRecord, Wanted};
+pub use record::{BudgetScores, Chosen, MaskScores, Scores, TokenRecord, Wanted};
 pub use registry::{
     BuildError, SharedTokenizer, StrategyBuilder, StrategyChoice, StrategyName, StrategyTask, UnknownStrategy,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::record::{Chosen, TokenRecord};
+use crate::record::{Chosen, MaskScores, TokenRecord};
 use crate::strategy::{Effort, StepError, Strategy};
 
 /// A document to decode.
@@ -38,10 +38,28 @@ impl Request {
 pub enum Finish {
     /// An end token.
     End,
+    /// An end token, but not by itself: at some step the budget refused a token that would have been taken, so that the output
+    /// ended in time ([`BudgetScores::squeezed`](crate::BudgetScores::squeezed)).
+    Squeezed,
     /// The budget was used up: the output is truncated.
     Budget,
     /// The slot was full, where the request set no budget: the output is truncated.
     Context,
+}
+
+impl Finish {
+    /// Why an output ended that an end token ended.
+    pub(crate) fn of_complete(tokens: &[TokenRecord]) -> Finish {
+        match tokens.iter().filter_map(TokenRecord::mask).any(MaskScores::squeezed) {
+            true => Finish::Squeezed,
+            false => Finish::End,
+        }
+    }
+
+    /// Whether the output is complete: an end token ended it.
+    pub fn is_complete(self) -> bool {
+        matches!(self, Finish::End | Finish::Squeezed)
+    }
 }
 
 /// Where a document's time went.

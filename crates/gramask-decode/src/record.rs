@@ -30,6 +30,9 @@ pub struct Scores {
 }
 
 /// What a mask did to the model's distribution at one step.
+///
+/// The mask is the one that was applied: the tokens that the grammar allows, without those that the budget refuses. What the
+/// budget did is also told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MaskScores {
     /// The natural logarithm of the probability that the model gave to the allowed tokens together; 0 without a mask.
@@ -42,6 +45,21 @@ pub struct MaskScores {
     pub changed_best: bool,
     /// That token, if it was refused.
     pub wanted: Option<Wanted>,
+    /// What the budget refused; `None` if the mask of the grammar was applied alone.
+    pub budget: Option<BudgetScores>,
+}
+
+/// What the budget refused at one step, of the tokens that the grammar allows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetScores {
+    /// The natural logarithm of the probability that the model gave to the tokens that the grammar allows together. At least
+    /// [`MaskScores::kept_log_mass`].
+    pub grammar_log_mass: f64,
+    /// Whether the budget refused the model's likeliest token, which the grammar allows.
+    pub changed_best: bool,
+    /// Whether the budget refused a token that would have been taken without it: the likeliest token that the grammar allows, or
+    /// the token that was drawn first.
+    pub squeezed: bool,
 }
 
 /// The model's likeliest token, which the mask refused.
@@ -54,9 +72,24 @@ pub struct Wanted {
 }
 
 impl MaskScores {
-    /// The probability mass that the mask removed, from 0 to 1.
+    /// The probability mass that the mask removed, from 0 to 1: by the grammar and by the budget together.
     pub fn removed_mass(&self) -> f64 {
         -self.kept_log_mass.exp_m1()
+    }
+
+    /// The part of [`MaskScores::removed_mass`] that the budget removed: of tokens that the grammar allows.
+    pub fn removed_by_budget(&self) -> f64 {
+        self.budget.map_or(0.0, |budget| budget.grammar_log_mass.exp() - self.kept_log_mass.exp())
+    }
+
+    /// Whether the budget refused a token that would have been taken without it.
+    pub fn squeezed(&self) -> bool {
+        self.budget.is_some_and(|budget| budget.squeezed)
+    }
+
+    /// Whether the budget refused the model's likeliest token, which the grammar allows.
+    pub fn changed_best_by_budget(&self) -> bool {
+        self.budget.is_some_and(|budget| budget.changed_best)
     }
 }
 

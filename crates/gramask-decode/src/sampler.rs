@@ -9,7 +9,7 @@ use thiserror::Error;
 pub use gramask_kernels::sampling::Basis;
 
 use crate::random::Draw;
-use crate::record::{MaskScores, Scores, Wanted};
+use crate::record::{BudgetScores, MaskScores, Scores, Wanted};
 use crate::sampling::Sampling;
 
 /// A chosen token and what the model thought of it.
@@ -31,6 +31,8 @@ impl From<Pick> for Choice {
             changed_best: pick.changed_best,
             // Known where the row is: see `Choice::of`.
             wanted: None,
+            // Known where both masks are: see `Choice::within`.
+            budget: None,
         };
         Choice {
             token: pick.token,
@@ -54,6 +56,25 @@ impl Choice {
         }
         choice
     }
+
+    /// Adds what the budget did. This choice was made under the tight mask, and `grammar` is the one that the mask of the grammar
+    /// alone gives for the same row. `squeezed` tells whether the budget refused a token that would have been taken.
+    pub(crate) fn within(mut self, grammar: &Choice, squeezed: bool) -> Self {
+        if let (Some(tight), Some(plain)) = (self.scores.mask.as_mut(), grammar.scores.mask) {
+            tight.budget = Some(BudgetScores {
+                // Rounding may put the part a hair above the whole.
+                grammar_log_mass: plain.kept_log_mass.max(tight.kept_log_mass),
+                changed_best: tight.changed_best && !plain.changed_best,
+                squeezed,
+            });
+        }
+        self
+    }
+}
+
+/// Whether a mask has a token.
+pub(crate) fn allows(mask: &[u32], token: u32) -> bool {
+    mask.get(token as usize / 32).is_some_and(|word| word >> (token % 32) & 1 == 1)
 }
 
 /// The likeliest token of a row, of equals the lowest, whatever a mask says of it.
@@ -137,6 +158,26 @@ impl Sampler {
     /// [`NoChoice`] where no allowed token has a logit above `-inf`.
     pub fn score(&mut self, logits: &[f32], allowed: Option<&[u32]>, token: u32) -> Result<Choice, NoChoice> {
         Ok(Choice::of(self.chooser.score(logits, allowed, token)?, logits))
+    }
+
+    /// The same under a tight mask, which is the mask of the grammar without the tokens that the budget refuses. What the
+    /// budget did is recorded apart.
+    ///
+    /// # Errors
+    /// As [`Sampler::score`].
+    pub fn score_within(
+        &mut self,
+        logits: &[f32],
+        grammar: &[u32],
+        tight: &[u32],
+        token: u32,
+    ) -> Result<Choice, NoChoice> {
+        let choice = self.score(logits, Some(tight), token)?;
+        if grammar == tight {
+            return Ok(choice);
+        }
+        let plain = self.score(logits, Some(grammar), token)?;
+        Ok(choice.within(&plain, !allows(tight, plain.best)))
     }
 
     /// What the last choice rested on; see [`Chooser::basis`].

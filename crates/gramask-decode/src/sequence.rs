@@ -352,9 +352,14 @@ impl Sequence {
         };
         match ending {
             Some(Ending::Hypothesis(hypothesis)) => {
-                Some((std::mem::take(&mut self.hypotheses[hypothesis].records), Finish::End))
+                let tokens = std::mem::take(&mut self.hypotheses[hypothesis].records);
+                let finish = Finish::of_complete(&tokens);
+                Some((tokens, finish))
             }
-            Some(Ending::Tokens(tokens, complete)) => Some((tokens, if complete { Finish::End } else { cut_off })),
+            Some(Ending::Tokens(tokens, complete)) => {
+                let finish = if complete { Finish::of_complete(&tokens) } else { cut_off };
+                Some((tokens, finish))
+            }
             None => {
                 for branch in &mut self.hypotheses {
                     if branch.records.len() >= self.budget {

@@ -94,7 +94,9 @@ pub struct Asap<C: TokenConstraint> {
     open: Vec<(u32, f64)>,
     /// Their log probabilities plus the logarithms of the estimates.
     weighed: Vec<f32>,
-    /// The mask of the present node, where it is not remembered.
+    /// The grammar's mask of the present node, where it is not remembered.
+    grammar: Vec<u32>,
+    /// Of these, the tokens that the budget leaves.
     mask: Vec<u32>,
     scratch: Vec<f32>,
 }
@@ -138,6 +140,7 @@ impl<C: TokenConstraint> Asap<C> {
             sampled: 0,
             first_row: Vec::new(),
             open: Vec::new(),
+            grammar: Vec::new(),
             mask: Vec::new(),
             weighed: Vec::new(),
             scratch: Vec::new(),
@@ -163,6 +166,8 @@ impl<C: TokenConstraint> Asap<C> {
             return Ok(());
         }
         let clock = Instant::now();
+        self.grammar.clear();
+        self.grammar.extend_from_slice(self.constraint.mask(node.state));
         self.mask.clear();
         self.mask.extend_from_slice(self.constraint.mask_within(node.state, remaining));
         *step.mask_time += clock.elapsed();
@@ -188,7 +193,7 @@ impl<C: TokenConstraint> Asap<C> {
             });
         }
         if self.open.len() <= REMEMBERED && self.iterations > 1 {
-            let score = |&(token, _): &(u32, f64)| self.sampler.score(row, Some(&self.mask), token);
+            let score = |&(token, _): &(u32, f64)| self.sampler.score_within(row, &self.grammar, &self.mask, token);
             node.choices = Some(self.open.iter().map(score).collect::<Result<_, _>>()?);
         }
         Ok(())
@@ -216,7 +221,7 @@ impl<C: TokenConstraint> Asap<C> {
         let known = self.nodes[self.at].choices.as_ref();
         let choice = match known.and_then(|choices| choices.iter().find(|choice| choice.token == token)) {
             Some(&choice) => choice,
-            None => self.sampler.score(row, Some(&self.mask), token)?,
+            None => self.sampler.score_within(row, &self.grammar, &self.mask, token)?,
         };
         Ok(TokenRecord::new(choice, Chosen::Sampled))
     }

@@ -258,14 +258,21 @@ impl<C: TokenConstraint> Beam<C> {
     fn record(&mut self, of: &Candidate<C::State>, step: &mut Step<'_>) -> Result<TokenRecord, StepError> {
         let logits = step.last(of.hypothesis);
         let remaining = step.budget - step.hypotheses[of.hypothesis].tokens.len();
-        let clock = Instant::now();
-        let mask = match (&mut self.constraint, self.live[of.hypothesis].state) {
-            (Some(constraint), Some(state)) if of.tight => Some(constraint.mask_within(state, remaining)),
-            (Some(constraint), Some(state)) => Some(constraint.mask(state)),
-            _ => None,
+        let Some((constraint, state)) = self.constraint.as_mut().zip(self.live[of.hypothesis].state) else {
+            let choice = step.sampler.score(logits, None, of.token)?;
+            return Ok(TokenRecord::new(choice, Chosen::Sampled));
         };
-        *step.mask_time += clock.elapsed();
-        let choice = step.sampler.score(logits, mask, of.token)?;
+        let clock = Instant::now();
+        let grammar = constraint.mask(state);
+        let choice = if of.tight {
+            let grammar = grammar.to_vec();
+            let tight = constraint.mask_within(state, remaining);
+            *step.mask_time += clock.elapsed();
+            step.sampler.score_within(logits, &grammar, tight, of.token)?
+        } else {
+            *step.mask_time += clock.elapsed();
+            step.sampler.score(logits, Some(grammar), of.token)?
+        };
         Ok(TokenRecord::new(choice, Chosen::Sampled))
     }
 

@@ -126,6 +126,7 @@ impl<C: TokenConstraint> Smc<C> {
         };
         let remaining = step.budget - tokens.len();
         let clock = Instant::now();
+        let grammar = self.constraint.mask(state).to_vec();
         let mask = self.constraint.mask_within(state, remaining).to_vec();
         *step.mask_time += clock.elapsed();
         let temperature = self.sampler.sampling().temperature;
@@ -148,7 +149,7 @@ impl<C: TokenConstraint> Smc<C> {
             let (choice, next) = match drawn.iter().find(|(choice, _)| choice.token == token) {
                 Some(&known) => known,
                 None => {
-                    let choice = self.sampler.score(logits, Some(&mask), token)?;
+                    let choice = self.sampler.score_within(logits, &grammar, &mask, token)?;
                     let clock = Instant::now();
                     let next = self.constraint.advance(state, token);
                     *step.mask_time += clock.elapsed();

@@ -3,6 +3,7 @@
 mod aligned;
 mod batch;
 mod beam;
+mod budget;
 mod canonical;
 mod distribution;
 mod formats;

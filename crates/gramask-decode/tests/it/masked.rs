@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::support::{LONGER, bytes, collect, masked, settings};
 use gramask_decode::mock::{END, MockConstraint, MockModel, SPECIAL, byte_vocabulary};
-use gramask_decode::{Chosen, Finish, Masked, Move, Request, Sampling, Step, StepError, Strategy, TokenConstraint};
+use gramask_decode::{Chosen, Masked, Move, Request, Sampling, Step, StepError, Strategy, TokenConstraint};
 
 /// Every masked output is one of the texts; unconstrained ones of the same model are not.
 #[test]
@@ -21,7 +21,7 @@ fn masked_outputs_are_valid_at_every_budget() {
             assert_eq!((summary.outputs, summary.errors), (40, 0));
             for outcome in all.into_values() {
                 let output = outcome.unwrap();
-                assert_eq!(output.finish, Finish::End);
+                assert!(output.finish.is_complete());
                 assert!(allowed.contains(&output.text.as_str()), "{:?} at budget {budget}", output.text);
                 assert!(output.tokens.len() <= budget && !output.lossy);
                 assert_eq!(output.tokens.last().map(|record| record.token), Some(END));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::support::formats::{Case, cases, tokens};
 use gramask_decode::mock::{LongestMatch, MockConstraint, MockModel, MockTokenizer, byte_vocabulary};
 use gramask_decode::{
-    Chosen, Draft, Drafts, Finish, FreeThenMasked, Jump, LanguageModel, Layout, Masked, NgramDraftModel, Output,
+    Chosen, Draft, Drafts, FreeThenMasked, Jump, LanguageModel, Layout, Masked, NgramDraftModel, Output,
     PromptTokenizer, Request, Retokenizer, Sampling, Settings, decode,
 };
 
@@ -120,7 +120,7 @@ fn jump_writes_forced_text_as_the_tokenizer_cuts_it_and_always_completes() {
             let mut forced = 0;
             for (number, output) in &jumped {
                 let case = &cases[*number];
-                assert_eq!(output.finish, Finish::End, "{}", case.id);
+                assert!(output.finish.is_complete(), "{}", case.id);
                 let reading = case.program.read(&case.text, output.text.as_bytes());
                 assert!(reading.is_ok(), "{}: {}", case.id, output.text);
                 forced += output.count(Chosen::Forced);
@@ -184,7 +184,7 @@ fn free_text_ends_at_the_trigger_or_at_its_allowance() {
         let request = Request::new("d", vec![65], Some(30), strategy);
         decode(&mut model, &bytes, &settings, [request], |ended| {
             let output = ended.outcome.unwrap();
-            assert_eq!((output.preamble.as_str(), output.finish), (preamble, Finish::End));
+            assert_eq!((output.preamble.as_str(), output.finish.is_complete()), (preamble, true));
             assert!(["yes", "no"].contains(&output.text.as_str()), "{}", output.text);
             assert_eq!(output.answer_from, preamble.len());
             ControlFlow::Continue(())
@@ -199,7 +199,7 @@ fn free_text_ends_at_the_trigger_or_at_its_allowance() {
         let request = Request::new("d", vec![65], Some(budget), strategy);
         decode(&mut model, &bytes, &settings, [request], |ended| {
             assert_eq!(ended.outcome.is_ok(), fits, "{budget}");
-            assert!(ended.outcome.is_err() || ended.outcome.unwrap().finish == Finish::End);
+            assert!(ended.outcome.is_err() || ended.outcome.unwrap().finish.is_complete());
             ControlFlow::Continue(())
         })
         .unwrap();

@@ -140,6 +140,7 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
             times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,
             match output.finish {
                 gramask_decode::Finish::End => "an end token",
+                gramask_decode::Finish::Squeezed => "an end token, in time for the budget",
                 gramask_decode::Finish::Budget => "the budget",
                 gramask_decode::Finish::Context => "the model's context",
             }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gramask_decode::Finish;
 use gramask_grammar::{Lenient, LenientReadings, Program};
 use gramask_ner::metrics::{Fault as ScoredFault, FaultKind as ScoredKind, Leniencies, Matches, Outcome};
 use gramask_ner::metrics::{Prediction, Schemes, Score, Scorer};
@@ -39,7 +38,7 @@ pub(super) fn output_digest(entities: &[Entity]) -> String {
 
 /// A record as the scorer takes it.
 pub(crate) fn prediction(record: &Record) -> Prediction {
-    let cut = matches!(record.finish, Some(Finish::Budget | Finish::Context));
+    let cut = record.finish.is_some_and(|finish| !finish.is_complete());
     let outcome = match (record.parsed, cut) {
         (true, _) => Outcome::Read,
         (false, true) => Outcome::Truncated,

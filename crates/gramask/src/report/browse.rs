@@ -3,7 +3,7 @@
 //!
 //! `page/page.js` is the only reader, and uses the same names.
 
-use gramask_decode::Chosen;
+use gramask_decode::{Chosen, Finish};
 use gramask_ner::Entity;
 use gramask_ner::metrics::{VerdictKind, verdicts};
 use serde::Serialize;
@@ -188,6 +188,7 @@ fn output(shown: Shown<'_>) -> Value {
         "v": held.collect::<Vec<_>>(),
         "n": [tokens.prompt, tokens.output, tokens.sampled, tokens.forced, tokens.drafted],
         "w": short(record.distortion.log_weight),
+        "q": record.finish == Some(Finish::Squeezed),
         "m": short((record.distortion.known_steps > 0).then(|| {
             record.distortion.removed_mass / record.distortion.known_steps as f64
         })),
@@ -232,8 +233,8 @@ fn fault_code(kind: FaultKind) -> &'static str {
     }
 }
 
-/// `[text, chosen, log p, rank, removed, entropy, entropy after, wanted text, wanted log p, allowed, forced text, pass]`, cut off
-/// after the last that is known.
+/// `[text, chosen, log p, rank, removed, entropy, entropy after, wanted text, wanted log p, allowed, forced text, pass, removed by
+/// the budget, whether the budget refused the wanted token]`, cut off after the last that is known.
 fn token(token: &TraceToken) -> Value {
     let chosen = match token.chosen {
         Chosen::Sampled => 0,
@@ -253,6 +254,8 @@ fn token(token: &TraceToken) -> Value {
         json!(token.allowed),
         json!(token.forced_text),
         if token.pass == 0 { Value::Null } else { json!(token.pass) },
+        short(token.removed_by_budget),
+        if token.wanted.as_ref().is_some_and(|wanted| wanted.by_budget) { json!(1) } else { Value::Null },
     ];
     // Records of earlier versions tell that another token was preferred, but not which.
     if token.wanted.is_none() && token.changed_best == Some(true) {

@@ -59,7 +59,7 @@ impl Outcome {
     }
 
     fn judged(parsed: bool, finish: Option<Finish>, not_decoded: bool, copy_failed: bool, refused: bool) -> Outcome {
-        let cut = matches!(finish, Some(Finish::Budget | Finish::Context));
+        let cut = finish.is_some_and(|finish| !finish.is_complete());
         match () {
             _ if not_decoded => Outcome::NotDecoded,
             _ if !parsed && cut => Outcome::CutOff,

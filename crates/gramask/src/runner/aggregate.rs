@@ -33,14 +33,17 @@ impl Distortion {
             log_weight: outputs.iter().map(Output::log_weight).sum::<Option<f64>>().map(|weight| weight + 0.0),
             ..Distortion::default()
         };
-        let mut removed = 0.0;
+        let (mut removed, mut removed_by_budget, mut changed_by_budget) = (0.0, 0.0, 0);
         for token in outputs.iter().flat_map(|output| &output.tokens) {
             let Some(mask) = token.mask() else { continue };
             all.known_steps += 1;
             all.removed_mass += mask.removed_mass();
             all.changed_best += usize::from(mask.changed_best);
             removed -= mask.kept_log_mass;
+            removed_by_budget += mask.removed_by_budget();
+            changed_by_budget += usize::from(mask.changed_best_by_budget());
         }
+        (all.removed_by_budget, all.changed_best_by_budget) = (Some(removed_by_budget), Some(changed_by_budget));
         if all.known_steps > 0 {
             all.mean_removed = removed / all.known_steps as f64;
         }
@@ -75,7 +78,7 @@ pub(super) fn preamble(outputs: &[Output]) -> Option<String> {
 mod tests {
     use super::*;
     use gramask_decode::mock::{MockTokenizer, byte_vocabulary};
-    use gramask_decode::{Finish, MaskScores, Scores, TokenCounts, TokenRecord};
+    use gramask_decode::{BudgetScores, Finish, MaskScores, Scores, TokenCounts, TokenRecord};
 
     fn sampled(token: u32, kept: Option<f64>) -> TokenRecord {
         let scores = Scores {
@@ -87,6 +90,12 @@ mod tests {
                 entropy: 0.5,
                 changed_best: kept < 0.5,
                 wanted: None,
+                // Of the mass that is not kept, the budget refused a tenth of the whole.
+                budget: (kept < 0.5).then(|| BudgetScores {
+                    grammar_log_mass: (kept + 0.1).ln(),
+                    changed_best: false,
+                    squeezed: true,
+                }),
             }),
         };
         TokenRecord { scores: Some(scores), ..TokenRecord::unscored(token, Chosen::Sampled) }
@@ -116,6 +125,8 @@ mod tests {
         assert!((all.removed_mass - 1.25).abs() < 1e-12);
         assert!((removed - 8f64.ln()).abs() < 1e-12 && (all.mean_removed - 8f64.ln() / 2.0).abs() < 1e-12);
         assert!((all.log_weight.unwrap() + 8f64.ln()).abs() < 1e-12);
+        assert!((all.removed_by_budget.unwrap() - 0.1).abs() < 1e-12);
+        assert_eq!(all.changed_best_by_budget, Some(0));
 
         // A second pass with a token that is not canonical, a forced one, and one without a mask.
         let rest = vec![sampled(258, Some(1.0)), TokenRecord::unscored(99, Chosen::Forced), sampled(100, None)];

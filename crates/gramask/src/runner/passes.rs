@@ -56,8 +56,9 @@ impl PassOutcomes {
     }
 }
 
-/// Why the outputs ended. If outputs were cut off: why the first of them was.
+/// Why the outputs ended. If outputs were cut off: why the first of them was. If one was squeezed, all together were.
 pub(super) fn finish(outputs: &[Output]) -> Option<Finish> {
-    let cut = outputs.iter().map(|output| output.finish).find(|finish| *finish != Finish::End);
-    cut.or_else(|| outputs.first().map(|output| output.finish))
+    let all = || outputs.iter().map(|output| output.finish);
+    let cut = all().find(|finish| !finish.is_complete());
+    cut.or_else(|| all().find(|&finish| finish == Finish::Squeezed)).or_else(|| all().next())
 }

@@ -41,6 +41,7 @@ fn token(pass: usize, record: &TokenRecord, vocabulary: &Vocabulary) -> TraceTok
         log_probability: scores.map(|scores| scores.log_probability),
         // Adding 0 turns -0 into 0.
         removed: record.removed_mass().map(|removed| removed + 0.0),
+        removed_by_budget: mask.map(|mask| mask.removed_by_budget()).filter(|&removed| removed > 0.0),
         entropy: scores.map(|scores| scores.entropy),
         entropy_after: mask.map(|mask| mask.entropy),
         rank: scores.map(|scores| scores.rank),
@@ -49,6 +50,7 @@ fn token(pass: usize, record: &TokenRecord, vocabulary: &Vocabulary) -> TraceTok
             token: wanted.token,
             text: text(wanted.token),
             log_probability: wanted.log_probability,
+            by_budget: mask.is_some_and(|mask| mask.changed_best_by_budget()),
         }),
         allowed: None,
         forced_text: None,
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
     use gramask_decode::Chosen;
     use gramask_decode::mock::{END, MockConstraint, byte_vocabulary};
-    use gramask_decode::{MaskScores, Scores, Wanted};
+    use gramask_decode::{BudgetScores, MaskScores, Scores, Wanted};
 
     #[test]
     fn what_is_not_known_is_null() {
@@ -81,9 +83,11 @@ mod tests {
                 entropy: 1.0,
                 changed_best: true,
                 wanted: Some(Wanted { token: 258, log_probability: -0.5 }),
+                budget: None,
             }),
         });
         let known = token(1, &record, &vocabulary);
+        assert_eq!(known.removed_by_budget, None);
         assert_eq!((known.log_probability, known.rank), (Some(-1.5), Some(3)));
         assert!((known.removed.unwrap() - 0.75).abs() < 1e-12);
         assert_eq!((known.entropy, known.entropy_after), (Some(2.0), Some(1.0)));
@@ -93,6 +97,15 @@ mod tests {
         let line = serde_json::to_string(&known).unwrap();
         assert!(line.starts_with("{\"pass\":1,"), "{line}");
         assert_eq!(serde_json::from_str::<TraceToken>(&line).unwrap(), known);
+        assert!(!line.contains("by_budget"), "{line}");
+
+        // The grammar would have left 3/4, with the token that the model wanted.
+        let mask = record.scores.as_mut().unwrap().mask.as_mut().unwrap();
+        mask.budget = Some(BudgetScores { grammar_log_mass: 0.75f64.ln(), changed_best: true, squeezed: true });
+        let squeezed = token(1, &record, &vocabulary);
+        assert!((squeezed.removed_by_budget.unwrap() - 0.5).abs() < 1e-12);
+        assert!((squeezed.removed.unwrap() - 0.75).abs() < 1e-12);
+        assert!(squeezed.wanted.unwrap().by_budget);
         assert_eq!(token(0, &TokenRecord::unscored(END, Chosen::Forced), &vocabulary).text, "<end>");
     }
 

@@ -84,13 +84,19 @@ pub struct Distortion {
     pub removed_mass: f64,
     /// Minus the logarithm of the probability that the masks left, in nats, on average over the known steps.
     pub mean_removed: f64,
+    /// The part of `removed_mass` that the budget removed, of tokens that the grammar allows. `null` in records of earlier
+    /// versions.
+    #[serde(default)]
+    pub removed_by_budget: Option<f64>,
     /// The known steps at which the mask refused the model's most likely token.
     pub changed_best: usize,
+    /// Of these, the steps at which the budget refused it and the grammar allows it. `null` in records of earlier versions.
+    #[serde(default)]
+    pub changed_best_by_budget: Option<usize>,
     /// Tokens that the tokenizer would not have produced for the output's text; see [`non_canonical`](crate::evaluate::non_canonical).
     pub non_canonical: Option<usize>,
 }
 
-/// The work of a strategy that is not in its output, summed over the passes.
 /// A repaired output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repaired {
@@ -257,6 +263,7 @@ pub(crate) mod tests {
             chosen: Chosen::Sampled,
             log_probability: Some(-0.5),
             removed: None,
+            removed_by_budget: None,
             entropy: Some(1.0),
             entropy_after: None,
             rank: Some(0),

@@ -18,8 +18,11 @@ pub struct TraceToken {
     pub chosen: Chosen,
     /// The natural logarithm of the token's probability under the model, before mask and temperature.
     pub log_probability: Option<f64>,
-    /// The probability that the mask removed at this step.
+    /// The probability that the mask removed at this step, by the grammar and by the budget.
     pub removed: Option<f64>,
+    /// The part of it that the budget removed, of tokens that the grammar allows. Left out where the budget removed nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub removed_by_budget: Option<f64>,
     /// The entropy of the model's distribution at this step, in nats.
     pub entropy: Option<f64>,
     /// The entropy of the renormalised distribution after the mask, in nats.
@@ -31,7 +34,7 @@ pub struct TraceToken {
     /// The most likely token, if the mask refused it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wanted: Option<WantedToken>,
-    /// The number of tokens that the constraint allowed at this step.
+    /// The number of tokens that the grammar allowed at this step.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub allowed: Option<usize>,
     /// The text that the constraint forced at this step.
@@ -48,6 +51,9 @@ pub struct WantedToken {
     pub text: String,
     /// The natural logarithm of its probability under the model.
     pub log_probability: f64,
+    /// Whether the grammar allows it, so that only the budget refused it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub by_budget: bool,
 }
 
 fn is_first(pass: &usize) -> bool {

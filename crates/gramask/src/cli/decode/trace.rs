@@ -18,7 +18,18 @@ pub(super) fn show(passes: &[Pass], vocabulary: &Vocabulary) {
 fn drawn(tokens: &[TraceToken]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_header(["token", "text", "chosen", "log p", "rank", "removed %", "entropy", "after the mask", "arg-max"]);
+    table.set_header([
+        "token",
+        "text",
+        "chosen",
+        "log p",
+        "rank",
+        "removed %",
+        "by budget %",
+        "entropy",
+        "after the mask",
+        "arg-max",
+    ]);
     for token in tokens {
         let chosen = match token.chosen {
             Chosen::Sampled => "sampled",
@@ -36,9 +47,14 @@ fn drawn(tokens: &[TraceToken]) -> String {
             right(number(token.log_probability, 1.0)),
             right(token.rank.map_or("-".into(), |rank| rank.to_string())),
             right(number(token.removed, 100.0)),
+            right(number(token.removed.map(|_| token.removed_by_budget.unwrap_or(0.0)), 100.0)),
             right(number(token.entropy, 1.0)),
             right(number(token.entropy_after, 1.0)),
-            Cell::new(if token.changed_best == Some(true) { "changed" } else { "" }),
+            Cell::new(match (&token.wanted, token.changed_best) {
+                (Some(wanted), _) if wanted.by_budget => "changed by the budget",
+                (_, Some(true)) => "changed",
+                _ => "",
+            }),
         ]);
     }
     table.to_string()
@@ -57,6 +73,7 @@ mod tests {
             chosen: Chosen::Forced,
             log_probability: None,
             removed: Some(0.25),
+            removed_by_budget: Some(0.125),
             entropy: Some(1.5),
             entropy_after: None,
             rank: Some(3),
@@ -68,6 +85,6 @@ mod tests {
         let text = drawn(&[token]);
         let line = text.lines().find(|line| line.contains("42")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(words, ["42", r#""\n[""#, "forced", "-", "3", "25.000", "1.500", "-", "changed"]);
+        assert_eq!(words, ["42", r#""\n[""#, "forced", "-", "3", "25.000", "12.500", "1.500", "-", "changed"]);
     }
 }

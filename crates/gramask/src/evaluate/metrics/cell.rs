@@ -87,7 +87,7 @@ summary_columns! {
         terminal(Head::new(7, "not in\ndoc %").spare(5)),
         report(Head::new(7, "not in doc %").when(NonZero));
     truncation_rate: f64 = Share, "The share of outputs that the budget or the context ended",
-        |cell| cell.share(|row| matches!(row.finish, Some(Finish::Budget | Finish::Context))),
+        |cell| cell.share(|row| row.finish.is_some_and(|finish| !finish.is_complete())),
         terminal(Head::new(9, "cut\noff %").spare(7)),
         report(Head::new(9, "cut off %").when(NonZero));
     tokens_per_second: f64 = PerSecond, "Output tokens per second of wall clock, prompts included in the time",
@@ -147,7 +147,7 @@ summary_columns! {
         |cell| ratio(cell.total(|row| row.removed_mass), cell.sum(|row| row.known_steps)),
         terminal(Head::new(15, "removed\n%").when(NonZero)),
         report(Head::new(12, "removed %")
-            .meaning("The probability that the mask removed, on average over the tokens that the model was asked about")
+            .meaning("The probability that the mask removed, by the grammar and by the budget, on average over the tokens that the model was asked about")
             .when(NonZero)),
         only(|row| row.has_mask() && row.all_known());
     log_weight: Option<f64> = Nats, "The logarithm of the importance weight, on average over the outputs of which it is known",
@@ -210,6 +210,30 @@ summary_columns! {
         |cell| cell.lenient_f1(|at| at.copy);
     f1_count: Option<f64> = Score, "The same where positions and numbers are forgiven, too",
         |cell| cell.lenient_f1(|at| at.count);
+    squeezed_rate: f64 = Share,
+        "The share of outputs that are complete, but at some step of which the budget refused a token that would have been taken",
+        |cell| cell.share(|row| row.finish == Some(Finish::Squeezed)),
+        terminal(Head::new(9, "squeezed\n%").when(NonZero).spare(7)),
+        report(Head::new(9, "squeezed %")
+            .meaning("The share of outputs that the budget made shorter: at some step it refused a token that would have been taken")
+            .when(NonZero));
+    removed_by_budget: Option<f64> = Share,
+        "The part of removed_mass that the budget removed, of tokens that the grammar allows; the grammar removed the rest",
+        |cell| {
+            let known = cell.sum(|row| row.removed_by_budget.map_or(0, |_| row.known_steps));
+            ratio(cell.total(|row| row.removed_by_budget.unwrap_or(0.0)), known)
+        },
+        terminal(Head::new(15, "by\nbudget %").when(NonZero).spare(3)),
+        report(Head::new(12, "by budget %")
+            .meaning("The part of the removed probability that the budget removed, of tokens that the grammar allows")
+            .when(NonZero)),
+        only(|row| row.has_mask() && row.all_known());
+    changed_best_by_budget: Option<f64> = PerOutput,
+        "Steps per output of changed_best_per_output at which the grammar allows the token, so that the budget refused it",
+        |cell| {
+            let known = cell.count(|row| row.changed_best_by_budget.is_some());
+            ratio(cell.sum(|row| row.changed_best_by_budget.unwrap_or(0)) as f64, known)
+        };
 }
 
 impl SummaryRow {

@@ -134,7 +134,7 @@ score_columns! {
     count_found: Option<usize> = |scores| scores.lenient(|at| at.count.found);
     "Whether the strict reader parses the output"
     parsed: bool = |scores| scores.record.parsed;
-    "Why the output ended; empty where the document could not be decoded"
+    "Why the output ended: end (an end token), squeezed (an end token, after the budget had refused a token that would have been taken), budget or context (cut off); empty where the document could not be decoded"
     finish: Option<Finish> = |scores| scores.record.finish;
     "Whether an independent parser reads the output; empty where none is asked"
     independent: Option<bool> = |scores| scores.record.independent;
@@ -181,8 +181,14 @@ score_columns! {
     known_steps: usize = |scores| scores.record.distortion.known_steps;
     "The probability that the masks removed, summed over the known steps"
     removed_mass: f64 = |scores| scores.record.distortion.removed_mass, volatile;
+    "The part of removed_mass that the budget removed, of tokens that the grammar allows; empty where not known"
+    #[serde(default)]
+    removed_by_budget: Option<f64> = |scores| scores.record.distortion.removed_by_budget, volatile;
     "Steps at which the mask refused the model's likeliest token"
     changed_best: usize = |scores| scores.record.distortion.changed_best, volatile;
+    "Steps of changed_best at which the grammar allows that token, so that the budget refused it; empty where not known"
+    #[serde(default)]
+    changed_best_by_budget: Option<usize> = |scores| scores.record.distortion.changed_best_by_budget, volatile;
     "Output tokens that the tokenizer would not have produced; empty where not known"
     non_canonical: Option<usize> = |scores| scores.record.distortion.non_canonical;
     "Outputs that the strategy tried"

@@ -41,6 +41,13 @@ fn the_figures_are_those_that_a_hand_computes() {
     assert_eq!((row.tokens_per_second, row.documents_per_second), (10.0, 2.0));
     assert_eq!((row.mask_us_per_token, row.compile_us_per_document), (12.0 / 20.0, 1.0));
     assert_eq!((row.independent_read, row.independent_asked), (2, 3));
+    assert_eq!(row.squeezed_rate, 0.0);
+
+    // A squeezed output is complete, and is not cut off.
+    let mut records = records;
+    records[0].finish = Some(Finish::Squeezed);
+    let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
+    assert_eq!((row.squeezed_rate, row.truncation_rate), (0.25, 0.25));
 }
 
 #[test]
@@ -52,16 +59,20 @@ fn distortion_and_effort_are_those_that_a_hand_computes() {
         log_weight: None,
         known_steps: 6,
         removed_mass: 2.5,
+        removed_by_budget: Some(0.6),
         mean_removed: 0.5,
         changed_best: 3,
+        changed_best_by_budget: Some(2),
         non_canonical: Some(4),
     };
     records[1].distortion = Distortion {
         log_weight: Some(-3.0),
         known_steps: 2,
         removed_mass: 0.5,
+        removed_by_budget: None, // a record of an earlier version
         mean_removed: 1.5,
         changed_best: 1,
+        changed_best_by_budget: None,
         non_canonical: None,
     };
     records[2].distortion.log_weight = Some(-1.0);
@@ -75,6 +86,8 @@ fn distortion_and_effort_are_those_that_a_hand_computes() {
     assert_eq!(row.removed_nats, 6.0 / 4.0);
     assert_eq!((row.log_weight, row.log_weight_known), (Some(-4.0 / 3.0), 3));
     assert_eq!(row.changed_best_per_output, 1.0);
+    // Of the first record alone the budget's part is known.
+    assert_eq!((row.removed_by_budget, row.changed_best_by_budget), (Some(0.6 / 6.0), Some(2.0)));
     assert_eq!(row.non_canonical_rate, Some(4.0 / 18.0));
     assert_eq!((row.attempts_per_document, row.discarded_per_document), (2.0, 2.0));
     assert_eq!((row.refused_drafts_per_document, row.log_valid), (0.5, Some(-0.5)));

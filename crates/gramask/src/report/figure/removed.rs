@@ -12,9 +12,10 @@ pub(super) fn by_format(tallies: &[Tally]) -> Result<Option<Figure>, ReportError
     let text = Text {
         id: "removed-by-format",
         title: "Probability removed by the mask, by format",
-        caption: "The probability that the model gave to tokens that the mask forbade, on average over the tokens that it was asked about: 0 \
-                  where the model does by itself what the format wants. Cells whose strategy does not learn the mass of every token \
-                  (lazy) are left out.",
+        caption: "The probability that the model gave to tokens that the mask refused, on average over the tokens that it was asked about. \
+                  It is 0 where the model does by itself what the format wants. The mask holds the grammar and the budget; the \
+                  table of the figure tells the budget's part. Cells whose strategy does not learn the mass of every token (lazy) \
+                  are left out.",
     };
     if tallies.iter().all(|tally| tally.removed().is_none()) {
         return Ok(None);
@@ -23,13 +24,15 @@ pub(super) fn by_format(tallies: &[Tally]) -> Result<Option<Figure>, ReportError
     let drawing = dots(&grid, text, "probability removed per token, %", |cell| {
         Some(Dot { value: tallies[cell].removed()?, interval: None })
     })?;
-    let columns = ["removed_mass", "known_steps", "removed_nats", "log_weight", "changed_best_per_output"];
+    let columns =
+        ["removed_mass", "removed_by_budget", "known_steps", "removed_nats", "log_weight", "changed_best_per_output"];
     let mut table = FigureTable::of_cells(&columns);
     for tally in tallies.iter().filter(|tally| tally.masked()) {
         let row = &tally.row;
         let optional = |value: Option<f64>| value.map_or(String::new(), number);
         let values = [
             optional(tally.removed()),
+            optional(row.removed_by_budget),
             row.known_steps.to_string(),
             number(row.removed_nats),
             optional(row.log_weight),

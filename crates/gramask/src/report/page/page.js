@@ -281,7 +281,8 @@
       if (out.a !== undefined) parts.push(make("h3", {}, "Repaired to"), make("pre", { class: "output", tabindex: 0 }, out.a));
       const [prompt, all, sampled, forced, drafted] = out.n;
       const ways = [[sampled, "sampled"], [forced, "forced"], [drafted, "drafted"]].filter(([count]) => count > 0);
-      const figures = [OUTCOMES[out.k], `${all} tokens (${ways.map(([count, way]) => `${count} ${way}`).join(", ") || "none"}) behind ${prompt} of prompt`];
+      const figures = [OUTCOMES[out.k], `${all} tokens (${ways.map(([count, way]) => `${count} ${way}`).join(", ") || "none"}) after ${prompt} of prompt`];
+      if (out.q) figures.push("squeezed by the budget");
       if (out.m) figures.push(`removed ${percent(out.m)} per token`);
       if (out.w) figures.push(`log weight ${signed(out.w, 2)}`);
       parts.push(make("p", { class: "meta" }, figures.join(" · ")));
@@ -430,7 +431,7 @@
       step.replaceChildren(...told(record, place));
     }
     const code = (text) => make("code", {}, visible(text));
-    function told([text, chosen, logp, rank, removed, entropy, after, wanted, wantedLogp, allowed, forced, pass], place) {
+    function told([text, chosen, logp, rank, removed, entropy, after, wanted, wantedLogp, allowed, forced, pass, byBudget, wantedByBudget], place) {
       const story = [];
       const ordinal = (rank) => rank === 0 ? "its first choice" : `its choice number ${rank + 1}`;
       const asked = logp !== null && logp !== undefined;
@@ -439,9 +440,9 @@
         story.push(chosen === 2 ? ["The draft proposed ", code(text), " and the model confirmed it: it gave it "] : ["The model gave ", code(text), " "],
           `${percent(Math.exp(logp))} (${ordinal(rank)}).`);
       }
-      if (wanted) story.push(" It wanted ", code(wanted), ` (${percent(Math.exp(wantedLogp))}), which the constraint forbids here.`);
+      if (wanted) story.push(" It wanted ", code(wanted), ` (${percent(Math.exp(wantedLogp))}), ${wantedByBudget ? "which the grammar allows, but which leaves too few tokens of the budget to finish the output" : "which the grammar forbids here"}.`);
       else if (wanted === "") story.push(" The mask refused its first choice.");
-      if (removed > 0) story.push(` The mask removed ${percent(removed)} of the probability.`);
+      if (removed > 0) story.push(` The mask removed ${percent(removed)} of the probability${byBudget > 0 ? `: the grammar ${percent(removed - byBudget)}, the budget ${percent(byBudget)}` : ""}.`);
       if (forced && chosen !== 1) story.push(" Here the constraint forces the text ", code(forced), "; only how it is cut into tokens was open.");
       else if (forced && forced !== text) story.push(" The whole text that it forces here is ", code(forced), ".");
       const known = (value) => value !== null && value !== undefined;
