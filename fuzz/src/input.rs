@@ -82,10 +82,10 @@ fn entity(choices: &mut Choices<'_>, text: &Text, schema: &Schema) -> Option<Ent
     for _ in 0..(number % 6).saturating_sub(2).max(1) {
         let shape = choices.byte();
         let first = at + if fragments.is_empty() { 0 } else { shape / 16 % 4 };
-        let behind = (first + 1 + shape % 4).min(words.len());
-        let (start, end) = (words.get(first)?, words.get(behind.checked_sub(1)?)?);
+        let after = (first + 1 + shape % 4).min(words.len());
+        let (start, end) = (words.get(first)?, words.get(after.checked_sub(1)?)?);
         fragments.push(Fragment::new(start.start, end.end));
-        at = behind;
+        at = after;
         if at >= words.len() {
             break;
         }

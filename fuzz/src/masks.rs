@@ -53,7 +53,7 @@ fn decode(
     let mut output = Vec::new();
     let mut left = budget;
     while state != Constraint::ENDED {
-        let shown = || format!("{name} behind `{}`, {left} of {budget} tokens left", output.escape_ascii());
+        let shown = || format!("{name} after `{}`, {left} of {budget} tokens left", output.escape_ascii());
         assert!(left > 0, "{}", shown());
         let mask = constraint.mask(state).to_vec();
         let within = constraint.mask_within(state, left).to_vec();
@@ -65,10 +65,10 @@ fn decode(
             assert!(!is_in(&within) || is_in(&mask), "{}: token {token} within the budget only", shown());
             if is_in(&within) {
                 allowed.push(token);
-                // The rule of the budget: what is behind the token fits.
-                let behind = next.filter(|next| *next != Constraint::ENDED);
-                let behind = behind.map_or(0, |next| constraint.tokens_to_finish(next));
-                assert!(behind < left, "{}: behind token {token} {behind} are needed", shown());
+                // The rule of the budget: what follows the token fits.
+                let after = next.filter(|next| *next != Constraint::ENDED);
+                let after = after.map_or(0, |next| constraint.tokens_to_finish(next));
+                assert!(after < left, "{}: after token {token} {after} are needed", shown());
             }
         }
         assert!(!allowed.is_empty(), "{}: nothing may follow", shown());

@@ -1,20 +1,21 @@
 //! The choice of tokens: kernels, native code, plain tensor operations and a naive loop against each other, on every device
 //! of this machine.
 
-use crate::support::sampling::{Case, Naive, Rng, devices, eighths, mask, settings};
+use crate::support::sampling::{Case, Naive, devices, eighths, mask, settings};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use gramask_kernels::sampling::{
-    Draw, Drawing, MaskRow, MaskTable, Masks, NoPick, SamplingError, mask_argmax, mask_softmax_sample, reference,
+    Draw, MaskRow, MaskTable, Masks, NoChoice, Sampling, SamplingError, mask_argmax, mask_softmax_sample, reference,
 };
 use gramask_kernels::verify_draft::{verify_draft, verify_draft_reference};
+use gramask_random::Rng;
 use proptest::prelude::*;
 
 /// Rows of random logits, with masks of every kind, in turn: dense, sparse, one token, none, all, no constraint.
 fn case(vocabulary: usize, batch: usize, seed: u64) -> Case {
-    let mut rng = Rng(seed);
+    let mut rng = Rng::new(seed);
     let mut case = Case::new(vocabulary);
     for row in 0..batch {
-        let logits = (0..vocabulary).map(|_| rng.normal() * 4.0).collect();
+        let logits = (0..vocabulary).map(|_| rng.normal() as f32 * 4.0).collect();
         let mask = match row % 6 {
             0 => Some(mask(vocabulary, |_| rng.unit() < 0.5)),
             1 => Some(mask(vocabulary, |_| rng.unit() < 0.01)),
@@ -51,8 +52,8 @@ fn every_device_chooses_as_the_naive_loop() {
         // All settings where they are cheap, two where they are not.
         let all = settings();
         let few = [None, all[all.len() - 1]];
-        for drawing in if vocabulary < 10_000 { &all[..] } else { &few[..] } {
-            case.check(drawing.as_ref());
+        for sampling in if vocabulary < 10_000 { &all[..] } else { &few[..] } {
+            case.check(sampling.as_ref());
         }
     }
 }
@@ -61,14 +62,14 @@ fn every_device_chooses_as_the_naive_loop() {
 #[test]
 fn one_long_row_with_every_filter() {
     for (vocabulary, seed) in [(151_936, 77), (128_256, 78), (50_021, 79)] {
-        let mut rng = Rng(seed);
+        let mut rng = Rng::new(seed);
         let mut case = Case::new(vocabulary);
         // As of a model: a few likely tokens, and a long tail.
-        let logits = (0..vocabulary).map(|_| rng.normal() * 2.0 + if rng.unit() < 1e-4 { 12.0 } else { 0.0 });
+        let logits = (0..vocabulary).map(|_| rng.normal() as f32 * 2.0 + if rng.unit() < 1e-4 { 12.0 } else { 0.0 });
         case.push(logits.collect(), Some(mask(vocabulary, |token| token % 3 != 0)));
         let all = settings();
-        for drawing in if vocabulary == 151_936 { &all[..] } else { &all[3..5] } {
-            case.check(drawing.as_ref());
+        for sampling in if vocabulary == 151_936 { &all[..] } else { &all[3..5] } {
+            case.check(sampling.as_ref());
         }
     }
 }
@@ -78,7 +79,7 @@ fn hostile_logits() {
     let inf = f32::INFINITY;
     for vocabulary in [26, 1001, 8200] {
         let mut case = Case::new(vocabulary);
-        let mut rng = Rng(5);
+        let mut rng = Rng::new(5);
         let every_third = || Some(mask(vocabulary, |token| token % 3 == 1));
         let rows: [Vec<f32>; 10] = [
             vec![f32::NAN; vocabulary],
@@ -88,17 +89,17 @@ fn hostile_logits() {
             vec![-f32::MAX; vocabulary],
             (0..vocabulary).map(|i| if i % 2 == 0 { 0.0 } else { -0.0 }).collect(),
             (0..vocabulary).map(|i| [f32::NAN, -inf, 1.0, -f32::NAN][i % 4]).collect(),
-            (0..vocabulary).map(|i| if i % 7 == 3 { inf } else { rng.normal() }).collect(),
+            (0..vocabulary).map(|i| if i % 7 == 3 { inf } else { rng.normal() as f32 }).collect(),
             (0..vocabulary).map(|i| [f32::MAX, -f32::MAX, 1e-40, -1e-40, 0.0][i % 5]).collect(),
-            (0..vocabulary).map(|_| if rng.unit() < 0.5 { f32::NAN } else { rng.normal() * 10.0 }).collect(),
+            (0..vocabulary).map(|_| if rng.unit() < 0.5 { f32::NAN } else { rng.normal() as f32 * 10.0 }).collect(),
         ];
         for row in rows {
             case.push(row.clone(), None);
             case.push(row.clone(), every_third());
             case.push(row, Some(mask(vocabulary, |_| false)));
         }
-        for drawing in settings() {
-            case.check(drawing.as_ref());
+        for sampling in settings() {
+            case.check(sampling.as_ref());
         }
     }
 }
@@ -111,8 +112,8 @@ fn what_the_mask_left_is_told_however_little_it_is() {
         let logits = (0..9000).map(|i| (i % 11) as f32 * 0.1 - if i % 2 == 0 { gap } else { 0.0 });
         case.push(logits.collect(), Some(mask(9000, |token| token % 2 == 0)));
     }
-    for drawing in [None, Some(Drawing::plain(3))] {
-        case.check(drawing.as_ref());
+    for sampling in [None, Some(Sampling::at(1.0, 3))] {
+        case.check(sampling.as_ref());
     }
 }
 
@@ -137,9 +138,9 @@ proptest! {
             let mask = mask(vocabulary, |token| row[token].1);
             case.push(logits, (free >> number & 1 == 0).then_some(mask));
         }
-        let drawing = Drawing { temperature, top_k, top_p, min_p, seed };
+        let sampling = Sampling { temperature, top_k, top_p, min_p, seed };
         case.check(None);
-        case.check(Some(&drawing));
+        case.check(Some(&sampling));
     }
 }
 
@@ -181,9 +182,9 @@ fn masks_in_every_form() {
 fn the_batch_changes_nothing() {
     for (_, device) in devices() {
         let case = case(20_000, 6, 12);
-        let together = case.choose(&device, Some(&Drawing::plain(9)));
+        let together = case.choose(&device, Some(&Sampling::at(1.0, 9)));
         for (row, wanted) in together.iter().enumerate() {
-            let alone = case.only(row).choose(&device, Some(&Drawing::plain(9)));
+            let alone = case.only(row).choose(&device, Some(&Sampling::at(1.0, 9)));
             assert_eq!(alone[0], *wanted, "row {row}");
         }
     }
@@ -202,8 +203,8 @@ fn half_precision_where_the_device_has_it() {
             row.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());
         }
         let logits = case.tensor(&device).cast(FloatDType::F16);
-        let picks = mask_softmax_sample(logits, case.masks(&device).masks(), &Drawing::plain(4), &case.draws());
-        case.compare(&name, Some(&Drawing::plain(4)), &picks.unwrap().read().unwrap());
+        let picks = mask_softmax_sample(logits, case.masks(&device).masks(), &Sampling::at(1.0, 4), &case.draws());
+        case.compare(&name, Some(&Sampling::at(1.0, 4)), &picks.unwrap().read().unwrap());
     }
 }
 
@@ -214,15 +215,15 @@ fn references_agree() {
     for vocabulary in [26, 1001, 8193] {
         let case = case(vocabulary, 12, 15);
         let operands = case.masks(&device);
-        for drawing in settings() {
+        for sampling in settings() {
             // Cold draws lie on borders of floats.
-            if drawing.is_some_and(|drawing| drawing.temperature < 0.1) {
+            if sampling.is_some_and(|sampling| sampling.temperature < 0.1) {
                 continue;
             }
-            let chosen = match &drawing {
+            let chosen = match &sampling {
                 None => reference::mask_argmax(case.tensor(&device), operands.masks()),
-                Some(drawing) => {
-                    reference::mask_softmax_sample(case.tensor(&device), operands.masks(), drawing, &case.draws())
+                Some(sampling) => {
+                    reference::mask_softmax_sample(case.tensor(&device), operands.masks(), sampling, &case.draws())
                 }
             };
             let chosen = chosen.unwrap();
@@ -230,13 +231,13 @@ fn references_agree() {
             let scores: Vec<f32> = chosen.log_probability.into_data().try_to_vec().unwrap();
             let masses: Vec<f32> = chosen.kept_log_mass.into_data().try_to_vec().unwrap();
             for (row, &token) in tokens.iter().enumerate() {
-                let naive = Naive::of(&case, row, drawing.as_ref());
+                let naive = Naive::of(&case, row, sampling.as_ref());
                 let Ok(pick) = naive.pick else {
                     assert_eq!(token, -1);
                     continue;
                 };
                 if naive.margin > 1e-4 {
-                    assert_eq!(token, pick.token as i32, "{vocabulary} {row} {drawing:?} {}", naive.margin);
+                    assert_eq!(token, pick.token as i32, "{vocabulary} {row} {sampling:?} {}", naive.margin);
                     assert!((f64::from(scores[row]) - pick.log_probability).abs() < 1e-3);
                 }
                 assert!((f64::from(masses[row]) - pick.kept_log_mass).abs() < 1e-3);
@@ -272,7 +273,7 @@ fn drafts_are_accepted_as_far_as_they_agree() {
             SamplingError::Drafts { choices: 17, needed: 18 }
         );
         // Random drafts of random choices from few tokens.
-        let mut rng = Rng(16);
+        let mut rng = Rng::new(16);
         for _ in 0..10 {
             let drafts: Vec<Vec<u32>> =
                 (0..rng.below(40) + 1).map(|_| (0..rng.below(9)).map(|_| rng.below(2) as u32).collect()).collect();
@@ -307,9 +308,9 @@ fn operands_that_do_not_fit_are_errors() {
         Err(SamplingError::Masks { .. })
     ));
     let draw = Draw { document: 0, position: 0 };
-    let draws = mask_softmax_sample(logits(), Masks::All, &Drawing::plain(0), &[draw]).unwrap_err();
+    let draws = mask_softmax_sample(logits(), Masks::All, &Sampling::at(1.0, 0), &[draw]).unwrap_err();
     assert_eq!(draws, SamplingError::Draws { batch: 2, draws: 1 });
-    let hot = Drawing { temperature: 0.0, ..Drawing::plain(0) };
+    let hot = Sampling { temperature: 0.0, ..Sampling::at(1.0, 0) };
     let hot = mask_softmax_sample(logits(), Masks::All, &hot, &[draw; 2]).unwrap_err();
     assert!(hot.to_string().contains("temperature is 0"), "{hot}");
     assert!(matches!(
@@ -317,7 +318,7 @@ fn operands_that_do_not_fit_are_errors() {
         Err(SamplingError::Vocabulary { .. })
     ));
     let none = mask_argmax(Tensor::full([1, 40], f32::NAN, &device), Masks::All).unwrap();
-    assert_eq!(none.read().unwrap(), [Err(NoPick { allowed: 40, nan: 40 })]);
+    assert_eq!(none.read().unwrap(), [Err(NoChoice { allowed: 40, nan: 40 })]);
     // No rows are no trouble.
     assert_eq!(mask_argmax(Tensor::zeros([0, 40], &device), Masks::All).unwrap().read().unwrap(), []);
 }

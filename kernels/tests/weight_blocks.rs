@@ -6,21 +6,21 @@ use gramask_kernels::cpu::Level;
 use gramask_kernels::linear::cpu::{Values, linear_at};
 use gramask_kernels::linear::linear_reference;
 use gramask_kernels::{KernelError, Weight, WeightType, linear};
+use gramask_random::Rng;
 use half::f16;
 use proptest::prelude::*;
 
 /// Numbers that are the same on every run.
-struct Numbers(u64);
+struct Numbers(Rng);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        self.0 >> 33
+        self.0.next() >> 33
     }
 
     /// In -1..1.
     fn float(&mut self) -> f32 {
-        self.next() as f32 / (1u64 << 30) as f32 - 1.0
+        2.0 * self.0.unit() as f32 - 1.0
     }
 }
 
@@ -50,7 +50,7 @@ fn random_blocks(count: usize, kind: WeightType, numbers: &mut Numbers) -> (Vec<
 
 /// Every level compared with sums in 64 bits.
 fn check([m, n, k]: [usize; 3], kind: WeightType, seed: u64) -> Result<(), TestCaseError> {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Numbers(Rng::new(seed));
     let (bytes, weights) = random_blocks(n * k / 32, kind, &mut numbers);
     prop_assert_eq!(bytes.len(), kind.bytes(n * k));
     let x: Vec<f32> = (0..m * k).map(|_| numbers.float()).collect();
@@ -76,7 +76,7 @@ proptest! {
 
     #[test]
     fn rounding_stays_within_half_a_step(seed in any::<u64>(), size in -9i32..9, shift in -2.0f32..2.0) {
-        let mut numbers = Numbers(seed);
+        let mut numbers = Numbers(Rng::new(seed));
         let data: Vec<f32> = (0..96).map(|_| (numbers.float() + shift) * 2f32.powi(size)).collect();
         for (kind, steps) in [(WeightType::Q8_0, 254.0), (WeightType::Q4_1, 15.0)] {
             let weight = Weight::new(data.clone(), 1, 96, kind, &Device::flex()).unwrap();

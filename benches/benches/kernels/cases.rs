@@ -8,7 +8,7 @@ use gramask_kernels::attention::{Span, decode_attention, decode_attention_refere
 use gramask_kernels::linear::{linear_as, linear_as_reference, linear_reference};
 use gramask_kernels::norm::{Norm, add_norm, add_norm_reference};
 use gramask_kernels::sampling::{
-    Draw, Drawing, MaskRow, MaskTable, Masks, mask_argmax, mask_softmax_sample, reference,
+    Draw, MaskRow, MaskTable, Masks, Sampling, mask_argmax, mask_softmax_sample, reference,
 };
 use gramask_kernels::swiglu::{swiglu, swiglu_reference};
 use gramask_kernels::verify_draft::verify_draft;
@@ -69,7 +69,7 @@ fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
     // Logits and masks once, and some words back.
     let bytes = batch * (4 * vocabulary + 4 * words);
     let shape = format!("{vocabulary}");
-    let drawing = Drawing::plain(1);
+    let sampling = Sampling::at(1.0, 1);
     let draws: Vec<Draw> = (0..batch as u64).map(|document| Draw { document, position: 3 }).collect();
     let mut cases = Vec::new();
     {
@@ -85,9 +85,9 @@ fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
             })),
         });
     }
-    for (kernel, drawing) in [
-        ("mask_softmax_sample", drawing),
-        ("mask_softmax_sample_top_k_top_p", Drawing { top_k: 50, top_p: 0.9, ..drawing }),
+    for (kernel, sampling) in [
+        ("mask_softmax_sample", sampling),
+        ("mask_softmax_sample_top_k_top_p", Sampling { top_k: 50, top_p: 0.9, ..sampling }),
     ] {
         let (fused, plain) =
             ((logits.clone(), table.clone(), rows.clone()), (logits.clone(), table.clone(), rows.clone()));
@@ -98,11 +98,11 @@ fn choices(device: &Device, sizes: Sizes) -> Result<Vec<Case>, Box<dyn Error>> {
             bytes,
             fused: Box::new(move || {
                 let masks = Masks::Table(&fused.1, &fused.2);
-                drop(mask_softmax_sample(fused.0.clone(), masks, &drawing, &draws));
+                drop(mask_softmax_sample(fused.0.clone(), masks, &sampling, &draws));
             }),
             unfused: Some(Box::new(move || {
                 let masks = Masks::Table(&plain.1, &plain.2);
-                drop(reference::mask_softmax_sample(plain.0.clone(), masks, &drawing, &same));
+                drop(reference::mask_softmax_sample(plain.0.clone(), masks, &sampling, &same));
             })),
         });
     }

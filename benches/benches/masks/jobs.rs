@@ -3,7 +3,7 @@
 //!
 //! The second process prints a line before each step that may hang (`at NUMBER WHAT`) and one for each job that is done
 //! (`row NUMBER JSON`). Where no line comes for [`PATIENCE`] it is ended, the job is written down as cut off, and another
-//! process goes on behind it.
+//! process goes on without it.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};

@@ -236,7 +236,7 @@ pub fn into_docs(name: &str, text: &str) -> std::io::Result<()> {
     let (open, close) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
     let marks = page.find(&open).map(|at| at + open.len()).zip(page.find(&close));
     let Some((from, to)) = marks.filter(|(from, to)| from <= to) else {
-        eprintln!("{}: no `{open}` with `{close}` behind it; nothing is written", path.display());
+        eprintln!("{}: no `{open}` with `{close}` after it; nothing is written", path.display());
         return Ok(());
     };
     let page = format!("{}\n{}\n{}", &page[..from], text.trim_end(), &page[to..]);

@@ -28,7 +28,7 @@ impl Xgrammar {
 
 impl Engine for Xgrammar {
     fn print(&self, plain: &Plain) -> Result<String, String> {
-        // It reads as many hexadecimal digits behind `\x` as there are, and exactly four behind `\u`.
+        // It reads as many hexadecimal digits after `\x` as there are, and exactly four after `\u`.
         let grammar = plain.to_xgrammar().map_err(|error| error.to_string())?;
         Ok(grammar.replace("\\x", "\\u00"))
     }

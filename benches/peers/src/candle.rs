@@ -17,7 +17,7 @@ use candle_transformers::models::llama::{Cache, Config, Llama, LlamaConfig};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use serde_json::json;
 
-/// Prefills that are timed, behind one that warms up.
+/// Prefills that are timed, after one that warms up.
 const PREFILLS: usize = 3;
 
 enum Model {
@@ -107,7 +107,7 @@ impl Model {
         Ok(())
     }
 
-    /// Appends each sequence's row at position `start` and gives the most likely token behind each.
+    /// Appends each sequence's row at position `start` and gives the most likely token after each.
     fn step(&mut self, rows: &[Vec<u32>], start: usize) -> Result<Vec<u32>, Box<dyn Error>> {
         let shape = (rows.len(), rows[0].len());
         let input = Tensor::from_vec(rows.concat(), shape, &Device::Cpu)?;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use gramask_grammar::Vocabulary;
+use gramask_kernels::sampling::{InvalidSampling, Sampling};
 
 use crate::forward::{Forward, forward};
 use crate::layout::{Layout, LayoutError, common_prefix};
@@ -19,7 +20,6 @@ use crate::model::{LanguageModel, LanguageModelError, Row, Select};
 use crate::output::{Ended, Request};
 use crate::prompt_store::{Kept, PromptStore};
 use crate::sampler::Sampler;
-use crate::sampling::{Sampling, SamplingError};
 use crate::sequence::{Edit, Feed, Sequence};
 
 /// The settings of a run's decoding.
@@ -64,7 +64,7 @@ pub enum DecodeError {
     Layout(#[from] LayoutError),
     /// The sampling is invalid.
     #[error(transparent)]
-    Sampling(#[from] SamplingError),
+    Sampling(#[from] InvalidSampling),
     /// The model failed.
     #[error("decoding {}: {source}", if .documents.is_empty() { "the shared prefix".to_owned() } else { .documents.join(", ") })]
     Model {

@@ -36,12 +36,13 @@
 
 use std::time::{Duration, Instant};
 
+use gramask_kernels::sampling::Sampling;
+
 use crate::constraint::TokenConstraint;
 use crate::model::SampleRequest;
 use crate::random::Draw;
 use crate::row_logits::{RowBasis, RowLogits};
 use crate::sampler::{Basis, Choice, Sampler, allows};
-use crate::sampling::Sampling;
 use crate::strategy::{Step, StepError};
 
 /// Whether the device can make a first choice: the choice then rests on one token, or on two.

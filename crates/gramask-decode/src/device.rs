@@ -1,13 +1,14 @@
 //! Logits that stay on the device, where tokens are sampled from them.
 
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
-use gramask_kernels::sampling::{MaskTable, Masks, SamplingError, mask_argmax, mask_softmax_sample};
+use gramask_kernels::sampling::{
+    MaskTable, Masks, NoChoice, Sampling, SamplingError, mask_argmax, mask_softmax_sample,
+};
 use gramask_model::device::{Demand, DeviceFault, guard};
 
 use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest};
 use crate::random::Draw;
-use crate::sampler::{Choice, NoChoice};
-use crate::sampling::Sampling;
+use crate::sampler::Choice;
 use crate::transformer::{failed, told};
 
 /// The most masks that are kept on the device, unless one step needs more.
@@ -117,15 +118,15 @@ impl DeviceLogits<'_> {
         };
         let rows = table.rows(requests.iter().map(|(_, request)| request.mask.as_deref()))?;
         let masks = Masks::Table(table, &rows);
-        let picks = match sampling.drawing() {
-            None => mask_argmax(logits, masks)?,
-            Some(drawing) => {
+        let picks = match sampling.is_greedy() {
+            true => mask_argmax(logits, masks)?,
+            false => {
                 let draws: Vec<Draw> = requests.iter().map(|(_, request)| request.draw).collect();
-                mask_softmax_sample(logits, masks, &drawing, &draws)?
+                mask_softmax_sample(logits, masks, sampling, &draws)?
             }
         };
         // The one place of a step where the host waits for the device.
         let read = picks.read().map_err(|error| self.refused(error))?;
-        Ok(read.into_iter().map(|pick| pick.map(Choice::from).map_err(NoChoice::from)).collect())
+        Ok(read.into_iter().map(|pick| pick.map(Choice::from)).collect())
     }
 }

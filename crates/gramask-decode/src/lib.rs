@@ -81,7 +81,6 @@ pub mod registry;
 mod retokenizer;
 mod row_logits;
 mod sampler;
-mod sampling;
 mod sequence;
 mod step_error;
 mod strategies;
@@ -91,6 +90,7 @@ mod transformer;
 pub use batch::{DecodeError, SampleOn, Settings, Summary, decode, decode_with};
 pub use constraint::{ByteConstraint, TokenConstraint};
 pub use device::DeviceLogits;
+pub use gramask_kernels::sampling::{InvalidSampling, NoChoice, Sampling};
 pub use layout::{Layout, LayoutError, common_prefix};
 pub use model::{LanguageModel, LanguageModelError, Logits, LogitsHandle, Row, SampleRequest, Select};
 pub use ngram_draft::NgramDraftModel;
@@ -104,8 +104,7 @@ pub use registry::{
 };
 pub use retokenizer::Retokenizer;
 pub use row_logits::{DeviceSample, RowLogits};
-pub use sampler::{Basis, Choice, NoChoice, Sampler};
-pub use sampling::{Sampling, SamplingError};
+pub use sampler::{Basis, Choice, Sampler};
 pub use strategies::{
     Asap, Beam, BeamStop, Draft, Drafts, FreeThenMasked, Jump, Lazy, Masked, NoConstraint, Retry, Smc, Unconstrained,
 };

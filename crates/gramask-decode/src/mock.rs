@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gramask_grammar::{Token, Vocabulary};
+use gramask_random::mix;
 
 use crate::constraint::{ByteConstraint, TokenConstraint};
 use crate::model::{LanguageModel, LanguageModelError, Logits, Row, Select};
@@ -178,14 +179,6 @@ impl MockModel {
         let slots = self.slots.len();
         self.slots.get_mut(slot).ok_or(LanguageModelError::Slot { slot, slots })
     }
-}
-
-/// The finaliser of SplitMix64: a bijection that scatters bits.
-fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ x >> 31
 }
 
 impl LanguageModel for MockModel {

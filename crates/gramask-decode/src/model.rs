@@ -9,14 +9,14 @@
 use std::error::Error;
 use std::ops::Range;
 
+use gramask_kernels::sampling::{NoChoice, Sampling};
 use gramask_model::device::DeviceFault;
 pub use gramask_model::transformer::{Row, Select};
 use thiserror::Error;
 
 use crate::prompt_store::Saved;
 use crate::random::Draw;
-use crate::sampler::{Choice, NoChoice, Sampler};
-use crate::sampling::Sampling;
+use crate::sampler::{Choice, Sampler};
 
 /// Logits on the host. Shape: `[rows, vocabulary]`, row-major.
 #[derive(Clone, Debug, PartialEq)]

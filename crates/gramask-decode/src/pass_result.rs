@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use gramask_kernels::sampling::{NoChoice, Sampling};
 use rayon::prelude::*;
 
 use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest};
 use crate::row_logits::DeviceSamples;
-use crate::sampler::{Choice, NoChoice, Sampler};
-use crate::sampling::Sampling;
+use crate::sampler::{Choice, Sampler};
 use crate::sequence::{Feed, Sequence, StepLogits};
 use crate::strategy::StepError;
 

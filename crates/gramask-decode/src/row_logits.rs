@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use crate::sampler::{Basis, Choice, NoChoice, Sampler};
+use gramask_kernels::sampling::NoChoice;
+
+use crate::sampler::{Basis, Choice, Sampler};
 use crate::strategy::StepError;
 
 /// Fetches one of a document's rows of logits from the device.

@@ -3,14 +3,12 @@
 //! How is defined where the devices' kernels are ([`gramask_kernels::sampling`]), so that a token is the same wherever it is
 //! chosen; this is their native code, with the nouns of decoding.
 
-use gramask_kernels::sampling::{Chooser, NoPick, Pick};
-use thiserror::Error;
-
 pub use gramask_kernels::sampling::Basis;
+
+use gramask_kernels::sampling::{Chooser, NoChoice, Pick, Sampling};
 
 use crate::random::Draw;
 use crate::record::{BudgetScores, MaskScores, Scores, Wanted};
-use crate::sampling::Sampling;
 
 /// A chosen token and what the model thought of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,25 +88,6 @@ fn wanted(logits: &[f32], pick: &Pick) -> Option<Wanted> {
     Some(Wanted { token: token as u32, log_probability })
 }
 
-/// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "none of the {allowed} allowed tokens has a usable logit ({nan} are NaN, the others -inf): the model's numbers are \
-     broken, or it gives no probability to anything allowed"
-)]
-pub struct NoChoice {
-    /// How many tokens are allowed.
-    pub allowed: usize,
-    /// How many of them have NaN.
-    pub nan: usize,
-}
-
-impl From<NoPick> for NoChoice {
-    fn from(none: NoPick) -> Self {
-        NoChoice { allowed: none.allowed, nan: none.nan }
-    }
-}
-
 /// Chooses tokens under one [`Sampling`]; keeps its scratch memory between calls, and nothing else.
 ///
 /// ```
@@ -133,7 +112,7 @@ pub struct Sampler {
 impl Sampler {
     /// A sampler with these settings, which the caller has validated.
     pub fn new(sampling: Sampling) -> Self {
-        Sampler { chooser: Chooser::new(sampling.drawing().as_ref()), sampling }
+        Sampler { chooser: Chooser::new(&sampling), sampling }
     }
 
     /// The settings.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gramask_grammar::Vocabulary;
+use gramask_kernels::sampling::Sampling;
 
 use crate::model::SampleRequest;
 use crate::output::{Ended, Finish, Output, Request, RequestError, Times, TokenCounts};
@@ -10,7 +11,6 @@ use crate::random::document_number;
 use crate::record::TokenRecord;
 use crate::row_logits::DeviceSamples;
 use crate::sampler::Sampler;
-use crate::sampling::Sampling;
 use crate::strategy::{Ending, Hypothesis, HypothesisMove, Move, Opening, PreSample, Step, StepError, Strategy};
 
 /// A document being decoded.

@@ -1,8 +1,7 @@
 //! What can be wrong with a step of a document.
 
+use gramask_kernels::sampling::NoChoice;
 use thiserror::Error;
-
-use crate::sampler::NoChoice;
 
 /// Why a document's decoding could not go on.
 #[derive(Debug, Error)]

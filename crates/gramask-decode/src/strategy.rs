@@ -18,6 +18,7 @@
 
 use std::time::Duration;
 
+use gramask_kernels::sampling::Sampling;
 use serde::{Deserialize, Serialize};
 
 use crate::model::SampleRequest;
@@ -25,7 +26,6 @@ use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::row_logits::{DeviceSamples, RowLogits};
 use crate::sampler::{Choice, Sampler};
-use crate::sampling::Sampling;
 
 pub use crate::step_error::StepError;
 

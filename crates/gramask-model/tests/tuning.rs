@@ -8,9 +8,10 @@ use gramask_model::checkpoint::Checkpoint;
 use gramask_model::device::DeviceName;
 use gramask_model::transformer::{Row, Select, Transformer, WeightType};
 use gramask_model::tuning::{
-    AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Pack, Precision, Random, Schedule, Scratch, Sequence, Target,
+    AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Pack, Precision, Schedule, Scratch, Sequence, Target,
     Tunable, read_state, write_state,
 };
+use gramask_random::Rng;
 
 const TINY: [&str; 3] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3"];
 
@@ -119,7 +120,7 @@ fn the_native_optimiser_is_the_portable_one() {
         for step in 0..4 {
             // Gradients that do not follow from the parameters, so that differences do not grow.
             let gradient = |(place, p): (usize, &gramask_model::tuning::Parameter)| {
-                let mut random = Random::new(&[step, place as u64]);
+                let mut random = Rng::at(&[step, place as u64]);
                 let count = p.value.dims().iter().product();
                 let numbers: Vec<f32> = (0..count).map(|_| random.normal() as f32).collect();
                 Tensor::from_data(burn::tensor::TensorData::new(numbers, p.value.dims()), &p.value.device())
@@ -165,7 +166,7 @@ fn gradients_are_those_of_finite_differences() {
         let lora = Lora { rank: 3, alpha: 5.0, ..Lora::default() };
         for (kind, model) in [("whole", whole(&checkpoint)), ("adapter", learnt(&checkpoint, lora))] {
             let gradients = model.gradients(&pack(), 1.0, &Draw::default()).unwrap().gradients;
-            let mut random = Random::new(&[11]);
+            let mut random = Rng::at(&[11]);
             for (number, gradient) in gradients.into_iter().enumerate() {
                 let gradient = numbers(gradient);
                 let anywhere: Vec<f32> = gradient.iter().map(|_| random.normal() as f32).collect();

@@ -55,13 +55,11 @@ pub mod corpus;
 mod document;
 mod entity;
 pub mod metrics;
-mod rng;
 mod sentences;
 mod text;
 
 pub use corpus::Corpus;
 pub use document::Document;
 pub use entity::{Entity, Fragment, Schema};
-pub use rng::Rng;
 pub use sentences::sentences;
 pub use text::Text;

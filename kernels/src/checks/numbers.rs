@@ -2,28 +2,26 @@
 
 use super::CheckError;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use gramask_random::Rng;
 
-/// A stream of numbers that follow from a seed: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+/// Random inputs of the checks.
 #[derive(Clone, Debug)]
-pub struct Numbers(u64);
+pub struct Numbers(Rng);
 
 impl Numbers {
-    /// The stream of a seed.
+    /// The inputs of a seed.
     pub fn new(seed: u64) -> Numbers {
-        Numbers(seed.wrapping_mul(0xD134_2543_DE82_EF95))
+        Numbers(Rng::at(&[seed]))
     }
 
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ (x >> 31)
+        self.0.next()
     }
 
     /// A number in `0..below`.
     pub fn below(&mut self, below: usize) -> usize {
-        (self.bits() % below.max(1) as u64) as usize
+        self.0.below(below)
     }
 
     /// Numbers between -`size` and `size`. Up to some millions of them are all different.
@@ -36,8 +34,7 @@ impl Numbers {
     pub fn mask(&mut self, vocabulary: usize, share: f64) -> Vec<u32> {
         let mut words = vec![0u32; vocabulary.div_ceil(32)];
         for token in 0..vocabulary {
-            let set = (self.bits() >> 11) as f64 / (1u64 << 53) as f64;
-            if set < share {
+            if self.0.unit() < share {
                 words[token / 32] |= 1 << (token % 32);
             }
         }

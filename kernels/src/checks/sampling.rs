@@ -5,7 +5,7 @@
 
 use super::{CheckError, Devices, KernelCheck, Numbers, Tally, upload, upload_integers};
 use crate::sampling::{
-    Draw, Drawing, MaskRow, MaskTable, Masks, NoPick, Pick, Picks, SamplingError, mask_argmax, mask_softmax_sample,
+    Draw, MaskRow, MaskTable, Masks, NoChoice, Pick, Picks, Sampling, SamplingError, mask_argmax, mask_softmax_sample,
 };
 use crate::verify_draft::verify_draft;
 use burn::tensor::Device;
@@ -56,7 +56,7 @@ fn tabled(masks: &[&[u32]], vocabulary: usize, device: &Device) -> Result<(MaskT
 }
 
 /// What was picked on both devices: the same tokens, and what is said of them within the tolerance of sums.
-fn compare(tally: &mut Tally, what: &str, got: &[Result<Pick, NoPick>], expected: &[Result<Pick, NoPick>]) {
+fn compare(tally: &mut Tally, what: &str, got: &[Result<Pick, NoChoice>], expected: &[Result<Pick, NoChoice>]) {
     tally.equal(|| format!("{what}: rows"), &got.len(), &expected.len());
     for (row, (got, expected)) in got.iter().zip(expected).enumerate() {
         match (got, expected) {
@@ -74,7 +74,7 @@ fn compare(tally: &mut Tally, what: &str, got: &[Result<Pick, NoPick>], expected
     }
 }
 
-fn read(picks: Result<Picks, SamplingError>) -> Result<Vec<Result<Pick, NoPick>>, CheckError> {
+fn read(picks: Result<Picks, SamplingError>) -> Result<Vec<Result<Pick, NoChoice>>, CheckError> {
     Ok(picks?.read()?)
 }
 
@@ -116,24 +116,24 @@ fn argmax(devices: &Devices, rows: usize, vocabulary: usize) -> Result<Tally, Ch
 
 fn sample(devices: &Devices, rows: usize, vocabulary: usize) -> Result<Tally, CheckError> {
     let mut tally = Tally::within(devices.tolerances.sums);
-    let plain = Drawing::plain(3);
+    let plain = Sampling::at(1.0, 3);
     let filters = [
         plain,
-        Drawing { temperature: 0.7, top_k: 40, ..plain },
-        Drawing { top_p: 0.9, min_p: 0.02, ..plain },
-        Drawing { temperature: 1.5, top_k: 200, top_p: 0.95, min_p: 0.001, ..plain },
+        Sampling { temperature: 0.7, top_k: 40, ..plain },
+        Sampling { top_p: 0.9, min_p: 0.02, ..plain },
+        Sampling { temperature: 1.5, top_k: 200, top_p: 0.95, min_p: 0.001, ..plain },
     ];
     let mut numbers = Numbers::new(60);
     let logits = numbers.floats(rows * vocabulary, 6.0);
     let masks = masks(&mut numbers, rows, vocabulary);
     let masks: Vec<&[u32]> = masks.iter().map(Vec::as_slice).collect();
-    for (number, drawing) in filters[..if devices.quick { 2 } else { 4 }].iter().enumerate() {
+    for (number, sampling) in filters[..if devices.quick { 2 } else { 4 }].iter().enumerate() {
         for position in 0..if devices.quick { 2 } else { 6 } {
             let draws: Vec<Draw> = (0..rows as u64).map(|document| Draw { document, position }).collect();
             let picks = |device| {
                 let (table, numbers) = tabled(&masks, vocabulary, device)?;
                 let logits = upload(&logits, [rows, vocabulary], device);
-                read(mask_softmax_sample(logits, Masks::Table(&table, &numbers), drawing, &draws))
+                read(mask_softmax_sample(logits, Masks::Table(&table, &numbers), sampling, &draws))
             };
             let (got, expected) = (picks(&devices.device)?, picks(&devices.reference)?);
             compare(&mut tally, &format!("setting {number}, position {position}"), &got, &expected);
@@ -164,7 +164,7 @@ fn odd_rows(devices: &Devices) -> Result<Tally, CheckError> {
         read(mask_argmax(upload(&flat, [7, vocabulary], device), Masks::Table(&table, &numbers)))
     };
     let (got, expected) = (picks(&devices.device)?, picks(&devices.reference)?);
-    let tokens = |picks: &[Result<Pick, NoPick>]| -> Vec<Option<u32>> {
+    let tokens = |picks: &[Result<Pick, NoChoice>]| -> Vec<Option<u32>> {
         picks.iter().map(|pick| pick.as_ref().ok().map(|pick| pick.token)).collect()
     };
     let wanted = vec![None, None, Some(64), Some(7), None, Some(0), Some(0)];

@@ -8,9 +8,10 @@
 //! Weights are whole numbers (see [`integer`](super::fixed_point)), so that this is what every device does.
 
 use super::draw::Draw;
+use super::error::NoChoice;
 use super::fixed_point::{UNUSABLE, key, part_of, target};
-use super::pick::{Found, NoPick, Pick, Summed};
-use super::settings::{Drawing, FixedPoint};
+use super::pick::{Found, Pick, Summed};
+use super::settings::{FixedPoint, Sampling};
 
 /// A [`Chooser::basis`] of more tokens than this is not listed.
 const BASIS_LIMIT: usize = 256;
@@ -44,8 +45,8 @@ impl Candidate {
 /// Chooses tokens from rows of logits; keeps its scratch memory between calls, and what the last choice rested on.
 ///
 /// ```
-/// use gramask_kernels::sampling::{Chooser, Draw};
-/// let mut chooser = Chooser::new(None); // the likeliest
+/// use gramask_kernels::sampling::{Chooser, Draw, Sampling};
+/// let mut chooser = Chooser::new(&Sampling::greedy());
 /// let logits = [1.0, 3.0, 2.0, f32::NAN];
 /// let draw = Draw { document: 1, position: 0 };
 /// assert_eq!(chooser.choose(&logits, None, draw).unwrap().token, 1);
@@ -73,10 +74,9 @@ enum Kind {
 }
 
 impl Chooser {
-    /// Draws with these settings, which the caller has validated; `None` takes the highest logit, of equal ones the lowest
-    /// token.
-    pub fn new(drawing: Option<&Drawing>) -> Self {
-        Chooser::with(drawing.map(FixedPoint::new))
+    /// Chooses with these settings, which the caller has validated.
+    pub fn new(sampling: &Sampling) -> Self {
+        Chooser::with((!sampling.is_greedy()).then(|| FixedPoint::new(sampling)))
     }
 
     pub(crate) fn with(fixed_point: Option<FixedPoint>) -> Self {
@@ -96,13 +96,13 @@ impl Chooser {
     /// Logits of `-inf` and NaN are never chosen; those of `+inf` share the whole probability equally.
     ///
     /// # Errors
-    /// [`NoPick`] where no allowed token has a logit above `-inf`.
-    pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Pick, NoPick> {
+    /// [`NoChoice`] where no allowed token has a logit above `-inf`.
+    pub fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Pick, NoChoice> {
         self.find(logits, allowed, draw).map(|found| found.pick())
     }
 
     /// The same without the scores' last steps.
-    pub(crate) fn find(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Found, NoPick> {
+    pub(crate) fn find(&mut self, logits: &[f32], allowed: Option<&[u32]>, draw: Draw) -> Result<Found, NoChoice> {
         self.basis.clear();
         self.basis_kind = Kind::Tokens;
         let whole = Summed::of(logits);
@@ -149,8 +149,8 @@ impl Chooser {
     /// Scores a token that something else than a draw decided on, under a mask or not: forced text, a hypothesis of a beam.
     ///
     /// # Errors
-    /// [`NoPick`] where no allowed token has a logit above `-inf`.
-    pub fn score(&mut self, logits: &[f32], allowed: Option<&[u32]>, token: u32) -> Result<Pick, NoPick> {
+    /// [`NoChoice`] where no allowed token has a logit above `-inf`.
+    pub fn score(&mut self, logits: &[f32], allowed: Option<&[u32]>, token: u32) -> Result<Pick, NoChoice> {
         let whole = Summed::of(logits);
         let kept = match allowed {
             None => whole,
@@ -309,10 +309,10 @@ fn sort_top_p(candidates: &mut [Candidate], share: u32) -> (usize, usize) {
     (kept.map_or(candidates.len(), |(kept, _)| kept), candidates.len())
 }
 
-pub(super) fn no_pick(logits: &[f32], mask: Option<&[u32]>) -> NoPick {
+pub(super) fn no_pick(logits: &[f32], mask: Option<&[u32]>) -> NoChoice {
     let is_allowed =
         |token: usize| mask.is_none_or(|mask| mask.get(token / 32).is_some_and(|w| w >> (token % 32) & 1 == 1));
     let allowed: Vec<f32> =
         logits.iter().enumerate().filter(|&(token, _)| is_allowed(token)).map(|(_, &logit)| logit).collect();
-    NoPick { allowed: allowed.len(), nan: allowed.iter().filter(|logit| logit.is_nan()).count() }
+    NoChoice { allowed: allowed.len(), nan: allowed.iter().filter(|logit| logit.is_nan()).count() }
 }

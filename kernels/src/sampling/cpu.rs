@@ -3,8 +3,9 @@
 use super::SamplingOps;
 use super::chooser::Chooser;
 use super::draw::Draw;
+use super::error::NoChoice;
 use super::fixed_point::key;
-use super::pick::{NoPick, Summed};
+use super::pick::Summed;
 use super::readback::{DRAW_WORDS, FIELDS, NO_TOKEN, parts};
 use super::settings::FixedPoint;
 use burn::tensor::{DType, TensorData};
@@ -87,7 +88,7 @@ fn choose(chooser: &mut Chooser, logits: &[f32], mask: Option<&[u32]>, step: &[u
             put(found.whole, &mut out[6..9]);
             out[FIELDS] = found.rank as i32;
         }
-        Err(NoPick { allowed, nan }) => {
+        Err(NoChoice { allowed, nan }) => {
             out[0] = NO_TOKEN as i32;
             out[9..11].copy_from_slice(&[allowed as i32, nan as i32]);
         }

@@ -1,11 +1,37 @@
-//! Errors of the operands of sampling.
+//! Errors of the settings and operands of sampling.
 
-use std::fmt;
+use thiserror::Error;
 
-/// Why no token of a batch could be chosen. A single row without a usable token is a [`NoPick`](super::NoPick) instead.
-#[derive(Clone, Debug, PartialEq)]
+/// A setting of [`Sampling`](super::Sampling) outside its range.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[error("{name} is {value}, but must be {right}")]
+pub struct InvalidSampling {
+    /// The setting's name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: f32,
+    /// What it must be.
+    pub right: &'static str,
+}
+
+/// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "none of the {allowed} allowed tokens has a usable logit ({nan} are NaN, the others -inf): the model's numbers are \
+     broken, or it gives no probability to anything allowed"
+)]
+pub struct NoChoice {
+    /// How many tokens are allowed.
+    pub allowed: usize,
+    /// How many of them have NaN.
+    pub nan: usize,
+}
+
+/// Why no token of a batch could be chosen. A single row without a usable token is a [`NoChoice`] instead.
+#[derive(Clone, Debug, PartialEq, Error)]
 pub enum SamplingError {
     /// Logits without tokens, or of more than sums have room for.
+    #[error("rows of {tokens} logits: a vocabulary has 1 to {most} tokens")]
     Vocabulary {
         /// How many tokens.
         tokens: usize,
@@ -13,11 +39,16 @@ pub enum SamplingError {
         most: usize,
     },
     /// More logits than a kernel can number, or more rows.
+    #[error("logits of shape {shape:?} are too many for one kernel: it takes at most 65535 rows and 2^32 - 1 logits")]
     Batch {
         /// Shape of the logits.
         shape: [usize; 2],
     },
     /// Masks that do not fit the logits.
+    #[error(
+        "masks of shape {masks:?} do not fit logits {logits:?}, which need [{}, {}]: one bit for each token, in words of 32",
+        .logits[0], .logits[1].div_ceil(32)
+    )]
     Masks {
         /// Shape of the logits, `[batch, vocabulary]`.
         logits: [usize; 2],
@@ -25,6 +56,7 @@ pub enum SamplingError {
         masks: [usize; 2],
     },
     /// A row that the mask table does not have.
+    #[error("row {row} of a mask table that has rows 0..{capacity}")]
     Row {
         /// The row's number.
         row: u32,
@@ -32,11 +64,16 @@ pub enum SamplingError {
         capacity: usize,
     },
     /// More different masks at once than the mask table has rows.
+    #[error(
+        "a step has more different masks than the {capacity} rows of the mask table: it needs a row for each sequence of \
+         the batch"
+    )]
     Full {
         /// How many rows the table has.
         capacity: usize,
     },
     /// There is not one draw for each row of logits.
+    #[error("{draws} draws were given for {batch} rows of logits; each row needs one")]
     Draws {
         /// Rows of logits.
         batch: usize,
@@ -44,6 +81,9 @@ pub enum SamplingError {
         draws: usize,
     },
     /// Drafts and choices do not belong together.
+    #[error(
+        "{choices} choices were given for drafts that need {needed}: one after each token, and one before the first"
+    )]
     Drafts {
         /// Choices given.
         choices: usize,
@@ -51,56 +91,12 @@ pub enum SamplingError {
         needed: usize,
     },
     /// A setting outside its range.
-    Drawing {
-        /// Its name.
-        name: &'static str,
-        /// Its value.
-        value: f32,
-        /// What it must be.
-        right: &'static str,
-    },
+    #[error(transparent)]
+    Setting(#[from] InvalidSampling),
     /// The device failed.
+    #[error("the device failed: {message}")]
     Device {
         /// What it reports.
         message: String,
     },
 }
-
-impl fmt::Display for SamplingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SamplingError::Vocabulary { tokens, most } => {
-                write!(f, "rows of {tokens} logits: a vocabulary has 1 to {most} tokens")
-            }
-            SamplingError::Batch { shape } => write!(
-                f,
-                "logits of shape {shape:?} are too many for one kernel: it takes at most 65535 rows and 2^32 - 1 logits"
-            ),
-            SamplingError::Masks { logits: [batch, vocabulary], masks } => write!(
-                f,
-                "masks of shape {masks:?} do not fit logits [{batch}, {vocabulary}], which need [{batch}, {}]: one bit \
-                 for each token, in words of 32",
-                vocabulary.div_ceil(32)
-            ),
-            SamplingError::Row { row, capacity } => {
-                write!(f, "row {row} of a mask table that has rows 0..{capacity}")
-            }
-            SamplingError::Full { capacity } => write!(
-                f,
-                "a step has more different masks than the {capacity} rows of the mask table: it needs a row for each \
-                 sequence of the batch"
-            ),
-            SamplingError::Draws { batch, draws } => {
-                write!(f, "{draws} draws were given for {batch} rows of logits; each row needs one")
-            }
-            SamplingError::Drafts { choices, needed } => write!(
-                f,
-                "{choices} choices were given for drafts that need {needed}: one after each token, and one before the first"
-            ),
-            SamplingError::Drawing { name, value, right } => write!(f, "{name} is {value}, but must be {right}"),
-            SamplingError::Device { message } => write!(f, "the device failed: {message}"),
-        }
-    }
-}
-
-impl std::error::Error for SamplingError {}

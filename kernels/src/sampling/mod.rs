@@ -12,7 +12,7 @@
 //!   random number picks from the rest by walking it in order of tokens;
 //! - of equal logits the lower token goes first, in the arg-max and in the filters;
 //! - logits of `-inf` and NaN are never chosen; those of `+inf` share the whole probability equally;
-//! - a row without a usable token gives a [`NoPick`], never a token.
+//! - a row without a usable token gives a [`NoChoice`], never a token.
 //!
 //! A token beyond 32 nats (times the temperature) of the likeliest, which would be 1e-14 times as likely, has no weight.
 //! The scores are floats, and the same on all devices to within rounding (some 1e-6).
@@ -59,10 +59,10 @@ mod table;
 
 pub use chooser::{Basis, Chooser};
 pub use draw::Draw;
-pub use error::SamplingError;
-pub use pick::{NoPick, Pick};
+pub use error::{InvalidSampling, NoChoice, SamplingError};
+pub use pick::Pick;
 pub use readback::Picks;
-pub use settings::Drawing;
+pub use settings::Sampling;
 pub use table::{MaskRow, MaskTable, TableUse};
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -100,7 +100,7 @@ pub enum Masks<'a> {
 /// - `logits`: `[batch, vocabulary]`, in any float type
 ///
 /// # Errors
-/// [`SamplingError`] where the operands do not fit together. Not for a row that has no token to choose: that is a [`NoPick`]
+/// [`SamplingError`] where the operands do not fit together. Not for a row that has no token to choose: that is a [`NoChoice`]
 /// among the picks.
 pub fn mask_argmax(logits: Tensor<2>, masks: Masks<'_>) -> Result<Picks, SamplingError> {
     choose(logits, masks, None)
@@ -116,15 +116,15 @@ pub fn mask_argmax(logits: Tensor<2>, masks: Masks<'_>) -> Result<Picks, Samplin
 pub fn mask_softmax_sample(
     logits: Tensor<2>,
     masks: Masks<'_>,
-    drawing: &Drawing,
+    sampling: &Sampling,
     draws: &[Draw],
 ) -> Result<Picks, SamplingError> {
-    drawing.validate()?;
+    sampling.validate_drawn()?;
     let batch = logits.dims()[0];
     if draws.len() != batch {
         return Err(SamplingError::Draws { batch, draws: draws.len() });
     }
-    choose(logits, masks, Some((FixedPoint::new(drawing), draws)))
+    choose(logits, masks, Some((FixedPoint::new(sampling), draws)))
 }
 
 fn choose(logits: Tensor<2>, masks: Masks<'_>, drawn: Option<(FixedPoint, &[Draw])>) -> Result<Picks, SamplingError> {

@@ -23,15 +23,6 @@ pub struct Pick {
     pub rank: u32,
 }
 
-/// There is no token to choose: none is allowed, or all those allowed have a logit of `-inf` or NaN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoPick {
-    /// How many tokens are allowed.
-    pub allowed: usize,
-    /// How many of them have NaN.
-    pub nan: usize,
-}
-
 /// The greatest of some logits and their sums; `-inf` and 0 where there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Summed {

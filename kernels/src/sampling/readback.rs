@@ -1,10 +1,11 @@
 //! The rows of 32-bit words that go to the device, and the read-back.
 
 use super::draw::Draw;
+use super::error::NoChoice;
 use super::error::SamplingError;
 use super::fixed_point::{UNUSABLE, logit};
 use super::numeric::Moments;
-use super::pick::{Found, NoPick, Pick, Summed};
+use super::pick::{Found, Pick, Summed};
 use super::table::MaskRow;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
@@ -57,7 +58,7 @@ impl Picks {
     ///
     /// # Errors
     /// [`SamplingError::Device`] where the device fails.
-    pub fn read(self) -> Result<Vec<Result<Pick, NoPick>>, SamplingError> {
+    pub fn read(self) -> Result<Vec<Result<Pick, NoChoice>>, SamplingError> {
         let width = self.words.dims()[1];
         let words = read(self.words)?;
         Ok(words.chunks_exact(width).map(row).collect())
@@ -79,7 +80,7 @@ pub(crate) fn read(words: Tensor<2, Int>) -> Result<Vec<u32>, SamplingError> {
     Ok(words.into_iter().map(|word| word as u32).collect())
 }
 
-fn row(words: &[u32]) -> Result<Pick, NoPick> {
+fn row(words: &[u32]) -> Result<Pick, NoChoice> {
     let (fields, ranks) = words.split_at(FIELDS);
     let summed = |at: usize| Summed {
         max: match fields[at] {
@@ -92,7 +93,7 @@ fn row(words: &[u32]) -> Result<Pick, NoPick> {
         },
     };
     if fields[0] == NO_TOKEN {
-        return Err(NoPick { allowed: fields[9] as usize, nan: fields[10] as usize });
+        return Err(NoChoice { allowed: fields[9] as usize, nan: fields[10] as usize });
     }
     Ok(Found {
         token: fields[0],

@@ -7,7 +7,7 @@
 use super::draw::Draw;
 use super::error::SamplingError;
 use super::readback::NO_TOKEN;
-use super::settings::Drawing;
+use super::settings::Sampling;
 use super::{Masks, Operands};
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 
@@ -100,10 +100,10 @@ pub fn mask_argmax(logits: Tensor<2>, masks: Masks<'_>) -> Result<Chosen, Sampli
 pub fn mask_softmax_sample(
     logits: Tensor<2>,
     masks: Masks<'_>,
-    drawing: &Drawing,
+    sampling: &Sampling,
     draws: &[Draw],
 ) -> Result<Chosen, SamplingError> {
-    drawing.validate()?;
+    sampling.validate_drawn()?;
     let [batch, vocabulary] = logits.dims();
     if draws.len() != batch {
         return Err(SamplingError::Draws { batch, draws: draws.len() });
@@ -112,23 +112,23 @@ pub fn mask_softmax_sample(
     let row = Row::new(logits, masks)?;
     let usable = row.usable();
     let max = row.kept.clone().max_dim(1);
-    let weights = ((row.kept.clone() - max) / drawing.temperature).exp();
+    let weights = ((row.kept.clone() - max) / sampling.temperature).exp();
     let mut weights = weights.mask_fill(usable.bool_not(), 0.0);
-    if drawing.top_k > 0 && drawing.top_k < vocabulary {
-        let first = Tensor::full([batch, 1], drawing.top_k as i32, (&device, DType::I32));
+    if sampling.top_k > 0 && sampling.top_k < vocabulary {
+        let first = Tensor::full([batch, 1], sampling.top_k as i32, (&device, DType::I32));
         weights = weights.mask_fill(first_of(&row.kept, first).bool_not(), 0.0);
     }
-    if drawing.top_p < 1.0 {
+    if sampling.top_p < 1.0 {
         let sorted = weights.clone().sort_descending(1).cumsum(1);
-        let needed = sorted.clone().slice([0..batch, vocabulary - 1..vocabulary]) * drawing.top_p;
+        let needed = sorted.clone().slice([0..batch, vocabulary - 1..vocabulary]) * sampling.top_p;
         let below = sorted.lower(needed.expand([batch, vocabulary])).int().cast(DType::I32);
         let first = (below.sum_dim(1) + 1).clamp_max(vocabulary as i32);
         // The tokens that top-k removed come after all that it kept.
         weights = weights.mask_fill(first_of(&row.kept, first).bool_not(), 0.0);
     }
-    let low = weights.clone().lower_scalar(drawing.min_p);
+    let low = weights.clone().lower_scalar(sampling.min_p);
     let reached = weights.mask_fill(low, 0.0).cumsum(1);
-    let uniform: Vec<f32> = draws.iter().map(|draw| draw.uniform(drawing.seed) as f32).collect();
+    let uniform: Vec<f32> = draws.iter().map(|draw| draw.uniform(sampling.seed) as f32).collect();
     let uniform = Tensor::<2>::from_data(TensorData::new(uniform, [batch, 1]), &device);
     let target = reached.clone().slice([0..batch, vocabulary - 1..vocabulary]) * uniform;
     let before = reached.lower_equal(target.expand([batch, vocabulary])).int().cast(DType::I32);

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use gramask_kernels::sampling::fixed_point::{least_weight, part_of, share, target, units_per_logit, weight};
 use gramask_kernels::sampling::{
-    Draw, Drawing, MaskRow, MaskTable, Masks, NoPick, Pick, mask_argmax, mask_softmax_sample,
+    Draw, MaskRow, MaskTable, Masks, NoChoice, Pick, Sampling, mask_argmax, mask_softmax_sample,
 };
 use proptest::prelude::*;
 
@@ -22,30 +22,6 @@ pub fn devices() -> Vec<(String, Device)> {
         devices.extend(named.map(|(number, device)| (format!("wgpu:{number}"), device)));
     }
     devices
-}
-
-/// A generator for test data alone.
-pub struct Rng(pub u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 ^ self.0 >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
-    /// In `[0, 1)`.
-    pub fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u64 << 24) as f32
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 16) as usize % end
-    }
-
-    /// About normal.
-    pub fn normal(&mut self) -> f32 {
-        (0..4).map(|_| self.unit()).sum::<f32>() * 1.732 - 3.464
-    }
 }
 
 /// A bit row.
@@ -68,9 +44,9 @@ pub fn eighths() -> impl Strategy<Value = f32> {
 }
 
 /// Greedy, plain draws, each filter, all together.
-pub fn settings() -> Vec<Option<Drawing>> {
-    let plain = Drawing::plain(0x0123_4567_89AB_CDEF);
-    let with = |temperature, top_k, top_p, min_p| Some(Drawing { temperature, top_k, top_p, min_p, ..plain });
+pub fn settings() -> Vec<Option<Sampling>> {
+    let plain = Sampling::at(1.0, 0x0123_4567_89AB_CDEF);
+    let with = |temperature, top_k, top_p, min_p| Some(Sampling { temperature, top_k, top_p, min_p, ..plain });
     vec![
         None,
         with(1.0, 0, 1.0, 0.0),
@@ -153,28 +129,28 @@ impl Case {
         mask.is_none_or(|mask| mask[token / 32] >> (token % 32) & 1 == 1)
     }
 
-    pub fn choose(&self, device: &Device, drawing: Option<&Drawing>) -> Vec<Result<Pick, NoPick>> {
+    pub fn choose(&self, device: &Device, sampling: Option<&Sampling>) -> Vec<Result<Pick, NoChoice>> {
         let (logits, table) = (self.tensor(device), self.masks(device));
-        let picks = match drawing {
+        let picks = match sampling {
             None => mask_argmax(logits, table.masks()),
-            Some(drawing) => mask_softmax_sample(logits, table.masks(), drawing, &self.draws()),
+            Some(sampling) => mask_softmax_sample(logits, table.masks(), sampling, &self.draws()),
         };
         picks.unwrap().read().unwrap()
     }
 
     /// Chooses on every device and compares with the naive loop.
-    pub fn check(&self, drawing: Option<&Drawing>) {
+    pub fn check(&self, sampling: Option<&Sampling>) {
         for (name, device) in devices() {
-            self.compare(&name, drawing, &self.choose(&device, drawing));
+            self.compare(&name, sampling, &self.choose(&device, sampling));
         }
     }
 
     /// Tokens must be equal, scores nearly so.
-    pub fn compare(&self, name: &str, drawing: Option<&Drawing>, picks: &[Result<Pick, NoPick>]) {
+    pub fn compare(&self, name: &str, sampling: Option<&Sampling>, picks: &[Result<Pick, NoChoice>]) {
         assert_eq!(picks.len(), self.logits.len());
         for (row, pick) in picks.iter().enumerate() {
-            let context = format!("{name}, vocabulary {}, row {row}, {drawing:?}", self.vocabulary);
-            let (pick, wanted) = match (pick, Naive::of(self, row, drawing).pick) {
+            let context = format!("{name}, vocabulary {}, row {row}, {sampling:?}", self.vocabulary);
+            let (pick, wanted) = match (pick, Naive::of(self, row, sampling).pick) {
                 (Err(none), wanted) => {
                     assert_eq!(Err(*none), wanted, "{context}");
                     continue;
@@ -196,14 +172,14 @@ impl Case {
 
 /// What the naive loop finds in a row.
 pub struct Naive {
-    pub pick: Result<Pick, NoPick>,
+    pub pick: Result<Pick, NoChoice>,
     /// How far the draw lies from the borders of its token, as a share of the total.
     pub margin: f64,
 }
 
 impl Naive {
     /// Sorts all, walks all, one filter after the other.
-    pub fn of(case: &Case, row: usize, drawing: Option<&Drawing>) -> Naive {
+    pub fn of(case: &Case, row: usize, sampling: Option<&Sampling>) -> Naive {
         let logits = &case.logits[row];
         let allowed: Vec<usize> = (0..logits.len()).filter(|&token| case.allows(row, token)).collect();
         let mut order: Vec<usize> = allowed.iter().copied().filter(|&t| logits[t] > f32::NEG_INFINITY).collect();
@@ -211,13 +187,13 @@ impl Naive {
         let Some(&best) = order.first() else {
             let nan = allowed.iter().filter(|&&token| logits[token].is_nan()).count();
             let allowed = allowed.len();
-            let pick = Err(NoPick { allowed, nan });
+            let pick = Err(NoChoice { allowed, nan });
             return Naive { pick, margin: 1.0 };
         };
         let (kept_sum, kept_entropy) = sums(order.iter().map(|&token| logits[token]));
         let (mut token, mut margin) = (best, 1.0);
-        if let Some(drawing) = drawing {
-            (token, margin) = draw(logits, &mut order, drawing, case.draws()[row]);
+        if let Some(sampling) = sampling {
+            (token, margin) = draw(logits, &mut order, sampling, case.draws()[row]);
         }
         let usable = logits.iter().copied().filter(|logit| *logit > f32::NEG_INFINITY);
         let (sum, entropy) = sums(usable.clone());
@@ -250,15 +226,15 @@ fn sums(logits: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
     (sum, terms.map(|p| -p * p.ln()).sum())
 }
 
-fn draw(logits: &[f32], order: &mut Vec<usize>, drawing: &Drawing, draw: Draw) -> (usize, f64) {
-    let scale = units_per_logit(drawing.temperature);
+fn draw(logits: &[f32], order: &mut Vec<usize>, sampling: &Sampling, draw: Draw) -> (usize, f64) {
+    let scale = units_per_logit(sampling.temperature);
     let max = logits[order[0]];
     let weigh = |token: usize| weight(logits[token], max, scale);
-    if drawing.top_k > 0 {
-        order.truncate(drawing.top_k);
+    if sampling.top_k > 0 {
+        order.truncate(sampling.top_k);
     }
-    if drawing.top_p < 1.0 {
-        let needed = part_of(order.iter().map(|&token| weigh(token)).sum(), share(drawing.top_p));
+    if sampling.top_p < 1.0 {
+        let needed = part_of(order.iter().map(|&token| weigh(token)).sum(), share(sampling.top_p));
         let mut reached = 0;
         let head = order.iter().take_while(|&&token| {
             let before = reached;
@@ -267,10 +243,10 @@ fn draw(logits: &[f32], order: &mut Vec<usize>, drawing: &Drawing, draw: Draw) -
         });
         order.truncate(head.count());
     }
-    order.retain(|&token| weigh(token) >= least_weight(drawing.min_p));
+    order.retain(|&token| weigh(token) >= least_weight(sampling.min_p));
     order.sort_unstable();
     let total: u64 = order.iter().map(|&token| weigh(token)).sum();
-    let target = target(draw.bits(drawing.seed), total);
+    let target = target(draw.bits(sampling.seed), total);
     let mut reached = 0;
     for &token in order.iter() {
         let before = reached;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use gramask_grammar::{Canonical, CanonicalError, Constraint, ConstraintError, Level, Program, Vocabulary};
+use gramask_kernels::sampling::Sampling;
 use gramask_ner::Text;
 use thiserror::Error;
 
@@ -10,7 +11,6 @@ use super::{StrategyChoice, StrategyName};
 use crate::ngram_draft::NgramDraftModel;
 use crate::prompt::{PromptTokenizer, Prompting};
 use crate::retokenizer::Retokenizer;
-use crate::sampling::Sampling;
 use crate::strategy::Strategy;
 
 /// A tokenizer that several documents use at the same time.

@@ -20,6 +20,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gramask_grammar::Level;
+use gramask_kernels::sampling::Sampling;
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
@@ -29,7 +30,6 @@ pub use build::{BuildError, SharedTokenizer, StrategyBuilder, StrategyContext, S
 pub use page::{parameter_lines, strategy_table};
 pub use parameters::{Count, Flag, Least, Number, Parameter, ParameterSet, Text, Value};
 
-use crate::sampling::Sampling;
 use crate::strategies::ALL;
 use crate::strategy::Strategy;
 

@@ -33,13 +33,14 @@
 use std::time::Instant;
 
 use super::log_mass::{allowed, log_add, log_sum};
+use gramask_kernels::sampling::Sampling;
+
 use crate::constraint::TokenConstraint;
 use crate::layout::common_prefix;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition, with_constraint};
 use crate::sampler::{Choice, Sampler};
-use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
 
 const ITERATIONS: Count =

@@ -10,12 +10,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use gramask_grammar::Vocabulary;
+use gramask_kernels::sampling::Sampling;
 
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Least, Levels, Number, Parameter, Randomness, StrategyDefinition};
 use crate::sampler::Sampler;
-use crate::sampling::Sampling;
 use crate::strategy::{Effort, HypothesisMove, Move, Step, StepError, Strategy};
 
 const N: Count = Count { name: "n", default: 4, most: 64, help: "how many outputs are tried at most" };

@@ -33,12 +33,13 @@ use std::time::Instant;
 
 use super::asap::TEMPERATURE;
 use super::log_mass::{allowed, kept_log_mass, log_add};
+use gramask_kernels::sampling::Sampling;
+
 use crate::constraint::TokenConstraint;
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::registry::{Count, Least, Number, Parameter, Randomness, StrategyDefinition, with_constraint};
 use crate::sampler::{Choice, Sampler};
-use crate::sampling::Sampling;
 use crate::strategy::{Effort, Ending, HypothesisMove, Move, Step, StepError, Strategy};
 
 const PARTICLES: Count =

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use gramask_grammar::{
     BytePairs, Canonical, CanonicalError, Constraint, Format, Level, Place, Program, Token, Tokenise, Vocabulary,
 };
-use gramask_ner::{Entity, Rng, Schema, Text};
+use gramask_ner::{Entity, Schema, Text};
+use gramask_random::Rng;
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;

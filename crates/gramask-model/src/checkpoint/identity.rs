@@ -2,23 +2,14 @@
 
 use std::path::Path;
 
+use gramask_random::Fnv;
+
 /// Bytes hashed at the start of each file; covers most headers.
 const HEAD: usize = 1 << 16;
 /// Number of samples hashed after the start, evenly spread.
 const SAMPLES: usize = 256;
 /// Bytes of each sample.
 const SAMPLE: usize = 1 << 10;
-
-/// The 64-bit FNV-1a hash.
-struct Fnv(u64);
-
-impl Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
 
 /// The identity of some files: `fnv64:` and 16 hexadecimal digits.
 ///
@@ -27,7 +18,7 @@ impl Fnv {
 /// after training. It is **not** cryptographic: files that were made to collide, or that differ in a few bytes between
 /// the samples, have the same identity.
 pub(super) fn identity<'a>(files: impl IntoIterator<Item = (&'a Path, &'a [u8])>) -> String {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hash = Fnv::new();
     for (path, bytes) in files {
         hash.write(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default().as_bytes());
         hash.write(&(bytes.len() as u64).to_le_bytes());
@@ -43,19 +34,12 @@ pub(super) fn identity<'a>(files: impl IntoIterator<Item = (&'a Path, &'a [u8])>
             }
         }
     }
-    format!("fnv64:{:016x}", hash.0)
+    format!("fnv64:{:016x}", hash.get())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-        hash.write(b"foobar");
-        assert_eq!(hash.0, 0x8594_4171_f739_67e8);
-    }
 
     #[test]
     fn name_size_first_and_last_byte_count() {

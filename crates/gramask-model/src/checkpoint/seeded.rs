@@ -4,6 +4,7 @@
 //! model, which is enough for a benchmark. Its logits are as far apart as a trained model's, so two correct devices select
 //! the same tokens.
 
+use gramask_random::mix;
 use half::f16;
 use rayon::prelude::*;
 
@@ -103,14 +104,6 @@ impl TensorSource for SeededTensors {
     fn read_f16(&self, name: &str) -> Result<Vec<f16>, CheckpointError> {
         Ok(self.read_f32(name)?.into_par_iter().map(f16::from_f32).collect())
     }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
-fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Dropout of an adapter's inputs (Srivastava et al. 2014, "Dropout").
 
 use super::Target;
-use super::random::Random;
+use gramask_random::Rng;
 
 /// The address of what dropout leaves out in a pass: other numbers, other inputs. None: nothing is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Dropout<'_> {
     /// The factor of each input of one adapter: 0, or `1 / (1 - p)`.
     pub fn factors(&self, layer: usize, target: Target, count: usize) -> Vec<f32> {
         let address: Vec<u64> = self.draw.0.iter().copied().chain([layer as u64, target as u64]).collect();
-        let mut random = Random::new(&address);
+        let mut random = Rng::at(&address);
         let kept = (1.0 / (1.0 - self.probability)) as f32;
         (0..count).map(|_| if random.unit() < self.probability { 0.0 } else { kept }).collect()
     }

@@ -1,4 +1,4 @@
-//! Supervised tuning: a model learns to write given outputs behind given prompts.
+//! Supervised tuning: a model learns to write given outputs after given prompts.
 //!
 //! Either all weights are learnt, or an **adapter** of low rank beside frozen ones (Hu et al. 2021, "LoRA"), which is a
 //! hundredth of the model and can be merged into it afterwards. Adapters are PEFT's, file by file.
@@ -52,7 +52,6 @@ mod merge;
 mod model;
 mod native;
 mod pack;
-mod random;
 mod scratch;
 mod state;
 
@@ -63,6 +62,5 @@ pub use error::TuningError;
 pub use lora::{Lora, Target};
 pub use model::{Gradients, Parameter, Snapshot, Tunable};
 pub use pack::{Pack, Sequence};
-pub use random::Random;
 pub use scratch::Scratch;
 pub use state::{read_state, write_state};

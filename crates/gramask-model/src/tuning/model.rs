@@ -11,10 +11,10 @@ use super::dropout::{Draw, Dropout};
 use super::graph::{Graph, Plan, Tensors};
 use super::native::{self, Host, Native};
 use super::pack::Pack;
-use super::random::Random;
 use super::{Lora, TuningError};
 use crate::checkpoint::{CheckpointError, ModelConfig, TensorSource, check_tensors, expected_tensors};
 use crate::device::is_flex;
+use gramask_random::Rng;
 
 /// Something that is learnt.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Tunable {
         for layer in 0..config.layers {
             for &target in &lora.targets {
                 let ([out, inputs], module) = (target.shape(config), target.module(layer));
-                let mut random = Random::new(&[seed, layer as u64, target as u64]);
+                let mut random = Rng::at(&[seed, layer as u64, target as u64]);
                 let bound = 1.0 / (inputs as f64).sqrt();
                 let a = (0..lora.rank * inputs).map(|_| ((2.0 * random.unit() - 1.0) * bound) as f32).collect();
                 model.learn(format!("{module}.lora_A.weight"), a, [lora.rank, inputs]);

@@ -29,7 +29,7 @@ pub struct Pack {
     pub prefix: usize,
     /// Each sequence's own tokens, in order and without gaps.
     pub spans: Vec<Range<usize>>,
-    /// The tokens behind which an output token follows, and that token.
+    /// The tokens after which an output token follows, and that token.
     pub predictions: Vec<(usize, u32)>,
 }
 

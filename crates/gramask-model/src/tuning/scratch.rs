@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::TuningError;
 use super::model::Snapshot;
-use super::random::Random;
 use crate::checkpoint::{Checkpoint, Family, ModelConfig, expected_tensors};
+use gramask_random::Rng;
 
 /// The standard deviation of the first weights (Radford et al. 2019, "Language models are unsupervised multitask learners").
 const DEVIATION: f64 = 0.02;
@@ -76,7 +76,7 @@ impl Scratch {
         let mut weights = Snapshot::default();
         let narrower = DEVIATION / (2.0 * self.layers as f64).sqrt();
         for (number, (name, shape)) in expected_tensors(&config).into_iter().enumerate() {
-            let mut random = Random::new(&[seed, number as u64, 0x5C7A]);
+            let mut random = Rng::at(&[seed, number as u64, 0x5C7A]);
             let back = name.contains("o_proj") || name.contains("down_proj");
             let deviation = if back { narrower } else { DEVIATION };
             let values = (0..shape.iter().product::<usize>()).map(|_| match shape.len() {

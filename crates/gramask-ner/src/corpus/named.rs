@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gramask_random::Fnv;
+
 use super::{Corpus, OnProblem, Options, Problem, ProblemKind, ReadError, Unit};
 use crate::Schema;
 
@@ -194,10 +196,7 @@ pub fn find(name: &str, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError
 /// The split of a sentence, drawn by the abstract's part of its identifier `ABSTRACT_NUMBER`.
 fn tenth(id: &str) -> &'static str {
     let abstract_ = id.split('_').next().unwrap_or(id);
-    let hash = abstract_
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    match hash % 10 {
+    match Fnv::hash(abstract_.as_bytes()) % 10 {
         0 => "test",
         1 => "dev",
         _ => "train",

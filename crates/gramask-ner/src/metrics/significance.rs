@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::schemes::Counts;
-use crate::Rng;
+use gramask_random::Rng;
 
 /// A figure and the interval that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

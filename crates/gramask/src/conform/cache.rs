@@ -15,7 +15,7 @@ pub(super) fn checks() -> Vec<Check> {
     vec![
         Check::new(Group::Cache, "truncated, and continued another way", truncated),
         Check::new(Group::Cache, "a prefix copied to other slots", copied),
-        Check::new(Group::Cache, "forked behind a shared prefix", forked),
+        Check::new(Group::Cache, "forked after a shared prefix", forked),
         Check::new(Group::Cache, "cleared and filled again", cleared),
     ]
 }

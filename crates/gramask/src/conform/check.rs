@@ -1,6 +1,6 @@
 //! A check, and what it finds.
 
-use gramask_decode::{DecodeError, LanguageModelError, LayoutError, SamplingError};
+use gramask_decode::{DecodeError, InvalidSampling, LanguageModelError, LayoutError};
 use gramask_grammar::{CompileError, ConstraintError, FormatErrors, VocabularyError, WriteError};
 use gramask_kernels::KernelError;
 use gramask_kernels::checks::CheckError;
@@ -93,7 +93,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     #[error(transparent)]
-    Sampling(#[from] SamplingError),
+    Sampling(#[from] InvalidSampling),
     #[error(transparent)]
     Format(#[from] FormatErrors),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Whole models: the logits of prompts, of single tokens behind them, and of drafts.
+//! Whole models: the logits of prompts, of single tokens after them, and of drafts.
 
 use burn::tensor::Device;
 use gramask_model::checkpoint::{Checkpoint, Family, ModelConfig, SeededTensors};

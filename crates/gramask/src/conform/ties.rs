@@ -41,7 +41,7 @@ pub(super) fn tie(scene: &Scene, place: &Place<'_>, token: u32, wanted: u32) -> 
     })
 }
 
-/// The reference's logits behind the tokens before.
+/// The reference's logits after the tokens before.
 fn reference(scene: &Scene, place: &Place<'_>) -> Result<Vec<f32>, Failure> {
     let tokens = [&place.case.prompt[..], place.written].concat();
     let model = &scene.here;

@@ -240,13 +240,22 @@ pub(crate) fn run_name(path: &Path, written: Option<&Spanned<String>>) -> Result
         Some(name) => name.get_ref().clone(),
         None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        let rule = "letters, digits, `-`, `_` and `.`, the first no `.`, as it becomes a folder's";
-        let span = written.map_or(0..0, Spanned::span);
-        return Err((span, format!("`{name}` cannot be the name of a run: use {rule}")));
+    match is_run_name(&name) {
+        true => Ok(name),
+        false => {
+            let span = written.map_or(0..0, Spanned::span);
+            Err((span, format!("`{name}` cannot be the name of a run: use {RUN_NAMES}")))
+        }
     }
-    Ok(name)
+}
+
+/// What the names of runs are made of.
+pub(crate) const RUN_NAMES: &str = "letters, digits, `-`, `_` and `.`, the first no `.`, as it becomes a folder's";
+
+/// Whether a run can have this name.
+pub(crate) fn is_run_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 impl fmt::Display for Cell {

@@ -47,7 +47,7 @@ pub enum DecodeTextError {
     #[error(transparent)]
     Prompt(#[from] gramask_decode::PromptError),
     #[error(transparent)]
-    Sampling(#[from] gramask_decode::SamplingError),
+    Sampling(#[from] gramask_decode::InvalidSampling),
     #[error(transparent)]
     Decode(#[from] gramask_decode::DecodeError),
     #[error(transparent)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use gramask_decode::{SharedTokenizer, vocabulary_of};
 use gramask_grammar::{Format, Program};
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::tuning::{Pack, Random, Sequence};
+use gramask_model::tuning::{Pack, Sequence};
+use gramask_random::Rng;
 
 use super::error::TuneError;
 use super::file::{Mix, Training, Tuning};
@@ -95,7 +96,7 @@ impl Data {
 
     /// An epoch's groups, in the order in which they are learnt.
     fn groups(&self, training: &Training, epoch: usize) -> Vec<Vec<&Example>> {
-        let mut random = Random::new(&[training.seed, epoch as u64, 0xDA7A]);
+        let mut random = Rng::at(&[training.seed, epoch as u64, 0xDA7A]);
         let documents = self.examples.first().map_or(0, Vec::len);
         let mut by_format: Vec<Vec<&Example>> = vec![Vec::new(); self.examples.len()];
         for document in 0..documents {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::TuneError;
 use super::file::{Mix, Tuning, each_once};
-use crate::experiment::CorpusChoice;
+use crate::experiment::{CorpusChoice, RUN_NAMES, is_run_name};
 
 /// Changes to a tuning; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,8 +39,8 @@ impl Tuning {
     pub fn with(mut self, overrides: Overrides) -> Result<Tuning, TuneError> {
         let Overrides { name, device, model, adapter, formats, corpus, mix, group, epochs, seed } = overrides;
         if let Some(name) = name {
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-                return Err(wrong("--name", name, "letters, digits, `-`, `_` and `.`: a folder is named after it"));
+            if !is_run_name(&name) {
+                return Err(wrong("--name", name, RUN_NAMES));
             }
             self.name = name;
         }

@@ -30,7 +30,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, ConstraintError, Level, Oracle, Program};
-use gramask_ner::{Document, Rng};
+use gramask_ner::Document;
+use gramask_random::Rng;
 use serde::Serialize;
 
 use crate::pull::NamedVocabulary;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, ConstraintError, Oracle, State, tokens_of};
-use gramask_ner::Rng;
+use gramask_random::Rng;
 
 use super::{Case, ENDED, Found, KEPT, Sample, Walk, What, difference};
 

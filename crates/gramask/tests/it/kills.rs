@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use gramask::evaluate::ScoreRow;
 use gramask::store::{Record, read_records, read_scores};
+use gramask_random::Rng;
 
 const EXPERIMENT: &str = r#"
 name    = "killed"
@@ -98,7 +99,7 @@ impl Place {
     }
 
     /// Starts the run and kills it; whether it was still running then.
-    fn kill(&self, name: &str, more: &[&str], when: &mut Numbers) -> bool {
+    fn kill(&self, name: &str, more: &[&str], when: &mut Rng) -> bool {
         let records = self.at(name).join("records.jsonl");
         let size = || std::fs::metadata(&records).map_or(0, |found| found.len());
         let before = size();
@@ -131,18 +132,6 @@ fn succeeds(output: Output) -> String {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// SplitMix64.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((x ^ x >> 31) % n as u64) as usize
-    }
 }
 
 /// Each record by cell and document, without its times, and without probabilities, whose last digits depend on the documents
@@ -212,7 +201,7 @@ fn kills_lose_and_double_nothing() {
     assert_eq!(scores(&whole).len(), RECORDS);
     assert_eq!(summary(&whole).len(), 3 * 2, "seeds are one row");
 
-    let mut when = Numbers(1);
+    let mut when = Rng::new(1);
     let (mut kills, mut rounds) = (0, 0);
     while kills < KILLS {
         rounds += 1;

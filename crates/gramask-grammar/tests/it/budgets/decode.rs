@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Level, Program, State};
-use gramask_ner::{Rng, Text};
+use gramask_ner::Text;
+use gramask_random::Rng;
 
 use super::{enough, programs, sample, vocabulary};
 use crate::support::walk::allowed;

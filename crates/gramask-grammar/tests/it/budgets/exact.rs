@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Level, State};
-use gramask_ner::{Rng, Text};
+use gramask_ner::Text;
+use gramask_random::Rng;
 
 use super::{enough, programs, sample, vocabulary};
 use crate::support::walk::allowed;

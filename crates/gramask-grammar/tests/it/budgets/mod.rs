@@ -10,7 +10,8 @@ mod exact;
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Format, Program, Token, Vocabulary};
-use gramask_ner::{Entity, Rng, Schema, Text};
+use gramask_ner::{Entity, Schema, Text};
+use gramask_random::Rng;
 
 /// Every built-in format, compiled for these labels (the first of them where it takes one a pass).
 fn programs(labels: &[&str]) -> Vec<Arc<Program>> {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use gramask_grammar::{
     Approximation, Constraint, ExpandError, ExpandLimits, Format, Level, Plain, Program, State, Vocabulary, expand,
 };
-use gramask_ner::{Entity, Rng, Schema, Text};
+use gramask_ner::{Entity, Schema, Text};
+use gramask_random::Rng;
 use third_party::Peer;
 
 use crate::support::formats;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, ConstraintError, Level, syntax_check};
-use gramask_ner::Rng;
+use gramask_random::Rng;
 use proptest::prelude::*;
 
 use super::documents::{self, Case, case};

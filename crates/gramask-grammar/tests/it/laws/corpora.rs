@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gramask_grammar::{Program, Reason};
-use gramask_ner::{Corpus, Document, Rng, corpus};
+use gramask_ner::{Corpus, Document, corpus};
+use gramask_random::Rng;
 
 use super::roundtrip::{accepted, roundtrip};
 use super::{independent, truth};

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Level};
-use gramask_ner::{Entity, Rng, Text};
+use gramask_ner::{Entity, Text};
+use gramask_random::Rng;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};

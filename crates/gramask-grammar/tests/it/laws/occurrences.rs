@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Level};
-use gramask_ner::{Entity, Rng, Text};
+use gramask_ner::{Entity, Text};
+use gramask_random::Rng;
 use proptest::prelude::*;
 
 use super::documents;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Level, Program, Reason, WriteError, Written};
-use gramask_ner::{Entity, Rng, Text};
+use gramask_ner::{Entity, Text};
+use gramask_random::Rng;
 use proptest::prelude::*;
 
 use super::documents::{self, Case, case};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gramask_grammar::{Constraint, Level, Token, Vocabulary};
-use gramask_ner::{Rng, Text};
+use gramask_ner::Text;
+use gramask_random::Rng;
 
 use crate::support::formats;
 use crate::support::walk::{allowed, draw};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, State, Token, Vocabulary, tokens_of};
-use gramask_ner::Rng;
+use gramask_random::Rng;
 
 /// Every byte, and pieces of `sources` cut anywhere: through characters, across what a format keeps apart.
 pub fn vocabulary(rng: &mut Rng, sources: &[&[u8]], pieces: usize) -> Arc<Vocabulary> {
