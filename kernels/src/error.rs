@@ -81,7 +81,9 @@ pub enum KernelError {
         sequence: usize,
         /// Its slot in the cache.
         slot: usize,
-        /// The positions it attends to.
+        /// The first position it attends to.
+        start: usize,
+        /// One past the last position it attends to.
         length: usize,
         /// Slots of the cache.
         slots: usize,
@@ -147,10 +149,10 @@ impl fmt::Display for KernelError {
             KernelError::Spans { batch, spans } => {
                 write!(f, "a batch of {batch} tokens was given {spans} spans; each token has one")
             }
-            KernelError::Positions { sequence, slot, length, slots, capacity } => write!(
+            KernelError::Positions { sequence, slot, start, length, slots, capacity } => write!(
                 f,
-                "sequence {sequence} attends to {length} positions of slot {slot}; the cache has slots 0..{slots} of \
-                 {capacity} positions, and at least 1 position is needed"
+                "sequence {sequence} attends to positions {start}..{length} of slot {slot}; the cache has slots 0..{slots} \
+                 of {capacity} positions, and at least 1 position is needed"
             ),
             KernelError::Prefix { sequence, slot, shared, length, slots } => write!(
                 f,

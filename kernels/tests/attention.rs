@@ -17,13 +17,18 @@ fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().try_to_vec().unwrap()
 }
 
+/// No window, or one that is shorter or longer than what a token could see.
+fn windows() -> impl Strategy<Value = Option<usize>> {
+    prop::option::of(1usize..80)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn every_level_agrees_with_plain_operations(
         (slots, spans) in (1usize..6).prop_flat_map(|slots| {
-            (Just(slots), prop::collection::vec((0..slots, 1usize..70), 1..9))
+            (Just(slots), prop::collection::vec((0..slots, 1usize..70, windows()), 1..9))
         }),
         kv_heads in 1usize..4,
         group in 1usize..10,
@@ -34,7 +39,7 @@ proptest! {
         let q = random([spans.len(), heads, dim], size);
         let k = random([slots, kv_heads, 70, dim], 1.0);
         let v = random([slots, kv_heads, 70, dim], 1.0);
-        let spans: Vec<Span> = spans.iter().map(|&(slot, length)| Span::new(slot, length)).collect();
+        let spans: Vec<Span> = spans.iter().map(|&(slot, length, window)| Span::new(slot, length).within(window)).collect();
         let expected = values(&decode_attention_reference(q.clone(), k.clone(), v.clone(), &spans).unwrap());
         let close = |y: &[f32]| y.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-5);
 
@@ -54,17 +59,18 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Prompts and drafts: several tokens of one sequence, each of which sees those before it.
+    /// Prompts and drafts: several tokens of one sequence, each of which sees those before it, or the last of them.
     #[test]
     fn many_tokens_of_a_sequence_agree_with_plain_operations(
         rows in prop::collection::vec((0usize..4, 0usize..60, 1usize..60), 1..4),
+        window in windows(),
         kv_heads in 1usize..4,
         group in 1usize..5,
         dim in prop_oneof![Just(64), Just(80), 1usize..40],
     ) {
         let spans: Vec<Span> = rows
             .iter()
-            .flat_map(|&(slot, start, tokens)| (1..=tokens).map(move |i| Span::new(slot, start + i)))
+            .flat_map(|&(slot, start, tokens)| (1..=tokens).map(move |i| Span::new(slot, start + i).within(window)))
             .collect();
         let heads = kv_heads * group;
         let q = random([spans.len(), heads, dim], 1.0);
@@ -90,6 +96,7 @@ proptest! {
     #[test]
     fn a_shared_prefix_gives_the_same_bits(
         rows in prop::collection::vec((0usize..60, 1usize..20, 0usize..=100), 1..5),
+        window in windows(),
         kv_heads in 1usize..4,
         group in 1usize..5,
         dim in prop_oneof![Just(64), Just(80), 1usize..40],
@@ -119,8 +126,8 @@ proptest! {
             let of_row = |&(slot, start, tokens, shared): &(usize, usize, usize, usize)| {
                 let prefix = Prefix { slot: 0, length: shared };
                 (1..=tokens).map(move |i| match share {
-                    true => Span { prefix, ..Span::new(slot, start + i) },
-                    false => Span::new(slot, start + i),
+                    true => Span { prefix, ..Span::new(slot, start + i).within(window) },
+                    false => Span::new(slot, start + i).within(window),
                 })
             };
             rows.iter().flat_map(of_row).collect()
@@ -173,6 +180,19 @@ fn what_lies_beyond_the_length_is_not_read() {
 }
 
 #[test]
+fn what_lies_before_the_window_is_not_read() {
+    let device = Device::flex();
+    let k = Tensor::<4>::from_floats([[[[f32::NAN], [1.0], [1.0], [1.0]]]], &device);
+    let v = Tensor::<4>::from_floats([[[[f32::NAN], [2.0], [4.0], [9.0]]]], &device);
+    let q = Tensor::<3>::from_floats([[[3.0]], [[3.0]]], &device);
+    // Two tokens of one sequence, each of which sees itself and the one before it.
+    let spans = [3, 4].map(|length| Span::new(0, length).within(Some(2)));
+    assert_eq!(spans.map(|span| span.start..span.length), [1..3, 2..4]);
+    let y = decode_attention(q, k, v, &spans).unwrap();
+    assert_eq!(values(&y), [3.0, 6.5]);
+}
+
+#[test]
 fn large_scores_do_not_overflow() {
     let device = Device::flex();
     let k = Tensor::<4>::from_floats([[[[100.0], [-100.0], [100.0]]]], &device);
@@ -206,9 +226,9 @@ fn wrong_operands_are_errors() {
     assert!(matches!(run([1, 4, 7], &[whole]), Err(KernelError::Heads { .. })));
     let error = run([2, 4, 8], &[whole]).unwrap_err();
     assert_eq!(error, KernelError::Spans { batch: 2, spans: 1 });
-    for (length, slot) in [(0, 0), (5, 0), (1, 2)] {
-        let error = run([1, 4, 8], &[Span::new(slot, length)]).unwrap_err();
-        assert_eq!(error, KernelError::Positions { sequence: 0, slot, length, slots: 2, capacity: 4 });
+    for (start, length, slot) in [(0, 0, 0), (0, 5, 0), (0, 1, 2), (3, 3, 0)] {
+        let error = run([1, 4, 8], &[Span { start, ..Span::new(slot, length) }]).unwrap_err();
+        assert_eq!(error, KernelError::Positions { sequence: 0, slot, start, length, slots: 2, capacity: 4 });
     }
     let shape = CacheShape { slots: usize::MAX, kv_heads: 2, capacity: 4, dim: 8 };
     let spans = [Span::new(0, 1)];

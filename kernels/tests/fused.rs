@@ -11,6 +11,7 @@ use gramask_kernels::checks::{
     swiglu, upload,
 };
 use gramask_kernels::linear::{linear_as, linear_as_reference};
+use gramask_kernels::swiglu::Gate;
 use gramask_kernels::{TokenBatch, Weight, WeightType};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -91,9 +92,10 @@ fn sums_and_norms() {
 
 #[test]
 fn gates() {
-    check(5, (1usize..30, 1usize..700, 0i32..6, any::<u64>()), |devices, (tokens, hidden, size, seed)| {
+    let gates = prop_oneof![Just(Gate::Silu), Just(Gate::GeluTanh)];
+    check(5, (1usize..30, 1usize..700, 0i32..6, gates, any::<u64>()), |devices, (tokens, hidden, size, gate, seed)| {
         for (dtype, rounding) in floats(devices) {
-            let case = swiglu::Case { tokens, hidden, size: 10f32.powi(size - 2) };
+            let case = swiglu::Case { tokens, hidden, size: 10f32.powi(size - 2), gate };
             let outcome = swiglu::outcomes(devices, dtype, case, &mut Numbers::new(seed)).map_err(failed)?;
             if outcome.expected.iter().any(|value| value.abs() > 6e4) {
                 continue; // beyond 16 bits
@@ -108,13 +110,15 @@ fn cases(longest: usize) -> impl Strategy<Value = Case> {
     let widths = prop_oneof![Just(32usize), Just(64), Just(80), Just(128), Just(10)];
     let shape = (1usize..5, 1usize..4, 1usize..10, widths, 1usize..=longest);
     shape.prop_flat_map(|(slots, kv_heads, group, width, capacity)| {
-        prop::collection::vec((0..slots, 0..capacity), 1..7).prop_map(move |places| Case {
+        let windows = prop::option::of(1..=capacity + 1);
+        (prop::collection::vec((0..slots, 0..capacity), 1..7), windows).prop_map(move |(places, window)| Case {
             slots,
             capacity,
             kv_heads,
             group,
             width,
             places,
+            window,
         })
     })
 }

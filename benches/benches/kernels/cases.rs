@@ -10,7 +10,7 @@ use gramask_kernels::norm::{Norm, add_norm, add_norm_reference};
 use gramask_kernels::sampling::{
     Draw, MaskRow, MaskTable, Masks, Sampling, mask_argmax, mask_softmax_sample, reference,
 };
-use gramask_kernels::swiglu::{swiglu, swiglu_reference};
+use gramask_kernels::swiglu::{Gate, gated, gated_reference};
 use gramask_kernels::verify_draft::verify_draft;
 use gramask_kernels::{KernelError, Weight, WeightType, linear};
 use gramask_model::device::is_flex;
@@ -137,7 +137,8 @@ fn around(device: &Device, batch: usize) -> [Case; 2] {
     let gate_up = random(device, [batch, 2 * hidden]);
     let gates = |fused: bool| -> Box<dyn FnMut()> {
         let gate_up = gate_up.clone();
-        Box::new(move || drop(if fused { swiglu(gate_up.clone()) } else { swiglu_reference(gate_up.clone()) }))
+        let run = if fused { gated } else { gated_reference };
+        Box::new(move || drop(run(gate_up.clone(), Gate::Silu)))
     };
     [
         Case {

@@ -20,7 +20,7 @@ use std::ops::Range;
 use burn::tensor::{DType, Device, Tensor};
 use gramask_kernels::attention::Prefix;
 use gramask_kernels::cache_copy::copy_positions;
-use gramask_kernels::rotary;
+use gramask_kernels::rotary::{self, Rotation};
 
 use crate::checkpoint::ModelConfig;
 use crate::transformer::{Dtype, Recorded};
@@ -126,9 +126,8 @@ pub struct Cache {
     shape: [usize; 4],
     dtype: Dtype,
     device: Device,
-    /// Cosines and sines by position of these frequencies, where they are looked up on the device.
-    /// `[capacity, head_width]`
-    angles: Option<(Vec<f64>, Tensor<2>)>,
+    /// Cosines and sines by position of the rotations that are looked up on the device. `[capacity, head_width]`
+    angles: Vec<(Rotation, Tensor<2>)>,
     /// Decoding steps on these very tensors.
     recorded: Vec<Recorded>,
 }
@@ -173,7 +172,7 @@ impl Cache {
             shape,
             dtype,
             device: device.clone(),
-            angles: None,
+            angles: Vec::new(),
             recorded: Vec::new(),
         })
     }
@@ -294,13 +293,13 @@ impl Cache {
         self.shared_prefixes.of(slot)
     }
 
-    /// The table of these frequencies' angles for every position of a slot, made when it is first asked for.
-    pub(crate) fn angles(&mut self, frequencies: &[f64]) -> Tensor<2> {
-        if let Some((_, table)) = self.angles.as_ref().filter(|(of, _)| of == frequencies) {
+    /// The table of a rotation's angles for every position of a slot, made when it is first asked for.
+    pub(crate) fn angles(&mut self, rotation: &Rotation) -> Tensor<2> {
+        if let Some((_, table)) = self.angles.iter().find(|(of, _)| of == rotation) {
             return table.clone();
         }
-        let table = rotary::angles(self.capacity, frequencies, &self.device);
-        self.angles = Some((frequencies.to_vec(), table.clone()));
+        let table = rotary::angles(self.capacity, rotation, &self.device);
+        self.angles.push((rotation.clone(), table.clone()));
         table
     }
 
@@ -339,7 +338,7 @@ pub(crate) mod tests {
     use burn::tensor::Distribution;
 
     use super::*;
-    use crate::checkpoint::Family;
+    use crate::checkpoint::{Family, SeededTensors};
 
     /// Where in memory every layer's keys and values lie, on the CPU.
     pub(crate) fn addresses(cache: &Cache) -> Vec<usize> {
@@ -352,21 +351,13 @@ pub(crate) mod tests {
 
     pub(crate) fn config() -> ModelConfig {
         ModelConfig {
-            family: Family::Llama,
-            vocabulary: 10,
             width: 8,
-            layers: 2,
             heads: 4,
             kv_heads: 2,
             head_width: 4,
             hidden: 8,
-            norm_epsilon: 1e-5,
-            rope_theta: 1e4,
-            rope_scaling: None,
             context: 16,
-            tied_head: true,
-            qkv_bias: false,
-            qk_norm: false,
+            ..SeededTensors::small(Family::Llama, 10)
         }
     }
 

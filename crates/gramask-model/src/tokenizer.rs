@@ -15,9 +15,10 @@ mod alphabet;
 mod build;
 mod error;
 mod json;
+mod sentence_piece;
 mod split;
 
-pub use build::GgufVocabulary;
+pub use build::{GgufModel, GgufVocabulary};
 pub use error::TokenizerError;
 
 use tokenizers::Tokenizer as Inner;

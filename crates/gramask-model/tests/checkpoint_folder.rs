@@ -4,7 +4,7 @@
 use crate::checkpoint_common::{config_json, element, tensors, tokenizer_json, write_json, write_safetensors};
 use gramask_model::chat::Message;
 use gramask_model::checkpoint::{
-    Checkpoint, CheckpointError, Family, ModelConfig, RopeScaling, TensorProblem, expected_tensors,
+    Checkpoint, CheckpointError, Family, ModelConfig, RopeScaling, SlidingWindow, TensorProblem, expected_tensors,
 };
 use safetensors::Dtype;
 use serde_json::{Value, json};
@@ -23,11 +23,16 @@ fn shape(family: Family) -> ModelConfig {
         head_width: 4,
         hidden: 24,
         norm_epsilon: 1e-5,
+        norm_offset: 0.0,
+        query_scalar: None,
         rope_theta: 5000.0,
         rope_scaling: None,
+        sliding_window: None,
         context: 64,
         tied_head: false,
         qkv_bias: family == Family::Qwen2,
+        output_bias: false,
+        mlp_bias: false,
         qk_norm: family == Family::Qwen3,
     }
 }
@@ -223,13 +228,15 @@ fn configs_that_cannot_be_used_say_why() {
         (json!({"num_key_value_heads": 3}), "expected a divisor of the number of heads, 4"),
         (json!({"head_dim": 5}), "the setting `head_dim` is 5; expected an even number"),
         (json!({"hidden_act": "gelu"}), "the setting `hidden_act` is \"gelu\""),
-        (json!({"attention_bias": true}), "the setting `attention_bias` is true"),
-        (json!({"use_sliding_window": true}), "sliding windows are not implemented"),
+        (json!({"attention_bias": true}), "`model.layers.0.self_attn.q_proj.bias` [16] is missing"),
+        (json!({"mlp_bias": true}), "`model.layers.0.mlp.gate_proj.bias` [24] is missing"),
+        (json!({"use_sliding_window": true}), "expected false: this family has no sliding windows"),
+        (json!({"final_logit_softcapping": 30.0}), "the setting `final_logit_softcapping` is 30.0; expected null"),
         (json!({"num_hidden_layers": 4_000_000}), "at most 10000"),
         (json!({"vocab_size": 1_u64 << 40}), "the setting `vocab_size` is 1099511627776"),
         (
-            json!({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}),
-            "the setting `rope_scaling.rope_type` is \"yarn\"; expected default, linear or llama3",
+            json!({"rope_scaling": {"rope_type": "longrope", "factor": 4.0}}),
+            "the setting `rope_scaling.rope_type` is \"longrope\"; expected default, linear, llama3, yarn or dynamic",
         ),
         (json!({"rope_scaling": {"type": "linear"}}), "the setting `rope_scaling.factor` is missing"),
         (json!({"vocab_size": 260}), "`model.embed_tokens.weight` has the shape [264, 16], expected [260, 16]"),
@@ -267,6 +274,96 @@ fn rope_settings_of_old_and_new_files() {
     assert_eq!(rope(json!({"rope_parameters": llama3, "rope_theta": null})), (500_000.0, Some(expected)));
     assert_eq!(rope(json!({"rope_theta": null})), (10_000.0, None));
     assert_eq!(rope(json!({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})), (7.0, None));
+}
+
+/// `gemma3` with `text_config`: what a file leaves out has the defaults of transformers, and images are left out.
+#[test]
+fn the_text_model_is_read_out_of_a_model_with_images() {
+    let folder = llama();
+    let text = json!({
+        "model_type": "gemma3_text", "hidden_size": 16, "num_hidden_layers": 7, "intermediate_size": 24,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4, "query_pre_attn_scalar": 4, "vocab_size": 264,
+        "sliding_window": 10, "rope_scaling": {"rope_type": "linear", "factor": 8.0}
+    });
+    let config = json!({"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3",
+                        "text_config": text, "vision_config": {"hidden_size": 3}});
+    write_json(&folder.path().join("config.json"), &config);
+    let expected = ModelConfig {
+        layers: 7,
+        norm_epsilon: 1e-6,
+        norm_offset: 1.0,
+        rope_theta: 1e6,
+        rope_scaling: Some(RopeScaling::Linear { factor: 8.0 }),
+        sliding_window: Some(SlidingWindow {
+            width: 10,
+            layers: vec![true, true, true, true, true, false, true],
+            rope_theta: Some(10_000.0),
+        }),
+        context: 131_072,
+        tied_head: true,
+        qk_norm: true,
+        ..shape(Family::Gemma3)
+    };
+    for (theirs, vision) in
+        [("language_model.model.", "vision_tower.x"), ("model.language_model.", "model.vision_tower.x")]
+    {
+        let text = tensors(&expected, Dtype::BF16).into_iter();
+        let mut all: crate::checkpoint_common::Tensors =
+            text.map(|(name, tensor)| (name.replacen("model.", theirs, 1), tensor)).collect();
+        all.insert(vision.to_owned(), (Dtype::BF16, vec![1], vec![0, 0]));
+        write_safetensors(&folder.path().join("model.safetensors"), &all);
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        assert_eq!(checkpoint.config, expected);
+        let weights = checkpoint.tensors.read_f32("model.layers.6.post_feedforward_layernorm.weight").unwrap();
+        assert_eq!(weights[9], element(9));
+    }
+    let mut softcapped = config.clone();
+    softcapped["text_config"]["attn_logit_softcapping"] = json!(50.0);
+    write_json(&folder.path().join("config.json"), &softcapped);
+    let message = error(folder.path()).to_string();
+    assert!(message.contains("`text_config.attn_logit_softcapping` is 50.0"), "{message}");
+}
+
+#[test]
+fn layers_with_a_window_are_those_that_the_file_says() {
+    let windows = |changes: Value| {
+        let folder = folder("Qwen2ForCausalLM", Family::Qwen2, Dtype::F32);
+        let mut config = config_json("Qwen2ForCausalLM");
+        config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        write_json(&folder.path().join("config.json"), &config);
+        Checkpoint::open(folder.path()).map(|checkpoint| checkpoint.config.sliding_window)
+    };
+    let of = |width, layers: [bool; 2]| Some(SlidingWindow { width, layers: layers.to_vec(), rope_theta: None });
+    let full = "full_attention";
+    let sliding = "sliding_attention";
+    for (changes, expected) in [
+        (json!({"use_sliding_window": false, "sliding_window": 8, "max_window_layers": 0}), None),
+        (json!({"use_sliding_window": true, "sliding_window": 8}), None),
+        (json!({"use_sliding_window": true, "sliding_window": null, "max_window_layers": 0}), None),
+        (json!({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1}), of(8, [false, true])),
+        (json!({"use_sliding_window": true, "max_window_layers": 0}), of(4096, [true, true])),
+        (
+            json!({"use_sliding_window": true, "sliding_window": 3, "layer_types": [sliding, full]}),
+            of(3, [true, false]),
+        ),
+        (json!({"use_sliding_window": false, "layer_types": [full, full]}), None),
+    ] {
+        assert_eq!(windows(changes.clone()).unwrap(), expected, "{changes}");
+    }
+    for (changes, expected) in [
+        (json!({"use_sliding_window": false, "layer_types": [sliding, full]}), "`use_sliding_window` is false"),
+        (json!({"use_sliding_window": true, "layer_types": [sliding]}), "a list of 2, one for each layer"),
+        (json!({"layer_types": ["chunked_attention", full]}), "sliding_attention or full_attention"),
+    ] {
+        let message = windows(changes).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    // Llama has none, whatever the file says.
+    let folder = llama();
+    change_config(folder.path(), json!({"sliding_window": 8}));
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    assert_eq!(checkpoint.config.sliding_window, None);
+    assert!(matches!(&checkpoint.notes[..], [note] if note.contains("`sliding_window`")), "{:?}", checkpoint.notes);
 }
 
 #[test]

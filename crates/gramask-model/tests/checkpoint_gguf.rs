@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::checkpoint_common::{fixture, fixture_json, real_model};
-use gramask_model::checkpoint::{Checkpoint, CheckpointError, Family, GgufFile, RopeScaling, TensorProblem};
+use gramask_model::checkpoint::{Checkpoint, CheckpointError, Family, GgufFile, RopeScaling, TensorProblem, Yarn};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ fn divisors_of_the_frequencies_are_part_of_the_configuration() {
     let divisors: Vec<f32> = (0..16_u8).map(|index| 1.0 + f32::from(index) / 2.0).collect();
     assert_eq!(config("tiny-llama.gguf").rope_scaling, Some(RopeScaling::Divisors(divisors)));
     assert_eq!(config("tiny-qwen3.gguf").rope_scaling, None);
-    let frequencies = config("tiny-llama.gguf").inverse_frequencies();
+    let frequencies = config("tiny-llama.gguf").rotation(0).frequencies;
     assert!((frequencies[8] - 100_000_f64.powf(-0.5) / 5.0).abs() < 1e-9);
 }
 
@@ -110,7 +110,7 @@ fn the_real_header_cut_anywhere_is_an_error() {
     let data = file.tensors().iter().map(|tensor| tensor.start).min().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.gguf");
-    std::fs::write(&path, &file.bytes()[..data]).unwrap();
+    std::fs::write(&path, &file.parts().next().unwrap().1[..data]).unwrap();
     let copy = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     for length in (0..=data).rev().step_by(data / 60) {
         copy.set_len(length as u64).unwrap();
@@ -269,12 +269,13 @@ fn set_token_types(bytes: &mut [u8], types: &[(usize, u8)]) {
 
 const FLOAT: u32 = 6;
 const TEXT: u32 = 8;
+const UNSIGNED: u32 = 4;
 
 #[test]
 fn positions_are_scaled_as_in_llama_cpp() {
     let (four, none) = (4_f32.to_le_bytes(), 0_f32.to_le_bytes());
     let linear = Some(RopeScaling::Linear { factor: 4.0 });
-    let (no_scaling, yes_linear, yarn) = (gguf_text("none"), gguf_text("linear"), gguf_text("yarn"));
+    let (no_scaling, yes_linear, other) = (gguf_text("none"), gguf_text("linear"), gguf_text("longrope"));
     for (settings, expected) in [
         (vec![("qwen3.rope.scaling.factor", FLOAT, &four[..])], linear.clone()),
         (vec![("qwen3.rope.scale_linear", FLOAT, &four[..])], linear.clone()),
@@ -295,15 +296,50 @@ fn positions_are_scaled_as_in_llama_cpp() {
         let name = "model.layers.0.self_attn.q_proj.weight";
         assert_eq!(checkpoint.tensors.read_f32(name).unwrap(), whole.tensors.read_f32(name).unwrap());
     }
-    let copy = damaged("tiny-qwen3.gguf", |bytes| add_settings(bytes, &[("qwen3.rope.scaling.type", TEXT, &yarn[..])]));
+    let copy =
+        damaged("tiny-qwen3.gguf", |bytes| add_settings(bytes, &[("qwen3.rope.scaling.type", TEXT, &other[..])]));
     let message = open_error(&copy.path).to_string();
-    assert!(message.contains("`qwen3.rope.scaling.type` is") && message.contains("none or linear"), "{message}");
+    assert!(message.contains("`qwen3.rope.scaling.type` is") && message.contains("none, linear or yarn"), "{message}");
     // A file with divisors of the frequencies: both apply.
     let copy =
         damaged("tiny-llama.gguf", |bytes| add_settings(bytes, &[("llama.rope.scale_linear", FLOAT, &four[..])]));
-    let both = Checkpoint::open(&copy.path).unwrap().config.inverse_frequencies();
-    let divisors = Checkpoint::open(&fixture("tiny-llama.gguf")).unwrap().config.inverse_frequencies();
+    let both = Checkpoint::open(&copy.path).unwrap().config.rotation(0).frequencies;
+    let divisors = Checkpoint::open(&fixture("tiny-llama.gguf")).unwrap().config.rotation(0).frequencies;
     assert!(both.iter().zip(&divisors).all(|(both, alone)| (both * 4.0 - alone).abs() < 1e-9));
+}
+
+#[test]
+fn yarn_is_read_with_llama_cpps_defaults() {
+    let (yarn, four, half) = (gguf_text("yarn"), 4_f32.to_le_bytes(), 0.5_f32.to_le_bytes());
+    let original = 32_u32.to_le_bytes();
+    let open = |more: &[(&str, u32, &[u8])]| {
+        let mut settings =
+            vec![("qwen3.rope.scaling.type", TEXT, &yarn[..]), ("qwen3.rope.scaling.factor", FLOAT, &four[..])];
+        settings.extend(more);
+        let copy = damaged("tiny-qwen3.gguf", |bytes| add_settings(bytes, &settings));
+        Checkpoint::open(&copy.path)
+    };
+    let config = open(&[]).unwrap().config;
+    let of_factor = 0.1 * 4_f64.ln() + 1.0;
+    let expected = Yarn {
+        factor: 4.0,
+        original_context: 128,
+        beta_fast: 32.0,
+        beta_slow: 1.0,
+        truncate: true,
+        attention_factor: of_factor,
+    };
+    assert_eq!((config.rope_scaling, config.context), (Some(RopeScaling::Yarn(expected.clone())), 512));
+    let config = open(&[
+        ("qwen3.rope.scaling.original_context_length", UNSIGNED, &original),
+        ("qwen3.rope.scaling.attn_factor", FLOAT, &half),
+        ("qwen3.rope.scaling.yarn_beta_fast", FLOAT, &four),
+    ]);
+    let config = config.unwrap().config;
+    let changed = Yarn { original_context: 32, attention_factor: of_factor / 2.0, beta_fast: 4.0, ..expected };
+    assert_eq!((config.rope_scaling, config.context), (Some(RopeScaling::Yarn(changed)), 128));
+    let message = open(&[("qwen3.rope.scaling.yarn_ext_factor", FLOAT, &half)]).unwrap_err().to_string();
+    assert!(message.contains("yarn_ext_factor` is 0.5; expected 1"), "{message}");
 }
 
 #[test]
@@ -339,6 +375,56 @@ fn a_file_without_a_pre_tokenizer_is_noted() {
     });
     let notes = Checkpoint::open(&copy.path).unwrap().notes;
     assert!(matches!(&notes[..], [note] if note.contains("no `tokenizer.ggml.pre`")), "{notes:?}");
+}
+
+/// A folder with copies of the three parts of a model.
+fn parts() -> (tempfile::TempDir, [PathBuf; 3]) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [1, 2, 3].map(|number| {
+        let name = format!("tiny-bias-{number:05}-of-00003.gguf");
+        let path = folder.path().join(&name);
+        std::fs::copy(fixture(&name), &path).unwrap();
+        path
+    });
+    (folder, paths)
+}
+
+#[test]
+fn any_part_of_a_split_model_stands_for_all() {
+    let (folder, paths) = parts();
+    let whole = Checkpoint::open(&paths[0]).unwrap();
+    assert_eq!(whole.tensors.names().len(), 2 + 2 * 16);
+    for path in &paths[1..] {
+        let same = Checkpoint::open(path).unwrap();
+        assert_eq!((&same.config, &same.digest), (&whole.config, &whole.digest));
+        for name in whole.tensors.names() {
+            assert_eq!(same.tensors.read_f32(&name).unwrap(), whole.tensors.read_f32(&name).unwrap(), "{name}");
+        }
+    }
+    // The digest covers the last part's last tensor as well.
+    let mut bytes = std::fs::read(&paths[2]).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&paths[2], bytes).unwrap();
+    assert_ne!(Checkpoint::open(&paths[0]).unwrap().digest, whole.digest);
+    drop(folder);
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_named() {
+    let (folder, paths) = parts();
+    let renamed = folder.path().join("bias.gguf");
+    std::fs::copy(&paths[1], &renamed).unwrap();
+    let message = open_error(&renamed).to_string();
+    assert!(message.contains("part 2 of the 3 parts") && message.contains("NAME-00002-of-00003.gguf"), "{message}");
+    std::fs::copy(&paths[1], &paths[2]).unwrap();
+    let message = open_error(&paths[0]).to_string();
+    assert!(message.contains("00003-of-00003.gguf: not part 3 of 3"), "{message}");
+    std::fs::remove_file(&paths[2]).unwrap();
+    for path in &paths[..2] {
+        let message = open_error(path).to_string();
+        assert!(message.contains("has no tiny-bias-00003-of-00003.gguf, which is part 3 of the 3 parts"), "{message}");
+    }
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod transformer_blocks;
 mod transformer_golden;
 mod transformer_gpu;
 mod transformer_tiny;
+mod transformer_variants;
 mod tuning;

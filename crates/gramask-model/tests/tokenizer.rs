@@ -3,7 +3,7 @@
 
 use crate::checkpoint_common::{fixture, fixture_json, real_model, tokenizer_json};
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::tokenizer::{GgufVocabulary, Tokenizer, TokenizerError};
+use gramask_model::tokenizer::{GgufModel, GgufVocabulary, Tokenizer, TokenizerError};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -77,8 +77,7 @@ fn vocabulary<'a>(tokens: &'a [String], merges: &'a [String], pre: &'a str) -> G
     GgufVocabulary {
         tokens,
         kinds: &[],
-        merges,
-        pre,
+        model: GgufModel::ByteLevel { merges, pre },
         add_prefix_space: false,
         bos: None,
         adds_bos: None,
@@ -169,6 +168,41 @@ fn sentencepiece_vocabularies_have_spaces_and_byte_tokens() {
     assert_eq!((tokenizer.bos(), tokenizer.adds_bos(), tokenizer.end_tokens()), (Some(1), true, &[2][..]));
     assert!((0..3).chain(264..270).all(|id| tokenizer.is_special(id)));
     assert_eq!(tokenizer.size(), 270);
+}
+
+/// Two vocabularies of SentencePiece, and what SentencePiece makes of texts (`scripts/sentencepiece-fixture.py`).
+#[test]
+fn ids_are_those_of_sentencepiece() {
+    for (name, case) in fixture_json("sentencepiece.json").as_object().unwrap() {
+        let pieces = case["pieces"].as_array().unwrap();
+        let tokens: Vec<String> = pieces.iter().map(|piece| piece[0].as_str().unwrap().to_owned()).collect();
+        let scores: Vec<f64> = pieces.iter().map(|piece| piece[1].as_f64().unwrap()).collect();
+        let kinds: Vec<i64> = pieces.iter().map(|piece| piece[2].as_i64().unwrap()).collect();
+        let description = GgufVocabulary {
+            kinds: &kinds,
+            model: GgufModel::SentencePiece { scores: &scores },
+            add_prefix_space: case["add_space_prefix"].as_bool().unwrap(),
+            bos: Some(1),
+            end: vec![2],
+            ..vocabulary(&tokens, &[], "")
+        };
+        let tokenizer = Tokenizer::from_gguf(&description).unwrap();
+        assert_eq!((tokenizer.adds_bos(), tokenizer.end_tokens()), (true, &[2][..]));
+        let prefix = if description.add_prefix_space { " " } else { "" };
+        for case in case["texts"].as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let ids = tokenizer.encode(text, false);
+            assert_eq!(json!(ids), case["ids"], "{name}: {text:?}");
+            let prefix = if text.is_empty() { "" } else { prefix };
+            assert_eq!(tokenizer.decode(&ids), format!("{prefix}{text}"), "{name}");
+        }
+        // The text of a special token is a token where it is asked for.
+        let end = tokenizer.encode("a</s>", true);
+        assert_eq!(end.last(), Some(&2));
+        let few = GgufVocabulary { model: GgufModel::SentencePiece { scores: &scores[1..] }, ..description };
+        let error = Tokenizer::from_gguf(&few).unwrap_err().to_string();
+        assert!(error.contains("token scores, expected 600"), "{error}");
+    }
 }
 
 proptest! {

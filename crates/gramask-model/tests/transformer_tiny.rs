@@ -1,5 +1,8 @@
-//! The three families against an independent implementation in numpy (`scripts/tiny-checkpoints.py`), and what must
-//! hold of any model: batches, chunks and cache operations never change a result.
+//! Every family against another implementation, and what must hold of any model: batches, chunks and cache operations never
+//! change a result.
+//!
+//! The other implementation is one in numpy (`scripts/tiny-checkpoints.py`) or, of Gemma 3 and of the model with all biases,
+//! the Python package `transformers` (`scripts/transformers-goldens.py`).
 #![allow(clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
@@ -12,9 +15,9 @@ use gramask_model::device::DeviceName;
 use gramask_model::device::available;
 use gramask_model::transformer::{Kernels, LoadError, ModelError, Row, Select, Transformer, WeightType};
 
-const TINY: [&str; 3] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3"];
+const TINY: [&str; 5] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3", "tiny-bias"];
 
-/// f32 against f64, logits up to 20.
+/// f32 against f64 or f32, logits up to 20.
 const ROUNDING: f32 = 5e-5;
 
 fn folder(name: &str) -> PathBuf {
@@ -71,7 +74,7 @@ fn long(name: &str) -> Vec<u32> {
 }
 
 #[test]
-fn logits_equal_those_of_numpy() {
+fn logits_equal_those_of_the_other_implementation() {
     for name in TINY {
         for model in on_flex(name) {
             let got: Vec<_> = sequences(name).iter().flat_map(|s| alone(&model, s)).collect();
@@ -92,7 +95,7 @@ fn f16_weights_are_exact_where_the_checkpoint_is_f16() {
 
 #[cfg(feature = "wgpu")]
 #[test]
-fn logits_on_wgpu_equal_those_of_numpy() {
+fn logits_on_wgpu_equal_those_of_the_other_implementation() {
     let Some(name) = available().into_iter().find(|d| matches!(d, DeviceName::Wgpu(_))) else {
         println!("skipped: wgpu finds no adapter");
         return;

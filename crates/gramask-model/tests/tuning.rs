@@ -13,7 +13,7 @@ use gramask_model::tuning::{
 };
 use gramask_random::Rng;
 
-const TINY: [&str; 3] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3"];
+const TINY: [&str; 4] = ["tiny-llama", "tiny-qwen2", "tiny-qwen3", "tiny-bias"];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

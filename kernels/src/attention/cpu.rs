@@ -10,6 +10,9 @@
 //! cache from memory takes most of the time. So a span may say that its first positions equal [those of another
 //! slot](Prefix). All sequences then read that slot, one key head after the other, and all but the first sequence find it in
 //! the processor's cache. The sums and their order are the same, and so is every bit of the result.
+//!
+//! Under a sliding window a block begins at the first position that its first token sees. Its later tokens begin one position
+//! later each, and the weights of the positions before are zero.
 
 use super::{AttentionOps, CacheShape, Prefix, Span};
 use crate::cpu::simd::{Padded, Simd};
@@ -29,7 +32,9 @@ struct Block {
     first: usize,
     tokens: usize,
     slot: usize,
-    /// Positions that the last token sees.
+    /// The first position that the first token sees.
+    start: usize,
+    /// One past the last position that the last token sees.
     length: usize,
     prefix: Prefix,
 }
@@ -41,19 +46,43 @@ impl Block {
     /// Cuts the tokens into blocks for `group` heads each.
     fn all(spans: &[Span], group: usize) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
-        for (first, &Span { slot, length, prefix }) in spans.iter().enumerate() {
-            let most = (SCORES / (group * length)).clamp(4, 32);
-            let follows = |last: &Block| last.slot == slot && last.length + 1 == length && last.prefix == prefix;
+        for (first, &Span { slot, start, length, prefix }) in spans.iter().enumerate() {
+            let most = (SCORES / (group * (length - start))).clamp(4, 32);
+            let follows = |last: &Block| {
+                let starts = last.start + last.slide() * last.tokens;
+                (last.slot, last.length + 1, starts, last.prefix) == (slot, length, start, prefix)
+            };
             match blocks.last_mut() {
                 Some(last) if follows(last) && last.tokens < most => {
                     last.tokens += 1;
                     last.length = length;
                 }
-                _ => blocks.push(Block { first, tokens: 1, slot, length, prefix }),
+                _ => blocks.push(Block { first, tokens: 1, slot, start, length, prefix }),
             }
         }
         blocks
     }
+
+    /// Positions from the start of one token to that of the next: 1 once the window has left the first position.
+    fn slide(&self) -> usize {
+        usize::from(self.start > 0)
+    }
+
+    fn shape(&self, group: usize, dim: usize) -> BlockShape {
+        BlockShape { group, tokens: self.tokens, length: self.length - self.start, dim, slide: self.slide() }
+    }
+}
+
+/// The sizes of a block's scores `[tokens, group, length]` and values `[length, dim]`.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockShape {
+    group: usize,
+    tokens: usize,
+    /// Positions from the first that the first token sees to the last that the last token sees.
+    length: usize,
+    dim: usize,
+    /// Positions by which the first seen one moves from token to token.
+    slide: usize,
 }
 
 /// `softmax(q · kᵀ / √dim) · v` for one query per head and token. `q` is `[spans, heads, dim]`, the result has the
@@ -93,7 +122,7 @@ pub fn decode_attention_at(
 
     let blocks = Block::all(spans, group);
     let pieces = blocks.len() * kv_heads;
-    let work: usize = blocks.iter().map(|block| block.length * (3 + block.tokens) / 4).sum();
+    let work: usize = blocks.iter().map(|block| (block.length - block.start) * (3 + block.tokens) / 4).sum();
     let helpers = parallel::threads_for(work * kv_heads * dim * 8).min(pieces) - 1;
     let pointers =
         Pointers { q: q.as_ptr(), keys: keys.as_ptr(), values: values.as_ptr(), output: output.as_mut_ptr() };
@@ -101,19 +130,21 @@ pub fn decode_attention_at(
         let pointers = &pointers; // the whole, which may be shared, and not its fields
         // Head by head, so that a prefix's keys and values of a head are used by all sequences before those of the next.
         let (block, head) = (blocks[piece % blocks.len()], piece / blocks.len());
-        let first_key = |slot: usize| (slot * kv_heads + head) * capacity * dim;
+        let first_key = |slot: usize| ((slot * kv_heads + head) * capacity + block.start) * dim;
+        let shared = block.prefix.length.saturating_sub(block.start);
+        let shape = block.shape(group, dim);
         let row = |token: usize| ((block.first + token) * heads + head * group) * dim;
         // SAFETY: the slices outlive this call, because `for_pieces` returns only when every piece is done; their
-        // lengths were checked above, `first_key + length * dim` of the slot and of its prefix and the rows of each token
-        // lie within them; and each piece writes its own rows of the output.
+        // lengths were checked above, `shape.length` positions from `first_key` on of the slot, `shared` of its prefix, and
+        // the rows of each token lie within them; and each piece writes its own rows of the output.
         unsafe {
             let q = |token| std::slice::from_raw_parts(pointers.q.add(row(token)), group * dim);
             let cached = |all: *const f32| Cached {
-                prefix: std::slice::from_raw_parts(all.add(first_key(block.prefix.slot)), block.prefix.length * dim),
-                own: std::slice::from_raw_parts(all.add(first_key(block.slot)), block.length * dim),
+                prefix: std::slice::from_raw_parts(all.add(first_key(block.prefix.slot)), shared * dim),
+                own: std::slice::from_raw_parts(all.add(first_key(block.slot)), shape.length * dim),
             };
             let (keys, values) = (cached(pointers.keys), cached(pointers.values));
-            let mixed = one_head(level, q, keys, values, [group, block.tokens, block.length, dim]);
+            let mixed = one_head(level, q, keys, values, shape);
             for (token, rows) in mixed.chunks_exact(group * dim).enumerate() {
                 std::slice::from_raw_parts_mut(pointers.output.add(row(token)), group * dim).copy_from_slice(rows);
             }
@@ -155,14 +186,15 @@ unsafe impl Sync for Pointers {}
 /// One block and key head. `q` gives a token's queries `[group, dim]`, the result is `[tokens, group, dim]`.
 ///
 /// # Safety
-/// `level` is supported, and the slices are as long as `[group, tokens, length, dim]` says.
+/// `level` is supported, and the slices are as long as the shape says.
 unsafe fn one_head<'a>(
     level: Level,
     q: impl Fn(usize) -> &'a [f32],
     keys: Cached<'_>,
     values: Cached<'_>,
-    [group, tokens, length, dim]: [usize; 4],
+    block: BlockShape,
 ) -> Vec<f32> {
+    let BlockShape { group, tokens, length, dim, .. } = block;
     let scale = 1.0 / (dim as f32).sqrt();
     let scaled: Vec<f32> = (0..tokens).flat_map(&q).map(|value| value * scale).collect();
     let rows = group * tokens;
@@ -183,15 +215,14 @@ unsafe fn one_head<'a>(
             let x = Padded::new(&scaled, rows, dim);
             parts.for_each(|(keys, positions)| Job::new(&x, keys, shape, scores.as_mut_ptr()).run(level, positions));
         }
-        let shape = [group, tokens, length, dim];
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => crate::cpu::x86::mix_avx512(&mut scores, values, shape, &mut output),
+            Level::Avx512 => crate::cpu::x86::mix_avx512(&mut scores, values, block, &mut output),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => crate::cpu::x86::mix_avx2(&mut scores, values, shape, &mut output),
+            Level::Avx2 => crate::cpu::x86::mix_avx2(&mut scores, values, block, &mut output),
             #[cfg(target_arch = "aarch64")]
-            Level::Neon => crate::cpu::neon::mix_neon(&mut scores, values, shape, &mut output),
-            _ => crate::cpu::scalar::mix_scalar(&mut scores, values, shape, &mut output),
+            Level::Neon => crate::cpu::neon::mix_neon(&mut scores, values, block, &mut output),
+            _ => crate::cpu::scalar::mix_scalar(&mut scores, values, block, &mut output),
         }
     }
     output
@@ -206,11 +237,14 @@ unsafe fn one_head<'a>(
 pub(crate) unsafe fn mix<S: Simd>(
     scores: &mut [f32],
     values: Cached<'_>,
-    [group, tokens, length, dim]: [usize; 4],
+    BlockShape { group, tokens, length, dim, slide }: BlockShape,
     output: &mut [f32],
 ) {
     for (number, row) in scores.chunks_exact_mut(length).enumerate() {
-        let (seen, beyond) = row.split_at_mut(length - (tokens - 1 - number / group));
+        let token = number / group;
+        let (row, beyond) = row.split_at_mut(length - (tokens - 1 - token));
+        let (before, seen) = row.split_at_mut(slide * token);
+        before.fill(0.0);
         softmax(seen);
         beyond.fill(0.0);
     }

@@ -35,8 +35,8 @@ use std::ops::Range;
 /// Query heads that a cube has at most: more queries need more registers than a unit has.
 const QUERIES: usize = 8;
 
-/// Units per cube, and so keys at a time.
-const UNITS: usize = 128;
+/// Units per cube, and so keys at a time. As many as the widest head has columns.
+const UNITS: usize = super::WIDEST_HEAD;
 /// A GPU runs about so many cubes at once; fewer leave a part of it idle.
 const CUBES: usize = 128;
 /// The fewest keys that are worth a cube.
@@ -51,15 +51,15 @@ pub trait AttendOps: Backend {
         keys: FloatTensor<Self>,
         values: FloatTensor<Self>,
         places: IntTensor<Self>,
-        first: usize,
-        count: usize,
+        tokens: Range<usize>,
+        window: Option<usize>,
     ) -> FloatTensor<Self>;
 }
 
 /// True if cubes are large enough for a head's width and enough of them can be started.
 pub fn fits(query: &Tensor<3>, keys: &Tensor<4>, tokens: usize) -> bool {
     let ([_, heads, width], [_, kv_heads, _, _]) = (query.dims(), keys.dims());
-    width <= UNITS && launch::fits(tokens) && launch::fits(kv_heads * (heads / kv_heads).div_ceil(QUERIES))
+    super::fits_kernel(width) && launch::fits(tokens) && launch::fits(kv_heads * (heads / kv_heads).div_ceil(QUERIES))
 }
 
 pub fn attend(
@@ -68,14 +68,15 @@ pub fn attend(
     values: Tensor<4>,
     batch: &TokenBatch,
     tokens: Range<usize>,
+    window: Option<usize>,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as AttendOps>::attend(
         query.into_dispatch(),
         keys.into_dispatch(),
         values.into_dispatch(),
         batch.on_device().into_dispatch(),
-        tokens.start,
-        tokens.len(),
+        tokens,
+        window,
     ))
 }
 
@@ -228,6 +229,7 @@ fn attend_kernel<F: Float, C: Float, N: Size>(
     kv_heads: u32,
     capacity: u32,
     chunk: u32,
+    window: u32,
     scale: f32,
     #[comptime] width: usize,
     #[comptime] group: usize,
@@ -245,8 +247,8 @@ fn attend_kernel<F: Float, C: Float, N: Size>(
     let part = CUBE_POS_Y - kv_head * parts;
     let slot = places[(tokens + token) as usize] as u32;
     let length = places[(2 * tokens + token) as usize] as u32 + 1;
-    let begin = CUBE_POS_Z * chunk;
-    let end = min(begin + chunk, length);
+    let end = min(CUBE_POS_Z * chunk + chunk, length);
+    let begin = max(CUBE_POS_Z * chunk, length - min(length, window));
     let base = ((slot * kv_heads + kv_head) * capacity) as usize * width;
 
     let mut scaled = Shared::<[f32]>::new_slice(comptime!(queries * width));
@@ -383,9 +385,10 @@ impl AttendOps for CubeBackend {
         keys: FloatTensor<Self>,
         values: FloatTensor<Self>,
         places: IntTensor<Self>,
-        first: usize,
-        count: usize,
+        range: Range<usize>,
+        window: Option<usize>,
     ) -> FloatTensor<Self> {
+        let (first, count) = (range.start, range.len());
         let (query, places) = (into_contiguous(query), into_contiguous(places));
         let (keys, values) = (into_contiguous(keys), into_contiguous(values));
         let [tokens, heads, width] = dims(&query);
@@ -425,6 +428,7 @@ impl AttendOps for CubeBackend {
                 kv_heads as u32,
                 capacity as u32,
                 chunk as u32,
+                window.unwrap_or(capacity).min(capacity) as u32,
                 1.0 / (width as f32).sqrt(),
                 width,
                 group,

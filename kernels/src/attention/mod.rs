@@ -1,7 +1,8 @@
 //! Attention of new tokens over the cache, with grouped heads (Ainslie et al. 2023, "GQA", section 2.2).
 //!
-//! Every token attends to the keys and values of its own sequence, up to and including its own position. There are two entry
-//! points, which differ in where the places of the tokens are known:
+//! Every token attends to the keys and values of its own sequence, up to and including its own position, or to the last
+//! ones of them under a sliding window (Beltagy et al. 2020, "Longformer", section 3.1). There are two entry points, which
+//! differ in where the places of the tokens are known:
 //!
 //! - [`decode_attention`] takes a [`Span`] per token, on the host. The CPU kernel reads the cache where it lies;
 //! - [`attend`] takes a [`TokenBatch`], which is also on the device. The GPU kernel reads it there, so that all steps of a
@@ -49,7 +50,7 @@ pub trait AttentionOps: Backend {
 /// # Shapes
 /// - `q`: `[batch, heads, dim]`, f32, after the rotary embedding
 /// - `k`, `v`: `[slots, kv_heads, capacity, dim]`, f32
-/// - `spans`: the slot and the number of positions that each token of the batch attends to
+/// - `spans`: the slot and the positions that each token of the batch attends to
 /// - result: `[batch, heads, dim]`
 ///
 /// On the CPU, the first positions of a span are read from its [prefix](Prefix). On other devices each token reads its own
@@ -68,7 +69,7 @@ pub fn decode_attention(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, spans: &[Span]
 }
 
 /// `softmax(q · kᵀ / √width) · v` for these tokens of the pass, each over what its slot holds up to and including its
-/// own position: write keys and values first.
+/// own position: write keys and values first. With a `window`, each sees at most so many positions, the last ones.
 ///
 /// # Shapes
 /// - `query`: `[tokens of the pass, heads, width]`, any float type, which is the result's
@@ -80,12 +81,21 @@ pub fn attend(
     values: Tensor<4>,
     batch: &TokenBatch,
     tokens: Range<usize>,
+    window: Option<usize>,
 ) -> Tensor<2> {
     #[cfg(feature = "gpu")]
     if crate::has_gpu_kernels(&query.device()) && gpu::fits(&query, &keys, tokens.len()) {
-        return gpu::attend(query, keys, values, batch, tokens);
+        return gpu::attend(query, keys, values, batch, tokens, window);
     }
-    attend_reference(query, keys, values, batch, tokens)
+    attend_reference(query, keys, values, batch, tokens, window)
+}
+
+/// The widest head that the GPU kernel of [`attend`] takes.
+const WIDEST_HEAD: usize = 128;
+
+/// Whether [`attend`] is one kernel for heads of this width, on GPUs that the crate has kernels for.
+pub fn fits_kernel(width: usize) -> bool {
+    width <= WIDEST_HEAD
 }
 
 fn check(q: &Tensor<3>, k: &Tensor<4>, v: &Tensor<4>, spans: &[Span]) -> Result<(), KernelError> {

@@ -40,8 +40,9 @@ pub(super) fn reference(q: Tensor<3>, k: Tensor<4>, v: Tensor<4>, spans: &[Span]
     let (k, v) = (gather(k), gather(v)); // [batch, kv_heads, longest, dim]
     let q = q.reshape([batch, kv_heads, heads / kv_heads, dim]);
     let scores = q.matmul(k.swap_dims(2, 3)).div_scalar((dim as f64).sqrt()); // [batch, kv_heads, group, longest]
-    let beyond: Vec<bool> = spans.iter().flat_map(|span| (0..longest).map(move |t| t >= span.length)).collect();
-    let mask = Tensor::<2, Bool>::from_data(TensorData::new(beyond, [batch, longest]), &device);
+    let unseen = |span: &Span| (0..longest).map(|t| !(span.start..span.length).contains(&t)).collect::<Vec<_>>();
+    let unseen: Vec<bool> = spans.iter().flat_map(unseen).collect();
+    let mask = Tensor::<2, Bool>::from_data(TensorData::new(unseen, [batch, longest]), &device);
     let mask = mask.reshape([batch, 1, 1, longest]).expand(scores.dims());
     // Not minus infinity, which some shading languages lack.
     let weights = activation::softmax(scores.mask_fill(mask, -1.0e30), 3);
@@ -55,10 +56,11 @@ pub fn attend_reference(
     values: Tensor<4>,
     batch: &TokenBatch,
     tokens: Range<usize>,
+    window: Option<usize>,
 ) -> Tensor<2> {
     let ([_, heads, width], dtype) = (query.dims(), query.dtype());
-    let spans = tokens.clone().map(|token| Span::new(batch.slots()[token], batch.positions()[token] + 1));
-    let spans: Vec<Span> = spans.collect();
+    let span = |token: usize| Span::new(batch.slots()[token], batch.positions()[token] + 1).within(window);
+    let spans: Vec<Span> = tokens.clone().map(span).collect();
     let part = query.narrow(0, tokens.start, tokens.len()).cast(FloatDType::F32);
     let (keys, values) = (keys.cast(FloatDType::F32), values.cast(FloatDType::F32));
     match decode_attention_reference(part, keys, values, &spans) {

@@ -22,29 +22,36 @@ impl CacheShape {
     }
 }
 
-/// One token of the batch: it sees the first `length` positions of `slot`.
+/// One token of the batch: it sees the positions `start..length` of `slot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The sequence's place in the cache.
     pub slot: usize,
-    /// Positions that it attends to, at least 1.
+    /// The first position that it attends to: 0, or more under a sliding window.
+    pub start: usize,
+    /// One past the last position that it attends to.
     pub length: usize,
     /// Another place that holds its first positions.
     pub prefix: Prefix,
 }
 
 impl Span {
-    /// A token that reads its own slot alone.
+    /// A token that sees the first `length` positions of its slot, and reads that slot alone.
     pub fn new(slot: usize, length: usize) -> Self {
         let prefix = Prefix { slot, length: 0 };
-        Span { slot, length, prefix }
+        Span { slot, start: 0, length, prefix }
+    }
+
+    /// The same token under a sliding window: it sees the last `window` positions of them.
+    pub fn within(self, window: Option<usize>) -> Self {
+        Span { start: window.map_or(0, |window| self.length.saturating_sub(window)), ..self }
     }
 
     /// Whether it lies within a cache of so many slots and positions; `sequence` is its number in the batch.
     pub(crate) fn check(&self, sequence: usize, [slots, capacity]: [usize; 2]) -> Result<(), KernelError> {
-        let &Span { slot, length, prefix } = self;
-        if slot >= slots || length == 0 || length > capacity {
-            return Err(KernelError::Positions { sequence, slot, length, slots, capacity });
+        let &Span { slot, start, length, prefix } = self;
+        if slot >= slots || start >= length || length > capacity {
+            return Err(KernelError::Positions { sequence, slot, start, length, slots, capacity });
         }
         if prefix.length > length || prefix.slot >= slots {
             return Err(KernelError::Prefix { sequence, slot: prefix.slot, shared: prefix.length, length, slots });

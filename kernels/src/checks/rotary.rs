@@ -4,7 +4,7 @@ use super::{CheckError, Devices, Numbers, Outcome, Tally, compare, floats_of, up
 use crate::TokenBatch;
 use crate::attention::{attend, attend_reference};
 use crate::cache_copy::{copy_positions, copy_positions_reference};
-use crate::rotary::{Heads, Rotated, angles, rotate_store, rotate_store_reference};
+use crate::rotary::{Heads, Rotated, Rotation, angles, rotate_store, rotate_store_reference};
 use burn::tensor::{Device, FloatDType, Tensor};
 use std::ops::Range;
 
@@ -23,6 +23,8 @@ pub struct Case {
     pub width: usize,
     /// Slot and position of each token.
     pub places: Vec<(usize, usize)>,
+    /// The most positions that a token attends to.
+    pub window: Option<usize>,
 }
 
 impl Case {
@@ -54,10 +56,13 @@ pub(super) fn check(devices: &Devices, dtype: FloatDType) -> Result<Tally, Check
     let mut from = Numbers::new(93);
     for (kv_heads, group, width, extras) in [(2, 2, 16, true), (3, 3, 64, false)] {
         let places = vec![(2, 0), (0, 80), (1, 30), (1, 31)];
-        let case = Case { slots: 4, capacity: 96, kv_heads, group, width, places };
+        let case = Case { slots: 4, capacity: 96, kv_heads, group, width, places, window: None };
         let name = format!("{} heads of {width}", case.heads());
         compare(&mut tally, &name, &rotated(devices, dtype, &case, [extras; 2], &mut from)?);
         compare(&mut tally, &name, &[attended(devices, dtype, &case, 0..4, 1.0, &mut from)?]);
+        let windowed = Case { window: Some(20), ..case };
+        let name = format!("{name} over the last 20 positions");
+        compare(&mut tally, &name, &[attended(devices, dtype, &windowed, 0..4, 1.0, &mut from)?]);
     }
     Ok(tally)
 }
@@ -77,11 +82,12 @@ pub fn rotated(
     let qkv = devices.rounded(from, tokens * columns, 2.0, dtype)?;
     let (keys, values) = (case.cache(devices, from, dtype)?, case.cache(devices, from, dtype)?);
     let (bias_of, weights) = (from.floats(columns, 1.0), [from.floats(width, 2.0), from.floats(width, 2.0)]);
-    let frequencies: Vec<f64> = (0..width / 2).map(|pair| 1e4f64.powf(-2.0 * pair as f64 / width as f64)).collect();
+    let frequencies = (0..width / 2).map(|pair| 1e4f64.powf(-2.0 * pair as f64 / width as f64)).collect();
+    let rotation = Rotation { frequencies, magnitude: 1.25 };
     let on = |device: &Device, dtype: FloatDType, reference: bool| {
         let bias_on = upload(&bias_of, [columns], device);
         let weights = [0, 1].map(|i: usize| upload(&weights[i], [width], device));
-        let table = angles(case.capacity, &frequencies, device);
+        let table = angles(case.capacity, &rotation, device);
         let heads = Heads {
             heads: case.heads(),
             kv_heads: case.kv_heads,
@@ -125,7 +131,7 @@ pub fn attended(
         let cache = |values: &[f32]| -> Tensor<4> { upload(values, case.cache_shape(), device).cast(dtype) };
         let query = upload(&query, shape, device).cast(dtype);
         let run = if reference { attend_reference } else { attend };
-        floats_of(device, run(query, cache(&keys), cache(&values), &case.batch(device), tokens.clone()))
+        floats_of(device, run(query, cache(&keys), cache(&values), &case.batch(device), tokens.clone(), case.window))
     };
     let got = on(&devices.device, dtype, false)?;
     Ok(Outcome::new("attention", got, on(&devices.reference, FloatDType::F32, true)?))

@@ -1,7 +1,7 @@
 //! NEON, which every 64-bit ARM processor has.
 
 use super::simd::Simd;
-use crate::attention::cpu::{self as attention, Cached};
+use crate::attention::cpu::{self as attention, BlockShape, Cached};
 use crate::linear::cpu::panel::Panels;
 use crate::linear::cpu::tile::Job;
 use crate::linear::cpu::weight_layout::WeightLayout;
@@ -137,7 +137,7 @@ pub(crate) unsafe fn run_neon<W: WeightLayout>(job: &Job<W>, rows: Range<usize>)
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has NEON.
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: Cached<'_>, shape: [usize; 4], output: &mut [f32]) {
+pub(crate) unsafe fn mix_neon(scores: &mut [f32], values: Cached<'_>, shape: BlockShape, output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Neon>(scores, values, shape, output) }
 }

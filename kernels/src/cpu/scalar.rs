@@ -1,7 +1,7 @@
 //! Plain Rust for any processor, written in groups of eight so that the compiler can use what the target has.
 
 use super::simd::Simd;
-use crate::attention::cpu::{self as attention, Cached};
+use crate::attention::cpu::{self as attention, BlockShape, Cached};
 use crate::linear::cpu::panel::Panels;
 use crate::linear::cpu::tile::Job;
 use crate::linear::cpu::weight_layout::WeightLayout;
@@ -104,7 +104,7 @@ pub(crate) unsafe fn run_scalar<W: WeightLayout>(job: &Job<W>, rows: Range<usize
 ///
 /// # Safety
 /// As for [`mix`](attention::mix).
-pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: Cached<'_>, shape: [usize; 4], output: &mut [f32]) {
+pub(crate) unsafe fn mix_scalar(scores: &mut [f32], values: Cached<'_>, shape: BlockShape, output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Scalar>(scores, values, shape, output) }
 }

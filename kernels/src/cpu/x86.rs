@@ -1,7 +1,7 @@
 //! AVX-512 and AVX2.
 
 use super::simd::Simd;
-use crate::attention::cpu::{self as attention, Cached};
+use crate::attention::cpu::{self as attention, BlockShape, Cached};
 use crate::linear::cpu::panel::Panels;
 use crate::linear::cpu::tile::Job;
 use crate::linear::cpu::weight_layout::WeightLayout;
@@ -278,7 +278,7 @@ pub(crate) unsafe fn run_avx2<W: WeightLayout>(job: &Job<W>, rows: Range<usize>)
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: Cached<'_>, shape: [usize; 4], output: &mut [f32]) {
+pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: Cached<'_>, shape: BlockShape, output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Avx512>(scores, values, shape, output) }
 }
@@ -288,7 +288,7 @@ pub(crate) unsafe fn mix_avx512(scores: &mut [f32], values: Cached<'_>, shape: [
 /// # Safety
 /// As for [`mix`](attention::mix), and the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: Cached<'_>, shape: [usize; 4], output: &mut [f32]) {
+pub(crate) unsafe fn mix_avx2(scores: &mut [f32], values: Cached<'_>, shape: BlockShape, output: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { attention::mix::<Avx2>(scores, values, shape, output) }
 }

@@ -18,6 +18,27 @@ pub use reference::{rotate_reference, rotate_store_reference};
 use crate::TokenBatch;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+/// The rotation of a model's heads: pair `i` of a token at position `p` turns by `p * frequencies[i]`, and its length is
+/// multiplied by `magnitude`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rotation {
+    /// The angle per position of each pair. `[width / 2]`
+    pub frequencies: Vec<f64>,
+    /// 1, except where frequencies are scaled by a rule that also stretches heads (YaRN).
+    pub magnitude: f64,
+}
+
+impl Rotation {
+    /// Cosine and sine of each pair at this position, times the magnitude. They are computed in 64 bits: at position 8000
+    /// an angle in 32 bits is off by up to 5e-4. `[width / 2]`
+    pub fn at(&self, position: usize) -> impl Iterator<Item = (f32, f32)> {
+        self.frequencies.iter().map(move |frequency| {
+            let (sin, cos) = (position as f64 * frequency).sin_cos();
+            ((cos * self.magnitude) as f32, (sin * self.magnitude) as f32)
+        })
+    }
+}
+
 /// The place of one token in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePlace {
@@ -39,11 +60,9 @@ pub struct HostPositions {
 }
 
 impl HostPositions {
-    /// Computes the angles: each position times each frequency, in 64 bits. (At position 8000 an angle in 32 bits is off by
-    /// up to 5e-4.)
-    pub fn new(places: Vec<CachePlace>, frequencies: &[f64]) -> Self {
-        let angles = places.iter().flat_map(|place| frequencies.iter().map(|f| place.position as f64 * f));
-        let (sin, cos) = angles.map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
+    /// Computes the angles of these places.
+    pub fn new(places: Vec<CachePlace>, rotation: &Rotation) -> Self {
+        let (cos, sin) = places.iter().flat_map(|place| rotation.at(place.position)).unzip();
         HostPositions { places, cos, sin }
     }
 
@@ -84,22 +103,20 @@ pub struct Rotated {
     pub values: Tensor<4>,
 }
 
-/// A table of the cosines, then the sines, of each position times each frequency: computed in 64 bits, since at position
-/// 8000 the product in 32 bits is off by up to 5e-4.
+/// A table of the cosines, then the sines, of each position: see [`Rotation::at`].
 ///
 /// # Shapes
-/// `frequencies` has `width / 2` -> `[positions, width]`, f32
-pub fn angles(positions: usize, frequencies: &[f64], device: &Device) -> Tensor<2> {
-    let table: Vec<f32> = (0..positions)
-        .flat_map(|position| {
-            let angle = move |f: &f64| position as f64 * f;
-            let cos = frequencies.iter().map(move |f| angle(f).cos() as f32);
-            cos.chain(frequencies.iter().map(move |f| angle(f).sin() as f32))
-        })
-        .collect();
+/// `[positions, width]`, f32
+pub fn angles(positions: usize, rotation: &Rotation, device: &Device) -> Tensor<2> {
+    let width = 2 * rotation.frequencies.len();
+    let mut table = Vec::with_capacity(positions * width);
+    for position in 0..positions {
+        let (cos, sin): (Vec<f32>, Vec<f32>) = rotation.at(position).unzip();
+        table.extend(cos.into_iter().chain(sin));
+    }
     // In one dimension, so that no device spaces the rows out.
-    let data = TensorData::new(table, [positions * 2 * frequencies.len()]);
-    Tensor::<1>::from_data(data, (device, DType::F32)).reshape([positions, 2 * frequencies.len()])
+    let data = TensorData::new(table, [positions * width]);
+    Tensor::<1>::from_data(data, (device, DType::F32)).reshape([positions, width])
 }
 
 /// Rotates queries and keys by their tokens' positions and writes keys and values to their places in the cache, in place

@@ -1,4 +1,4 @@
-//! SwiGLU on a GPU.
+//! The gate on a GPU.
 
 #![allow(
     clippy::too_many_arguments,
@@ -7,6 +7,7 @@
     reason = "kernels take their operands one by one, and their language lacks these forms"
 )]
 
+use super::{GELU_CUBE, GELU_SLOPE, Gate};
 use crate::gpu::{cubes, dims, element, empty, units};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
@@ -18,16 +19,23 @@ use cubecl::prelude::*;
 
 #[backend_extension(Cube)]
 pub trait SwigluOps: Backend {
-    fn swiglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn gated(gate_up: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self>;
 }
 
-pub fn swiglu(gate_up: Tensor<2>) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as SwigluOps>::swiglu(gate_up.into_dispatch()))
+pub fn gated(gate_up: Tensor<2>, gate: Gate) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SwigluOps>::gated(gate_up.into_dispatch(), gate))
 }
 
 /// One unit per result.
 #[cube(launch_unchecked)]
-fn swiglu_kernel<F: Float>(gate_up: &[F], out: &mut [F], count: u32, hidden: u32, #[define(F)] _dtype: ElemType) {
+fn gated_kernel<F: Float>(
+    gate_up: &[F],
+    out: &mut [F],
+    count: u32,
+    hidden: u32,
+    #[comptime] gelu: bool,
+    #[define(F)] _dtype: ElemType,
+) {
     let at = ABSOLUTE_POS as u32;
     if at >= count {
         terminate!();
@@ -35,14 +43,18 @@ fn swiglu_kernel<F: Float>(gate_up: &[F], out: &mut [F], count: u32, hidden: u32
     let row = at / hidden;
     let gate = f32::cast_from(gate_up[(at + row * hidden) as usize]);
     let up = f32::cast_from(gate_up[(at + row * hidden + hidden) as usize]);
+    let mut argument = gate;
+    if comptime!(gelu) {
+        argument = gate * f32::new(GELU_SLOPE) * (gate * gate * f32::new(GELU_CUBE) + f32::new(1.0));
+    }
     // Clamped: below this the sigmoid is 0 in 32 bits, and a shading language may do as it likes with infinities.
     let least = f32::new(-87.0);
-    let sigmoid = f32::new(1.0) / (f32::new(1.0) + (-max(gate, least)).exp());
+    let sigmoid = f32::new(1.0) / (f32::new(1.0) + (-max(argument, least)).exp());
     out[at as usize] = F::cast_from(gate * sigmoid * up);
 }
 
 impl SwigluOps for CubeBackend {
-    fn swiglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn gated(gate_up: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self> {
         let gate_up = into_contiguous(gate_up);
         let [tokens, both] = dims(&gate_up);
         let hidden = both / 2;
@@ -51,7 +63,7 @@ impl SwigluOps for CubeBackend {
         let units = units(&client, 256);
         // SAFETY: units beyond `count` do nothing, and the others stay within both shapes.
         unsafe {
-            swiglu_kernel::launch_unchecked(
+            gated_kernel::launch_unchecked(
                 &client,
                 cubes(count.div_ceil(units)),
                 CubeDim::new_1d(units as u32),
@@ -59,6 +71,7 @@ impl SwigluOps for CubeBackend {
                 out.clone().into_buffer_arg(),
                 count as u32,
                 hidden as u32,
+                gate == Gate::GeluTanh,
                 dtype,
             );
         }

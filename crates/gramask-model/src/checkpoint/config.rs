@@ -1,22 +1,28 @@
 //! What a checkpoint says about the shape of its model: one [`ModelConfig`] for every family.
 
+use super::rope::{self, RopeScaling};
+use gramask_kernels::rotary::Rotation;
+use gramask_kernels::swiglu::Gate;
 use serde::Serialize;
 
-/// The families of decoder-only transformers that are implemented. They differ in biases and norms only.
+/// The families of decoder-only transformers that are implemented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
-    /// Llama, SmolLM2, TinyLlama: no bias, no norm of queries and keys.
+    /// Llama, SmolLM2, TinyLlama: no norm of queries and keys, mostly no bias.
     Llama,
     /// Qwen2 and Qwen2.5: queries, keys and values have a bias.
     Qwen2,
     /// Qwen3: queries and keys are normalised per head.
     Qwen3,
+    /// The text models of Gemma 3: as Qwen3, with norms after attention and after the feed-forward layer, scaled embeddings,
+    /// a GELU gate, and a sliding window in most layers.
+    Gemma3,
 }
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 3] = [Family::Llama, Family::Qwen2, Family::Qwen3];
+    pub const ALL: [Family; 4] = [Family::Llama, Family::Qwen2, Family::Qwen3, Family::Gemma3];
 
     /// The name in the `architectures` list of a Hugging Face `config.json`.
     pub fn hugging_face_name(self) -> &'static str {
@@ -24,6 +30,15 @@ impl Family {
             Family::Llama => "LlamaForCausalLM",
             Family::Qwen2 => "Qwen2ForCausalLM",
             Family::Qwen3 => "Qwen3ForCausalLM",
+            Family::Gemma3 => "Gemma3ForCausalLM",
+        }
+    }
+
+    /// The `model_type` of a Hugging Face `config.json`.
+    pub fn model_type(self) -> &'static str {
+        match self {
+            Family::Gemma3 => "gemma3_text",
+            _ => self.gguf_name(),
         }
     }
 
@@ -33,42 +48,46 @@ impl Family {
             Family::Llama => "llama",
             Family::Qwen2 => "qwen2",
             Family::Qwen3 => "qwen3",
+            Family::Gemma3 => "gemma3",
         }
-    }
-
-    /// Whether queries, keys and values have a bias.
-    pub fn qkv_bias(self) -> bool {
-        self == Family::Qwen2
     }
 
     /// Whether queries and keys are normalised per head before the rotation.
     pub fn qk_norm(self) -> bool {
-        self == Family::Qwen3
+        matches!(self, Family::Qwen3 | Family::Gemma3)
+    }
+
+    /// Whether what attention and the feed-forward layer add to the stream is normalised first.
+    pub fn output_norms(self) -> bool {
+        self == Family::Gemma3
+    }
+
+    /// The function of the gate of the feed-forward layer.
+    pub fn gate(self) -> Gate {
+        match self {
+            Family::Gemma3 => Gate::GeluTanh,
+            _ => Gate::Silu,
+        }
+    }
+
+    /// What is added to the norms' weights in Hugging Face's files: those of Gemma hold the difference from 1.
+    pub fn norm_offset(self) -> f32 {
+        match self {
+            Family::Gemma3 => 1.0,
+            _ => 0.0,
+        }
     }
 }
 
-/// How the rotary frequencies of a model are stretched for contexts longer than those it was first trained on.
+/// Layers whose tokens attend to the last positions only.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RopeScaling {
-    /// Every position is divided by `factor` ("position interpolation", Chen et al. 2023, section 3).
-    Linear {
-        /// The divisor, at least 1.
-        factor: f64,
-    },
-    /// Llama 3.1's rule: long wavelengths are divided by `factor`, short ones kept, those between interpolated.
-    Llama3 {
-        /// The divisor of long wavelengths.
-        factor: f64,
-        /// Wavelengths above `original_context / low_frequency_factor` are long.
-        low_frequency_factor: f64,
-        /// Wavelengths below `original_context / high_frequency_factor` are short.
-        high_frequency_factor: f64,
-        /// The context of the first training, in tokens.
-        original_context: usize,
-    },
-    /// One divisor per inverse frequency, as the tensor `rope_freqs.weight` of a GGUF file gives them. `[head_width / 2]`
-    Divisors(Vec<f32>),
+pub struct SlidingWindow {
+    /// Positions that a token attends to, its own included.
+    pub width: usize,
+    /// Which layers have the window. `[layers]`
+    pub layers: Vec<bool>,
+    /// Base of the rotary frequencies in these layers, where they are not scaled, if they have one of their own (Gemma 3).
+    pub rope_theta: Option<f64>,
 }
 
 /// The shape of a model, read from `config.json` or from a GGUF file's metadata.
@@ -88,50 +107,52 @@ pub struct ModelConfig {
     pub kv_heads: usize,
     /// Width of one head; even. `heads * head_width` may differ from `width`.
     pub head_width: usize,
-    /// Width of the SwiGLU's hidden layer.
+    /// Width of the feed-forward layer's hidden layer.
     pub hidden: usize,
     /// The epsilon of every RMSNorm.
     pub norm_epsilon: f64,
+    /// Added to the weight of every RMSNorm: 1 where the files hold the difference from 1, else 0.
+    pub norm_offset: f32,
+    /// Scores are divided by the square root of this; `None`: of the width of a head.
+    pub query_scalar: Option<f64>,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
-    /// How the rotary frequencies are stretched, if they are.
+    /// How the rotary frequencies are scaled, if they are.
     pub rope_scaling: Option<RopeScaling>,
+    /// The layers that see the last positions only, if there are any.
+    pub sliding_window: Option<SlidingWindow>,
     /// The most positions that the model was made for.
     pub context: usize,
     /// Whether the head is the embedding, transposed; then there is no tensor `lm_head.weight`.
     pub tied_head: bool,
     /// Whether queries, keys and values have a bias.
     pub qkv_bias: bool,
+    /// Whether the output of attention has a bias.
+    pub output_bias: bool,
+    /// Whether the products of the feed-forward layer have a bias.
+    pub mlp_bias: bool,
     /// Whether queries and keys are normalised per head.
     pub qk_norm: bool,
 }
 
 impl ModelConfig {
-    /// The angle per position of each rotated pair, scaling included. `[head_width / 2]`
-    ///
-    /// Element `i` is `rope_theta^(-2i / head_width)` (Su et al. 2021, section 3.2.2), changed as
-    /// [`rope_scaling`](Self::rope_scaling) says; position `p` turns pair `i` by `p` times this.
-    pub fn inverse_frequencies(&self) -> Vec<f64> {
-        let plain =
-            (0..self.head_width / 2).map(|pair| self.rope_theta.powf(-2.0 * pair as f64 / self.head_width as f64));
-        match &self.rope_scaling {
-            None => plain.collect(),
-            Some(RopeScaling::Linear { factor }) => plain.map(|frequency| frequency / factor).collect(),
-            Some(RopeScaling::Divisors(divisors)) => {
-                plain.zip(divisors).map(|(frequency, &divisor)| frequency / f64::from(divisor)).collect()
-            }
-            Some(RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context }) => {
-                let (low, high) = (*low_frequency_factor, *high_frequency_factor);
-                plain
-                    .map(|frequency| {
-                        // How many times this pair turns round within the original context.
-                        let turns = *original_context as f64 * frequency / std::f64::consts::TAU;
-                        let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
-                        kept * frequency + (1.0 - kept) * frequency / factor
-                    })
-                    .collect()
-            }
+    /// Positions that a token of this layer attends to, its own included; `None`: all up to its own.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        self.sliding_window.as_ref().filter(|window| window.layers.get(layer) == Some(&true)).map(|window| window.width)
+    }
+
+    /// How this layer rotates queries and keys, scaling included.
+    pub fn rotation(&self, layer: usize) -> Rotation {
+        let own = self.sliding_window.as_ref().filter(|_| self.window(layer).is_some()).and_then(|w| w.rope_theta);
+        match own {
+            Some(theta) => rope::rotation(theta, self.head_width, None),
+            None => rope::rotation(self.rope_theta, self.head_width, self.rope_scaling.as_ref()),
         }
+    }
+
+    /// What embeddings are multiplied by before the first layer.
+    pub fn embedding_scale(&self) -> Option<f32> {
+        (self.family == Family::Gemma3).then(|| (self.width as f64).sqrt() as f32)
     }
 
     /// Number of weights that the model has, the tied head counted once.
@@ -143,10 +164,11 @@ impl ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::SeededTensors;
 
-    fn config(rope_scaling: Option<RopeScaling>) -> ModelConfig {
-        ModelConfig {
-            family: Family::Llama,
+    #[test]
+    fn smollm2_has_as_many_parameters_as_it_says() {
+        let config = ModelConfig {
             vocabulary: 49152,
             width: 576,
             layers: 30,
@@ -154,52 +176,28 @@ mod tests {
             kv_heads: 3,
             head_width: 64,
             hidden: 1536,
-            norm_epsilon: 1e-5,
-            rope_theta: 10_000.0,
-            rope_scaling,
-            context: 8192,
-            tied_head: true,
-            qkv_bias: false,
-            qk_norm: false,
-        }
-    }
-
-    #[test]
-    fn smollm2_has_as_many_parameters_as_it_says() {
-        assert_eq!(config(None).parameters(), 134_515_008);
-    }
-
-    #[test]
-    fn frequencies_fall_from_one_to_nearly_one_over_theta() {
-        let frequencies = config(None).inverse_frequencies();
-        assert_eq!(frequencies.len(), 32);
-        assert_eq!(frequencies[0], 1.0);
-        assert!((frequencies[16] - 0.01).abs() < 1e-12);
-    }
-
-    #[test]
-    fn llama3_keeps_short_wavelengths_and_divides_long_ones() {
-        let plain = config(None).inverse_frequencies();
-        let scaling = RopeScaling::Llama3 {
-            factor: 8.0,
-            low_frequency_factor: 1.0,
-            high_frequency_factor: 4.0,
-            original_context: 8192,
+            ..SeededTensors::small(Family::Llama, 300)
         };
-        let scaled = config(Some(scaling)).inverse_frequencies();
-        assert_eq!(scaled[0], plain[0]);
-        assert!((scaled[31] * 8.0 - plain[31]).abs() < 1e-15);
-        // Between the two: pair 24 has theta^-0.75 = 0.001, so 8192 * 0.001 / 2 pi = 1.303798 turns.
-        let kept = (8.192 / std::f64::consts::TAU - 1.0) / 3.0;
-        assert!((scaled[24] - 0.001 * (kept + (1.0 - kept) / 8.0)).abs() < 1e-15);
+        assert_eq!(config.parameters(), 134_515_008);
     }
 
     #[test]
-    fn divisors_apply_one_by_one() {
-        let mut divisors = vec![1.0; 32];
-        divisors[16] = 4.0;
-        let scaled = config(Some(RopeScaling::Divisors(divisors))).inverse_frequencies();
-        assert!((scaled[16] - 0.0025).abs() < 1e-12);
-        assert_eq!(scaled[0], 1.0);
+    fn layers_with_a_window_have_a_base_of_their_own() {
+        let config = ModelConfig {
+            rope_theta: 1e6,
+            rope_scaling: Some(RopeScaling::Linear { factor: 8.0 }),
+            sliding_window: Some(SlidingWindow { width: 5, layers: vec![true, false], rope_theta: Some(1e4) }),
+            ..SeededTensors::small(Family::Gemma3, 300)
+        };
+        assert_eq!((config.window(0), config.window(1)), (Some(5), None));
+        let [local, global] = [0, 1].map(|layer| config.rotation(layer).frequencies);
+        assert_eq!((local[0], global[0]), (1.0, 0.125));
+        assert!((local[4] - 0.01).abs() < 1e-12 && (global[4] - 1.25e-4).abs() < 1e-12);
+        // Qwen's windows share the base and its scaling.
+        let shared = ModelConfig {
+            sliding_window: config.sliding_window.clone().map(|w| SlidingWindow { rope_theta: None, ..w }),
+            ..config
+        };
+        assert_eq!(shared.rotation(0), shared.rotation(1));
     }
 }

@@ -146,6 +146,14 @@ pub enum CheckpointError {
         /// How many of the tensor's bytes are not in the file.
         missing: u64,
     },
+    /// The parts of a model in several GGUF files don't fit together.
+    #[error("{}: {what}", path.display())]
+    Split {
+        /// The part.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
     /// A tensor's element type is not implemented.
     #[error("{}: tensor `{tensor}` has the type {found}; known are {known}", path.display())]
     UnknownTensorType {

@@ -11,9 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 mod config;
+mod rope;
+mod settings;
 
 /// The output head. Models with a tied head use the embedding in its place.
 const HEAD: &str = "lm_head.weight";
+/// The object of a configuration, or the part of a model, that reads text, in models that also read images.
+const TEXT_CONFIG: &str = "text_config";
+/// What the names of its tensors begin with, in older files and in newer ones, and what the names begin with here.
+const TEXT_TENSORS: [(&str, &str); 3] =
+    [("language_model.model.", "model."), ("language_model.lm_head.", "lm_head."), ("model.language_model.", "model.")];
 /// The embedding.
 const EMBEDDING: &str = "model.embed_tokens.weight";
 
@@ -29,6 +36,9 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let mut config = config::read(&config_path, &raw, &mut notes)?;
 
     let mut tensors = FolderSource::open(path)?;
+    if raw.get(TEXT_CONFIG).is_some() {
+        tensors.keep_text_model();
+    }
     if config.tied_head && tensors.places.contains_key(HEAD) {
         if tensors.head_repeats_embedding() {
             tensors.places.remove(HEAD);
@@ -150,8 +160,21 @@ fn template(folder: &Path, tokenizer: &Value) -> Result<Option<(&'static str, St
 struct FolderSource {
     folder: PathBuf,
     files: Vec<SafetensorsFile>,
-    /// The file that each tensor is in.
-    places: BTreeMap<String, usize>,
+    /// Where each tensor is.
+    places: BTreeMap<String, Place>,
+}
+
+/// The number of a tensor's file, and its name there.
+struct Place {
+    file: usize,
+    stored: String,
+}
+
+impl Place {
+    /// A tensor that keeps its name, and its place.
+    fn named(name: &str, file: usize) -> (String, Place) {
+        (name.to_owned(), Place { file, stored: name.to_owned() })
+    }
 }
 
 impl FolderSource {
@@ -162,7 +185,7 @@ impl FolderSource {
         let folder = folder.to_owned();
         if folder.join(SINGLE).exists() {
             let file = SafetensorsFile::open(&folder.join(SINGLE))?;
-            let places = file.names().map(|name| (name.to_owned(), 0)).collect();
+            let places = file.names().map(|name| Place::named(name, 0)).collect();
             return Ok(FolderSource { folder, files: vec![file], places });
         }
         let Some(json) = read_optional(&folder, INDEX)? else {
@@ -201,14 +224,14 @@ impl FolderSource {
             numbers.insert(shard, files.len());
             files.push(SafetensorsFile::open(&path)?);
         }
-        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let mut places: BTreeMap<String, Place> = BTreeMap::new();
         for (number, file) in files.iter().enumerate() {
-            places.extend(file.names().map(|name| (name.to_owned(), number)));
+            places.extend(file.names().map(|name| Place::named(name, number)));
         }
         for (tensor, file) in map {
             let number = file.as_str().and_then(|name| numbers.get(name).copied());
             match number.filter(|&number| files[number].shape(tensor).is_some()) {
-                Some(number) => places.insert(tensor.clone(), number),
+                Some(number) => places.extend([Place::named(tensor, number)]),
                 None => {
                     return Err(CheckpointError::BadSetting {
                         path: index_path,
@@ -225,23 +248,40 @@ impl FolderSource {
     /// Whether the head is a copy of the embedding, as some folders of tied models have it. Equal numbers in two types
     /// count as a copy.
     fn head_repeats_embedding(&self) -> bool {
-        let [Some(head), Some(embedding)] = [HEAD, EMBEDDING].map(|name| self.file_of(name)) else { return false };
-        if head.shape(HEAD) != embedding.shape(EMBEDDING) {
+        let [Some((head, in_head)), Some((embedding, in_embedding))] = [HEAD, EMBEDDING].map(|name| self.find(name))
+        else {
+            return false;
+        };
+        if head.shape(in_head) != embedding.shape(in_embedding) {
             return false;
         }
-        if head.stored_as(HEAD) == embedding.stored_as(EMBEDDING) {
-            return head.stored_bytes(HEAD) == embedding.stored_bytes(EMBEDDING);
+        if head.stored_as(in_head) == embedding.stored_as(in_embedding) {
+            return head.stored_bytes(in_head) == embedding.stored_bytes(in_embedding);
         }
-        head.read::<f32>(HEAD) == embedding.read::<f32>(EMBEDDING)
+        head.read::<f32>(in_head) == embedding.read::<f32>(in_embedding)
     }
 
-    fn file_of(&self, name: &str) -> Option<&SafetensorsFile> {
-        self.files.get(*self.places.get(name)?)
+    /// Forgets all tensors but those of the text model, and names these as if it stood alone.
+    fn keep_text_model(&mut self) {
+        let places = std::mem::take(&mut self.places).into_iter().filter_map(|(name, place)| {
+            let ours = TEXT_TENSORS.iter().find_map(|(theirs, ours)| Some((name.strip_prefix(theirs)?, ours)));
+            match ours {
+                Some((rest, ours)) => Some((format!("{ours}{rest}"), place)),
+                None => (name == HEAD).then_some((name, place)),
+            }
+        });
+        self.places = places.collect();
+    }
+
+    /// The file that a tensor is in, and its name there.
+    fn find(&self, name: &str) -> Option<(&SafetensorsFile, &str)> {
+        let Place { file, stored } = self.places.get(name)?;
+        Some((self.files.get(*file)?, stored))
     }
 
     fn read<T: Element>(&self, name: &str) -> Result<Vec<T>, CheckpointError> {
-        self.file_of(name)
-            .and_then(|file| file.read(name))
+        self.find(name)
+            .and_then(|(file, stored)| file.read(stored))
             .ok_or_else(|| CheckpointError::NoSuchTensor { path: self.folder.clone(), tensor: name.to_owned() })
     }
 }
@@ -258,11 +298,13 @@ impl TensorSource for FolderSource {
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.file_of(name)?.shape(name).map(<[usize]>::to_vec)
+        let (file, stored) = self.find(name)?;
+        file.shape(stored).map(<[usize]>::to_vec)
     }
 
     fn stored_as(&self, name: &str) -> Option<&'static str> {
-        self.file_of(name)?.stored_as(name)
+        let (file, stored) = self.find(name)?;
+        file.stored_as(stored)
     }
 
     fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {

@@ -7,11 +7,16 @@
 //! A count or length in a corrupt header can be any number. So every read is checked against the file's size, and every count
 //! against the bytes that so many items need at least. Memory is allocated only in proportion to the size of the file.
 
+mod config;
 mod cursor;
 mod model;
+mod rope;
+mod split;
 mod value;
+mod vocabulary;
 
 pub(super) use model::open;
+pub use split::gguf_parts;
 pub use value::GgufValue;
 
 use super::dequantise::BlockType;
@@ -30,23 +35,27 @@ pub struct GgufTensor {
     pub shape: Vec<usize>,
     /// How the elements are stored.
     pub kind: BlockType,
-    /// First byte of the data in the file.
+    /// The part of the model that the data is in, from 0; a model in one file has one part.
+    pub part: usize,
+    /// First byte of the data in the file of that part.
     pub start: usize,
-    /// One past the last byte of the data in the file.
+    /// One past the last byte of the data in that file.
     pub end: usize,
 }
 
-/// A GGUF file whose header has been read and checked, memory-mapped.
+/// A GGUF file whose header has been read and checked, memory-mapped, with the other parts of its model if it is split.
 pub struct GgufFile {
-    path: PathBuf,
-    map: Mmap,
+    /// The files, at least one.
+    parts: Vec<(PathBuf, Mmap)>,
+    /// Of the first part.
     metadata: BTreeMap<String, GgufValue>,
+    /// Of all parts.
     tensors: Vec<GgufTensor>,
 }
 
 impl std::fmt::Debug for GgufFile {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("GgufFile").field("path", &self.path).field("tensors", &self.tensors.len()).finish()
+        out.debug_struct("GgufFile").field("path", &self.path()).field("tensors", &self.tensors.len()).finish()
     }
 }
 
@@ -56,28 +65,40 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 const MOST_DIMENSIONS: u32 = 4;
 
 impl GgufFile {
-    /// Maps a file and reads its header.
+    /// Maps a file and reads its header. If it is one of several parts of a model, the others are opened as well.
     ///
     /// # Errors
-    /// A [`CheckpointError`] with the byte offset, or the name of the tensor, that is at fault.
+    /// A [`CheckpointError`] with the byte offset, the name of the tensor, or the part that is at fault.
     pub fn open(path: &Path) -> Result<GgufFile, CheckpointError> {
+        split::join(GgufFile::open_one(path)?)
+    }
+
+    /// Maps a file and reads its header.
+    fn open_one(path: &Path) -> Result<GgufFile, CheckpointError> {
         let map = source::map_file(path)?;
         let mut cursor = Cursor::new(path, &map);
         let (tensor_count, metadata_count) = read_preamble(&mut cursor)?;
         let metadata = read_metadata(&mut cursor, metadata_count)?;
         let alignment = alignment(path, &metadata)?;
         let tensors = read_tensors(&mut cursor, tensor_count, alignment)?;
-        Ok(GgufFile { path: path.to_owned(), metadata, tensors, map })
+        Ok(GgufFile { parts: vec![(path.to_owned(), map)], metadata, tensors })
     }
 
-    /// The path that the file was opened by.
+    /// Takes over the files and tensors of the next part.
+    fn append(&mut self, part: GgufFile) {
+        let first = self.parts.len();
+        self.parts.extend(part.parts);
+        self.tensors.extend(part.tensors.into_iter().map(|tensor| GgufTensor { part: first + tensor.part, ..tensor }));
+    }
+
+    /// The path of the file, or of the first part.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.parts.first().map_or(Path::new(""), |(path, _)| path)
     }
 
-    /// All bytes of the file.
-    pub fn bytes(&self) -> &[u8] {
-        &self.map
+    /// The path and all bytes of the file, or of each part.
+    pub fn parts(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.parts.iter().map(|(path, map)| (path.as_path(), &map[..]))
     }
 
     /// The metadata, by key.
@@ -85,14 +106,14 @@ impl GgufFile {
         &self.metadata
     }
 
-    /// The tensors, in the order of the file.
+    /// The tensors, in the order of the file or of the parts.
     pub fn tensors(&self) -> &[GgufTensor] {
         &self.tensors
     }
 
     /// The stored bytes of a tensor of this file.
     pub fn tensor_bytes(&self, tensor: &GgufTensor) -> &[u8] {
-        self.map.get(tensor.start..tensor.end).unwrap_or_default()
+        self.parts.get(tensor.part).and_then(|(_, map)| map.get(tensor.start..tensor.end)).unwrap_or_default()
     }
 }
 
@@ -189,7 +210,7 @@ fn read_tensors(cursor: &mut Cursor<'_>, count: u64, alignment: u64) -> Result<V
             });
         }
         // Both fit: they are no larger than the file, which is mapped into memory.
-        tensors.push(GgufTensor { name, shape, kind, start: start as usize, end: end as usize });
+        tensors.push(GgufTensor { name, shape, kind, part: 0, start: start as usize, end: end as usize });
     }
     Ok(tensors)
 }

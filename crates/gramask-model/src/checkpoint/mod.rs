@@ -7,7 +7,7 @@
 //!
 //! | in this folder | |
 //! |---|---|
-//! | `config.rs` | the shape of a model |
+//! | `config.rs`, `rope.rs` | the shape of a model, and how its heads are rotated |
 //! | `names.rs` | which tensors a shape asks for |
 //! | `folder.rs`, `safetensors.rs` | Hugging Face folders |
 //! | `gguf.rs`, `gguf/` | GGUF files |
@@ -23,16 +23,19 @@ mod folder;
 mod gguf;
 mod identity;
 mod names;
+mod rope;
 mod safetensors;
 mod seeded;
 mod source;
 mod write;
 
-pub use config::{Family, ModelConfig, RopeScaling};
+pub use config::{Family, ModelConfig, SlidingWindow};
 pub use dequantise::{BlockType, dequantise};
 pub use error::CheckpointError;
-pub use gguf::{GgufFile, GgufTensor, GgufValue};
+pub use gguf::{GgufFile, GgufTensor, GgufValue, gguf_parts};
+pub(crate) use names::{ATTENDED_NORM, FED_NORM, feed_forward_norm};
 pub use names::{TensorProblem, check_tensors, expected_tensors};
+pub use rope::{RopeScaling, Yarn};
 pub use seeded::SeededTensors;
 pub use source::TensorSource;
 
@@ -69,7 +72,8 @@ impl std::fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a Hugging Face folder (`config.json`, `tokenizer.json`, `*.safetensors`) or a `.gguf` file.
+    /// Opens a Hugging Face folder (`config.json`, `tokenizer.json`, `*.safetensors`) or a `.gguf` file. Of a model in several
+    /// GGUF files, any one stands for all.
     ///
     /// # Errors
     /// A [`CheckpointError`] that names the file and what is wrong with it: a missing file or setting, an unknown

@@ -1,6 +1,6 @@
 //! The tensors of a model: their Hugging Face names and shapes, and what the same tensors are called in GGUF files.
 
-use super::{CheckpointError, ModelConfig, TensorSource};
+use super::{CheckpointError, Family, ModelConfig, TensorSource};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -28,10 +28,22 @@ pub fn expected_tensors(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
             add("self_attn.k_norm.weight", &[config.head_width]);
         }
         add("self_attn.o_proj.weight", &[width, queries]);
-        add("post_attention_layernorm.weight", &[width]);
-        add("mlp.gate_proj.weight", &[hidden, width]);
-        add("mlp.up_proj.weight", &[hidden, width]);
-        add("mlp.down_proj.weight", &[width, hidden]);
+        if config.output_bias {
+            add("self_attn.o_proj.bias", &[width]);
+        }
+        if config.family.output_norms() {
+            add(ATTENDED_NORM, &[width]);
+        }
+        add(feed_forward_norm(config.family), &[width]);
+        for (part, [rows, columns]) in [("gate", [hidden, width]), ("up", [hidden, width]), ("down", [width, hidden])] {
+            add(&format!("mlp.{part}_proj.weight"), &[rows, columns]);
+            if config.mlp_bias {
+                add(&format!("mlp.{part}_proj.bias"), &[rows]);
+            }
+        }
+        if config.family.output_norms() {
+            add(FED_NORM, &[width]);
+        }
     }
     tensors.push(("model.norm.weight".to_owned(), vec![width]));
     if !config.tied_head {
@@ -40,8 +52,22 @@ pub fn expected_tensors(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
-/// GGUF's names and Hugging Face's, inside a layer (`blk.N.` and `model.layers.N.`).
-const LAYER_NAMES: [(&str, &str); 14] = [
+/// The norm of what attention adds to the stream, in families that have it.
+pub(crate) const ATTENDED_NORM: &str = "post_attention_layernorm.weight";
+/// The norm of what the feed-forward layer adds to the stream, in families that have it.
+pub(crate) const FED_NORM: &str = "post_feedforward_layernorm.weight";
+
+/// The norm before the feed-forward layer. Where attention has a norm after it, the name of older families is taken.
+pub(crate) fn feed_forward_norm(family: Family) -> &'static str {
+    match family.output_norms() {
+        true => "pre_feedforward_layernorm.weight",
+        false => "post_attention_layernorm.weight",
+    }
+}
+
+/// GGUF's names and Hugging Face's, inside a layer (`blk.N.` and `model.layers.N.`); the norm before the feed-forward layer
+/// is [`feed_forward_norm`].
+const LAYER_NAMES: [(&str, &str); 19] = [
     ("attn_norm.weight", "input_layernorm.weight"),
     ("attn_q.weight", "self_attn.q_proj.weight"),
     ("attn_k.weight", "self_attn.k_proj.weight"),
@@ -52,14 +78,19 @@ const LAYER_NAMES: [(&str, &str); 14] = [
     ("attn_q_norm.weight", "self_attn.q_norm.weight"),
     ("attn_k_norm.weight", "self_attn.k_norm.weight"),
     ("attn_output.weight", "self_attn.o_proj.weight"),
-    ("ffn_norm.weight", "post_attention_layernorm.weight"),
+    ("attn_output.bias", "self_attn.o_proj.bias"),
+    ("post_attention_norm.weight", ATTENDED_NORM),
     ("ffn_gate.weight", "mlp.gate_proj.weight"),
     ("ffn_up.weight", "mlp.up_proj.weight"),
     ("ffn_down.weight", "mlp.down_proj.weight"),
+    ("ffn_gate.bias", "mlp.gate_proj.bias"),
+    ("ffn_up.bias", "mlp.up_proj.bias"),
+    ("ffn_down.bias", "mlp.down_proj.bias"),
+    ("post_ffw_norm.weight", FED_NORM),
 ];
 
 /// The Hugging Face name of a GGUF tensor. A name that is not known stays as it is, and is then found to be superfluous.
-pub fn from_gguf(name: &str) -> String {
+pub fn from_gguf(family: Family, name: &str) -> String {
     match name {
         "token_embd.weight" => return "model.embed_tokens.weight".to_owned(),
         "output_norm.weight" => return "model.norm.weight".to_owned(),
@@ -70,7 +101,10 @@ pub fn from_gguf(name: &str) -> String {
         .and_then(|rest| rest.split_once('.'))
         .filter(|(layer, _)| layer.parse::<usize>().is_ok())
         .and_then(|(layer, part)| {
-            let (_, theirs) = LAYER_NAMES.iter().find(|(gguf, _)| *gguf == part)?;
+            let theirs = match part {
+                "ffn_norm.weight" => feed_forward_norm(family),
+                _ => LAYER_NAMES.iter().find(|(gguf, _)| *gguf == part)?.1,
+            };
             Some(format!("model.layers.{layer}.{theirs}"))
         })
         .unwrap_or_else(|| name.to_owned())
@@ -153,11 +187,17 @@ mod tests {
 
     #[test]
     fn gguf_names_become_hugging_face_names() {
-        assert_eq!(from_gguf("token_embd.weight"), "model.embed_tokens.weight");
-        assert_eq!(from_gguf("blk.12.ffn_down.weight"), "model.layers.12.mlp.down_proj.weight");
-        assert_eq!(from_gguf("blk.0.attn_q_norm.weight"), "model.layers.0.self_attn.q_norm.weight");
-        assert_eq!(from_gguf("blk.x.ffn_down.weight"), "blk.x.ffn_down.weight");
-        assert_eq!(from_gguf("blk.0.ffn_gate_exps.weight"), "blk.0.ffn_gate_exps.weight");
+        let name = |name: &str| from_gguf(Family::Qwen3, name);
+        assert_eq!(name("token_embd.weight"), "model.embed_tokens.weight");
+        assert_eq!(name("blk.12.ffn_down.weight"), "model.layers.12.mlp.down_proj.weight");
+        assert_eq!(name("blk.0.attn_q_norm.weight"), "model.layers.0.self_attn.q_norm.weight");
+        assert_eq!(name("blk.x.ffn_down.weight"), "blk.x.ffn_down.weight");
+        assert_eq!(name("blk.0.ffn_gate_exps.weight"), "blk.0.ffn_gate_exps.weight");
+        // The same norm has two names, and one name means two norms.
+        assert_eq!(name("blk.0.ffn_norm.weight"), "model.layers.0.post_attention_layernorm.weight");
+        let gemma = |name: &str| from_gguf(Family::Gemma3, name);
+        assert_eq!(gemma("blk.0.ffn_norm.weight"), "model.layers.0.pre_feedforward_layernorm.weight");
+        assert_eq!(gemma("blk.0.post_attention_norm.weight"), "model.layers.0.post_attention_layernorm.weight");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use gramask_random::mix;
 use half::f16;
 use rayon::prelude::*;
 
-use super::{CheckpointError, ModelConfig, TensorSource, expected_tensors};
+use super::{CheckpointError, Family, ModelConfig, SlidingWindow, TensorSource, expected_tensors};
 
 /// A source of all tensors of a shape, filled with numbers that follow from the seed, the tensor's name and the place.
 ///
@@ -39,7 +39,8 @@ impl SeededTensors {
     }
 
     /// A shape of two small layers with all that is peculiar to a family, for tests of devices.
-    pub fn small(family: super::Family, vocabulary: usize) -> ModelConfig {
+    pub fn small(family: Family, vocabulary: usize) -> ModelConfig {
+        let window = SlidingWindow { width: 20, layers: vec![true, false], rope_theta: Some(1000.0) };
         ModelConfig {
             family,
             vocabulary,
@@ -50,11 +51,16 @@ impl SeededTensors {
             head_width: 16,
             hidden: 160,
             norm_epsilon: 1e-5,
+            norm_offset: 0.0,
+            query_scalar: None,
             rope_theta: 10_000.0,
             rope_scaling: None,
+            sliding_window: (family == Family::Gemma3).then_some(window),
             context: 4096,
-            tied_head: family != super::Family::Qwen3,
-            qkv_bias: family.qkv_bias(),
+            tied_head: family != Family::Qwen3,
+            qkv_bias: family == Family::Qwen2,
+            output_bias: false,
+            mlp_bias: false,
             qk_norm: family.qk_norm(),
         }
     }
@@ -108,7 +114,7 @@ impl TensorSource for SeededTensors {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Family, check_tensors};
+    use super::super::check_tensors;
     use super::*;
 
     #[test]

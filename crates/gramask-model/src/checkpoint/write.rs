@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use half::f16;
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde_json::{Value, json};
 
-use super::{Checkpoint, CheckpointError, ModelConfig, RopeScaling, expected_tensors};
+use super::{Checkpoint, CheckpointError, Family, ModelConfig, RopeScaling, SlidingWindow, Yarn, expected_tensors};
 use crate::tokenizer::Tokenizer;
 
 impl Checkpoint {
@@ -67,9 +68,15 @@ impl Checkpoint {
     fn write_tensors(&self, half: bool, target: &Path) -> Result<usize, CheckpointError> {
         let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, shape) in expected_tensors(&self.config) {
+            let mut floats = self.tensors.read_f32(&name)?;
+            // GGUF files of Gemma have what Hugging Face's leave out of the norms.
+            if name.ends_with("norm.weight") {
+                let offset = self.config.family.norm_offset() - self.config.norm_offset;
+                floats.iter_mut().for_each(|weight| *weight -= offset);
+            }
             let bytes: Vec<u8> = match half {
-                false => self.tensors.read_f32(&name)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
-                true => self.tensors.read_f16(&name)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                false => floats.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                true => floats.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
             };
             tensors.push((name, shape, bytes));
         }
@@ -94,9 +101,13 @@ impl Checkpoint {
 /// The configuration in the words of the Python package `transformers`.
 fn config_json(checkpoint: &Checkpoint, half: bool) -> Result<Value, CheckpointError> {
     let config: &ModelConfig = &checkpoint.config;
+    let unwritable = |what: &str| CheckpointError::Unwritable { path: checkpoint.path.clone(), what: what.into() };
+    if config.family != Family::Qwen2 && config.qkv_bias != config.output_bias {
+        return Err(unwritable("config.json has one setting for all biases of attention, and only some are there"));
+    }
     let mut json = json!({
         "architectures": [config.family.hugging_face_name()],
-        "model_type": config.family.gguf_name(),
+        "model_type": config.family.model_type(),
         "vocab_size": config.vocabulary,
         "hidden_size": config.width,
         "intermediate_size": config.hidden,
@@ -104,18 +115,46 @@ fn config_json(checkpoint: &Checkpoint, half: bool) -> Result<Value, CheckpointE
         "num_attention_heads": config.heads,
         "num_key_value_heads": config.kv_heads,
         "head_dim": config.head_width,
-        "hidden_act": "silu",
         "rms_norm_eps": config.norm_epsilon,
         "rope_theta": config.rope_theta,
         "max_position_embeddings": config.context,
         "tie_word_embeddings": config.tied_head,
+        "attention_bias": config.output_bias,
+        "mlp_bias": config.mlp_bias,
         "torch_dtype": if half { "float16" } else { "float32" },
         "bos_token_id": checkpoint.tokenizer.bos(),
         "eos_token_id": checkpoint.tokenizer.end_tokens(),
     });
-    json["rope_scaling"] = match &config.rope_scaling {
+    match config.family {
+        Family::Gemma3 => {
+            json["hidden_activation"] = "gelu_pytorch_tanh".into();
+            let scalar = config.query_scalar.unwrap_or(config.head_width as f64);
+            json["query_pre_attn_scalar"] = if scalar.fract() == 0.0 { json!(scalar as u64) } else { json!(scalar) };
+        }
+        _ => json["hidden_act"] = "silu".into(),
+    }
+    let layers = 0..config.layers;
+    json["layer_types"] = layers
+        .map(|layer| if config.window(layer).is_some() { "sliding_attention" } else { "full_attention" })
+        .collect();
+    if let Some(SlidingWindow { width, rope_theta, .. }) = &config.sliding_window {
+        json["sliding_window"] = (*width).into();
+        json["use_sliding_window"] = true.into();
+        if let Some(theta) = rope_theta {
+            json["rope_local_base_freq"] = (*theta).into();
+        }
+    }
+    json["rope_scaling"] = rope_json(config.rope_scaling.as_ref())
+        .ok_or_else(|| unwritable("the divisors in `rope_freqs.weight` have no place in config.json"))?;
+    Ok(json)
+}
+
+/// A scaling of rotary frequencies in the same words; `None` if there are none for it.
+fn rope_json(scaling: Option<&RopeScaling>) -> Option<Value> {
+    Some(match scaling {
         None => Value::Null,
         Some(RopeScaling::Linear { factor }) => json!({ "rope_type": "linear", "factor": factor }),
+        Some(RopeScaling::Dynamic { factor }) => json!({ "rope_type": "dynamic", "factor": factor }),
         Some(RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context }) => json!({
             "rope_type": "llama3",
             "factor": factor,
@@ -123,12 +162,18 @@ fn config_json(checkpoint: &Checkpoint, half: bool) -> Result<Value, CheckpointE
             "high_freq_factor": high_frequency_factor,
             "original_max_position_embeddings": original_context,
         }),
-        Some(RopeScaling::Divisors(_)) => {
-            return Err(CheckpointError::Unwritable {
-                path: checkpoint.path.clone(),
-                what: "the divisors in `rope_freqs.weight` have no place in config.json".into(),
-            });
+        Some(RopeScaling::Yarn(yarn)) => {
+            let &Yarn { factor, original_context, beta_fast, beta_slow, truncate, attention_factor } = yarn;
+            json!({
+                "rope_type": "yarn",
+                "factor": factor,
+                "original_max_position_embeddings": original_context,
+                "beta_fast": beta_fast,
+                "beta_slow": beta_slow,
+                "truncate": truncate,
+                "attention_factor": attention_factor,
+            })
         }
-    };
-    Ok(json)
+        Some(RopeScaling::Divisors(_)) => return None,
+    })
 }

@@ -1,30 +1,47 @@
 //! Tokenizers from the metadata of GGUF files.
 
 use super::alphabet::Alphabet;
+use super::sentence_piece::Pieces;
 use super::split::{Splitting, by_name};
 use super::{END_TEXTS, Parts, Tokenizer, TokenizerError};
 use std::collections::HashMap;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::unicode::NFC;
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
-/// The tokenizer of a GGUF file with `tokenizer.ggml.model = gpt2`, as its metadata describe it.
+/// `model`: how a GGUF file's tokenizer makes tokens of text.
+#[derive(Debug, Clone, Copy)]
+pub enum GgufModel<'a> {
+    /// `gpt2`: byte-level BPE.
+    ByteLevel {
+        /// `merges`: pairs of tokens with a space between, the first to be merged first.
+        merges: &'a [String],
+        /// `pre`: the name of the way in which text is cut into words.
+        pre: &'a str,
+    },
+    /// `llama`: SentencePiece's BPE.
+    SentencePiece {
+        /// `scores`: the score of each token. The highest is merged first.
+        scores: &'a [f64],
+    },
+}
+
+/// The tokenizer of a GGUF file, as its metadata describe it.
 #[derive(Debug, Clone)]
 pub struct GgufVocabulary<'a> {
     /// `tokens`: the text of each token, by id.
     pub tokens: &'a [String],
     /// `token_type`: 1 text, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all text.
     pub kinds: &'a [i64],
-    /// `merges`: pairs of tokens with a space between, the first to be merged first.
-    pub merges: &'a [String],
-    /// `pre`: the name of the way in which text is cut into words.
-    pub pre: &'a str,
+    /// `model`, with what belongs to it.
+    pub model: GgufModel<'a>,
     /// `add_space_prefix`.
     pub add_prefix_space: bool,
     /// `bos_token_id`.
     pub bos: Option<u32>,
-    /// `add_bos_token`; files that don't say want it with Llama 3's tokenizer only.
+    /// `add_bos_token`; files that don't say want it with SentencePiece and with Llama 3's tokenizer.
     pub adds_bos: Option<bool>,
     /// `eos_token_id`, `eot_token_id`, `eom_token_id`, as far as given.
     pub end: Vec<u32>,
@@ -33,14 +50,14 @@ pub struct GgufVocabulary<'a> {
 }
 
 impl Tokenizer {
-    /// Builds the byte-level BPE tokenizer of a GGUF file.
+    /// Builds the tokenizer of a GGUF file.
     ///
     /// Types that contradict the tokens' texts are repaired: chat marks typed as text, and padding typed as text.
     /// [`notes`](Self::notes) names them.
     ///
     /// # Errors
     /// A [`TokenizerError`]: an unknown pre-tokenizer, merges of tokens that don't exist, more tokens than `size`,
-    /// another number of types than of tokens.
+    /// another number of types or scores than of tokens.
     pub fn from_gguf(file: &GgufVocabulary<'_>) -> Result<Tokenizer, TokenizerError> {
         let GgufVocabulary { tokens, size, .. } = *file;
         if tokens.len() > size {
@@ -54,24 +71,19 @@ impl Tokenizer {
         let mut notes = Vec::new();
         let kinds = repaired_kinds(file, &mut notes);
         let kind = |id: usize| kinds[id];
-        let Splitting { pre_tokenizer, ignore_merges, nfc } = by_name(file.pre, file.add_prefix_space)?;
         let refused = |error: tokenizers::Error| TokenizerError::Refused { message: error.to_string() };
-
-        let ids: HashMap<&str, u32> = tokens.iter().enumerate().map(|(id, text)| (text.as_str(), id as u32)).collect();
-        let merges = file.merges.iter().enumerate();
-        let merges = merges.map(|(index, merge)| split_merge(index, merge, |text| ids.contains_key(text)));
-        let merges = merges.collect::<Result<Vec<_>, _>>()?;
-        let vocabulary = ids.iter().map(|(&text, &id)| (text.to_owned(), id));
-        let model = BPE::builder()
-            .vocab_and_merges(vocabulary.collect::<Vocab>(), merges)
-            .ignore_merges(ignore_merges)
-            .build()
-            .map_err(refused)?;
-        let mut inner = Inner::new(model);
-        if nfc {
-            inner.with_normalizer(Some(NFC)).map_err(refused)?;
-        }
-        inner.with_pre_tokenizer(Some(pre_tokenizer)).with_decoder(Some(ByteLevel::default()));
+        let (mut inner, alphabet, wants_bos) = match file.model {
+            GgufModel::ByteLevel { merges, pre } => {
+                let (inner, wants_bos) = byte_level(tokens, merges, pre, file.add_prefix_space)?;
+                (inner, Alphabet::ByteLevel, wants_bos)
+            }
+            GgufModel::SentencePiece { scores } => {
+                let unknown = (0..tokens.len()).find(|&id| kind(id) == UNKNOWN).map(|id| tokens[id].as_str());
+                let (is_text, add_prefix_space) = (|id: usize| kind(id) == NORMAL, file.add_prefix_space);
+                let pieces = Pieces { tokens, scores, is_text: &is_text, unknown, add_prefix_space };
+                (pieces.tokenizer()?, Alphabet::SentencePiece, true)
+            }
+        };
         let added =
             (0..tokens.len()).filter(|&id| matches!(kind(id), CONTROL | USER_DEFINED) && !tokens[id].is_empty());
         let added = added.map(|id| AddedToken::from(tokens[id].as_str(), kind(id) == CONTROL).normalized(false));
@@ -80,20 +92,64 @@ impl Tokenizer {
         let mut writes = vec![None; size];
         for (id, (text, writes)) in tokens.iter().zip(&mut writes).enumerate() {
             *writes = match kind(id) {
-                NORMAL => Some(Alphabet::ByteLevel.bytes(text)),
+                NORMAL => Some(alphabet.bytes(text)),
                 USER_DEFINED => Some(text.as_bytes().to_vec()),
                 BYTE => Some(Alphabet::SentencePiece.bytes(text)),
                 _ => None,
             };
         }
-        let adds_bos = file.adds_bos.unwrap_or(ignore_merges) && file.bos.is_some();
+        let bos = file.bos.filter(|_| file.adds_bos.unwrap_or(wants_bos));
+        let bos = bos.and_then(|id| Some((id, tokens.get(id as usize)?)));
+        if let Some((id, text)) = bos {
+            inner.with_post_processor(Some(begin_with(id, text)?));
+        }
+        let adds_bos = bos.is_some();
         let parts = Parts { inner, writes, end: file.end.clone(), bos: file.bos, adds_bos };
         Ok(Tokenizer { notes, ..Tokenizer::from_parts(parts)? })
     }
 }
 
-/// The types of tokens that a GGUF file tells apart. Other numbers are undefined, unknown or unused tokens.
+/// A byte-level BPE tokenizer, without added tokens; and whether its family wants the first token before each text.
+fn byte_level(
+    tokens: &[String],
+    merges: &[String],
+    pre: &str,
+    add_prefix_space: bool,
+) -> Result<(Inner, bool), TokenizerError> {
+    let refused = |error: tokenizers::Error| TokenizerError::Refused { message: error.to_string() };
+    let Splitting { pre_tokenizer, ignore_merges, nfc } = by_name(pre, add_prefix_space)?;
+    let ids: HashMap<&str, u32> = tokens.iter().enumerate().map(|(id, text)| (text.as_str(), id as u32)).collect();
+    let merges = merges.iter().enumerate();
+    let merges = merges.map(|(index, merge)| split_merge(index, merge, |text| ids.contains_key(text)));
+    let merges = merges.collect::<Result<Vec<_>, _>>()?;
+    let vocabulary = ids.iter().map(|(&text, &id)| (text.to_owned(), id));
+    let model = BPE::builder()
+        .vocab_and_merges(vocabulary.collect::<Vocab>(), merges)
+        .ignore_merges(ignore_merges)
+        .build()
+        .map_err(refused)?;
+    let mut inner = Inner::new(model);
+    if nfc {
+        inner.with_normalizer(Some(NFC)).map_err(refused)?;
+    }
+    inner.with_pre_tokenizer(Some(pre_tokenizer)).with_decoder(Some(ByteLevel::default()));
+    Ok((inner, ignore_merges))
+}
+
+/// What puts a token before each text, where special tokens are wanted.
+fn begin_with(id: u32, text: &str) -> Result<TemplateProcessing, TokenizerError> {
+    let refused = |message: String| TokenizerError::Refused { message };
+    let template = TemplateProcessing::builder()
+        .try_single(vec![text, "$A"])
+        .map_err(|error| refused(error.to_string()))?
+        .special_tokens(vec![(text, id)])
+        .build();
+    template.map_err(|error| refused(error.to_string()))
+}
+
+/// The types of tokens that a GGUF file tells apart. Other numbers are undefined or unused tokens.
 const NORMAL: i64 = 1;
+const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 const UNUSED: i64 = 5;

@@ -18,17 +18,19 @@ use crate::cache::LayerCache;
 pub(crate) struct Attention {
     /// Queries, keys and values in one product: `width -> (heads + 2 * kv_heads) * head_width`
     pub qkv: Linear,
-    /// Per-head norms of queries and keys (Qwen3).
+    /// Per-head norms of queries and keys (Qwen3, Gemma 3).
     pub norms: Option<(RmsNorm, RmsNorm)>,
     /// `heads * head_width -> width`
     pub output: Linear,
     pub heads: usize,
     pub kv_heads: usize,
     pub head_width: usize,
+    /// The number of the [`Scope`](super::step::Scope) that says what is seen, and how heads are rotated.
+    pub scope: usize,
 }
 
 impl Attention {
-    /// Appends the tokens' keys and values to the cache and attends to all positions that it then has.
+    /// Appends the tokens' keys and values to the cache and attends to the positions that it then has, or the last of them.
     ///
     /// # Shapes
     /// `x` `[tokens, width]` -> `[tokens, width]`
@@ -44,7 +46,7 @@ impl Attention {
         }
         let mixed = match &plan.path {
             LayerPath::Native => self.native(query, key, value, cache, plan),
-            LayerPath::Portable(portable) => self.portable(query, key, value, cache, plan, portable),
+            LayerPath::Portable(scopes) => self.portable(query, key, value, cache, plan, &scopes[self.scope]),
         };
         self.output.forward(mixed)
     }
@@ -57,14 +59,15 @@ impl Attention {
     }
 
     fn native(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, cache: &mut LayerCache, plan: &Plan) -> Tensor<2> {
-        let positions = &plan.step.positions;
+        let view = &plan.step.views[self.scope];
+        let positions = &view.positions;
         cache.update(|keys, values| {
             (rotary::store(keys, k, true, positions.clone()), rotary::store(values, v, false, positions.clone()))
         });
         let Some((keys, values)) = cache.read() else { return q };
         let [tokens, width] = q.dims();
         let q = rotary::rotate(q, self.heads, positions.clone()); // [tokens, heads, head_width]
-        match decode_attention(q, keys, values, &plan.step.seen) {
+        match decode_attention(q, keys, values, &view.seen) {
             Ok(mixed) => mixed.reshape([tokens, width]),
             // Unreachable: the cache's slots, and what is noted of them, fit the cache.
             Err(error) => panic!("decode_attention: {error}"),
@@ -118,11 +121,12 @@ impl Attention {
 
     /// `q` `[tokens, heads, head_width]` -> `[rows * tokens of the group, heads * head_width]`
     fn attend(&self, q: Tensor<3>, keys: &Tensor<4>, values: &Tensor<4>, group: &Group) -> Tensor<2> {
-        let Group { rows, tokens, keys: seen, .. } = *group;
+        let Group { rows, tokens, .. } = *group;
+        let (range, seen) = (group.keys.clone(), group.keys.len());
         let (heads, kv, head) = (self.heads, self.kv_heads, self.head_width);
         let cached = |all: &Tensor<4>| match &group.slots {
-            Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., 0..seen, ..]),
-            Slots::These(slots) => all.clone().slice(s![.., .., 0..seen, ..]).select(0, (**slots).clone()),
+            Slots::From(slot) => all.clone().slice(s![*slot..*slot + rows, .., range.clone(), ..]),
+            Slots::These(slots) => all.clone().slice(s![.., .., range.clone(), ..]).select(0, (**slots).clone()),
         };
         let (scale, dtype, cached_as) = (1.0 / (head as f64).sqrt(), q.dtype(), keys.dtype());
         let q = q

@@ -1,16 +1,18 @@
-//! SwiGLU (Shazeer 2020, "GLU Variants Improve Transformer", equation 6, without biases).
+//! The gated feed-forward layer (Shazeer 2020, "GLU Variants Improve Transformer", equation 6).
 
 use burn::tensor::Tensor;
-use gramask_kernels::swiglu::{swiglu, swiglu_reference};
+use gramask_kernels::swiglu::{Gate, gated, gated_reference};
 
 use super::linear::Linear;
 use super::step::LayerPath;
 
-/// `down(silu(gate(x)) * up(x))`
+/// `down(function(gate(x)) * up(x))`
 #[derive(Debug)]
 pub(crate) struct FeedForward {
     /// Gate and up in one product: `width -> 2 * hidden`
     pub gate_up: Linear,
+    /// The function of the gate.
+    pub gate: Gate,
     /// `hidden -> width`
     pub down: Linear,
 }
@@ -21,8 +23,8 @@ impl FeedForward {
     pub fn forward(&self, x: Tensor<2>, path: &LayerPath) -> Tensor<2> {
         let gate_up = self.gate_up.forward(x); // [tokens, 2 * hidden]
         let product = match path {
-            LayerPath::Native => swiglu(gate_up),
-            LayerPath::Portable(_) => swiglu_reference(gate_up),
+            LayerPath::Native => gated(gate_up, self.gate),
+            LayerPath::Portable(_) => gated_reference(gate_up, self.gate),
         };
         self.down.forward(product)
     }

@@ -14,6 +14,8 @@
 //! | SwiGLU | 1 |
 //! | down | 1 |
 //!
+//! A bias of another product is a launch more, and so is a norm of what a layer adds to the stream.
+//!
 //! Four more launches are outside of the layers: the tokens' ids, their embeddings, the last norm and the head. In tensor
 //! operations a layer of Llama takes 57 launches on WGPU, and two more per sequence of the batch for the write into the cache.
 //! (Counted in a log of launches: `one_step_of_each_way` in `tests/transformer_gpu.rs`.)
@@ -31,13 +33,13 @@ use gramask_kernels::attention::{attend, attend_reference};
 use gramask_kernels::linear::{linear_as, linear_as_reference};
 use gramask_kernels::norm::{Norm, add_norm, add_norm_reference};
 use gramask_kernels::rotary::{Heads, Rotated, rotate_store, rotate_store_reference};
-use gramask_kernels::swiglu::{swiglu, swiglu_reference};
+use gramask_kernels::swiglu::{gated, gated_reference};
 
 use super::block::Block;
 use super::linear::Linear;
 use super::model::Transformer;
 use super::norm::RmsNorm;
-use super::step::{Group, Span, Step, groups};
+use super::step::{Group, Scope, Span, Step, groups};
 use crate::cache::{Cache, LayerCache};
 
 /// The operations of a layer that are GPU kernels; the others are tensor operations.
@@ -58,7 +60,7 @@ pub struct Kernels {
     pub rotary: bool,
     /// Attention of rows with few new tokens.
     pub attention: bool,
-    /// SwiGLU between its products.
+    /// The gate between its products.
     pub swiglu: bool,
     /// Products of few rows, with the weights widened in registers.
     pub product: bool,
@@ -92,6 +94,13 @@ enum Part {
 pub(super) struct Pass {
     kernels: Kernels,
     dtype: FloatDType,
+    /// `[scopes]`
+    pub(super) scopes: Vec<Scoped>,
+}
+
+/// The data that the layers of one scope share.
+pub(super) struct Scoped {
+    window: Option<usize>,
     /// `[positions, head_width]`
     pub(super) angles: Tensor<2>,
     parts: Vec<Part>,
@@ -115,12 +124,12 @@ impl Transformer {
 
     /// The data that the layers need for these spans.
     pub(super) fn pass(&self, cache: &mut Cache, spans: &[Span], kernels: Kernels) -> Pass {
-        Pass {
-            kernels,
-            dtype: self.dtype.float(),
-            angles: cache.angles(&self.frequencies),
-            parts: parts(spans, cache.capacity(), &self.device),
-        }
+        let scoped = |Scope { window, rotation }: &Scope| Scoped {
+            window: *window,
+            angles: cache.angles(rotation),
+            parts: parts(spans, *window, cache.capacity(), &self.device),
+        };
+        Pass { kernels, dtype: self.dtype.float(), scopes: self.scopes.iter().map(scoped).collect() }
     }
 
     /// From tokens to logits; lengths of slots are not changed. Nothing here depends on where the tokens go but what
@@ -133,7 +142,7 @@ impl Transformer {
         wanted: Option<Tensor<1, Int>>,
     ) -> Tensor<2> {
         let ids = batch.on_device().narrow(0, 0, 1).reshape([batch.tokens()]);
-        let mut stream = self.embedding.rows(ids); // [tokens, width], f32
+        let mut stream = self.embedded(ids); // [tokens, width], f32
         let mut delta = None;
         for (number, block) in self.blocks.iter().enumerate() {
             if let Some(layer) = cache.layer(number) {
@@ -164,6 +173,7 @@ impl Block {
         pass: &Pass,
     ) -> (Tensor<2>, Tensor<2>) {
         let (attention, feed_forward) = (&self.attention, &self.feed_forward);
+        let scoped = &pass.scopes[attention.scope];
         let (stream, x) = pass.add_norm(stream, delta, &self.attention_norm);
         let qkv = pass.product(x, &attention.qkv, pass.dtype); // [tokens, (heads + 2 * kv_heads) * head_width]
         let heads = Heads {
@@ -173,7 +183,7 @@ impl Block {
             bias: attention.qkv.bias(),
             norms: attention.norms.as_ref().map(|(q, k)| (&q.weight, &k.weight)),
             epsilon: self.attention_norm.epsilon,
-            angles: &pass.angles,
+            angles: &scoped.angles,
         };
         let mut query = None;
         cache.update(|keys, values| {
@@ -187,13 +197,13 @@ impl Block {
             // The cache has its tensors except while they are written.
             return (stream.clone(), stream.zeros_like());
         };
-        let mut mixed: Vec<_> = pass
+        let mut mixed: Vec<_> = scoped
             .parts
             .iter()
             .map(|part| match part {
                 Part::Few(tokens) => {
                     let attend = if pass.kernels.attention { attend } else { attend_reference };
-                    attend(query.clone(), keys.clone(), values.clone(), batch, tokens.clone())
+                    attend(query.clone(), keys.clone(), values.clone(), batch, tokens.clone(), scoped.window)
                 }
                 Part::Many(groups) => attention.attend_groups(query.clone(), &keys, &values, groups),
             })
@@ -202,14 +212,12 @@ impl Block {
             1 => mixed.remove(0),
             _ => Tensor::cat(mixed, 0),
         };
-        let attended = pass.product(mixed, &attention.output, pass.dtype);
+        let attended = pass.normed(self.attended_norm.as_ref(), pass.linear(mixed, &attention.output));
         let (stream, x) = pass.add_norm(stream, Some(attended), &self.feed_forward_norm);
-        let gate_up = pass.product(x, &feed_forward.gate_up, pass.dtype); // [tokens, 2 * hidden]
-        let product = match pass.kernels.swiglu {
-            true => swiglu(gate_up),
-            false => swiglu_reference(gate_up),
-        };
-        (stream, pass.product(product, &feed_forward.down, pass.dtype))
+        let gate_up = pass.linear(x, &feed_forward.gate_up); // [tokens, 2 * hidden]
+        let gate = if pass.kernels.swiglu { gated } else { gated_reference };
+        let fed = pass.linear(gate(gate_up, feed_forward.gate), &feed_forward.down);
+        (stream, pass.normed(self.fed_norm.as_ref(), fed))
     }
 }
 
@@ -222,6 +230,24 @@ impl Pass {
         }
     }
 
+    /// The norm of what a layer adds to the stream, in families that have one.
+    fn normed(&self, norm: Option<&RmsNorm>, x: Tensor<2>) -> Tensor<2> {
+        match norm {
+            Some(norm) => self.add_norm(x.cast(FloatDType::F32), None, norm).1,
+            None => x,
+        }
+    }
+
+    /// A product with its bias.
+    fn linear(&self, x: Tensor<2>, linear: &Linear) -> Tensor<2> {
+        let y = self.product(x, linear, self.dtype);
+        match linear.bias() {
+            Some(bias) => y + bias.clone().cast(self.dtype).unsqueeze(),
+            None => y,
+        }
+    }
+
+    /// A product without its bias.
     fn product(&self, x: Tensor<2>, linear: &Linear, dtype: FloatDType) -> Tensor<2> {
         match self.kernels.product {
             true => linear_as(x, linear.weight(), dtype),
@@ -231,13 +257,13 @@ impl Pass {
 }
 
 /// Neighbouring spans of few tokens, and neighbouring spans of many, together.
-fn parts(spans: &[Span], capacity: usize, device: &burn::tensor::Device) -> Vec<Part> {
+fn parts(spans: &[Span], window: Option<usize>, capacity: usize, device: &burn::tensor::Device) -> Vec<Part> {
     let few = |span: &Span| span.tokens <= FEW_TOKENS;
     spans
         .chunk_by(|a, b| few(a) == few(b))
         .map(|run| match few(&run[0]) {
             true => Part::Few(run[0].first..run.last().map_or(0, |last| last.first + last.tokens)),
-            false => Part::Many(groups(run, capacity, device)),
+            false => Part::Many(groups(run, window, capacity, device)),
         })
         .collect()
 }

@@ -12,8 +12,11 @@ use super::feed_forward::FeedForward;
 use super::linear::Linear;
 use super::model::{Transformer, next_number};
 use super::norm::RmsNorm;
+use super::step::Scope;
 use super::{Dtype, Precision, WeightChoice};
-use crate::checkpoint::{BlockType, Checkpoint, ModelConfig, TensorSource, expected_tensors};
+use crate::checkpoint::{
+    ATTENDED_NORM, BlockType, Checkpoint, FED_NORM, ModelConfig, TensorSource, expected_tensors, feed_forward_norm,
+};
 
 /// How far loading is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,9 @@ impl Transformer {
         let now = Progress { loaded: 0, total: config.parameters() };
         let mut loader = Loader { config, tensors, device, weights, progress, now };
         let embedding = loader.linear(&["model.embed_tokens"], config.width, false)?;
-        let blocks = (0..config.layers).map(|layer| loader.block(layer)).collect::<Result<_, _>>()?;
+        let (scopes, of_layers) = Scope::all(config);
+        let blocks = of_layers.iter().enumerate().map(|(layer, &scope)| loader.block(layer, scope));
+        let blocks = blocks.collect::<Result<_, _>>()?;
         let norm = loader.norm("model.norm.weight")?;
         let head = match config.tied_head {
             true => None,
@@ -80,7 +85,8 @@ impl Transformer {
             blocks,
             norm,
             head,
-            frequencies: config.inverse_frequencies(),
+            scopes,
+            embedding_scale: config.embedding_scale(),
             weights,
             dtype,
             device: device.clone(),
@@ -97,6 +103,9 @@ fn check(config: &ModelConfig, tensors: &dyn TensorSource) -> Result<(), LoadErr
     if config.kv_heads == 0 || !config.heads.is_multiple_of(config.kv_heads) {
         let (heads, kv_heads) = (config.heads, config.kv_heads);
         return wrong(format!("{heads} query heads over {kv_heads} key/value heads: the first must be a multiple"));
+    }
+    if config.query_scalar.is_some() && !config.qk_norm {
+        return wrong("a scale of queries without norms of queries: it is applied by these".to_owned());
     }
     if config.head_width == 0 || !config.head_width.is_multiple_of(2) {
         return wrong(format!("heads of width {}: it must be even, rotation works on pairs", config.head_width));
@@ -186,31 +195,51 @@ impl Loader<'_> {
     }
 
     fn norm(&mut self, name: &str) -> Result<RmsNorm, LoadError> {
-        let data = self.read(name)?;
+        self.norm_times(name, 1.0)
+    }
+
+    /// A norm whose results are multiplied by a number.
+    fn norm_times(&mut self, name: &str, factor: f32) -> Result<RmsNorm, LoadError> {
+        let offset = self.config.norm_offset;
+        let data: Vec<f32> = self.read(name)?.into_iter().map(|weight| (weight + offset) * factor).collect();
         let shape = [data.len()];
         let weight = Tensor::from_data(TensorData::new(data, shape), (self.device, DType::F32));
         Ok(RmsNorm { weight, epsilon: self.config.norm_epsilon })
     }
 
-    fn block(&mut self, layer: usize) -> Result<Block, LoadError> {
-        let &ModelConfig { width, hidden, heads, kv_heads, head_width, qkv_bias, qk_norm, .. } = self.config;
+    fn block(&mut self, layer: usize, scope: usize) -> Result<Block, LoadError> {
+        let &ModelConfig { family, width, hidden, heads, kv_heads, head_width, .. } = self.config;
+        let &ModelConfig { qkv_bias, output_bias, mlp_bias, qk_norm, query_scalar, .. } = self.config;
         let name = |part: &str| format!("model.layers.{layer}.{part}");
         let attention_norm = self.norm(&name("input_layernorm.weight"))?;
         let [q, k, v] = ["q", "k", "v"].map(|x| name(&format!("self_attn.{x}_proj")));
         let qkv = self.linear(&[&q, &k, &v], width, qkv_bias)?;
+        // Attention divides scores by the square root of the head's width. Where the model has another number, the norm of the
+        // queries makes up for it.
+        let sharpened = query_scalar.map_or(1.0, |scalar| (head_width as f64 / scalar).sqrt() as f32);
         let norms = match qk_norm {
-            true => Some((self.norm(&name("self_attn.q_norm.weight"))?, self.norm(&name("self_attn.k_norm.weight"))?)),
+            true => Some((
+                self.norm_times(&name("self_attn.q_norm.weight"), sharpened)?,
+                self.norm(&name("self_attn.k_norm.weight"))?,
+            )),
             false => None,
         };
-        let output = self.linear(&[&name("self_attn.o_proj")], heads * head_width, false)?;
-        let feed_forward_norm = self.norm(&name("post_attention_layernorm.weight"))?;
-        let gate_up = self.linear(&[&name("mlp.gate_proj"), &name("mlp.up_proj")], width, false)?;
-        let down = self.linear(&[&name("mlp.down_proj")], hidden, false)?;
+        let output = self.linear(&[&name("self_attn.o_proj")], heads * head_width, output_bias)?;
+        let mut after = |part: &str| match family.output_norms() {
+            true => self.norm(&name(part)).map(Some),
+            false => Ok(None),
+        };
+        let (attended_norm, fed_norm) = (after(ATTENDED_NORM)?, after(FED_NORM)?);
+        let before = self.norm(&name(feed_forward_norm(family)))?;
+        let gate_up = self.linear(&[&name("mlp.gate_proj"), &name("mlp.up_proj")], width, mlp_bias)?;
+        let down = self.linear(&[&name("mlp.down_proj")], hidden, mlp_bias)?;
         Ok(Block {
             attention_norm,
-            attention: Attention { qkv, norms, output, heads, kv_heads, head_width },
-            feed_forward_norm,
-            feed_forward: FeedForward { gate_up, down },
+            attention: Attention { qkv, norms, output, heads, kv_heads, head_width, scope },
+            attended_norm,
+            feed_forward_norm: before,
+            feed_forward: FeedForward { gate_up, gate: family.gate(), down },
+            fed_norm,
         })
     }
 }

@@ -7,14 +7,18 @@
 //! | `step.rs` | the rows of one forward pass: new tokens, each appended to its slot of the cache |
 //! | `norm.rs` | RMSNorm |
 //! | `attention.rs` | grouped-query attention over the cache |
-//! | `feed_forward.rs` | SwiGLU |
+//! | `feed_forward.rs` | the gated feed-forward layer |
 //! | `block.rs`, `model.rs` | one layer, and all of them between embedding and head |
 //! | `weight_choice.rs`, `precision.rs` | the types of weights, activations and cache |
 //! | `load.rs` | from a checkpoint's tensors to a model |
 //! | `fused.rs`, `recorded.rs` | the same layers for GPUs, in few launches; a decoding step that is recorded and replayed |
 //!
 //! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
-//! head's queries and keys; a model without `lm_head` uses the embedding as its head.
+//! head's queries and keys; Gemma 3 does that too, normalises what each half of a layer adds to the stream, scales embeddings,
+//! and has layers that see the last positions only. A model without `lm_head` uses the embedding as its head.
+//!
+//! **Scopes.** What a layer sees and how it rotates heads is its scope. The layers of a scope share angles and masks, which are
+//! made once per pass. Most models have one scope.
 //!
 //! **Ragged rows.** The tokens of all rows are the rows of one matrix `[tokens, width]`, without padding. Everything but
 //! attention works token by token on that matrix, so every product is a 2-D matrix product. Attention knows which tokens

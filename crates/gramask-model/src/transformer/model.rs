@@ -11,7 +11,7 @@ use super::block::Block;
 use super::fused::Kernels;
 use super::linear::Linear;
 use super::norm::RmsNorm;
-use super::step::{LayerPath, Plan, Portable, Row, Select, Step};
+use super::step::{LayerPath, Plan, Portable, Row, Scope, Select, Step, View};
 use super::{Dtype, ModelError, Precision, WeightChoice};
 use crate::cache::{Cache, CacheError};
 use crate::checkpoint::ModelConfig;
@@ -28,8 +28,10 @@ pub struct Transformer {
     pub(crate) norm: RmsNorm,
     /// `None`: the embedding is the head.
     pub(crate) head: Option<Linear>,
-    /// Angle per position of each pair. `[head_width / 2]`
-    pub(crate) frequencies: Vec<f64>,
+    /// What layers see and how they rotate heads; each layer has the number of its scope.
+    pub(crate) scopes: Vec<Scope>,
+    /// What embeddings are multiplied by.
+    pub(crate) embedding_scale: Option<f32>,
     pub(crate) weights: WeightChoice,
     pub(crate) dtype: Dtype,
     pub(crate) device: Device,
@@ -158,7 +160,7 @@ impl Transformer {
             let (found, device) = (cache.dtype(), format!("{:?}", self.device));
             return Err(ModelError::CacheInAnotherType { found, device });
         }
-        let step = Step::new(&self.config, cache, rows, &self.frequencies)?;
+        let step = Step::new(&self.config, cache, rows, &self.scopes)?;
         let wanted = select.of(&step.spans)?;
         if let ComputePath::Fused(kernels) = self.path {
             let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as usize).collect();
@@ -177,7 +179,7 @@ impl Transformer {
         }
         let plan = self.plan(step, cache.capacity());
         let ids: Vec<_> = rows.iter().flat_map(|r| r.tokens).map(|&id| id as i32).collect();
-        let mut x = self.embedding.rows(self.upload(ids)); // [tokens, width]
+        let mut x = self.embedded(self.upload(ids)); // [tokens, width]
         for (number, block) in self.blocks.iter().enumerate() {
             if let Some(layer) = cache.layer(number) {
                 x = block.forward(x, layer, &plan);
@@ -196,10 +198,22 @@ impl Transformer {
         let path = match self.path {
             ComputePath::Native => LayerPath::Native,
             ComputePath::Portable | ComputePath::Fused(_) => {
-                LayerPath::Portable(Box::new(Portable::new(&step, capacity, &self.device)))
+                let scopes = self.scopes.iter().zip(&step.views);
+                let portable =
+                    |(scope, view): (&Scope, &View)| Portable::new(&step, view, scope.window, capacity, &self.device);
+                LayerPath::Portable(scopes.map(portable).collect())
             }
         };
         Plan { step: Arc::new(step), path }
+    }
+
+    /// The tokens' embeddings, scaled: `[tokens]` -> `[tokens, width]`
+    pub(super) fn embedded(&self, ids: Tensor<1, Int>) -> Tensor<2> {
+        let rows = self.embedding.rows(ids);
+        match self.embedding_scale {
+            Some(scale) => rows.mul_scalar(scale),
+            None => rows,
+        }
     }
 
     fn upload(&self, numbers: Vec<i32>) -> Tensor<1, Int> {

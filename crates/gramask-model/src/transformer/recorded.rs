@@ -11,6 +11,7 @@ use std::thread::{self, ThreadId};
 
 use burn::backend::{Backend, BackendGraph, Dispatch};
 use burn::tensor::Tensor;
+use gramask_kernels::attention::fits_kernel;
 use gramask_kernels::{TokenBatch, has_gpu_kernels};
 
 use super::fused::Kernels;
@@ -31,8 +32,8 @@ pub(crate) struct Recorded {
     thread: ThreadId,
     kernels: Kernels,
     batch: TokenBatch,
-    /// Read by the recording, and kept for it.
-    _angles: Tensor<2>,
+    /// Read by the recording, and kept for it. `[scopes]`
+    _angles: Vec<Tensor<2>>,
     /// `None` where the device would not record; the step then runs as any other.
     graph: Option<(BackendGraph<Dispatch>, Tensor<2>)>,
 }
@@ -48,7 +49,8 @@ impl Transformer {
         kernels: Kernels,
     ) -> Option<Tensor<2>> {
         let in_kernels = kernels.rotary && kernels.attention && has_gpu_kernels(&self.device);
-        if !in_kernels || step.spans.iter().any(|span| span.tokens != 1) {
+        // Where the kernel does not fit the heads, attention reads positions on the host, which a recording would repeat.
+        if !in_kernels || !fits_kernel(self.config.head_width) || step.spans.iter().any(|span| span.tokens != 1) {
             return None;
         }
         let (slots, positions) = step.slots_and_positions();
@@ -100,7 +102,7 @@ impl Transformer {
             thread: thread::current().id(),
             kernels,
             batch,
-            _angles: pass.angles,
+            _angles: pass.scopes.into_iter().map(|scoped| scoped.angles).collect(),
             graph,
         }
     }

@@ -1,10 +1,11 @@
 //! The rows of one forward pass, checked, and the data that all layers of the pass share.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use gramask_kernels::attention;
-use gramask_kernels::rotary::{CachePlace, HostPositions};
+use gramask_kernels::rotary::{CachePlace, HostPositions, Rotation};
 
 use super::ModelError;
 use crate::cache::Cache;
@@ -75,23 +76,57 @@ pub(crate) struct Span {
     pub tokens: usize,
 }
 
+/// What a layer sees of its sequence, and how it rotates heads. The layers of most models have one scope in common; Gemma 3
+/// has two.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scope {
+    /// Positions that a token attends to, its own included; `None`: all up to its own.
+    pub window: Option<usize>,
+    pub rotation: Rotation,
+}
+
+impl Scope {
+    /// The scopes of a model, and the number of each layer's.
+    pub fn all(config: &ModelConfig) -> (Vec<Scope>, Vec<usize>) {
+        let mut scopes: Vec<Scope> = Vec::new();
+        let of_layer = |layer| {
+            let scope = Scope { window: config.window(layer), rotation: config.rotation(layer) };
+            scopes.iter().position(|known| *known == scope).unwrap_or_else(|| {
+                scopes.push(scope);
+                scopes.len() - 1
+            })
+        };
+        let numbers = (0..config.layers).map(of_layer).collect();
+        (scopes, numbers)
+    }
+}
+
 /// The pass as plain data.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub spans: Vec<Span>,
+    /// Where each token goes. `[tokens]`
+    pub places: Vec<CachePlace>,
+    /// What the layers of each scope read. `[scopes]`
+    pub views: Vec<View>,
+}
+
+/// The pass as the layers of one scope read it.
+#[derive(Debug)]
+pub(crate) struct View {
     /// Where each token goes, and the angles of its position.
     pub positions: Arc<HostPositions>,
     /// What each token attends to, itself included. `[tokens]`
     pub seen: Vec<attention::Span>,
 }
 
-/// Queries that attend in one batched product: `rows` slots with `tokens` queries each over `keys` cached positions.
+/// Queries that attend in one batched product: `rows` slots with `tokens` queries each over the cached positions `keys`.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub first: usize,
     pub rows: usize,
     pub tokens: usize,
-    pub keys: usize,
+    pub keys: Range<usize>,
     pub slots: Slots,
     /// True where a query must not look. `[rows, 1, tokens, keys]`; `None` where every query sees every key.
     pub mask: Option<Tensor<4, Bool>>,
@@ -116,11 +151,11 @@ pub(crate) struct Plan {
 pub(crate) enum LayerPath {
     /// In the CPU kernels.
     Native,
-    /// In tensor operations.
-    Portable(Box<Portable>),
+    /// In tensor operations, with the data of each scope.
+    Portable(Vec<Portable>),
 }
 
-/// The data that the tensor operations need on the device.
+/// The data that the tensor operations of a scope need on the device.
 pub(crate) struct Portable {
     /// `[tokens, 1, head_width / 2]`
     pub cos: Tensor<3>,
@@ -136,30 +171,32 @@ const KEY_BUCKET: usize = 64;
 
 impl Step {
     /// Checks the rows against model and cache and lays them out.
-    pub fn new(config: &ModelConfig, cache: &Cache, rows: &[Row<'_>], frequencies: &[f64]) -> Result<Self, ModelError> {
+    pub fn new(config: &ModelConfig, cache: &Cache, rows: &[Row<'_>], scopes: &[Scope]) -> Result<Self, ModelError> {
         let spans = check(config, cache, rows)?;
         let places: Vec<_> = spans
             .iter()
             .flat_map(|s| (s.start..s.start + s.tokens).map(|position| CachePlace { slot: s.slot, position }))
             .collect();
-        let seen = places.iter().map(|p| attention::Span {
-            slot: p.slot,
-            length: p.position + 1,
-            prefix: cache.origin(p.slot),
-        });
-        let seen = seen.collect();
-        let positions = Arc::new(HostPositions::new(places, frequencies));
-        Ok(Self { spans, positions, seen })
+        let view = |scope: &Scope| {
+            let seen = |place: &CachePlace| {
+                let all = attention::Span::new(place.slot, place.position + 1);
+                attention::Span { prefix: cache.origin(place.slot), ..all.within(scope.window) }
+            };
+            let seen = places.iter().map(seen).collect();
+            View { positions: Arc::new(HostPositions::new(places.clone(), &scope.rotation)), seen }
+        };
+        let views = scopes.iter().map(view).collect();
+        Ok(Self { spans, places, views })
     }
 
     /// The slot and the position of each token.
     pub fn slots_and_positions(&self) -> (Vec<usize>, Vec<usize>) {
-        self.positions.places.iter().map(|place| (place.slot, place.position)).unzip()
+        self.places.iter().map(|place| (place.slot, place.position)).unzip()
     }
 
     /// Tokens in the pass.
     pub fn tokens(&self) -> usize {
-        self.positions.places.len()
+        self.places.len()
     }
 }
 
@@ -202,21 +239,26 @@ fn check(config: &ModelConfig, cache: &Cache, rows: &[Row<'_>]) -> Result<Vec<Sp
 }
 
 impl Portable {
-    /// Uploads angles and masks, once for all layers.
-    pub fn new(step: &Step, capacity: usize, device: &Device) -> Self {
-        let HostPositions { cos, sin, .. } = &*step.positions;
+    /// Uploads angles and masks, once for all layers of a scope.
+    pub fn new(step: &Step, view: &View, window: Option<usize>, capacity: usize, device: &Device) -> Self {
+        let HostPositions { cos, sin, .. } = &*view.positions;
         let shape = [step.tokens(), 1, cos.len() / step.tokens()];
         let upload = |data: &Vec<f32>| Tensor::from_data(TensorData::new(data.clone(), shape), device);
-        Self { cos: upload(cos), sin: upload(sin), groups: groups(&step.spans, capacity, device) }
+        Self { cos: upload(cos), sin: upload(sin), groups: groups(&step.spans, window, capacity, device) }
     }
 }
 
 /// How neighbouring spans attend in products: all together where they are equally long, else each in blocks of queries.
-pub(crate) fn groups(spans: &[Span], capacity: usize, device: &Device) -> Vec<Group> {
-    let round_up = |keys: usize| keys.next_multiple_of(KEY_BUCKET).min(capacity);
+pub(crate) fn groups(spans: &[Span], window: Option<usize>, capacity: usize, device: &Device) -> Vec<Group> {
+    // From the first position that any query sees to the last, in whole buckets.
+    let keys = |spans: &[Span]| {
+        let first = spans.iter().map(|s| window.map_or(0, |window| (s.start + 1).saturating_sub(window)));
+        let first = first.min().unwrap_or(0) / KEY_BUCKET * KEY_BUCKET;
+        let end = spans.iter().map(|s| s.start + s.tokens).max().unwrap_or(0);
+        first..end.next_multiple_of(KEY_BUCKET).min(capacity)
+    };
     if spans.len() > 1 && spans.iter().all(|s| s.tokens == spans[0].tokens) {
-        let keys = round_up(spans.iter().map(|s| s.start + s.tokens).max().unwrap_or(0));
-        return vec![group(spans, keys, device)];
+        return vec![group(spans, keys(spans), window, device)];
     }
     let blocks = spans.iter().flat_map(|s| {
         (0..s.tokens).step_by(QUERY_BLOCK).map(|done| Span {
@@ -226,11 +268,11 @@ pub(crate) fn groups(spans: &[Span], capacity: usize, device: &Device) -> Vec<Gr
             ..*s
         })
     });
-    blocks.map(|b| group(&[b], round_up(b.start + b.tokens), device)).collect()
+    blocks.map(|b| group(&[b], keys(&[b]), window, device)).collect()
 }
 
 /// Spans of equally many tokens, as one batched product.
-fn group(spans: &[Span], keys: usize, device: &Device) -> Group {
+fn group(spans: &[Span], keys: Range<usize>, window: Option<usize>, device: &Device) -> Group {
     let (rows, tokens) = (spans.len(), spans[0].tokens);
     let neighbours = spans.iter().enumerate().all(|(i, s)| s.slot == spans[0].slot + i);
     let slots = if neighbours {
@@ -239,9 +281,13 @@ fn group(spans: &[Span], keys: usize, device: &Device) -> Group {
         let slots: Vec<_> = spans.iter().map(|s| s.slot as i32).collect();
         Slots::These(Box::new(Tensor::from_data(TensorData::new(slots, [rows]), device)))
     };
-    // The query at position p sees positions 0..=p.
+    // The query at position p sees positions 0..=p, or the last of them.
     let positions = spans.iter().flat_map(|s| s.start..s.start + tokens);
-    let mask: Vec<bool> = positions.flat_map(|position| (0..keys).map(move |key| key > position)).collect();
-    let mask = mask.contains(&true).then(|| Tensor::from_data(TensorData::new(mask, [rows, 1, tokens, keys]), device));
+    let unseen = |p: usize| {
+        let first = window.map_or(0, |window| (p + 1).saturating_sub(window));
+        keys.clone().map(move |key| key > p || key < first)
+    };
+    let (mask, shape): (Vec<bool>, _) = (positions.flat_map(unseen).collect(), [rows, 1, tokens, keys.len()]);
+    let mask = mask.contains(&true).then(|| Tensor::from_data(TensorData::new(mask, shape), device));
     Group { first: spans[0].first, rows, tokens, keys, slots, mask }
 }

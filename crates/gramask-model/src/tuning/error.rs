@@ -31,6 +31,14 @@ pub enum TuningError {
     /// The checkpoint does not fit its own configuration.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The model has a part that training does not compute.
+    #[error(
+        "training is not implemented for {what}; tune the model elsewhere, and give the tuned model or its adapter"
+    )]
+    Model {
+        /// The part.
+        what: &'static str,
+    },
     /// A file of an adapter cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

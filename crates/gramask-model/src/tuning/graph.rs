@@ -29,10 +29,9 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(pack: &Pack, config: &ModelConfig, device: &Device) -> Plan {
-        let frequencies = config.inverse_frequencies();
-        let angles = pack.positions.iter().flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
-        let angles: Vec<f64> = angles.collect();
-        let shape = [pack.len(), 1, frequencies.len()];
+        let rotation = config.rotation(0);
+        let (cos, sin): (Vec<f32>, Vec<f32>) = pack.positions.iter().flat_map(|&p| rotation.at(p)).unzip();
+        let shape = [pack.len(), 1, config.head_width / 2];
         let upload = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), (device, DType::F32));
         let tokens = pack.len();
         let mut mask = vec![-1.0e30f32; tokens * tokens];
@@ -42,8 +41,8 @@ impl Plan {
             row[own].fill(0.0);
         }
         Plan {
-            cos: upload(angles.iter().map(|a| a.cos() as f32).collect()),
-            sin: upload(angles.iter().map(|a| a.sin() as f32).collect()),
+            cos: upload(cos),
+            sin: upload(sin),
             mask: Tensor::from_data(TensorData::new(mask, [1, tokens, tokens]), (device, DType::F32)),
         }
     }
@@ -112,9 +111,8 @@ impl Graph<'_> {
     fn product(&self, layer: usize, target: Target, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
         let module = target.module(layer);
         let lora = self.lora.filter(|lora| lora.targets.contains(&target));
-        let bias = self.config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj);
         let mut y = x.clone().matmul(self.tensor(&format!("{module}.weight"))?.transpose());
-        if bias {
+        if target.has_bias(self.config) {
             y = y + self.tensor(&format!("{module}.bias"))?;
         }
         let Some(lora) = lora else { return Ok(y) };

@@ -73,6 +73,15 @@ impl Target {
             Target::DownProj => [config.width, config.hidden],
         }
     }
+
+    /// Whether the matrix has a bias beside it.
+    pub fn has_bias(self, config: &ModelConfig) -> bool {
+        match self {
+            Target::QProj | Target::KProj | Target::VProj => config.qkv_bias,
+            Target::OProj => config.output_bias,
+            Target::GateProj | Target::UpProj | Target::DownProj => config.mlp_bias,
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -12,7 +12,7 @@ use super::graph::{Graph, Plan, Tensors};
 use super::native::{self, Host, Native};
 use super::pack::Pack;
 use super::{Lora, TuningError};
-use crate::checkpoint::{CheckpointError, ModelConfig, TensorSource, check_tensors, expected_tensors};
+use crate::checkpoint::{CheckpointError, Family, ModelConfig, TensorSource, check_tensors, expected_tensors};
 use crate::device::is_flex;
 use gramask_random::Rng;
 
@@ -106,7 +106,8 @@ impl Tunable {
     /// so that the model says at first what it said before (as in PEFT).
     ///
     /// # Errors
-    /// When the tensors cannot be read or are not those of the configuration, or the adapter's shape is out of range.
+    /// When the tensors cannot be read or are not those of the configuration, the adapter's shape is out of range, or the
+    /// model has a part that training does not compute.
     pub fn with_adapter(
         config: &ModelConfig,
         tensors: &dyn TensorSource,
@@ -178,6 +179,7 @@ impl Tunable {
         let mut model = Tunable::empty(config, device);
         let mut names = expected_tensors(config);
         names.sort();
+        refuse_what_is_not_implemented(config)?;
         check_tensors("the model".as_ref(), config, tensors)?;
         for (name, shape) in names {
             let data = tensors.read_f32(&name)?;
@@ -198,6 +200,7 @@ impl Tunable {
     }
 
     fn frozen(config: &ModelConfig, tensors: &dyn TensorSource, device: &Device) -> Result<Tunable, TuningError> {
+        refuse_what_is_not_implemented(config)?;
         check_tensors("the model".as_ref(), config, tensors)?;
         let mut model = Tunable::empty(config, device);
         for (name, shape) in expected_tensors(config) {
@@ -394,6 +397,16 @@ impl Tunable {
             dropout,
             plan: Plan::new(pack, &self.config, &self.device),
         }
+    }
+}
+
+/// Refuses what neither [`graph`](super::graph) nor [`native`] computes.
+fn refuse_what_is_not_implemented(config: &ModelConfig) -> Result<(), TuningError> {
+    let refuse = |what| Err(TuningError::Model { what });
+    match config {
+        ModelConfig { family: Family::Gemma3, .. } => refuse("models of the family Gemma 3"),
+        ModelConfig { sliding_window: Some(_), .. } => refuse("layers with a sliding window"),
+        _ => Ok(()),
     }
 }
 

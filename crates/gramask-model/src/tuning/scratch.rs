@@ -66,11 +66,16 @@ impl Scratch {
             head_width: self.width / self.heads,
             hidden: self.hidden,
             norm_epsilon: 1e-5,
+            norm_offset: 0.0,
+            query_scalar: None,
             rope_theta: 10_000.0,
             rope_scaling: None,
+            sliding_window: None,
             context: tokens_of.config.context,
             tied_head: true,
             qkv_bias: false,
+            output_bias: false,
+            mlp_bias: false,
             qk_norm: false,
         };
         let mut weights = Snapshot::default();

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -36,9 +36,15 @@ pub(super) fn sha256_folder(folder: &Path) -> Result<String, PullError> {
         }
     }
     names.sort();
+    sha256_files(names.iter().map(|name| folder.join(name)))
+}
+
+/// The SHA-256 of the lines `SHA-256 two spaces NAME` of some files, as `sha256sum` prints them.
+pub(super) fn sha256_files(paths: impl IntoIterator<Item = PathBuf>) -> Result<String, PullError> {
     let mut lines = String::new();
-    for name in names {
-        lines += &format!("{}  {name}\n", sha256_file(&folder.join(&name))?);
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        lines += &format!("{}  {name}\n", sha256_file(&path)?);
     }
     Ok(sha256_hex(lines))
 }

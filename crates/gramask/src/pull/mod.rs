@@ -36,6 +36,7 @@ pub use vocabulary::{BYTES, NamedVocabulary, VocabularyFault};
 
 use std::path::{Path, PathBuf};
 
+use gramask_model::checkpoint::gguf_parts;
 use indicatif::ProgressBar;
 
 use catalogue::Source;
@@ -103,21 +104,23 @@ impl Model {
     /// When a file cannot be read.
     pub fn adapter_digest(&self) -> Result<Option<String>, PullError> {
         let Some(folder) = &self.adapter else { return Ok(None) };
-        let mut lines = String::new();
-        for name in ["adapter_config.json", "adapter_model.safetensors"] {
-            lines += &format!("{}  {name}\n", sha256_file(&folder.join(name))?);
-        }
-        Ok(Some(sha256_hex(lines)))
+        let files = ["adapter_config.json", "adapter_model.safetensors"];
+        digest::sha256_files(files.map(|name| folder.join(name))).map(Some)
     }
 
     /// The SHA-256 of what the model is made of, its adapter aside: a GGUF file's own; of a folder, that of the lines `SHA-256 two
-    /// spaces NAME` of its weights, configuration and tokenizer in the order of their names, as `sha256sum` prints them.
+    /// spaces NAME` of its weights, configuration and tokenizer in the order of their names, as `sha256sum` prints them; of
+    /// a model in several GGUF files, that of the lines of all parts.
     ///
     /// # Errors
     /// When a file cannot be read, and when the catalogue fixes another digest: the file in the cache is damaged.
     pub fn digest(&self) -> Result<String, PullError> {
         if self.path.is_dir() {
             return digest::sha256_folder(&self.path);
+        }
+        let parts = gguf_parts(&self.path);
+        if parts.len() > 1 {
+            return digest::sha256_files(parts);
         }
         let found = sha256_file(&self.path)?;
         match &self.expected {
@@ -211,6 +214,18 @@ mod tests {
         );
         let model = Model::find(folder.path().to_str().unwrap(), &cache).unwrap().unwrap();
         assert_eq!(model.path, folder.path());
+
+        let parts = ["tiny-00001-of-00002.gguf", "tiny-00002-of-00002.gguf"];
+        let digest_of =
+            |part: &str| Model::find(folder.path().join(part).to_str().unwrap(), &cache).unwrap().unwrap().digest();
+        std::fs::write(folder.path().join(parts[0]), b"GGUF").unwrap();
+        let error = digest_of(parts[0]).unwrap_err().to_string();
+        assert!(error.contains(parts[1]), "{error}");
+        std::fs::write(folder.path().join(parts[1]), b"more").unwrap();
+        let lines =
+            [(b"GGUF", parts[0]), (b"more", parts[1])].map(|(bytes, name)| format!("{}  {name}\n", sha256_hex(bytes)));
+        assert_eq!(digest_of(parts[0]).unwrap(), sha256_hex(lines.concat()), "all parts, whichever is given");
+        assert_eq!(digest_of(parts[1]).unwrap(), digest_of(parts[0]).unwrap());
     }
 
     #[test]

@@ -1,86 +1,26 @@
 //! `config.json`: the shape of a model as the Python package `transformers` writes it.
 
-use crate::checkpoint::{CheckpointError, Family, ModelConfig, RopeScaling};
+use super::settings::Settings;
+use super::{TEXT_CONFIG, rope};
+use crate::checkpoint::{CheckpointError, Family, ModelConfig, SlidingWindow};
+use gramask_kernels::swiglu::Gate;
 use serde_json::Value;
 use std::path::Path;
 
-/// Larger than any real dimension, and small enough that products of two don't overflow.
-const LARGEST: u64 = 1 << 28;
 /// More layers than any real model has.
 const MOST_LAYERS: usize = 10_000;
-
-/// Reads settings of one JSON object.
-struct Settings<'a> {
-    path: &'a Path,
-    /// What the keys of this object are prefixed with in messages.
-    prefix: &'a str,
-    object: &'a Value,
-}
-
-impl Settings<'_> {
-    /// A setting; null counts as absent.
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.object.get(key).filter(|value| !value.is_null())
-    }
-
-    fn bad(&self, key: &str, found: impl ToString, expected: impl Into<String>) -> CheckpointError {
-        CheckpointError::BadSetting {
-            path: self.path.to_owned(),
-            key: format!("{}{key}", self.prefix),
-            found: found.to_string(),
-            expected: expected.into(),
-        }
-    }
-
-    fn missing(&self, key: &str, expected: &str) -> CheckpointError {
-        CheckpointError::MissingSetting {
-            path: self.path.to_owned(),
-            key: format!("{}{key}", self.prefix),
-            expected: expected.to_owned(),
-        }
-    }
-
-    fn optional_count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(number) if (1..=LARGEST).contains(&number) => Ok(Some(number as usize)),
-                _ => Err(self.bad(key, value, format!("a whole number from 1 to {LARGEST}"))),
-            },
-        }
-    }
-
-    fn count(&self, key: &str) -> Result<usize, CheckpointError> {
-        self.optional_count(key)?.ok_or_else(|| self.missing(key, "a whole number"))
-    }
-
-    fn optional_float(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => match value.as_f64() {
-                Some(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
-                _ => Err(self.bad(key, value, "a positive number")),
-            },
-        }
-    }
-
-    fn float(&self, key: &str) -> Result<f64, CheckpointError> {
-        self.optional_float(key)?.ok_or_else(|| self.missing(key, "a positive number"))
-    }
-
-    fn flag(&self, key: &str) -> Result<bool, CheckpointError> {
-        match self.get(key) {
-            None => Ok(false),
-            Some(value) => value.as_bool().ok_or_else(|| self.bad(key, value, "true or false")),
-        }
-    }
-}
+/// Models of Gemma 3 that also read images. Their text model is an object of its own.
+const WITH_IMAGES: &str = "Gemma3ForConditionalGeneration";
 
 /// The shape of the model that a `config.json` describes. What is unusual goes to `notes`.
 pub(super) fn read(path: &Path, object: &Value, notes: &mut Vec<String>) -> Result<ModelConfig, CheckpointError> {
-    let settings = Settings { path, prefix: "", object };
-    let family = family(&settings)?;
-    refuse_what_is_not_implemented(&settings)?;
+    let settings = Settings { path, prefix: "", object, family: None };
+    let (family, within) = family(&settings)?;
+    let settings = match within {
+        None => Settings { family: Some(family), ..settings },
+        Some(text) => Settings { prefix: "text_config.", object: text, family: Some(family), ..settings },
+    };
+    refuse_what_is_not_implemented(&settings, family)?;
     let width = settings.count("hidden_size")?;
     let heads = settings.count("num_attention_heads")?;
     let kv_heads = settings.optional_count("num_key_value_heads")?.unwrap_or(heads);
@@ -100,7 +40,9 @@ pub(super) fn read(path: &Path, object: &Value, notes: &mut Vec<String>) -> Resu
     if layers > MOST_LAYERS {
         return Err(settings.bad("num_hidden_layers", layers, format!("at most {MOST_LAYERS}")));
     }
-    let (rope_theta, rope_scaling) = rope(&settings, notes)?;
+    let context = settings.count("max_position_embeddings")?;
+    let rope = rope::read(&settings, family, context, notes)?;
+    let attention_bias = settings.flag("attention_bias")?;
     Ok(ModelConfig {
         family,
         vocabulary: settings.count("vocab_size")?,
@@ -111,103 +53,145 @@ pub(super) fn read(path: &Path, object: &Value, notes: &mut Vec<String>) -> Resu
         head_width,
         hidden: settings.count("intermediate_size")?,
         norm_epsilon: settings.optional_float("rms_norm_eps")?.unwrap_or(1e-6),
-        rope_theta,
-        rope_scaling,
-        context: settings.count("max_position_embeddings")?,
-        tied_head: settings.flag("tie_word_embeddings")?,
-        qkv_bias: family.qkv_bias(),
+        norm_offset: family.norm_offset(),
+        query_scalar: query_scalar(&settings, family)?.filter(|&scalar| scalar != head_width as f64),
+        rope_theta: rope.theta,
+        sliding_window: sliding_window(&settings, family, layers, rope.local_theta, notes)?,
+        context: rope.context,
+        rope_scaling: rope.scaling,
+        tied_head: settings.optional_flag("tie_word_embeddings")?.unwrap_or(family == Family::Gemma3),
+        // Qwen2's modules have the first and not the second bias, whatever the file says.
+        qkv_bias: family == Family::Qwen2 || attention_bias,
+        output_bias: family != Family::Qwen2 && attention_bias,
+        mlp_bias: settings.flag("mlp_bias")?,
         qk_norm: family.qk_norm(),
     })
 }
 
-/// The family, by `architectures` or, in files without it, by `model_type`.
-fn family(settings: &Settings<'_>) -> Result<Family, CheckpointError> {
-    let known = || Family::ALL.map(Family::hugging_face_name).join(", ");
+/// The family, by `architectures` or, in files without it, by `model_type`; and the object of the text model, if it is
+/// a part of the file.
+fn family<'a>(settings: &Settings<'a>) -> Result<(Family, Option<&'a Value>), CheckpointError> {
+    let known = || format!("{}, {WITH_IMAGES}", Family::ALL.map(Family::hugging_face_name).join(", "));
     let unknown = |found: &str| CheckpointError::UnknownArchitecture {
         path: settings.path.to_owned(),
         found: found.to_owned(),
         known: known(),
     };
+    let text = || settings.get(TEXT_CONFIG).ok_or_else(|| settings.missing(TEXT_CONFIG, "an object"));
+    let find = |found: &str, name: fn(Family) -> &'static str| {
+        Family::ALL.into_iter().find(|family| name(*family) == found).ok_or_else(|| unknown(found))
+    };
     match settings.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str) {
-        Some(name) => {
-            Family::ALL.into_iter().find(|family| family.hugging_face_name() == name).ok_or_else(|| unknown(name))
-        }
+        Some(WITH_IMAGES) => Ok((Family::Gemma3, Some(text()?))),
+        Some(name) => Ok((find(name, Family::hugging_face_name)?, None)),
         None => match settings.get("model_type").and_then(Value::as_str) {
-            Some(name) => {
-                Family::ALL.into_iter().find(|family| family.gguf_name() == name).ok_or_else(|| unknown(name))
-            }
+            Some("gemma3") => Ok((Family::Gemma3, Some(text()?))),
+            Some(name) => Ok((find(name, Family::model_type)?, None)),
             None => Err(settings.missing("architectures", &format!("a list with one of {}", known()))),
         },
     }
 }
 
-fn refuse_what_is_not_implemented(settings: &Settings<'_>) -> Result<(), CheckpointError> {
+fn refuse_what_is_not_implemented(settings: &Settings<'_>, family: Family) -> Result<(), CheckpointError> {
     if let Some(quantised) = settings.get("quantization_config") {
         let method = quantised.get("quant_method").and_then(Value::as_str).unwrap_or("an unnamed method").to_owned();
         return Err(CheckpointError::Quantised { path: settings.path.to_owned(), method });
     }
-    if let Some(other) = settings.get("hidden_act").filter(|value| value.as_str() != Some("silu")) {
-        return Err(settings.bad("hidden_act", other, "\"silu\"; no other is implemented"));
+    let (key, activation) = match family.gate() {
+        Gate::Silu => ("hidden_act", "silu"),
+        Gate::GeluTanh => ("hidden_activation", "gelu_pytorch_tanh"),
+    };
+    if let Some(other) = settings.get(key).filter(|value| value.as_str() != Some(activation)) {
+        return Err(settings.bad(key, other, format!("\"{activation}\"; no other is implemented for this family")));
     }
-    for key in ["attention_bias", "mlp_bias"] {
-        if settings.flag(key)? {
-            return Err(settings.bad(key, "true", "false: these biases are not implemented"));
-        }
-    }
-    if settings.flag("use_sliding_window")? {
-        return Err(settings.bad("use_sliding_window", "true", "false: sliding windows are not implemented"));
+    if family != Family::Llama && settings.flag("mlp_bias")? {
+        return Err(settings.bad("mlp_bias", "true", "false: this family has no such biases"));
     }
     if let Some(other) = settings.optional_float("partial_rotary_factor")?.filter(|&factor| factor != 1.0) {
         return Err(settings.bad("partial_rotary_factor", other, "1: heads are rotated as a whole"));
     }
+    for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
+        if let Some(other) = settings.get(key) {
+            return Err(settings.bad(key, other, "null: caps are not implemented"));
+        }
+    }
+    if settings.flag("use_bidirectional_attention")? {
+        let expected = "false: a decoder attends to what comes before";
+        return Err(settings.bad("use_bidirectional_attention", "true", expected));
+    }
     Ok(())
 }
 
-/// Base and scaling of the rotary frequencies, which newer files have together in `rope_parameters`.
-///
-/// Where a file has `rope_scaling` too, it replaces `rope_parameters` as a whole, as in transformers 5
-/// (`convert_rope_params_to_dict`).
-fn rope(settings: &Settings<'_>, notes: &mut Vec<String>) -> Result<(f64, Option<RopeScaling>), CheckpointError> {
-    const OLD: &str = "rope_scaling";
-    const NEW: &str = "rope_parameters";
-    let filled =
-        |key: &str| settings.get(key).filter(|value| value.as_object().is_none_or(|object| !object.is_empty()));
-    let (key, prefix) = match (filled(OLD), filled(NEW)) {
-        (None, Some(_)) => (NEW, "rope_parameters."),
-        _ => (OLD, "rope_scaling."),
-    };
-    let nothing = Value::Null;
-    let inner = Settings { path: settings.path, prefix, object: settings.get(key).unwrap_or(&nothing) };
-    let theta = match inner.optional_float("rope_theta")? {
-        Some(theta) => theta,
-        None => settings.optional_float("rope_theta")?.unwrap_or(10_000.0),
-    };
-    if let Some(other) = filled(NEW).filter(|_| key == OLD && filled(OLD).is_some()) {
-        notes.push(format!("config.json has `{OLD}` and `{NEW}`; `{OLD}` is used, as in transformers 5"));
-        if let Some(found) = other.get("rope_theta").and_then(Value::as_f64).filter(|&found| found != theta) {
-            let expected = format!("{theta}, the base that goes with `{OLD}`; keep one of the two objects");
-            return Err(settings.bad("rope_parameters.rope_theta", found, expected));
-        }
+fn query_scalar(settings: &Settings<'_>, family: Family) -> Result<Option<f64>, CheckpointError> {
+    match family {
+        Family::Gemma3 => Ok(Some(settings.optional_float("query_pre_attn_scalar")?.unwrap_or(256.0))),
+        _ => Ok(None),
     }
-    let kind = inner.get("rope_type").or_else(|| inner.get("type"));
-    let scaling = match kind.map(|kind| (kind, kind.as_str())) {
-        None | Some((_, Some("default"))) => None,
-        Some((_, Some("linear"))) => Some(RopeScaling::Linear { factor: inner.float("factor")? }),
-        Some((_, Some("llama3"))) => {
-            let (low, high) = (inner.float("low_freq_factor")?, inner.float("high_freq_factor")?);
-            if low >= high {
-                return Err(inner.bad("low_freq_factor", low, format!("less than high_freq_factor, {high}")));
+}
+
+/// The layers with a window. `layer_types` names them one by one; files without it give a rule.
+fn sliding_window(
+    settings: &Settings<'_>,
+    family: Family,
+    layers: usize,
+    rope_theta: Option<f64>,
+    notes: &mut Vec<String>,
+) -> Result<Option<SlidingWindow>, CheckpointError> {
+    const KEY: &str = "sliding_window";
+    let by_rule: Vec<bool> = match family {
+        Family::Llama => {
+            if settings.flag("use_sliding_window")? {
+                return Err(settings.bad("use_sliding_window", "true", "false: this family has no sliding windows"));
             }
-            Some(RopeScaling::Llama3 {
-                factor: inner.float("factor")?,
-                low_frequency_factor: low,
-                high_frequency_factor: high,
-                original_context: inner.count("original_max_position_embeddings")?,
-            })
+            if settings.get(KEY).is_some() {
+                notes.push(format!(
+                    "config.json has `{KEY}`; models of this family have none, and transformers ignores it"
+                ));
+            }
+            return Ok(None);
         }
-        Some((other, _)) => {
-            return Err(inner.bad("rope_type", other, "default, linear or llama3; no other is implemented"));
+        Family::Qwen2 | Family::Qwen3 => {
+            let first = match settings.get("max_window_layers") {
+                None => 28,
+                Some(value) => {
+                    value.as_u64().ok_or_else(|| settings.bad("max_window_layers", value, "a whole number"))?
+                }
+            };
+            (0..layers as u64).map(|layer| layer >= first).collect()
+        }
+        Family::Gemma3 => {
+            let pattern = settings.optional_count("sliding_window_pattern")?.unwrap_or(layers + 1);
+            (0..layers).map(|layer| (layer + 1) % pattern != 0).collect()
         }
     };
-    Ok((theta, scaling))
+    let listed = layer_types(settings, layers)?;
+    let named = listed.is_some();
+    let layers = listed.unwrap_or(by_rule);
+    // Qwen's files switch windows on.
+    let on = family == Family::Gemma3 || settings.flag("use_sliding_window")?;
+    let none = !on || settings.object.get(KEY).is_some_and(Value::is_null);
+    match layers.contains(&true) {
+        true if none && (named || family == Family::Gemma3) => {
+            let (key, found) = if on { (KEY, "null") } else { ("use_sliding_window", "false") };
+            Err(settings.bad(key, found, "another value, because some layers have a sliding window"))
+        }
+        true if !none => Ok(Some(SlidingWindow { width: settings.count(KEY)?, layers, rope_theta })),
+        _ => Ok(None),
+    }
+}
+
+/// Which layers `layer_types` gives a window.
+fn layer_types(settings: &Settings<'_>, layers: usize) -> Result<Option<Vec<bool>>, CheckpointError> {
+    const KEY: &str = "layer_types";
+    let Some(value) = settings.get(KEY) else { return Ok(None) };
+    let listed = value.as_array().filter(|list| list.len() == layers).ok_or_else(|| {
+        let found = value.as_array().map_or(value.to_string(), |list| format!("a list of {}", list.len()));
+        settings.bad(KEY, found, format!("a list of {layers}, one for each layer"))
+    })?;
+    let windows = listed.iter().map(|kind| match kind.as_str() {
+        Some("sliding_attention") => Ok(true),
+        Some("full_attention") => Ok(false),
+        _ => Err(settings.bad(KEY, kind, "sliding_attention or full_attention; no other is implemented")),
+    });
+    windows.collect::<Result<Vec<bool>, _>>().map(Some)
 }

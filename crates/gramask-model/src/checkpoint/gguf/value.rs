@@ -66,6 +66,14 @@ impl GgufValue {
         }
     }
 
+    /// The floats, if this is an array of them.
+    pub fn as_floats(&self) -> Option<&[f64]> {
+        match self {
+            GgufValue::FloatList(floats) => Some(floats),
+            _ => None,
+        }
+    }
+
     /// The texts, if this is an array of them.
     pub fn as_texts(&self) -> Option<&[String]> {
         match self {

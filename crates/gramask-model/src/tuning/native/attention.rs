@@ -61,9 +61,8 @@ impl Task<'_> {
 
 impl Scene {
     pub fn new(pack: &Pack, config: &ModelConfig) -> Scene {
-        let frequencies = config.inverse_frequencies();
-        let angles = pack.positions.iter().flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
-        let (sin, cos) = angles.map(|a| (a.sin() as f32, a.cos() as f32)).unzip();
+        let rotation = config.rotation(0);
+        let (cos, sin) = pack.positions.iter().flat_map(|&p| rotation.at(p)).unzip();
         let common = Block { rows: 0..pack.prefix, before: 0 };
         let own = pack.spans.iter().map(|span| Block { rows: span.clone(), before: pack.prefix });
         Scene {

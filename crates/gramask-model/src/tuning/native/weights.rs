@@ -136,8 +136,8 @@ impl Source<'_> {
             let [rows, _] = target.shape(config);
             let weight = self.vector(&format!("{}.weight", target.module(layer)))?;
             linear.weight.extend_from_slice(&weight.values);
-            let biased = config.qkv_bias && matches!(target, Target::QProj | Target::KProj | Target::VProj);
-            let bias = biased.then(|| self.vector(&format!("{}.bias", target.module(layer)))).transpose()?;
+            let bias =
+                target.has_bias(config).then(|| self.vector(&format!("{}.bias", target.module(layer)))).transpose()?;
             linear.bias.extend(bias.iter().flat_map(|bias| bias.values.iter()));
             let factors = self.factors(layer, target)?;
             if let (Some(factors), true) = (&factors, self.merge) {
