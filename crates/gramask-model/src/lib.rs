@@ -5,8 +5,8 @@
 //! - a [`Checkpoint`](checkpoint::Checkpoint) is a model as it lies on disk: a Hugging Face folder or a GGUF file, with
 //!   its [`Tokenizer`](tokenizer::Tokenizer) and its [`ChatTemplate`](chat::ChatTemplate);
 //! - a [`DeviceName`](device::DeviceName) opens the device to compute on: `flex` (the CPU), `wgpu:N`, `cuda:N`;
-//! - a [`Transformer`](transformer::Transformer) is the model with its weights on a device: Llama, Qwen2 and Qwen3 are
-//!   one program and three configurations;
+//! - a [`Transformer`](transformer::Transformer) is the model with its weights on a device: Llama, Qwen2, Qwen3 and Gemma 3 are
+//!   one program and four configurations;
 //! - a [`Cache`](cache::Cache) holds keys and values of several sequences, each in a **slot** of its own length;
 //! - a [`Row`](transformer::Row) is new tokens for one slot. A forward pass takes any number of rows of any lengths;
 //! - a [`Tunable`](tuning::Tunable) is a model in training, and an [`Adapter`](tuning::Adapter) what it has learnt.
