@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gramask_model::checkpoint::gguf_parts;
 use hf_hub::api::Progress;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Repo, RepoType};
@@ -76,7 +77,8 @@ impl HubName {
         let snapshot = hf_hub::Cache::new(cache.hub_folder()).repo(repo).pointer_path(commit.trim());
         let complete = fs::read_to_string(snapshot.join(COMPLETE)).ok()?;
         let path = self.file.as_ref().map_or(snapshot.clone(), |file| snapshot.join(file));
-        let listed = self.file.as_ref().is_none_or(|file| complete.lines().any(|line| line == file));
+        let is_there = |part: String| complete.lines().any(|line| line == part);
+        let listed = self.file.as_ref().is_none_or(|file| parts(file).into_iter().all(is_there));
         let whole = self.file.is_some() || complete.lines().any(|line| line == SMALL_FILES[0]);
         (listed && whole && path.exists()).then_some(path)
     }
@@ -210,7 +212,12 @@ impl Hub {
     }
 }
 
-/// The files to take: the one that is named, or the small ones and the weights.
+/// A GGUF file of a repository, or all parts of the model that it is a part of.
+fn parts(file: &str) -> Vec<String> {
+    gguf_parts(Path::new(file)).iter().map(|part| part.to_string_lossy().into_owned()).collect()
+}
+
+/// The files to take: the one that is named, with the other parts of its model, or the small ones and the weights.
 fn choose(name: &HubName, listed: &[&str]) -> Result<Vec<String>, PullError> {
     let ggufs = || {
         let found: Vec<_> = listed.iter().filter(|file| file.ends_with(".gguf")).collect();
@@ -226,9 +233,12 @@ fn choose(name: &HubName, listed: &[&str]) -> Result<Vec<String>, PullError> {
     };
     let lacks = |missing| PullError::HubContents { name: name.repository.clone(), missing, instead: ggufs() };
     if let Some(file) = &name.file {
-        return match listed.contains(&file.as_str()) {
-            true => Ok(vec![file.clone()]),
-            false => Err(lacks("such file")),
+        let parts = parts(file);
+        let missing = parts.iter().any(|part| !listed.contains(&part.as_str()));
+        return match (missing, listed.contains(&file.as_str())) {
+            (false, _) => Ok(parts),
+            (true, true) => Err(lacks("other parts of this file")),
+            (true, false) => Err(lacks("such file")),
         };
     }
     let mut files: Vec<String> =
@@ -356,5 +366,10 @@ mod tests {
         assert!(error.contains("a/b/x.Q4_0.gguf"), "{error}");
         let file = HubName::parse("a/b/x.Q4_0.gguf").unwrap();
         assert_eq!(choose(&file, &["x.Q4_0.gguf"]).unwrap(), ["x.Q4_0.gguf"]);
+        let [first, second] = ["q4/x-00001-of-00002.gguf", "q4/x-00002-of-00002.gguf"];
+        let part = HubName::parse(&format!("a/b/{second}")).unwrap();
+        assert_eq!(choose(&part, &["x.gguf", first, second]).unwrap(), [first, second]);
+        let error = choose(&part, &["x.gguf", second]).unwrap_err().to_string();
+        assert!(error.contains("other parts of this file"), "{error}");
     }
 }
