@@ -57,7 +57,8 @@ pub(crate) const ATTENDED_NORM: &str = "post_attention_layernorm.weight";
 /// The norm of what the feed-forward layer adds to the stream, in families that have it.
 pub(crate) const FED_NORM: &str = "post_feedforward_layernorm.weight";
 
-/// The norm before the feed-forward layer. Where attention has a norm after it, the name of older families is taken.
+/// The norm before the feed-forward layer. Gemma 3 gives the name that it has in the other families to the norm after
+/// attention.
 pub(crate) fn feed_forward_norm(family: Family) -> &'static str {
     match family.output_norms() {
         true => "pre_feedforward_layernorm.weight",
