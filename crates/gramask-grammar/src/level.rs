@@ -1,5 +1,6 @@
 //! Which part of a format's meaning a constraint enforces.
 
+use gramask_ner::did_you_mean;
 use serde::{Deserialize, Serialize};
 
 /// Which part of a format's meaning a constraint enforces.
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(Level::Grounded.to_string(), "grounded");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Level {
     /// Nothing: plain decoding.
     None,
@@ -42,8 +43,15 @@ impl std::fmt::Display for Level {
 
 /// An unknown level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown level `{0}`; a level is one of none, syntax, grounded")]
+#[error("unknown level `{0}`; a level is one of none, syntax, grounded{near}", near = did_you_mean(.0, Level::ALL.map(Level::name)))]
 pub struct UnknownLevel(pub String);
+
+impl TryFrom<String> for Level {
+    type Error = UnknownLevel;
+    fn try_from(name: String) -> Result<Self, UnknownLevel> {
+        name.parse()
+    }
+}
 
 impl std::str::FromStr for Level {
     type Err = UnknownLevel;

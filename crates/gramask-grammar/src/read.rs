@@ -6,7 +6,7 @@
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
-use gramask_ner::{Entity, Fragment, Text};
+use gramask_ner::{Entity, Fragment, Text, visible};
 
 use crate::Level;
 use crate::automaton::{Automaton, Event, Limits, Parses, PreviousId, Thread, WrittenFragment};
@@ -111,7 +111,7 @@ impl Program {
             next.retain(|thread| seen.insert(thread.unmarked()));
             if next.is_empty() {
                 let rest = String::from_utf8_lossy(&output[offset..]);
-                let found = format!("`{}`", rest.chars().take(12).collect::<String>());
+                let found = format!("`{}`", visible(&rest.chars().take(12).collect::<String>()));
                 return Err(ReadError::Syntax { offset, found, expected: self.expected(&threads) });
             }
             threads = next;
@@ -129,7 +129,7 @@ impl Program {
             let name = match self.op(thread.pc) {
                 Op::Accept => "the end".to_string(),
                 Op::Literal(bytes) => {
-                    format!("`{}`", String::from_utf8_lossy(&bytes[thread.offset()..]).escape_debug())
+                    format!("`{}`", visible(&String::from_utf8_lossy(&bytes[thread.offset()..])))
                 }
                 Op::Terminal(Terminal::Label) => format!("a label ({})", self.schema.labels().join(", ")),
                 Op::Terminal(kind) if kind.is_position() => "a number".into(),

@@ -56,10 +56,12 @@ mod document;
 mod entity;
 pub mod metrics;
 mod sentences;
+mod spelling;
 mod text;
 
 pub use corpus::Corpus;
 pub use document::Document;
 pub use entity::{Entity, Fragment, Schema};
 pub use sentences::sentences;
+pub use spelling::{did_you_mean, nearest, quoted, visible};
 pub use text::Text;

@@ -21,6 +21,7 @@ use std::str::FromStr;
 
 use gramask_grammar::Level;
 use gramask_kernels::sampling::Sampling;
+use gramask_ner::did_you_mean;
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
@@ -195,7 +196,11 @@ const fn is_same(a: &str, b: &str) -> bool {
 
 /// A name that no strategy has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown strategy `{name}`: give {}", StrategyName::list(StrategyName::all()))]
+#[error(
+    "unknown strategy `{name}`: give {}{}",
+    StrategyName::list(StrategyName::all()),
+    did_you_mean(name, StrategyName::all().map(StrategyName::as_str))
+)]
 pub struct UnknownStrategy {
     /// The name.
     pub name: String,

@@ -1,8 +1,9 @@
 //! The help that is printed below an error: what would be right.
 
+use gramask_ner::nearest;
+
 use super::ast::Terminal;
 use super::problem::Problem;
-use super::report::nearest;
 
 /// The directives and what may follow each of them.
 pub(super) const DIRECTIVES: [(&str, &str); 5] = [

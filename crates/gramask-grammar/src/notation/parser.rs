@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use gramask_ner::nearest;
+
 use super::ast::{Expr, ExprKind, RuleId, Span, Terminal};
 use super::lexer::{Token, TokenKind};
 use super::pattern;
 use super::problem::{MAX_DEPTH, MAX_REPEAT, Problem};
-use super::report::{Located, nearest};
+use super::report::Located;
 
 /// A token as messages show it.
 pub(super) fn describe(source: &str, token: &Token) -> String {

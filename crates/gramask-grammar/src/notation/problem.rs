@@ -37,7 +37,7 @@ pub enum Problem {
     },
 
     /// A character that begins nothing.
-    #[error("unexpected `{}`", found.escape_debug())]
+    #[error("unexpected `{}`", gramask_ner::visible(&found.to_string()))]
     UnexpectedCharacter { found: char },
     /// `@` without a name.
     #[error("`@` without the name of a terminal")]

@@ -124,30 +124,3 @@ impl From<FormatError> for FormatErrors {
         FormatErrors { errors: vec![error] }
     }
 }
-
-/// The candidate that is fewest edits from `name`, if that is at most a third of its length (but one edit always).
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
-    let distances = candidates.into_iter().map(|candidate| (edits(name, candidate), candidate));
-    distances.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, near)| near)
-}
-
-/// Levenshtein's distance in characters, whatever their case, where a swap of neighbours counts as one edit.
-fn edits(left: &str, right: &str) -> usize {
-    let characters = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
-    let (left, right) = (characters(left), characters(right));
-    let mut rows = vec![(0..=right.len()).collect::<Vec<usize>>()];
-    for i in 1..=left.len() {
-        let mut row = vec![i];
-        for j in 1..=right.len() {
-            let same = usize::from(left[i - 1] != right[j - 1]);
-            let mut best = (rows[i - 1][j - 1] + same).min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[left.len()][right.len()]
-}

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
+use gramask_ner::nearest;
+
 use super::ast::{Directives, Rule, RuleId, Span};
 use super::directives;
 use super::lexer::{Token, TokenKind};
 use super::parser::{Parser, describe};
 use super::problem::{MAX_RULES, Problem};
-use super::report::{Located, line_number, nearest};
+use super::report::{Located, line_number};
 
 /// A file's rules, in order, with every name resolved. Where problems were found, some are missing.
 pub(super) struct Parsed {

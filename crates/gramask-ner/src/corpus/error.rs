@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Columns, Form, Problem};
+use crate::{did_you_mean, quoted};
 
 /// Why a corpus could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +110,7 @@ pub enum ReadError {
         form: Form,
     },
     /// No corpus of that name.
-    #[error("unknown corpus {name:?}; expected one of {}", .known.join(", "))]
+    #[error("unknown corpus {}; expected one of {}{}", quoted(.name), .known.join(", "), near(.name, .known))]
     UnknownCorpus {
         /// The name that was asked for.
         name: String,
@@ -117,7 +118,7 @@ pub enum ReadError {
         known: Vec<String>,
     },
     /// The corpus has no split of that name.
-    #[error("corpus {name} has no split {split:?}; expected one of {}", .known.join(", "))]
+    #[error("corpus {name} has no split {}; expected one of {}{}", quoted(.split), .known.join(", "), near(.split, .known))]
     UnknownSplit {
         /// The corpus.
         name: String,
@@ -139,6 +140,10 @@ pub enum ReadError {
         /// The paths that were tried.
         looked: Vec<PathBuf>,
     },
+}
+
+fn near(name: &str, known: &[String]) -> String {
+    did_you_mean(name, known.iter().map(String::as_str))
 }
 
 fn list(paths: &[PathBuf]) -> String {

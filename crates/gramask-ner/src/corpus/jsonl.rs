@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::collect::{Collector, Mention, Place};
 use super::{ProblemKind, ReadError};
-use crate::{Document, Fragment, Text};
+use crate::{Document, Fragment, Text, quoted};
 
 const LINE: &str = r#"{"id":ID,"text":TEXT,"entities":[{"label":LABEL,"fragments":[[START,END]]}]}"#;
 const ENTITY: &str = r#"{"label":LABEL,"fragments":[[START,END]]}, or "start" and "end""#;
@@ -122,7 +122,7 @@ fn parts(fields: &Map<String, Value>) -> Result<Parts<'_>, Wrong> {
 
 /// The names of the fields, for a message.
 fn names(fields: &Map<String, Value>) -> String {
-    let names: Vec<String> = fields.keys().map(|name| format!("{name:?}")).collect();
+    let names: Vec<String> = fields.keys().map(|name| quoted(name)).collect();
     if names.is_empty() { "no fields".to_owned() } else { names.join(", ") }
 }
 

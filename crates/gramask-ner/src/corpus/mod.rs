@@ -56,7 +56,7 @@ impl Corpus {
         let path = path.as_ref();
         let mut out = Collector::new(options);
         let form = if path.is_dir() {
-            let form = detect::folder(path, options.form)?;
+            let form = form_of(path, options.form)?;
             read_folder(path, form, &mut out)?;
             form
         } else {
@@ -97,6 +97,17 @@ impl Corpus {
     /// The number of gold entities.
     pub fn entities(&self) -> usize {
         self.documents.iter().map(|document| document.entities.len()).sum()
+    }
+}
+
+/// The form of a file or folder: as given, else told from its name and its first lines.
+///
+/// # Errors
+/// A path that cannot be read, a form that cannot be told.
+pub fn form_of(path: &Path, given: Option<Form>) -> Result<Form, ReadError> {
+    match path.is_dir() {
+        true => detect::folder(path, given),
+        false => detect::file(path, &error::read_text(path)?, given),
     }
 }
 

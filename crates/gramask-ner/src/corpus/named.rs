@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gramask_random::Fnv;
 
-use super::{Corpus, OnProblem, Options, Problem, ProblemKind, ReadError, Unit};
+use super::{Corpus, Form, OnProblem, Options, Problem, ProblemKind, ReadError, Unit};
 use crate::Schema;
 
 /// A corpus that is known by name.
@@ -126,6 +126,16 @@ impl Named {
     /// The schema.
     pub fn schema(&self) -> Schema {
         Schema::new(self.labels.iter().copied())
+    }
+
+    /// The form of its files.
+    pub fn form(&self) -> Form {
+        match self.files {
+            Files::PerSplit("conll") => Form::Conll,
+            Files::BratFolder => Form::Brat,
+            Files::Embedded([(_, file, _), ..]) if file.ends_with(".jsonl") => Form::Jsonl,
+            Files::PerSplit(_) | Files::Embedded(_) => Form::PubTator,
+        }
     }
 
     /// The options that its files are read with: its label convention, and going on at a problem.

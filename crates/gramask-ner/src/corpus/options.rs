@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Schema;
+use crate::{Schema, did_you_mean, quoted};
 
 /// How a corpus is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl fmt::Display for Form {
 
 /// A name that is the name of no form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown form {0:?}; expected one of {forms}", forms = Form::ALL.map(Form::as_str).join(", "))]
+#[error("unknown form {}; expected one of {}{}", quoted(.0), Form::ALL.map(Form::as_str).join(", "), did_you_mean(.0, Form::ALL.map(Form::as_str)))]
 pub struct UnknownForm(pub String);
 
 impl FromStr for Form {

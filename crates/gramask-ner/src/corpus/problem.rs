@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::Fragment;
+use crate::{Fragment, did_you_mean, quoted};
 
 /// A fault in a corpus file and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl ProblemKind {
                 "identifier used twice, with different content".to_owned()
             }
             ProblemKind::DuplicateDocument { kept_as: None, .. } => "document given twice".to_owned(),
-            ProblemKind::UnknownLabel { label, .. } => format!("unknown label {label:?}"),
+            ProblemKind::UnknownLabel { label, .. } => format!("unknown label {}", quoted(label)),
             ProblemKind::StrayInside { .. } => "tag without the beginning of its mention".to_owned(),
             ProblemKind::Unclosed { .. } => "tag without the end of its mention".to_owned(),
             ProblemKind::MissingPartner { .. } => "file without its partner".to_owned(),
@@ -153,8 +153,8 @@ impl fmt::Display for ProblemKind {
         match self {
             ProblemKind::Corrupt { found, expected } => write!(f, "found {found}; expected {expected}"),
             ProblemKind::Mismatch { fragments, annotated, found, kept } => {
-                write!(f, "the annotation says that {} is {annotated:?}, but ", Offsets(fragments))?;
-                write!(f, "the text there is {found:?}; ")?;
+                write!(f, "the annotation says that {} is {}, but ", Offsets(fragments), quoted(annotated))?;
+                write!(f, "the text there is {}; ", quoted(found))?;
                 f.write_str(if *kept { "kept, as only outer white space differs" } else { "expected the same text" })
             }
             ProblemKind::BadFragments { fragments, length } => write!(
@@ -176,7 +176,8 @@ impl fmt::Display for ProblemKind {
                 write!(f, "this document stands twice; the second ({entities} entities) is left out")
             }
             ProblemKind::UnknownLabel { label, known } => {
-                write!(f, "unknown label {label:?}; expected one of {}", known.join(", "))
+                let near = did_you_mean(label, known.iter().map(String::as_str));
+                write!(f, "unknown label {}; expected one of {}{near}", quoted(label), known.join(", "))
             }
             ProblemKind::StrayInside { tag } => {
                 let begin = format!("B{}", tag.get(1..).unwrap_or_default());

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::ReadError;
 use super::collect::{Collector, Mention, Place};
-use crate::{Document, Entity, Fragment, Text};
+use crate::{Document, Entity, Fragment, Text, quoted};
 
 const EXPECTED: &str = "ID|t|TITLE, ID|a|ABSTRACT, ID<TAB>START<TAB>END<TAB>MENTION<TAB>LABEL or a relation line";
 
@@ -69,7 +69,7 @@ pub(super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Resul
                 }
                 _ => out.corrupt(
                     place,
-                    format!("an abstract of {id:?} out of place"),
+                    format!("an abstract of {} out of place", quoted(id)),
                     "one abstract line right after the title line of the same ID",
                 )?,
             }
@@ -106,8 +106,8 @@ fn annotation<'a>(
         return out.corrupt(place, format!("{} before any title line", quote(line)), "ID|t|TITLE first");
     };
     if fields.len() >= 3 && fields[0] != doc.id {
-        let found = format!("an annotation of document {:?}", fields[0]);
-        return out.corrupt(place, found, format!("one of document {:?}, whose block this is", doc.id));
+        let found = format!("an annotation of document {}", quoted(fields[0]));
+        return out.corrupt(place, found, format!("one of document {}, whose block this is", quoted(&doc.id)));
     }
     if fields.len() >= 4 && is_relation(&fields, doc.text()) {
         return Ok(());
@@ -117,7 +117,7 @@ fn annotation<'a>(
         return out.corrupt(place, found, EXPECTED);
     }
     let (Ok(start), Ok(end)) = (fields[1].parse(), fields[2].parse()) else {
-        let found = format!("the offsets {:?} and {:?}", fields[1], fields[2]);
+        let found = format!("the offsets {} and {}", quoted(fields[1]), quoted(fields[2]));
         return out.corrupt(place, found, "two whole numbers, in characters");
     };
     let mention = Mention { label: fields[4], fragments: vec![Fragment::new(start, end)], annotated: Some(fields[3]) };
@@ -147,7 +147,7 @@ fn is_relation(fields: &[&str], text: &Text) -> bool {
 /// A line for an error message, not too long.
 fn quote(line: &str) -> String {
     let short: String = line.chars().take(60).collect();
-    if short.len() < line.len() { format!("{short:?}...") } else { format!("{short:?}") }
+    quoted(&short) + if short.len() < line.len() { "..." } else { "" }
 }
 
 /// Whether the first line that is not blank looks like PubTator.

@@ -21,7 +21,7 @@ use super::collect::{Collector, Mention, Place};
 use super::detect::list;
 use super::error::read_text;
 use super::{Form, ProblemKind, ReadError};
-use crate::{Document, Entity, Fragment, Text};
+use crate::{Document, Entity, Fragment, Text, quoted};
 
 /// Stems of text files that accompany a corpus.
 const ABOUT: &[&str] = &["readme", "license", "licence", "copying", "notice", "changelog", "changes", "citation"];
@@ -106,7 +106,7 @@ fn annotations(
             },
             _ => out.corrupt(
                 place,
-                format!("a line that begins {:?}", line.chars().take(20).collect::<String>()),
+                format!("a line that begins {}", quoted(&line.chars().take(20).collect::<String>())),
                 "T, R, E, A, M, N, # or * and a number",
             )?,
         }
@@ -126,10 +126,10 @@ fn t_line(line: &str) -> Result<Mention<'_>, (String, String)> {
     let shape = || "T1<TAB>LABEL START END[;START END]<TAB>STRING".to_owned();
     let mut fields = line.splitn(3, '\t');
     let (Some(_), Some(middle), Some(annotated)) = (fields.next(), fields.next(), fields.next()) else {
-        return Err((format!("{line:?}, fewer than three tab-separated fields"), shape()));
+        return Err((format!("{}, fewer than three tab-separated fields", quoted(line)), shape()));
     };
     let Some((label, offsets)) = middle.split_once(' ') else {
-        return Err((format!("{middle:?} without offsets"), shape()));
+        return Err((format!("{} without offsets", quoted(middle)), shape()));
     };
     let fragment = |part: &str| {
         let (start, end) = part.trim().split_once(' ')?;
@@ -137,7 +137,7 @@ fn t_line(line: &str) -> Result<Mention<'_>, (String, String)> {
     };
     match offsets.split(';').map(fragment).collect() {
         Some(fragments) if !label.is_empty() => Ok(Mention { label, fragments, annotated: Some(annotated) }),
-        _ => Err((format!("the offsets {offsets:?}"), shape())),
+        _ => Err((format!("the offsets {}", quoted(offsets)), shape())),
     }
 }
 

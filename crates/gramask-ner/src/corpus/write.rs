@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{Document, Entity};
+use crate::{Document, Entity, quoted};
 
 /// Why documents could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ fn surfaces<'a>(document: &'a Document, entity: &Entity) -> Result<Vec<&'a str>,
 /// Fields of a line cannot hold tabs or line breaks, and labels no white space at all.
 fn check_label(document: &Document, label: &str, form: &'static str) -> Result<(), WriteError> {
     match label.is_empty() || label.contains(|c: char| c.is_whitespace()) {
-        true => Err(inexpressible(document, form, format!("the label {label:?}"))),
+        true => Err(inexpressible(document, form, format!("the label {}", quoted(label)))),
         false => Ok(()),
     }
 }
@@ -90,7 +90,7 @@ pub fn write_pubtator<'a>(
     for document in documents {
         let id = &document.id;
         if id.is_empty() || id.contains(|c: char| c == '|' || c.is_whitespace()) {
-            return Err(inexpressible(document, "PubTator", format!("the identifier {id:?}")));
+            return Err(inexpressible(document, "PubTator", format!("the identifier {}", quoted(id))));
         }
         let plain = |text: &str| text.replace(['\n', '\r'], " ");
         let (title, rest) = document.text.as_str().split_once('\n').unwrap_or((document.text.as_str(), ""));
@@ -102,7 +102,7 @@ pub fn write_pubtator<'a>(
             };
             check_label(document, &entity.label, "PubTator")?;
             if surface.contains('\t') {
-                return Err(inexpressible(document, "PubTator", format!("the mention {surface:?}")));
+                return Err(inexpressible(document, "PubTator", format!("the mention {}", quoted(surface))));
             }
             writeln!(out, "{id}\t{}\t{}\t{}\t{}\t-1", entity.start(), entity.end(), plain(surface), entity.label)?;
         }
@@ -122,7 +122,11 @@ pub fn write_brat<'a>(folder: &Path, documents: impl IntoIterator<Item = &'a Doc
         let id = &document.id;
         let unsafe_name = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
         if id.is_empty() || id.starts_with('.') || id.contains(unsafe_name) {
-            return Err(inexpressible(document, "BRAT", format!("the identifier {id:?}, which is no name of a file")));
+            return Err(inexpressible(
+                document,
+                "BRAT",
+                format!("the identifier {}, which is no name of a file", quoted(id)),
+            ));
         }
         let mut ann = String::new();
         for (number, entity) in (1..).zip(&document.entities) {
@@ -158,7 +162,7 @@ pub fn write_bioc<'a>(
             return Err(inexpressible(document, "XML", format!("the character {c:?}")));
         }
         if document.id != document.id.trim() || document.id.is_empty() {
-            return Err(inexpressible(document, "BioC", format!("the identifier {:?}", document.id)));
+            return Err(inexpressible(document, "BioC", format!("the identifier {}", quoted(&document.id))));
         }
         writeln!(out, "  <document>\n    <id>{}</id>", escaped(&document.id))?;
         let text = document.text.as_str();

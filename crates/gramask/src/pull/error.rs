@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gramask_ner::did_you_mean;
 use thiserror::Error;
+
+use super::catalogue;
 
 /// A model could not be found or brought to the cache.
 #[derive(Debug, Error)]
@@ -18,7 +21,8 @@ pub enum PullError {
     /// A name that is neither in the catalogue nor a repository of the hub.
     #[error(
         "there is no model named `{name}`: known names are {known}; ORGANISATION/NAME takes one from the model hub, and a \
-         path to a folder or to a .gguf file works everywhere"
+         path to a folder or to a .gguf file works everywhere{}",
+        did_you_mean(name, catalogue::CATALOGUE.iter().map(|entry| entry.name))
     )]
     UnknownName { name: String, known: String },
     /// A name of the hub that has a part too many or too few, or a character that no name holds.

@@ -8,6 +8,7 @@ use quick_xml::{Reader, XmlVersion};
 use super::super::ReadError;
 use super::super::collect::{Collector, Place};
 use super::{Annotation, Stated, Stretch};
+use crate::quoted;
 
 /// Reads `content`, the text of `file`, into `out`.
 pub(in super::super) fn read(file: &Path, content: &str, out: &mut Collector<'_>) -> Result<(), ReadError> {
@@ -116,8 +117,8 @@ impl State {
             "infon" => self.is_label = attribute(tag, "key")?.as_deref() == Some("type"),
             "location" => {
                 let number = |name: &str| {
-                    let value = attribute(tag, name)?.ok_or_else(|| format!("a <location> without {name:?}"))?;
-                    value.trim().parse().map_err(|_| format!("a <location> whose {name} is {value:?}"))
+                    let value = attribute(tag, name)?.ok_or_else(|| format!("a <location> without \"{name}\""))?;
+                    value.trim().parse().map_err(|_| format!("a <location> whose {name} is {}", quoted(&value)))
                 };
                 let location = (number("offset")?, number("length")?);
                 if let Some(annotation) = &mut self.annotation {
@@ -152,7 +153,7 @@ impl State {
                 } else {
                     match text.trim().parse() {
                         Ok(offset) => part.offset = Some(offset),
-                        Err(_) => out.corrupt(place, format!("the offset {text:?}"), "a whole number")?,
+                        Err(_) => out.corrupt(place, format!("the offset {}", quoted(&text)), "a whole number")?,
                     }
                 }
             }
@@ -189,7 +190,7 @@ impl Part {
 
 /// The value of an attribute; the error is what was found.
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
-    let damaged = |error: String| format!("a damaged attribute {name:?} ({error})");
+    let damaged = |error: String| format!("a damaged attribute \"{name}\" ({error})");
     match tag.try_get_attribute(name).map_err(|error| damaged(error.to_string()))? {
         None => Ok(None),
         Some(attribute) => {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::{Columns, ReadError};
 use super::table::Table;
 use super::tags::Tag;
+use crate::quoted;
 
 /// The columns of a file, or `None` for a file without rows.
 ///
@@ -29,9 +30,10 @@ pub(super) fn choose(file: &Path, table: &Table<'_>, given: Option<Columns>) -> 
         1 => "there is one column".to_owned(),
         2 if !tags.contains(&1) => return Ok(Columns::new(1, 2).ok()),
         4 if table.docstart && tags.contains(&4) && !tags.contains(&1) => return Ok(Columns::new(1, 4).ok()),
-        2 => format!("all of column 1 ({:?} first) can be tags", first.fields[0]),
+        2 => format!("all of column 1 ({} first) can be tags", quoted(first.fields[0])),
         _ => {
-            let fields: Vec<String> = (1..).zip(&first.fields).map(|(n, field)| format!("{n} {field:?}")).collect();
+            let numbered = |(n, field): (usize, &&str)| format!("{n} {}", quoted(field));
+            let fields: Vec<String> = (1..).zip(&first.fields).map(numbered).collect();
             format!("there are {width} columns ({})", fields.join(", "))
         }
     };

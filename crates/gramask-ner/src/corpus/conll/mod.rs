@@ -27,7 +27,7 @@ use self::table::{Item, Row};
 use self::tags::{Letter, Mentions, Scheme, Tag};
 use super::collect::{Collector, Mention, Place};
 use super::{Columns, ReadError};
-use crate::{Document, Fragment, Text};
+use crate::{Document, Fragment, Text, quoted};
 
 pub(super) use self::table::sniff;
 
@@ -122,8 +122,13 @@ impl Reader<'_> {
             let place = Place { file: self.file, line: row.line, document: None };
             let (word, written) = (row.fields[self.columns.word() - 1], row.fields[self.columns.tag() - 1]);
             let wrong = match tag {
-                None => Some((format!("the tag {written:?}"), "O, B-LABEL or I-LABEL, or the tags of BIOES or BILOU")),
-                Some(tag) => self.alphabet.refuse(tag).map(|expected| (format!("the tag {written:?}"), expected)),
+                None => Some((
+                    format!("the tag {}", quoted(written)),
+                    "O, B-LABEL or I-LABEL, or the tags of BIOES or BILOU",
+                )),
+                Some(tag) => {
+                    self.alphabet.refuse(tag).map(|expected| (format!("the tag {}", quoted(written)), expected))
+                }
             };
             let wrong = wrong.or_else(|| word.is_empty().then(|| ("an empty word".to_owned(), "a word and its tag")));
             match (wrong, tag) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::ReadError;
 use super::super::collect::{Collector, Place};
 use super::tags::Tag;
+use crate::quoted;
 
 /// A file as rows.
 pub(super) struct Table<'a> {
@@ -146,7 +147,7 @@ pub(super) fn read<'a>(file: &Path, content: &'a str, out: &mut Collector<'_>) -
                 Hash::Comment => continue,
                 Hash::Row => {}
                 Hash::Unsure => {
-                    let found = format!("{line:?}, which is a comment or the word \"#\"");
+                    let found = format!("{}, which is a comment or the word \"#\"", quoted(line));
                     out.corrupt(place, found, "a comment with another number of words, or columns separated by tabs")?;
                     continue;
                 }
@@ -158,7 +159,7 @@ pub(super) fn read<'a>(file: &Path, content: &'a str, out: &mut Collector<'_>) -
         if fields.len() == first_width {
             table.items.push(Item::Row(Row { line: place.line, fields }));
         } else {
-            let found = format!("{line:?} with {}", columns(fields.len()));
+            let found = format!("{} with {}", quoted(line), columns(fields.len()));
             let expected = format!("{} {}, as in line {first_line}", columns(first_width), separator.in_words());
             out.corrupt(place, found, expected)?;
         }
