@@ -19,7 +19,7 @@ mod text;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,30 @@ pub enum ChatError {
         /// The template's own words.
         message: String,
     },
+    /// A variable that the program itself sets was given.
+    #[error("chat template: the program itself sets `{name}`; {}", can_be_set(settable))]
+    Reserved {
+        /// The variable.
+        name: String,
+        /// The variables that can be set.
+        settable: Vec<String>,
+    },
+    /// A variable was given that the template does not read.
+    #[error("chat template: the template does not use the variable `{name}`; {}", can_be_set(settable))]
+    Unused {
+        /// The variable.
+        name: String,
+        /// The variables that can be set.
+        settable: Vec<String>,
+    },
+}
+
+fn can_be_set(settable: &[String]) -> String {
+    match settable {
+        [] => "it has no variable to set".to_owned(),
+        [one] => format!("the variable that can be set is `{one}`"),
+        several => format!("the variables that can be set are `{}`", several.join("`, `")),
+    }
 }
 
 /// A compiled chat template with the variables that it is rendered with.
@@ -92,6 +116,8 @@ pub struct ChatTemplate {
 
 /// The one template's name inside its environment.
 const NAME: &str = "chat";
+/// The variables that the program itself sets.
+const OWN: [&str; 6] = ["messages", "add_generation_prompt", "bos_token", "eos_token", "tools", "documents"];
 /// Marks errors that come from `raise_exception`, so that they can be told from the engine's own.
 const REFUSED: &str = "\u{1}refused: ";
 
@@ -136,6 +162,43 @@ impl ChatTemplate {
     pub fn with_variable(mut self, name: &str, value: impl Into<serde_json::Value>) -> ChatTemplate {
         self.variables.insert(name.to_owned(), python::from_json(&value.into()));
         self
+    }
+
+    /// Sets variables that the user gives.
+    ///
+    /// # Errors
+    /// [`ChatError::Reserved`] for a variable that the program itself sets, [`ChatError::Unused`] for one that the template
+    /// does not read. Both list the variables that can be set.
+    pub fn with_variables<'a>(
+        mut self,
+        given: impl IntoIterator<Item = (&'a String, &'a serde_json::Value)>,
+    ) -> Result<ChatTemplate, ChatError> {
+        let settable = self.settable();
+        for (name, value) in given {
+            let (name, settable) = (name.clone(), settable.clone());
+            if OWN.contains(&name.as_str()) {
+                return Err(ChatError::Reserved { name, settable });
+            }
+            if !settable.contains(&name) {
+                return Err(ChatError::Unused { name, settable });
+            }
+            self = self.with_variable(&name, value.clone());
+        }
+        Ok(self)
+    }
+
+    /// The variables that the template reads and that the program does not set, in alphabetical order.
+    ///
+    /// A variable that is read only in some branch is among them, and so is one that is given a default in the template
+    /// (`{% if x is not defined %}{% set x = 1 %}{% endif %}`).
+    pub fn settable(&self) -> Vec<String> {
+        let mut read: BTreeSet<String> = match self.environment.get_template(NAME) {
+            Ok(template) => template.undeclared_variables(false).into_iter().collect(),
+            Err(_) => BTreeSet::new(),
+        };
+        read.extend(source::defaults_of_themselves(&self.source));
+        let known = |name: &str| OWN.contains(&name) || self.environment.globals().any(|(global, _)| global == name);
+        read.into_iter().filter(|name| !known(name)).collect()
     }
 
     /// Fixes the time that `strftime_now` tells, in seconds since 1970 (UTC), so that a prompt with a date in it can be

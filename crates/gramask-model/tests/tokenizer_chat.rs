@@ -23,6 +23,37 @@ fn templates_render_as_in_jinja2() {
     }
 }
 
+#[test]
+fn variables_are_those_that_the_template_reads() {
+    let source = "{%- set style = style | default('plain') %}{% if not date_string is defined %}{% set date_string = 'x' %}{% endif %}\
+        {% set ns = namespace(n=0) %}{% set count = 0 %}{% set count = count + 1 %}{{ bos_token }}\
+        {% for m in messages %}{{ m.content }}{% if loop.last and enable_thinking is false %}<no>{% endif %}{% endfor %}\
+        {{ style }}{{ strftime_now('%Y') if tools else '' }}{% if x is undefined %}{{ raise_exception('no') if false }}{% endif %}";
+    let template = ChatTemplate::new(source).unwrap();
+    assert_eq!(template.settable(), ["date_string", "enable_thinking", "style", "x"]);
+    let given = |name: &str, value: serde_json::Value| std::collections::BTreeMap::from([(name.to_owned(), value)]);
+    let set = template.clone().with_variables(&given("enable_thinking", false.into())).unwrap();
+    assert_eq!(set.render(&[Message::user("a")], true).unwrap(), "a<no>plain");
+    assert_eq!(template.render(&[Message::user("a")], true).unwrap(), "aplain");
+    let set = template.clone().with_variables(&given("style", "long".into())).unwrap();
+    assert_eq!(set.render(&[], true).unwrap(), "long", "a variable with a default in the template");
+    for (name, words) in [
+        (
+            "enable_thinkin",
+            "does not use the variable `enable_thinkin`; the variables that can be set are `date_string`, `enable",
+        ),
+        ("count", "does not use the variable `count`"),
+        ("messages", "the program itself sets `messages`; the variables"),
+        ("bos_token", "itself sets `bos_token`"),
+    ] {
+        let error = template.clone().with_variables(&given(name, 1.into())).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let plain = ChatTemplate::new("{% for m in messages %}{{ m.content }}{% endfor %}").unwrap();
+    let error = plain.with_variables(&given("x", 1.into())).unwrap_err().to_string();
+    assert!(error.ends_with("it has no variable to set"), "{error}");
+}
+
 /// `scripts/template-fixtures.py` rendered these with Jinja2, in the environment of transformers.
 #[test]
 fn templates_render_as_in_transformers() {

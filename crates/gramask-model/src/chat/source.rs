@@ -51,6 +51,28 @@ pub(super) fn prepare(source: &str) -> String {
     prepared + rest
 }
 
+/// The variables whose first assignment reads the variable itself, as `{% set x = x or 1 %}` does: a value from outside counts
+/// there.
+pub(super) fn defaults_of_themselves(source: &str) -> Vec<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let (mut found, mut assigned, mut rest) = (Vec::new(), Vec::new(), source);
+    while let Some(at) = rest.find("{%") {
+        let inside = &rest[at + 2..];
+        let Some(end) = end_of_tag(inside, "%}") else { break };
+        let tag = inside[..end].trim_start_matches(['-', '+']).trim_start();
+        rest = &inside[end..];
+        let Some((name, value)) = tag.strip_prefix("set ").and_then(|set| set.split_once('=')) else { continue };
+        let name = name.trim();
+        if !assigned.contains(&name) && name.chars().all(is_name) {
+            assigned.push(name);
+            if value.split(|c| !is_name(c)).any(|word| word == name) {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
 /// Where a tag's contents end: at `close`, outside of strings and brackets.
 fn end_of_tag(inside: &str, close: &str) -> Option<usize> {
     let (mut at, mut depth) = (0, 0_usize);
