@@ -124,6 +124,46 @@ async function steps(page) {
   assert.ok(text.length > 0);
 }
 
+async function opensMasked(page) {
+  const levels = await page.locator("#f-level option").evaluateAll((options) => options.map((option) => option.value).filter(Boolean));
+  const cell = await page.locator("#view .meta").first().textContent();
+  if (levels.some((level) => level !== "none")) assert.ok(!cell.split(" · ").includes("none"), `opens on a masked output: ${cell}`);
+}
+
+async function showsPrompt(page) {
+  const prompt = page.locator("#view .prompt").first();
+  if ((await page.locator(".trace").count()) === 0) return console.log("no traces, so no prompts");
+  await prompt.locator("summary").click();
+  const text = await prompt.locator("pre").first().textContent();
+  assert.match(await prompt.locator("summary").textContent(), /^The prompts?, \d+ tokens$/);
+  assert.ok(text.includes("Find the named entities in the text."), "the instruction is in the prompt");
+  const sentence = await page.locator("#list [aria-selected=true] div").last().textContent();
+  assert.ok(text.includes(sentence), "and so is the document");
+}
+
+/* Every column and figure can be scrolled to; the names of the lines stay. */
+async function scrolls(page, width) {
+  const inside = async (locator, what) => {
+    const box = await locator.boundingBox();
+    assert.ok(box && box.x >= -1 && box.x + box.width <= width + 1, `${what} is in sight: ${JSON.stringify(box)}`);
+  };
+  assert.ok(await page.locator("#table .swipe").isVisible(), "a hint says that the table scrolls");
+  const cells = page.locator("#headline tbody tr").first().locator("td");
+  const heads = await page.$$eval("#headline th", (heads) => heads.map((head) => head.textContent.trim()));
+  for (const place of [heads.indexOf("F1"), heads.length - 1]) {
+    await page.locator("#table .scroll").evaluate((box, place) => {
+      const cell = box.querySelector("tbody tr").cells[place], name = box.querySelector("tbody tr").cells[0];
+      box.scrollLeft = cell.offsetLeft - name.offsetWidth;
+    }, place);
+    await inside(cells.nth(place), heads[place]);
+    await inside(cells.first(), "the first column");
+  }
+  const sheet = page.locator("figure .sheet").first();
+  assert.ok(await page.locator("figure .swipe").first().isVisible(), "a hint says that the figure scrolls");
+  const [seen, whole] = await sheet.evaluate((box) => { box.scrollLeft = box.scrollWidth; return [box.scrollLeft + box.clientWidth, box.scrollWidth]; });
+  assert.ok(Math.abs(seen - whole) <= 2 && whole > width, `the figure scrolls to its end: ${seen} of ${whole}`);
+}
+
 async function fits(page, name) {
   const [wide, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(wide <= seen, `${name}: the page is ${wide} wide on a screen of ${seen}`);
@@ -131,6 +171,8 @@ async function fits(page, name) {
 
 let page = await open("page");
 await shot(page, "light");
+await opensMasked(page);
+await showsPrompt(page);
 await sorts(page);
 await switches(page);
 await filters(page);
@@ -146,8 +188,9 @@ await page.pdf({ path: `${out}/page.pdf`, format: "A4", printBackground: true })
 
 page = await open("page", { colorScheme: "dark" });
 await shot(page, "dark-whole", true);
-page = await open("page", { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+page = await open("page", { viewport: { width: 400, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
 await fits(page, "phone");
+await scrolls(page, 400);
 await shot(page, "phone-whole", true);
 
 page = await open("bare");

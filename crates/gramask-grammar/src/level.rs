@@ -1,6 +1,7 @@
 //! Which part of a format's meaning a constraint enforces.
 
 use gramask_ner::did_you_mean;
+use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// Which part of a format's meaning a constraint enforces.
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!("syntax".parse(), Ok(Level::Syntax));
 /// assert_eq!(Level::Grounded.to_string(), "grounded");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Nothing: plain decoding.
     None,
@@ -43,19 +44,31 @@ impl std::fmt::Display for Level {
 
 /// An unknown level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown level `{0}`; a level is one of none, syntax, grounded{near}", near = did_you_mean(.0, Level::ALL.map(Level::name)))]
+#[error("unknown level `{0}`: give `none`, `syntax` or `grounded`{near}", near = did_you_mean(.0, Level::ALL.map(Level::name)))]
 pub struct UnknownLevel(pub String);
-
-impl TryFrom<String> for Level {
-    type Error = UnknownLevel;
-    fn try_from(name: String) -> Result<Self, UnknownLevel> {
-        name.parse()
-    }
-}
 
 impl std::str::FromStr for Level {
     type Err = UnknownLevel;
     fn from_str(word: &str) -> Result<Self, UnknownLevel> {
         Level::ALL.into_iter().find(|level| level.name() == word).ok_or_else(|| UnknownLevel(word.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Level {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A visitor, so that an error in a file has the place of the name.
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Level;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a level: none, syntax or grounded")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Level, E> {
+                name.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Name)
     }
 }

@@ -66,6 +66,7 @@ pub mod conform;
 pub mod evaluate;
 pub mod experiment;
 pub mod highlight;
+pub mod inspect;
 pub mod plan;
 pub mod pull;
 pub mod report;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, DONE};
-use crate::evaluate::ScoreRow;
-use crate::evaluate::{Against, comparisons};
+use crate::evaluate::{Against, ScoreRow, cells_without_outputs, comparisons};
 use crate::report::tables::{comparisons_csv, comparisons_table};
 use crate::store::read_scores;
 
@@ -34,6 +33,12 @@ pub(super) fn compare(args: CompareArgs) -> Result<u8, CliError> {
     for run in &args.runs {
         let file = if run.is_dir() { run.join("scores.csv") } else { run.clone() };
         scored.extend(read_scores(&file)?);
+    }
+    for cell in cells_without_outputs(&scored) {
+        anstream::eprintln!(
+            "note: {} {cell}: no document could be decoded, so that there is nothing to compare",
+            cell.model
+        );
     }
     let found = comparisons(&scored, &Against::parse(&args.against, &scored)?)?;
     if args.csv {

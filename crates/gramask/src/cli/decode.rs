@@ -11,7 +11,9 @@ use gramask_decode::registry::parameter_lines;
 use gramask_grammar::{Format, Level};
 use gramask_ner::{Schema, Text};
 
-use super::shared::{ComputeArgs, CorpusArgs, at_least_one, bars, level, load_engine, note_problems, resolve, schema};
+use super::shared::{
+    ComputeArgs, CorpusArgs, TemplateArgs, at_least_one, bars, level, load_engine, note_problems, resolve, schema,
+};
 use super::{BROKEN, CliError, DONE};
 use crate::evaluate::Evaluation;
 use crate::experiment::{StrategyName, parse_strategy};
@@ -45,7 +47,7 @@ pub(super) struct DecodeArgs {
     #[arg(long, value_name = "FORMAT", default_value = "json-list")]
     format: String,
     /// The text
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     text: String,
     /// The constraint: `none`, `syntax` (the output parses) or `grounded` (it parses and is true of the text)
     #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
@@ -90,6 +92,8 @@ pub(super) struct DecodeArgs {
     /// An adapter in PEFT's layout to merge into the model
     #[arg(long, value_name = "PATH")]
     adapter: Option<PathBuf>,
+    #[command(flatten)]
+    template: TemplateArgs,
 }
 
 /// Decodes one text and prints output, entities and the marked text.
@@ -118,7 +122,7 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
 
     let mut model = resolve(&args.model, &Cache::from_env()?)?;
     model.adapter = args.adapter;
-    let mut engine = load_engine(&model, &placement)?;
+    let mut engine = load_engine(&model, &placement)?.with_variables(&args.template.variables())?;
     let text = Text::new(args.text);
     let bar = bars::waiting("decoding");
     let decoded = decode_text(&mut engine, &one, &text);

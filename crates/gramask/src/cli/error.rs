@@ -71,6 +71,12 @@ pub enum CliError {
     /// The file of a document.
     #[error("cannot read the document {}: {source}", path.display())]
     Document { path: std::path::PathBuf, source: std::io::Error },
+    /// An option names what an experiment lacks.
+    #[error("the experiment has no {what} `{name}`; it has {known}{near}")]
+    NotInExperiment { what: &'static str, name: String, known: String, near: String },
+    /// An option names a document that a corpus lacks.
+    #[error("corpus `{corpus}` has no document `{id}` among those to decode; the first is `{first}`{near}")]
+    NoSuchDocument { corpus: String, id: String, first: String, near: String },
     /// Labels without a name.
     #[error("--labels has an empty name: give names separated by commas, such as Chemical,Disease")]
     Labels,
@@ -78,6 +84,8 @@ pub enum CliError {
     Tune(Box<crate::tune::TuneError>),
     #[error(transparent)]
     Export(#[from] super::export::ExportError),
+    #[error(transparent)]
+    Inspect(Box<crate::inspect::InspectError>),
     #[error(transparent)]
     Conform(#[from] crate::conform::ConformError),
     /// A report can't be written.
@@ -91,6 +99,12 @@ pub enum CliError {
 impl From<MergeError> for CliError {
     fn from(error: MergeError) -> Self {
         CliError::Merge(Box::new(error))
+    }
+}
+
+impl From<crate::inspect::InspectError> for CliError {
+    fn from(error: crate::inspect::InspectError) -> Self {
+        CliError::Inspect(Box::new(error))
     }
 }
 

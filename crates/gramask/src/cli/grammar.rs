@@ -1,5 +1,7 @@
 //! `gramask grammar`.
 
+mod check;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -25,6 +27,9 @@ enum GrammarCommand {
 The grammar has no @terminals and accepts what the format accepts for this document. Comments at its head name the
 exceptions. At level `grounded` it grows fast with the document, so give it a short sentence.")]
     Expand(ExpandArgs),
+    /// Compile a grammar file and say what it is
+    #[command(after_help = check::HELP)]
+    Check(check::CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -36,7 +41,7 @@ struct ExpandArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',', alias = "schema", default_value = "Chemical,Disease")]
     labels: Vec<String>,
     /// The document
-    #[arg(long, value_name = "TEXT", required_unless_present = "document_file")]
+    #[arg(long, value_name = "TEXT", required_unless_present = "document_file", allow_hyphen_values = true)]
     document: Option<String>,
     /// The file whose whole text is the document
     #[arg(long, value_name = "PATH", conflicts_with = "document")]
@@ -65,9 +70,16 @@ enum Notation {
     Regex,
 }
 
-/// Prints a plain grammar.
+/// Carries out one of the commands for grammars.
 pub(super) fn grammar(args: GrammarArgs) -> Result<u8, CliError> {
-    let GrammarCommand::Expand(args) = args.command;
+    match args.command {
+        GrammarCommand::Expand(args) => expanded(args),
+        GrammarCommand::Check(args) => check::check(&args),
+    }
+}
+
+/// Prints a plain grammar.
+fn expanded(args: ExpandArgs) -> Result<u8, CliError> {
     let format = Format::named(&args.format)?;
     let program = Program::compile(&format, &schema(&args.labels)?)?;
     let document = match (args.document, args.document_file) {

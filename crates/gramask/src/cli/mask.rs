@@ -26,10 +26,10 @@ pub(super) struct MaskArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "Chemical,Disease")]
     labels: Vec<String>,
     /// The text
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     text: String,
     /// The beginning of the output
-    #[arg(long, value_name = "OUTPUT", default_value = "")]
+    #[arg(long, value_name = "OUTPUT", default_value = "", allow_hyphen_values = true)]
     after: String,
     /// `syntax` (the output parses) or `grounded` (it parses and is true of the text)
     #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]

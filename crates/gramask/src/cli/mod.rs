@@ -1,7 +1,8 @@
 //! The command line.
 //!
-//! Results go to standard output (outputs, tables, lists). Progress, notes and errors go to standard error. Exit codes: 0 done; 1 an error; 2 wrong usage; 3 the run is done, but an
-//! output broke a promise of its constraint; 130 stopped by Ctrl-C.
+//! Results go to standard output (outputs, tables, lists). Progress, notes and errors go to standard error. Exit codes: 0 done; 1 an
+//! error, or a run in which a cell decoded nothing; 2 wrong usage; 3 the run is done, but an output broke a promise of its
+//! constraint; 130 stopped by Ctrl-C.
 
 mod compare;
 mod conform;
@@ -11,8 +12,10 @@ mod error;
 mod export;
 mod formats;
 mod grammar;
+mod inspect;
 mod mask;
 mod merge;
+mod prompt;
 mod pull;
 mod report;
 mod run;
@@ -73,6 +76,12 @@ the current step. The same command then continues exactly there. docs/tuning.md 
     /// Decode one text and show its entities in colour
     #[command(after_help = decode::help())]
     Decode(decode::DecodeArgs),
+    /// Show the exact prompt of a text, or of a document of an experiment
+    #[command(after_help = prompt::HELP)]
+    Prompt(prompt::PromptArgs),
+    /// Say what a model or a corpus holds, and what each format cannot express of a corpus
+    #[command(after_help = inspect::HELP)]
+    Inspect(inspect::InspectArgs),
     /// Make the report of a run, or of two: one HTML page, and each figure as SVG and CSV
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
@@ -90,7 +99,7 @@ of it. docs/corpora.md describes the forms.")]
     /// Download a model, or only a vocabulary, to the cache
     #[command(after_help = pull::HELP)]
     Pull(pull::PullArgs),
-    /// Write a format over one document as a plain grammar, for other engines
+    /// Check a grammar file, or write a format over one document as a plain grammar for other engines
     Grammar(grammar::GrammarArgs),
     /// List the formats that come with the program, each with an example
     Formats(formats::FormatsArgs),
@@ -109,6 +118,8 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(args),
         Command::Train(args) => train::train(args),
         Command::Decode(args) => decode::decode(args),
+        Command::Prompt(args) => prompt::prompt(args),
+        Command::Inspect(args) => inspect::inspect(args),
         Command::Report(args) => report::report(args),
         Command::Export(args) => export::export(args),
         Command::Mask(args) => mask::mask(args),

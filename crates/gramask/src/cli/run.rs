@@ -10,22 +10,23 @@ use gramask_grammar::Level;
 
 use self::progress::Progress;
 use super::shared::{
-    ComputeArgs, CorpusArgs, at_least_one, level, load_engine, note_problems, report_problems, resolve, schema,
-    stop_at_ctrl_c,
+    ComputeArgs, CorpusArgs, TemplateArgs, at_least_one, level, load_engine, note_problems, report_problems,
+    resolve_model, schema, stop_at_ctrl_c,
 };
-use super::{BROKEN, CliError, DONE, STOPPED};
+use super::{CliError, STOPPED};
 use crate::evaluate::{RecordScorer, summary_rows};
 use crate::experiment::{Experiment, OnProblem, Overrides, StrategyName};
 use crate::plan::{Plan, Shard};
 use crate::pull::{Cache, Model};
 use crate::report::tables::{summary_table, write_summary};
-use crate::runner::{RunError, run_plan};
+use crate::runner::{Prompts, RunError, run_plan};
 use crate::store::{Journal, Manifest, Scores};
 
 pub(super) const HELP: &str = "\
 The folder runs/NAME/ (or --out DIR) gets four files: run.json (what is needed to repeat the run), records.jsonl (a line for each
 document of each cell), scores.csv (the same without texts) and summary.csv (a line for each cell). The same command continues a
-run that was stopped. A folder holds one run: with other settings the command fails. See docs/experiments.md.";
+run that was stopped. A folder holds one run: with other settings the command fails. It also fails if no document of a cell could
+be decoded. `gramask prompt` shows a prompt before a run. See docs/experiments.md.";
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -59,6 +60,8 @@ pub(super) struct RunArgs {
     /// An adapter in PEFT's layout to merge into each model, instead of those in the file
     #[arg(long, value_name = "PATH")]
     adapter: Option<PathBuf>,
+    #[command(flatten)]
+    template: TemplateArgs,
     /// Formats instead of those in the file, separated by commas: names or paths
     #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1..)]
     formats: Option<Vec<String>>,
@@ -99,6 +102,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
     }
 
     let models = resolve_all(&plan)?;
+    check_templates(&plan, &models)?;
     let folder = args.folder(&plan.experiment.name);
     let manifest = Manifest::of(&plan, &source, &overrides, &models)?;
     let manifest = Manifest { shard: args.shard, ..manifest };
@@ -131,12 +135,12 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
     write_summary(&folder, &rows).map_err(RunError::from)?;
     anstream::println!("{}", summary_table(&rows));
     anstream::eprintln!("{} has run.json, records.jsonl, scores.csv and summary.csv", folder.display());
-    let broken = report_problems(&rows, journal.records());
+    let code = report_problems(&rows, journal.records());
     if !complete {
         anstream::eprintln!("stopped: the same command continues the run");
         return Ok(STOPPED);
     }
-    Ok(if broken { BROKEN } else { DONE })
+    Ok(code)
 }
 
 /// Decodes what the journal lacks. Returns whether all is done; it is not where Ctrl-C stopped the run.
@@ -151,7 +155,7 @@ fn decode_all(
     let stop = stop_at_ctrl_c("stopping after the next document")?;
     let placement = plan.placement();
     let mut open = |name: &str| match models.iter().find(|model| model.name == name) {
-        Some(model) => load_engine(model, &placement),
+        Some(model) => load_engine(model, &placement)?.with_variables(&plan.experiment.template_of(name)),
         None => Err(RunError::NoModel { model: name.to_string() }),
     };
     let mut progress = Progress::new(plan.experiment.cells(), scores, scorer, &stop);
@@ -177,12 +181,13 @@ impl RunArgs {
             batch: self.batch,
             corpus: self.corpus.clone(),
             on_problem: self.reading.skip_problems.then_some(OnProblem::Skip),
-            form: self.reading.form,
-            columns: self.reading.columns,
+            form: self.reading.reading.form,
+            columns: self.reading.reading.columns,
             labels: self.labels.iter().map(|label| label.trim().to_string()).collect(),
-            rename: self.reading.rename.iter().cloned().collect(),
+            rename: self.reading.reading.rename.iter().cloned().collect(),
             model: self.model.clone(),
             adapter: self.adapter.clone(),
+            template: self.template.variables(),
             formats: self.formats.clone(),
             levels: self.levels.clone(),
             strategies: self.strategies.clone(),
@@ -202,15 +207,18 @@ impl RunArgs {
 /// The experiment's models, each under its name in the experiment; pulled where they are missing.
 fn resolve_all(plan: &Plan) -> Result<Vec<Model>, CliError> {
     let cache = Cache::from_env()?;
-    let resolved = |name: &String| {
-        let (model, adapter) = plan.experiment.model(name);
-        let model = resolve(&plan.experiment.locate(model), &cache)?;
-        Ok(match adapter {
-            None => Model { name: name.clone(), ..model },
-            Some(adapter) => model.with_adapter(name, adapter),
-        })
-    };
-    plan.experiment.models.iter().map(resolved).collect()
+    plan.experiment.models.iter().map(|name| resolve_model(&plan.experiment, name, &cache)).collect()
+}
+
+/// Checks the variables that are set in chat templates, before the run's folder is claimed for them.
+fn check_templates(plan: &Plan, models: &[Model]) -> Result<(), RunError> {
+    for model in models {
+        let variables = plan.experiment.template_of(&model.name);
+        if !variables.is_empty() {
+            Prompts::open(model, &variables)?;
+        }
+    }
+    Ok(())
 }
 
 /// Documents of other shards are done elsewhere.

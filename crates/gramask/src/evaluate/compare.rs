@@ -172,11 +172,24 @@ pub(crate) fn between(cell: &Cell, against: &Cell, ours: &[&ScoreRow], theirs: &
     one(cell, against, &by_seed(ours), &by_seed(theirs))
 }
 
+/// The cells of these scores in which no document could be decoded. They have no figures to compare.
+pub fn cells_without_outputs(scored: &[ScoreRow]) -> Vec<Cell> {
+    let mut decoded: BTreeMap<Cell, bool> = BTreeMap::new();
+    for scored in scored {
+        *decoded.entry(scored.cell().seedless()).or_default() |= scored.not_decoded == 0;
+    }
+    decoded.into_iter().filter(|(_, decoded)| !decoded).map(|(cell, _)| cell).collect()
+}
+
+fn decoded_nothing(seeds: &Seeds<'_>) -> bool {
+    seeds.values().flat_map(BTreeMap::values).all(|scored| scored.not_decoded > 0)
+}
+
 fn one(cell: &Cell, against: &Cell, first: &Seeds<'_>, second: &Seeds<'_>) -> Option<Comparison> {
     let seeds = || first.values().chain(second.values());
     let everywhere = |document: &&&str| seeds().all(|of| of.contains_key(**document));
     let documents: Vec<&str> = first.values().next()?.keys().filter(everywhere).copied().collect();
-    if documents.is_empty() {
+    if documents.is_empty() || decoded_nothing(first) || decoded_nothing(second) {
         return None;
     }
     let (ours, theirs) = (pick(first, &documents, ScoreRow::matches), pick(second, &documents, ScoreRow::matches));

@@ -25,20 +25,22 @@
 //! # Ok::<(), gramask::experiment::ExperimentError>(())
 //! ```
 
-mod adapters;
 mod corpus;
 mod error;
+mod models;
 mod overrides;
 mod parse;
 mod strategies;
+mod template;
 
-pub use adapters::Adapted;
 pub(crate) use corpus::WrittenCorpus;
 pub use corpus::{CorpusChoice, Unit};
 pub use error::{ExperimentError, Place};
 pub use gramask_decode::{StrategyChoice, StrategyName, UnknownStrategy};
+pub use models::ModelVariant;
 pub use overrides::Overrides;
 pub use strategies::{Strategies, parse_strategy};
+pub use template::{TemplateVariables, parse_variable};
 
 use std::fmt;
 use std::ops::Range;
@@ -57,11 +59,12 @@ pub struct Experiment {
     pub name: String,
     /// One sentence for people.
     pub about: String,
-    /// Names or paths: see [`crate::pull`]; and what the models of [`adapters`](Self::adapters) are called.
+    /// Names or paths: see [`crate::pull`]; and what the models of [`variants`](Self::variants) are called.
     pub models: Vec<String>,
-    /// Those of the models that have an adapter.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub adapters: Vec<Adapted>,
+    /// Those of the models that have an adapter, examples or template variables of their own. `run.json` calls them after the
+    /// first kind, which was the only one in earlier versions.
+    #[serde(skip_serializing_if = "Vec::is_empty", rename = "adapters")]
+    pub variants: Vec<ModelVariant>,
     /// The documents.
     pub corpora: Vec<CorpusChoice>,
     /// The folders that relative paths are relative to.
@@ -75,6 +78,9 @@ pub struct Experiment {
     pub strategies: Strategies,
     /// The examples in the prompt.
     pub examples: Examples,
+    /// Variables of the models' chat templates.
+    #[serde(skip_serializing_if = "TemplateVariables::is_empty")]
+    pub template: TemplateVariables,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// Each cell whose strategy draws tokens is carried out with each of these seeds. Empty where the file gives one `seed`.

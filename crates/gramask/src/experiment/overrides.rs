@@ -7,10 +7,10 @@ use gramask_grammar::Level;
 use gramask_ner::corpus::{Columns, Form};
 use serde::{Deserialize, Serialize};
 
-use super::{CorpusChoice, Experiment, OnProblem, StrategyName, format_name};
+use super::{CorpusChoice, Experiment, OnProblem, StrategyName, TemplateVariables, format_name};
 
 /// Changes to an experiment; what is `None` stays as the file has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overrides {
     /// At most so many documents of each corpus.
@@ -49,6 +49,9 @@ pub struct Overrides {
     /// This adapter for each model, in place of those that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<PathBuf>,
+    /// These variables of the models' chat templates, in addition to those that the file sets or in place of them.
+    #[serde(skip_serializing_if = "TemplateVariables::is_empty")]
+    pub template: TemplateVariables,
     /// These formats in place of those that the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formats: Option<Vec<String>>,
@@ -97,11 +100,12 @@ impl Experiment {
         if let Some(model) = &overrides.model {
             self.models = vec![model.clone()];
             self.folders.models = PathBuf::new();
-            self.adapters.clear();
+            self.variants.clear();
         }
         if let Some(adapter) = &overrides.adapter {
             self.adapt(adapter);
         }
+        self.set_template(overrides);
         if let Some(formats) = &overrides.formats {
             self.folders.formats = PathBuf::new();
             self.formats = once(formats, |format| format_name(format));
@@ -150,13 +154,14 @@ mod tests {
             corpus: Some("data/my.pubtator".into()),
             model: Some("m.gguf".into()),
             adapter: None,
+            template: TemplateVariables::from([("x".into(), 1.into())]),
             formats: Some(vec!["tuples".into(), "mine/tuples.gram".into(), "bio-tags".into()]),
             levels: Some(vec![Level::Syntax, Level::None, Level::Syntax]),
             strategies: Some(vec!["jump".parse().unwrap(), "beam".parse().unwrap()]),
         };
         let changed = experiment.with(&overrides);
         assert_eq!((changed.batch, changed.device.as_str(), changed.models), (3, "cuda", vec!["m.gguf".to_string()]));
-        assert_eq!(changed.dtype.as_deref(), Some("f16"));
+        assert_eq!((changed.dtype.as_deref(), &changed.template), (Some("f16"), &overrides.template));
         assert_eq!(changed.corpora.len(), 1);
         assert_eq!(changed.formats, ["tuples", "bio-tags"]);
         assert_eq!(changed.levels, [Level::Syntax, Level::None]);

@@ -3,7 +3,7 @@
 //! Every value that can be wrong in a way that TOML does not know of is read with its place, so that the message can point
 //! at it. Names of corpora, formats and devices are checked by those who know them, before a run begins.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -12,7 +12,8 @@ use gramask_grammar::Level;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::adapters::WrittenModel;
+use super::models::WrittenModel;
+use super::template::{self, WrittenValue};
 use super::{
     CorpusChoice, Examples, Experiment, ExperimentError, Folders, Place, Strategies, StrategyName, WrittenCorpus,
     format_name, run_name,
@@ -42,6 +43,8 @@ struct Written {
     strategies: Spanned<Strategies>,
     #[serde(default)]
     examples: Examples,
+    #[serde(default)]
+    template: BTreeMap<String, WrittenValue>,
     sampling: Option<Spanned<WrittenSampling>>,
 }
 
@@ -129,22 +132,23 @@ impl Written {
         let corpora = self.corpora(path)?;
         let models = values(self.models);
         let folders = Folders::of(path);
-        let mut adapters: Vec<_> = models.iter().filter_map(WrittenModel::adapted).cloned().collect();
-        for adapted in &mut adapters {
-            adapted.adapter = folders.file.join(&adapted.adapter);
+        let mut variants: Vec<_> = models.iter().filter_map(WrittenModel::variant).cloned().collect();
+        for adapter in variants.iter_mut().filter_map(|variant| variant.adapter.as_mut()) {
+            *adapter = folders.file.join(&*adapter);
         }
         let canonical = self.canonical.as_ref().is_some_and(|canonical| *canonical.get_ref());
         let experiment = Experiment {
             name,
             about: self.about,
             models: models.iter().map(|model| model.called().into()).collect(),
-            adapters,
+            variants,
             corpora,
             folders,
             formats: values(self.formats),
             levels: values(self.levels),
             strategies: self.strategies.into_inner(),
             examples: self.examples,
+            template: template::variables(self.template),
             sampling,
             seeds,
             budget: self.budget.into_inner(),
@@ -167,14 +171,14 @@ impl Written {
         filled(&self.levels, "levels", "`none`, `syntax` or `grounded`")?;
         unique(self.models.get_ref(), |model| model.called().into())?;
         for model in self.models.get_ref() {
-            let (asked, most) = (model.get_ref().adapted().and_then(|model| model.examples), self.examples.n);
+            let (asked, most) = (model.get_ref().variant().and_then(|model| model.examples), self.examples.n);
             if let Some(asked) = asked.filter(|&asked| asked > most) {
                 let message = format!(
                     "{asked} examples where [examples] has {most}: a model's prompts have {most} at most, set `n` there to more"
                 );
                 return Err((model.span(), message));
             }
-            let own = model.get_ref().adapted().map_or(&[][..], |model| &model.formats);
+            let own = model.get_ref().variant().map_or(&[][..], |model| &model.formats);
             let known =
                 |name: &String| self.formats.get_ref().iter().any(|format| format_name(format.get_ref()) == *name);
             if let Some(unknown) = own.iter().find(|name| !known(name)) {

@@ -12,7 +12,7 @@ use crate::experiment::{CorpusChoice, Unit};
 use crate::pull::sha256_hex;
 
 /// Names that splits usually have. The labels of a corpus with `{split}` in its path are those of all of these files.
-const SPLITS: [&str; 8] = ["train", "dev", "devel", "development", "valid", "validation", "test", "eval"];
+pub(crate) const SPLITS: [&str; 8] = ["train", "dev", "devel", "development", "valid", "validation", "test", "eval"];
 
 /// A corpus of a run: its documents, and the examples of its prompts.
 #[derive(Clone, Debug)]

@@ -13,9 +13,11 @@ use std::path::PathBuf;
 use gramask_decode::BuildError;
 use gramask_grammar::{CompileError, Format, FormatErrors};
 use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
+use gramask_ner::Document;
 use gramask_ner::corpus::ReadError;
 use thiserror::Error;
 
+pub(crate) use corpus::SPLITS;
 pub use corpus::{PlannedCorpus, whole_documents};
 pub use examples::choose as choose_examples;
 pub use placement::{Placement, UnknownWeightType};
@@ -177,6 +179,12 @@ impl Plan {
             memory_pool: self.memory_pool,
             record_steps: self.record_steps,
         }
+    }
+
+    /// The examples in the prompts of a model, by its name in the cells, for a corpus.
+    pub fn examples_for<'a>(&self, model: &str, corpus: &'a PlannedCorpus) -> &'a [Document] {
+        let most = self.experiment.examples_of(model).min(corpus.examples.len());
+        &corpus.examples[..most]
     }
 
     /// The corpus of this name.

@@ -118,5 +118,11 @@ mod tests {
         std::fs::remove_file(folder.path().join("special_tokens_map.json")).unwrap();
         std::fs::write(folder.path().join("model.safetensors"), "w").unwrap();
         assert_ne!(sha256_folder(folder.path()).unwrap(), of_folder);
+        // Every file that decides outputs is in the digest.
+        for name in super::super::hub::SMALL_FILES.into_iter().chain(["model-00001-of-00002.safetensors"]) {
+            let before = sha256_folder(folder.path()).unwrap();
+            std::fs::write(folder.path().join(name), format!("another {name}")).unwrap();
+            assert_ne!(sha256_folder(folder.path()).unwrap(), before, "{name}");
+        }
     }
 }

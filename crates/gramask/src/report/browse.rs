@@ -3,6 +3,8 @@
 //!
 //! `page/page.js` is the only reader, and uses the same names.
 
+use std::collections::HashMap;
+
 use gramask_decode::{Chosen, Finish};
 use gramask_ner::Entity;
 use gramask_ner::metrics::{VerdictKind, verdicts};
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 use super::read::RunData;
 use super::tally::Outcome;
 use crate::experiment::Cell;
-use crate::store::{FaultKind, Record, TraceToken};
+use crate::store::{FaultKind, Record, TraceToken, WrittenPrompt};
 
 /// The most bytes of documents in a page. The page says how many documents it leaves out.
 pub const MOST: usize = 16 << 20;
@@ -24,6 +26,8 @@ pub struct Browser {
     pub runs: Vec<String>,
     /// The cells.
     pub cells: Vec<BrowserCell>,
+    /// How prompts begin. All prompts of a cell are alike up to the document, which is most of each of them.
+    pub beginnings: Vec<String>,
     /// The documents, each as JSON.
     pub docs: Vec<Value>,
     /// The number of all documents, embedded or left out.
@@ -127,8 +131,9 @@ impl Browser {
         let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
         let in_turn = (0..longest).flat_map(|turn| queues.iter().filter_map(move |queue| queue.get(turn)));
         let (mut chosen, mut size) = (Vec::new(), 0);
+        let beginnings = Beginnings::of(documents);
         for &place in in_turn {
-            let value = document(&documents[place]);
+            let value = document(&documents[place], &beginnings);
             size += serde_json::to_string(&value)?.len();
             if size > most && !chosen.is_empty() {
                 break;
@@ -136,7 +141,8 @@ impl Browser {
             chosen.push((place, value));
         }
         chosen.sort_by_key(|(place, _)| *place);
-        Ok(Browser { runs, cells, docs: chosen.into_iter().map(|(_, value)| value).collect(), of: documents.len() })
+        let docs = chosen.into_iter().map(|(_, value)| value).collect();
+        Ok(Browser { runs, cells, beginnings: beginnings.texts, docs, of: documents.len() })
     }
 
     /// The content of a script element. Nothing in it can end the element or begin a comment.
@@ -150,14 +156,57 @@ impl Browser {
     }
 }
 
-fn document(document_outputs: &DocumentOutputs<'_>) -> Value {
+/// What the prompts of a run, a cell and a pass have in common.
+struct Beginnings {
+    texts: Vec<String>,
+    /// The place of the text of a run, a cell and a pass.
+    places: HashMap<(usize, usize, usize), usize>,
+}
+
+impl Beginnings {
+    fn of(documents: &[DocumentOutputs<'_>]) -> Beginnings {
+        let mut common: HashMap<(usize, usize, usize), &str> = HashMap::new();
+        for shown in documents.iter().flat_map(|document| &document.outputs) {
+            for (pass, prompt) in shown.record.prompts.iter().enumerate() {
+                let text = prompt.text.as_str();
+                let known = common.entry((shown.run, shown.cell, pass)).or_insert(text);
+                let same = known.char_indices().zip(text.chars()).find(|((_, a), b)| a != b);
+                let end = same.map_or(known.len().min(text.len()), |((at, _), _)| at);
+                *known = &known[..end];
+            }
+        }
+        let (mut texts, mut places): (Vec<String>, _) = (Vec::new(), HashMap::new());
+        let mut sorted: Vec<_> = common.into_iter().collect();
+        sorted.sort_unstable();
+        for (key, text) in sorted {
+            let place = texts.iter().position(|known| known == text).unwrap_or_else(|| {
+                texts.push(text.to_owned());
+                texts.len() - 1
+            });
+            places.insert(key, place);
+        }
+        Beginnings { texts, places }
+    }
+
+    /// `[place of the beginning, the rest]` for each pass of an output.
+    fn rests(&self, shown: Shown<'_>) -> Vec<Value> {
+        let passes = shown.record.prompts.iter().enumerate();
+        let rest = |(pass, prompt): (usize, &WrittenPrompt)| {
+            let place = self.places.get(&(shown.run, shown.cell, pass))?;
+            Some(json!([place, prompt.text.get(self.texts.get(*place)?.len()..)?]))
+        };
+        passes.filter_map(rest).collect()
+    }
+}
+
+fn document(document_outputs: &DocumentOutputs<'_>, beginnings: &Beginnings) -> Value {
     let gold: &[Entity] = document_outputs.outputs.first().map_or(&[], |shown| &shown.record.gold);
     json!({
         "id": document_outputs.id,
         "c": document_outputs.corpus,
         "t": document_outputs.text,
         "g": gold.iter().map(entity).collect::<Vec<_>>(),
-        "o": document_outputs.outputs.iter().map(|shown| output(*shown)).collect::<Vec<_>>(),
+        "o": document_outputs.outputs.iter().map(|shown| output(*shown, beginnings)).collect::<Vec<_>>(),
     })
 }
 
@@ -167,7 +216,7 @@ fn entity(entity: &Entity) -> Value {
     Value::Array([json!(entity.label)].into_iter().chain(fragments).collect())
 }
 
-fn output(shown: Shown<'_>) -> Value {
+fn output(shown: Shown<'_>, beginnings: &Beginnings) -> Value {
     let record = shown.record;
     let place = |list: &[Entity], found: Option<&Entity>| {
         // By address: an output may have the same entity twice.
@@ -203,6 +252,9 @@ fn output(shown: Shown<'_>) -> Value {
     }
     if let Some(repaired) = record.repaired.as_ref().filter(|repaired| repaired.rewritten) {
         add("a", json!(repaired.text));
+    }
+    if !record.prompts.is_empty() {
+        add("i", json!(beginnings.rests(shown)));
     }
     if let Some(trace) = &record.trace {
         add("z", trace.iter().map(token).collect());
@@ -302,6 +354,33 @@ mod tests {
         let back: Value = serde_json::from_str(&script).unwrap();
         assert_eq!(back["docs"][0]["o"][0]["x"], record.output.as_str());
         assert_eq!(back["docs"][0]["t"], "a & b </SCRIPT >");
+    }
+
+    #[test]
+    fn what_prompts_have_in_common_is_there_once() {
+        let prompt = |text: &str| vec![WrittenPrompt { text: text.into(), tokens: Vec::new() }];
+        let records: Vec<Record> = ["Find é in A", "Find é in", "Find é in AB"]
+            .iter()
+            .enumerate()
+            .map(|(number, text)| {
+                let mut record = a_record(Level::None, &format!("d{number}"));
+                record.prompts = prompt(text);
+                record
+            })
+            .collect();
+        let documents: Vec<DocumentOutputs<'_>> = records
+            .iter()
+            .map(|record| DocumentOutputs {
+                id: &record.document,
+                corpus: "mini",
+                text: None,
+                outputs: vec![Shown { run: 0, cell: 0, record }],
+            })
+            .collect();
+        let browser = Browser::new(vec![], vec![], &documents, MOST).unwrap();
+        assert_eq!(browser.beginnings, ["Find é in"]);
+        let rests: Vec<&Value> = browser.docs.iter().map(|document| &document["o"][0]["i"]).collect();
+        assert_eq!(rests, [&json!([[0, " A"]]), &json!([[0, ""]]), &json!([[0, " AB"]])]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::tables::NOT_DECODED;
 use super::tally::Tally;
 use crate::evaluate::metrics::{self, COLUMNS, Head, NAMES, Name, SummaryRow, Unit};
 
@@ -92,6 +93,9 @@ pub fn headline(tallies: &[Tally]) -> Table {
 
 /// The entry of a row and a column.
 fn entry(column: &metrics::Column, head: &Head, row: &SummaryRow, best: f64) -> Entry {
+    if head.leading && row.decoded_nothing() {
+        return Entry::text(NOT_DECODED);
+    }
     let Some(value) = column.shown(row) else { return Entry::text("–") };
     if let Some(upper_end) = head.upper_end {
         let text = format!("{:.1}–{:.1}", 100.0 * value, 100.0 * upper_end(row));

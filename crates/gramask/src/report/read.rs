@@ -100,6 +100,7 @@ impl RunData {
             records.sort_by_key(|record| places.get(record.document.as_str()).copied());
         }
         incomplete(&rows, &mut notes);
+        not_decoded(&rows, &mut notes);
         Ok(RunData { folder: folder.to_path_buf(), file, cells, rows, scored: by_cell, records, corpora, notes })
     }
 
@@ -275,6 +276,31 @@ impl CorpusData {
         }
         labels.sort();
         CorpusData { schema: Schema::new(labels), texts: HashMap::new(), order }
+    }
+}
+
+/// Adds a note if documents could not be decoded.
+fn not_decoded(rows: &[SummaryRow], notes: &mut Vec<String>) {
+    let (some, none): (Vec<&SummaryRow>, Vec<&SummaryRow>) =
+        rows.iter().filter(|row| row.not_decoded > 0).partition(|row| row.decoded > 0);
+    let name = |row: &SummaryRow| format!("{} {} {} {}", row.corpus, row.format, row.level, row.strategy);
+    if let Some(first) = none.first() {
+        notes.push(format!(
+            "In {} of {} cells no document could be decoded ({}). They have no figures.",
+            none.len(),
+            rows.len(),
+            name(first)
+        ));
+    }
+    if let Some(first) = some.first() {
+        let (lost, all) = (first.not_decoded, first.not_decoded + first.decoded);
+        notes.push(format!(
+            "In {} of {} cells some documents could not be decoded ({}: {lost} of {all}). Their gold entities count as missed; rates \
+             are of the outputs that there are.",
+            some.len(),
+            rows.len(),
+            name(first)
+        ));
     }
 }
 

@@ -105,27 +105,47 @@ fn lead(tallies: &[Tally]) -> Vec<String> {
             row.documents
         ));
     }
-    let parsed = |masked: bool| {
-        let cells = tallies.iter().filter(|tally| tally.masked() == masked);
-        let (mut read, mut all) = (0.0, 0);
-        for tally in cells {
-            read += tally.row.parse_rate * tally.outputs as f64;
-            all += tally.outputs;
-        }
-        (read.round() as usize, all)
-    };
-    let count = |(read, all): (usize, usize)| match read == all {
-        true => format!("all {all}"),
-        false => format!("{read} of {all}"),
-    };
-    let (free, masked) = (parsed(false), parsed(true));
-    match (free.1, masked.1) {
+    let (free, masked) = (Parses::of(tallies, false), Parses::of(tallies, true));
+    match (free.asked, masked.asked) {
         (0, 0) => {}
-        (_, 0) => lead.push(format!("Of the outputs, {} parse; there is no masked cell.", count(free))),
-        (0, _) => lead.push(format!("Of the masked outputs, {} parse.", count(masked))),
-        _ => lead.push(format!("Without a mask {} outputs parse, with one {}.", count(free), count(masked))),
+        (_, 0) => lead.push(format!("Without a mask, {free}. There is no masked cell.")),
+        (0, _) => lead.push(format!("With a mask, {masked}.")),
+        _ => lead.push(format!("Without a mask, {free}. With one, {masked}.")),
     }
     lead
+}
+
+/// How many outputs of some cells were decoded, and how many of these parse.
+struct Parses {
+    asked: usize,
+    decoded: usize,
+    read: usize,
+}
+
+impl Parses {
+    fn of(tallies: &[Tally], masked: bool) -> Parses {
+        let cells = || tallies.iter().filter(|tally| tally.masked() == masked);
+        Parses {
+            asked: cells().map(|tally| tally.outputs).sum(),
+            decoded: cells().map(|tally| tally.row.decoded).sum(),
+            read: cells().map(|tally| (tally.row.parse_rate * tally.row.decoded as f64).round() as usize).sum(),
+        }
+    }
+}
+
+impl std::fmt::Display for Parses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Parses { asked, decoded, read } = self;
+        let of_these = if read == decoded { "all".to_owned() } else { read.to_string() };
+        match decoded {
+            0 => write!(f, "none of {asked} outputs could be decoded"),
+            _ if decoded < asked => {
+                write!(f, "{decoded} of {asked} outputs could be decoded, and {of_these} of these parse")
+            }
+            _ if read == asked => write!(f, "all {asked} outputs parse"),
+            _ => write!(f, "{read} of {asked} outputs parse"),
+        }
+    }
 }
 
 /// The origin of the figures.

@@ -23,7 +23,9 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::experiment::{Cell, StrategyChoice};
 use crate::plan::{Plan, PlannedCorpus};
 use crate::pull::sha256_hex;
-use crate::store::{Distortion, Effort, Fault, FaultKind, Journal, JournalError, Record, Times, Tokens, TraceToken};
+use crate::store::{
+    Distortion, Effort, Fault, FaultKind, Journal, JournalError, Record, Times, Tokens, TraceToken, WrittenPrompt,
+};
 
 /// A cell that is decoded.
 pub(super) struct CellRun<'a> {
@@ -101,8 +103,7 @@ impl CellRun<'_> {
 
     /// The makers of prompts, one for each pass.
     fn prompters<'p>(&self, prompts: &'p Prompts) -> Result<Vec<Prompter<'p, SharedTokenizer>>, RunError> {
-        let examples = self.plan.experiment.examples_of(&self.cell.model);
-        let examples = &self.corpus.examples[..examples.min(self.corpus.examples.len())];
+        let examples = self.plan.examples_for(&self.cell.model, self.corpus);
         let prompters = self.programs.iter().map(|program| prompts.prompter(program, examples));
         prompters
             .collect::<Result<_, _>>()
@@ -142,7 +143,7 @@ impl CellRun<'_> {
                 requests
             }
             Err(error) => {
-                built.refused.push(self.not_decoded(prepared.document, &prepared.prompt(), error.to_string()));
+                built.refused.push(self.not_begun(prepared, error.to_string()));
                 Vec::new()
             }
         }
@@ -231,6 +232,7 @@ impl CellRun<'_> {
         let StrategyBuilder { vocabulary, tokenizer, .. } = &self.builder;
         (record.distortion, record.removed) = Distortion::of(outputs, vocabulary, &**tokenizer);
         record.effort = effort(outputs);
+        record.prompts = self.written_prompts(prepared);
         record.trace = self.plan.trace.then(|| self.trace(text, outputs));
         record.independent = judged.independent;
         record
@@ -246,6 +248,19 @@ impl CellRun<'_> {
             }
         }
         tokens
+    }
+
+    /// The record of a document that has prompts and could not be decoded.
+    fn not_begun(&self, prepared: &PreparedDocument<'_>, why: String) -> Record {
+        let mut record = self.not_decoded(prepared.document, &prepared.prompt(), why);
+        record.prompts = self.written_prompts(prepared);
+        record
+    }
+
+    /// The prompts of all passes, for records with traces.
+    fn written_prompts(&self, prepared: &PreparedDocument<'_>) -> Vec<WrittenPrompt> {
+        let passes = prepared.passes.iter().filter(|_| self.plan.trace);
+        passes.map(|pass| WrittenPrompt::of(&pass.prompt, &self.builder.vocabulary)).collect()
     }
 
     fn not_decoded(&self, document: &Document, prompt: &[u32], why: String) -> Record {
@@ -279,6 +294,7 @@ impl CellRun<'_> {
             distortion: Distortion::default(),
             effort: Effort::default(),
             independent: None,
+            prompts: Vec::new(),
             trace: None,
         }
     }
@@ -314,7 +330,7 @@ impl<'r, 'd> Collector<'r, 'd> {
         self.outcomes.remove(id);
         let mut record = match outputs {
             Ok(outputs) => self.run.record(prepared, &outputs),
-            Err(error) => self.run.not_decoded(prepared.document, &prepared.prompt(), error.to_string()),
+            Err(error) => self.run.not_begun(prepared, error.to_string()),
         };
         record.times.wall_s = self.clock.elapsed().as_secs_f64();
         self.clock = Instant::now();

@@ -16,6 +16,7 @@ use gramask_model::tuning::Adapter;
 use gramask_ner::Document;
 
 use super::RunError;
+use crate::experiment::TemplateVariables;
 use crate::plan::Placement;
 use crate::pull::Model;
 
@@ -108,6 +109,15 @@ impl Engine {
     ) -> Engine {
         Engine { name, backbone, vocabulary, prompts: Prompts { tokenizer, chat }, notes: Vec::new() }
     }
+
+    /// Sets variables of the chat template.
+    ///
+    /// # Errors
+    /// As [`Prompts::with_variables`].
+    pub fn with_variables(self, variables: &TemplateVariables) -> Result<Engine, RunError> {
+        let prompts = self.prompts.with_variables(&self.name, variables)?;
+        Ok(Engine { prompts, ..self })
+    }
 }
 
 impl Engine {
@@ -132,6 +142,32 @@ impl Prompts {
     /// The prompts of a model with this tokenizer and, if it has one, chat template.
     pub fn new(tokenizer: Arc<SharedTokenizer>, chat: Option<ChatTemplate>) -> Prompts {
         Prompts { tokenizer, chat }
+    }
+
+    /// The prompts of a model, and its tokens. Its weights are not read.
+    ///
+    /// # Errors
+    /// When its files are faulty, and as [`Prompts::with_variables`].
+    pub fn open(model: &Model, variables: &TemplateVariables) -> Result<(Prompts, Arc<Vocabulary>), RunError> {
+        let Checkpoint { tokenizer, chat, .. } = Checkpoint::open(&model.path)?;
+        let vocabulary =
+            vocabulary_of(&tokenizer).map_err(|source| RunError::Vocabulary { model: model.name.clone(), source })?;
+        let prompts = Prompts::new(Arc::new(tokenizer), chat).with_variables(&model.name, variables)?;
+        Ok((prompts, vocabulary))
+    }
+
+    /// Sets variables of the chat template. `model` names the model in messages.
+    ///
+    /// # Errors
+    /// When the program itself sets a variable, the template does not use it, or the model has no template.
+    pub fn with_variables(self, model: &str, variables: &TemplateVariables) -> Result<Prompts, RunError> {
+        if variables.is_empty() {
+            return Ok(self);
+        }
+        let model = || model.to_owned();
+        let chat = self.chat.ok_or_else(|| RunError::NoTemplate { model: model() })?;
+        let chat = chat.with_variables(variables).map_err(|source| RunError::Template { model: model(), source })?;
+        Ok(Prompts { chat: Some(chat), ..self })
     }
 
     /// The prompts of a format, schema and list of examples. Without examples, the prompt has the description of the format.

@@ -44,6 +44,16 @@ pub enum RunError {
     /// The model's tokens.
     #[error("the model `{model}`: {source}")]
     Vocabulary { model: String, source: VocabularyError },
+    /// Variables were given for a chat template that the model lacks.
+    #[error(
+        "the model `{model}` has no chat template, so that no variable of it can be set: leave `template` out for this model"
+    )]
+    NoTemplate { model: String },
+    /// A variable of the chat template cannot be set.
+    #[error(
+        "the model `{model}`: {source}. A variable for one of several models stands in that model's table: {{ name = {model:?}, template = {{ ... }} }}"
+    )]
+    Template { model: String, source: gramask_model::chat::ChatError },
     /// A format does not go with a schema.
     #[error("format `{format}`: {source}")]
     Compile { format: String, source: Box<CompileError> },

@@ -129,6 +129,7 @@ fn output(record: &Record) -> Record {
     Record {
         offset: None,
         times: Default::default(),
+        prompts: Vec::new(),
         trace: None,
         removed: 0.0,
         distortion: Default::default(),

@@ -10,6 +10,7 @@
 
 mod journal;
 mod manifest;
+mod prompt;
 mod provenance;
 mod record;
 mod scores;
@@ -18,6 +19,7 @@ mod trace;
 pub use gramask_decode::Effort;
 pub use journal::{Journal, JournalError, read_records};
 pub use manifest::{CorpusProblem, Manifest, ManifestError};
+pub use prompt::{Stretch, WrittenPrompt};
 pub use provenance::now;
 pub(crate) use provenance::{machine, versions};
 #[cfg(test)]

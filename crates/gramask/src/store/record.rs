@@ -6,7 +6,7 @@ use gramask_decode::{Effort, Finish};
 use gramask_ner::Entity;
 use serde::{Deserialize, Serialize};
 
-use super::TraceToken;
+use super::{TraceToken, WrittenPrompt};
 use crate::experiment::Cell;
 
 /// A document's output in one cell.
@@ -64,6 +64,9 @@ pub struct Record {
     /// Whether an independent parser of the format's `%syntax` reads the output; `null` where no constraint was set, and for
     /// formats without `%syntax`.
     pub independent: Option<bool>,
+    /// The prompts of all passes, with `--trace`. Traces of earlier versions lack them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub prompts: Vec<WrittenPrompt>,
     /// All tokens, with `--trace`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trace: Option<Vec<TraceToken>>,
@@ -228,6 +231,7 @@ pub(crate) mod tests {
             },
             effort: Effort { attempts: 1, ..Effort::default() },
             independent: Some(true),
+            prompts: Vec::new(),
             trace: None,
         }
     }
@@ -255,7 +259,8 @@ pub(crate) mod tests {
         record.effort.log_valid = Some(-2.5);
         record.distortion.log_weight = None;
         let without = serde_json::to_string(&record).unwrap();
-        assert!(!without.contains("trace"), "{without}");
+        assert!(!without.contains("trace") && !without.contains("prompts"), "{without}");
+        record.prompts = vec![WrittenPrompt { text: "<s>Find".into(), tokens: vec![1, 30] }];
         record.trace = Some(vec![TraceToken {
             pass: 0,
             token: 7,
@@ -275,7 +280,7 @@ pub(crate) mod tests {
         let line = serde_json::to_string(&record).unwrap();
         assert!(line.contains(r#""trace":[{"token":7,"text":"\"[","chosen":"sampled""#), "{line}");
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
-        record.trace = None;
+        (record.trace, record.prompts) = (None, Vec::new());
         assert_eq!(serde_json::from_str::<Record>(&without).unwrap(), record);
     }
 

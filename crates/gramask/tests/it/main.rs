@@ -6,6 +6,7 @@ mod corpora;
 mod devices;
 mod faults;
 mod hub;
+mod inspect;
 mod kills;
 mod mock_engine;
 mod report;

@@ -10,7 +10,8 @@ use gramask::plan::Plan;
 use gramask::report::tables::summary_csv;
 use gramask::report::{Options, Report, ReportError, RunData, compare, single};
 use gramask::runner::run_plan;
-use gramask::store::{Journal, Manifest, Record};
+use gramask::store::{Fault, FaultKind, Journal, Manifest, Record};
+use gramask_grammar::Level;
 
 use crate::mock_engine::{Nobody, engine};
 
@@ -186,6 +187,51 @@ fn a_report_has_every_section_and_the_summarys_figures() {
     let outputs = docs.iter().flat_map(|doc| doc["o"].as_array().unwrap());
     let tokens: usize = outputs.map(|output| output["z"].as_array().unwrap().len()).sum();
     assert_eq!(tokens, data.records.iter().flatten().map(|record| record.tokens.output).sum::<usize>());
+}
+
+#[test]
+fn what_could_not_be_decoded_is_said_and_has_no_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), 4);
+    let lost = |record: &Record| {
+        let cell = &record.cell;
+        cell.format == "inline-bracket" && cell.level == Level::Syntax && cell.strategy.as_str() == "masked"
+    };
+    let (mut one, mut masked, mut gone) = (true, 0, 0);
+    change(folder.path(), |_, record| {
+        masked += usize::from(record.cell.level != Level::None);
+        let first =
+            record.cell.format == "json-list" && record.cell.level == Level::Grounded && std::mem::take(&mut one);
+        if lost(record) || first {
+            gone += 1;
+            (record.finish, record.parsed, record.independent) = (None, false, None);
+            (record.entities, record.output, record.trace) = (Vec::new(), String::new(), None);
+            record.errors =
+                vec![Fault { kind: FaultKind::NotDecoded, label: None, message: "the prompt is too long".into() }];
+        }
+    });
+    let report = single(folder.path(), Options::default()).unwrap();
+    let lead = report.page.lead.join(" ");
+    let decoded = masked - gone;
+    let words = format!("With one, {decoded} of {masked} outputs could be decoded, and all of these parse.");
+    assert!(lead.contains(&words), "{lead}");
+    let notes = report.page.notes.join(" ");
+    assert!(
+        notes.contains("In 1 of 15 cells no document could be decoded (mini inline-bracket syntax masked)"),
+        "{notes}"
+    );
+    assert!(notes.contains("In 1 of 15 cells some documents could not be decoded"), "{notes}");
+
+    let table = &report.page.table;
+    let column = |head: &str| table.columns.iter().position(|column| column.head == head).expect(head);
+    let f1: Vec<&str> = table.rows.iter().map(|row| row[column("F1")].text.as_str()).collect();
+    assert_eq!(f1.iter().filter(|text| **text == "not decoded").count(), 1);
+    let parses: Vec<&str> = table.rows.iter().map(|row| row[column("parses\u{a0}%")].text.as_str()).collect();
+    let masks: Vec<&&str> =
+        parses.iter().zip(&table.rows).filter(|(_, row)| row[1].text != "none").map(|(text, _)| text).collect();
+    assert!(masks.iter().all(|text| ["100", "–"].contains(text)), "rates are of what was decoded: {masks:?}");
+    let of = |id: &str| report.page.figures.iter().find(|figure| figure.id == id).unwrap().table.rows.len();
+    assert_eq!((of("f1"), of("outcomes")), (14, 15));
 }
 
 #[test]

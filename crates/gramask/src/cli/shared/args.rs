@@ -9,7 +9,7 @@ use gramask_ner::Schema;
 use gramask_ner::corpus::{Columns, Form};
 
 use crate::cli::CliError;
-use crate::experiment::{CorpusChoice, OnProblem};
+use crate::experiment::{CorpusChoice, OnProblem, TemplateVariables, parse_variable};
 use crate::plan::Placement;
 
 /// Options of a device.
@@ -77,9 +77,34 @@ pub fn schema(labels: &[String]) -> Result<Schema, CliError> {
     }
 }
 
+/// Variables of a chat template.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TemplateArgs {
+    /// Set a variable of the model's chat template, such as enable_thinking=false; give the option once for each variable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub template: Vec<(String, serde_json::Value)>,
+}
+
+impl TemplateArgs {
+    /// The variables.
+    pub fn variables(&self) -> TemplateVariables {
+        self.template.iter().cloned().collect()
+    }
+}
+
 /// How a corpus at a path is read.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CorpusArgs {
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Leave out what is wrong in a corpus file and go on, in place of stopping at it
+    #[arg(long)]
+    pub skip_problems: bool,
+}
+
+/// What a corpus file is.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReadingArgs {
     /// The form of the file at --corpus: pubtator, brat, bionlp, conll, jsonl, bioc-xml or bioc-json [default: told from the file]
     #[arg(long, value_name = "FORM", requires = "corpus")]
     pub form: Option<Form>,
@@ -89,9 +114,6 @@ pub struct CorpusArgs {
     /// New names for labels of the file at --corpus, with commas between: SpecificDisease=Disease
     #[arg(long, value_name = "OLD=NEW", value_delimiter = ',', requires = "corpus", value_parser = renaming)]
     pub rename: Vec<(String, String)>,
-    /// Leave out what is wrong in a corpus file and go on, in place of stopping at it
-    #[arg(long)]
-    pub skip_problems: bool,
 }
 
 /// `OLD=NEW`.
@@ -107,18 +129,19 @@ fn renaming(text: &str) -> Result<(String, String), String> {
 impl CorpusArgs {
     /// A corpus by name or path, sentence by sentence.
     pub fn choice(&self, name: &str, split: &str, limit: Option<usize>) -> CorpusChoice {
+        let on_problem = if self.skip_problems { OnProblem::Skip } else { OnProblem::Stop };
+        CorpusChoice { limit, on_problem, ..self.reading.choice(name, split) }
+    }
+}
+
+impl ReadingArgs {
+    /// A corpus by name or path, sentence by sentence.
+    pub fn choice(&self, name: &str, split: &str) -> CorpusChoice {
         let path = Path::new(name);
         let choice = match path.exists() || name.contains(['/', '\\']) {
             true => CorpusChoice { name: name.to_string(), ..CorpusChoice::at(path, split) },
             false => CorpusChoice::named(name, split),
         };
-        CorpusChoice {
-            limit,
-            on_problem: if self.skip_problems { OnProblem::Skip } else { OnProblem::Stop },
-            form: self.form,
-            columns: self.columns,
-            rename: self.rename.iter().cloned().collect(),
-            ..choice
-        }
+        CorpusChoice { form: self.form, columns: self.columns, rename: self.rename.iter().cloned().collect(), ..choice }
     }
 }

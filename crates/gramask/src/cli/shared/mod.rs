@@ -6,7 +6,7 @@ mod interrupt;
 mod models;
 mod problems;
 
-pub use args::{ComputeArgs, CorpusArgs, at_least_one, level, schema};
+pub use args::{ComputeArgs, CorpusArgs, ReadingArgs, TemplateArgs, at_least_one, level, schema};
 pub use interrupt::stop_at_ctrl_c;
-pub use models::{load_engine, resolve, vocabulary};
+pub use models::{load_engine, resolve, resolve_model, vocabulary};
 pub use problems::{note_problems, report_problems};

@@ -2,6 +2,7 @@
 
 use crate::cli::CliError;
 use crate::cli::shared::bars;
+use crate::experiment::Experiment;
 use crate::plan::Placement;
 use crate::pull::{BYTES, Cache, Model, NamedVocabulary};
 use crate::runner::{Engine, RunError};
@@ -18,6 +19,16 @@ pub fn resolve(name: &str, cache: &Cache) -> Result<Model, CliError> {
     let model = Model::resolve(name, cache, &bar);
     bar.finish_and_clear();
     Ok(model?)
+}
+
+/// A model of an experiment, by its name in the cells; pulled where it is missing.
+pub fn resolve_model(experiment: &Experiment, called: &str, cache: &Cache) -> Result<Model, CliError> {
+    let (model, adapter) = experiment.model(called);
+    let model = resolve(&experiment.locate(model), cache)?;
+    Ok(match adapter {
+        None => Model { name: called.into(), ..model },
+        Some(adapter) => model.with_adapter(called, adapter),
+    })
 }
 
 /// Loads a model onto its device, with a spinner. Unusual properties of its files are notes on standard error.

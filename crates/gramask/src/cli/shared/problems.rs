@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use gramask_ner::corpus::count_problems;
 
+use crate::cli::{BROKEN, DONE, FAILED};
 use crate::evaluate::{SummaryRow, broken_promises};
 use crate::plan::PlannedCorpus;
 use crate::store::{FaultKind, Record};
@@ -24,8 +25,8 @@ pub fn note_problems(corpus: &PlannedCorpus, listed: Option<&str>) {
 }
 
 /// Prints how many masked outputs independent parsers read, which documents could not be decoded and, in red, which outputs broke
-/// the promise of their constraint. Returns whether any did.
-pub fn report_problems(rows: &[SummaryRow], records: &[Record]) -> bool {
+/// the promise of their constraint and which cells decoded nothing. Returns the exit code.
+pub fn report_problems(rows: &[SummaryRow], records: &[Record]) -> u8 {
     let masked: Vec<&SummaryRow> = rows.iter().filter(|row| row.level != "none").collect();
     let asked: usize = masked.iter().map(|row| row.independent_asked).sum();
     let read: usize = masked.iter().map(|row| row.independent_read).sum();
@@ -52,5 +53,20 @@ pub fn report_problems(rows: &[SummaryRow], records: &[Record]) -> bool {
             broken.len()
         );
     }
-    !broken.is_empty()
+    let nothing: Vec<&SummaryRow> = rows.iter().filter(|row| row.decoded_nothing()).collect();
+    if let Some(first) = nothing.first() {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let SummaryRow { model, corpus, format, level, strategy, .. } = first;
+        let cells = rows.len();
+        anstream::eprintln!(
+            "{red}error{red:#}: no document was decoded in {} of {cells} cell(s), the first of them {model} {corpus} {format} {level} \
+             {strategy}: they have no figures",
+            nothing.len()
+        );
+    }
+    match (broken.is_empty(), nothing.is_empty()) {
+        (false, _) => BROKEN,
+        (true, false) => FAILED,
+        (true, true) => DONE,
+    }
 }

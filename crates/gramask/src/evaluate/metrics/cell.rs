@@ -63,7 +63,7 @@ macro_rules! summary_columns {
 summary_columns! {
     documents: usize = Count, "Documents; each has an output for each seed",
         |cell| cell.documents();
-    parse_rate: f64 = Share, "The share of outputs that the strict reader parses",
+    parse_rate: f64 = Share, "The share of decoded outputs that the strict reader parses",
         |cell| cell.share(|row| row.parsed),
         terminal(Head::new(1, "parse\n%")),
         report(Head::new(6, "parses %"));
@@ -77,16 +77,17 @@ summary_columns! {
         report(Head::new(5, "R").meaning("Strict recall, %").digits(1));
     f1: f64 = Score, "Strict F1, micro-averaged",
         |cell| cell.seed_mean(|scores| scores.strict.f1),
-        terminal(Head::new(2, "F1")),
+        terminal(Head::new(2, "F1").leading()),
         report(Head::new(1, "F1")
             .meaning("Strict F1 in percent, with its 95 % interval by a bootstrap over the documents")
             .digits(1)
-            .ranked());
+            .ranked()
+            .leading());
     not_in_document_rate: f64 = Share, "The share of predicted entities whose text the document does not hold",
         |cell| ratio(cell.sum(|row| row.not_in_document) as f64, cell.sum(|row| row.predicted)).unwrap_or(0.0),
         terminal(Head::new(7, "not in\ndoc %").spare(5)),
         report(Head::new(7, "not in doc %").when(NonZero));
-    truncation_rate: f64 = Share, "The share of outputs that the budget or the context ended",
+    truncation_rate: f64 = Share, "The share of decoded outputs that the budget or the context ended",
         |cell| cell.share(|row| row.finish.is_some_and(|finish| !finish.is_complete())),
         terminal(Head::new(9, "cut\noff %").spare(7)),
         report(Head::new(9, "cut off %").when(NonZero));
@@ -95,7 +96,7 @@ summary_columns! {
         terminal(Head::new(10, "tok/s").digits(1)),
         report(Head::new(11, "tok/s").digits(0).when(NonZero));
     documents_per_second: f64 = PerSecond, "Documents per second of wall clock",
-        |cell| cell.per_second(cell.count(|_| true) as f64),
+        |cell| cell.per_second(cell.outputs() as f64),
         terminal(Head::new(11, "docs/s")),
         report(Head::new(10, "docs/s").when(NonZero));
     mask_us_per_token: f64 = Microseconds, "Mask work per output token, without the compilation of the documents' constraints",
@@ -104,7 +105,7 @@ summary_columns! {
         only(SummaryRow::has_mask);
     compile_us_per_document: f64 = Microseconds, "The compilation of a document's constraint, on average",
         |cell| cell.per_output(cell.total(|row| row.compile_us));
-    copy_failure_rate: f64 = Share, "The share of outputs whose copied text is not the document",
+    copy_failure_rate: f64 = Share, "The share of decoded outputs whose copied text is not the document",
         |cell| cell.share(|row| row.copy_failed > 0),
         terminal(Head::new(8, "copy\nfailed %").when(NonZero).spare(6)),
         report(Head::new(8, "copy failed %").when(NonZero));
@@ -120,8 +121,10 @@ summary_columns! {
         |cell| cell.sum(|row| row.predicted);
     inexpressible: usize = Count, "Gold entities that the format cannot express; they count as missed",
         |cell| cell.sum(|row| row.inexpressible);
-    not_decoded: usize = Count, "Documents that could not be decoded at all",
-        |cell| cell.count(|row| row.not_decoded > 0);
+    not_decoded: usize = Count, "Documents that could not be decoded at all; their gold entities count as missed",
+        |cell| cell.count(|row| row.not_decoded > 0),
+        terminal(Head::new(1, "not\ndecoded").digits(0).when(NonZero)),
+        report(Head::new(6, "not decoded").digits(0).when(NonZero));
     removed_nats: f64 = Nats,
         "Minus the logarithm of the probability that the masks left, per output, over the steps where it is known",
         |cell| cell.per_output(cell.total(|row| row.removed));
@@ -211,7 +214,7 @@ summary_columns! {
     f1_count: Option<f64> = Score, "The same where positions and numbers are forgiven, too",
         |cell| cell.lenient_f1(|at| at.count);
     squeezed_rate: f64 = Share,
-        "The share of outputs that are complete, but at some step of which the budget refused a token that would have been taken",
+        "The share of decoded outputs that are complete, but at some step of which the budget refused a token that would have been taken",
         |cell| cell.share(|row| row.finish == Some(Finish::Squeezed)),
         terminal(Head::new(9, "squeezed\n%").when(NonZero).spare(7)),
         report(Head::new(9, "squeezed %")
@@ -234,9 +237,16 @@ summary_columns! {
             let known = cell.count(|row| row.changed_best_by_budget.is_some());
             ratio(cell.sum(|row| row.changed_best_by_budget.unwrap_or(0)) as f64, known)
         };
+    decoded: usize = Count, "Outputs: the documents that could be decoded, for each seed. Where there is none, all rates and scores are empty",
+        |cell| cell.outputs();
 }
 
 impl SummaryRow {
+    /// Whether no document of the cell could be decoded, so that it has no figures.
+    pub fn decoded_nothing(&self) -> bool {
+        self.documents > 0 && self.decoded == 0
+    }
+
     /// Whether a mask was at work.
     pub fn has_mask(&self) -> bool {
         self.level != "none"

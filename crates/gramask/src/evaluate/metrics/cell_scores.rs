@@ -58,7 +58,7 @@ impl<'a> CellScores<'a> {
         &self.f1_interval
     }
 
-    /// How many outputs something holds of.
+    /// How many documents, times seeds, something holds of.
     pub fn count(&self, is: impl Fn(&ScoreRow) -> bool) -> usize {
         self.rows.iter().filter(|row| is(row)).count()
     }
@@ -74,9 +74,14 @@ impl<'a> CellScores<'a> {
         self.rows.iter().fold(0.0, |sum, row| sum + quantity(row))
     }
 
+    /// The outputs: what was decoded. A document that could not be decoded has none.
+    pub fn outputs(&self) -> usize {
+        self.count(|row| row.not_decoded == 0)
+    }
+
     /// Something per output; 0 where there is no output.
     pub fn per_output(&self, sum: f64) -> f64 {
-        per(sum, self.rows.len() as f64)
+        per(sum, self.outputs() as f64)
     }
 
     /// The share of the outputs of which something holds.

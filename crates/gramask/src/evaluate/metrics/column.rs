@@ -24,6 +24,11 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Whether a value counts or times what was done. Other values are figures of outputs, and unknown without any.
+    pub(super) fn is_tally(self) -> bool {
+        matches!(self, Unit::Count | Unit::Seconds)
+    }
+
     /// The unit in words, as the files have the values.
     pub fn words(self) -> &'static str {
         match self {
@@ -71,12 +76,24 @@ pub struct Head {
     pub upper_end: Option<fn(&SummaryRow) -> f64>,
     /// Whether the interval of F1 is drawn beside the value, and the highest value is marked.
     pub ranked: bool,
+    /// Whether a cell that decoded nothing says so in this column.
+    pub leading: bool,
 }
 
 impl Head {
     /// A head at this place, with this title, which is always shown.
     pub const fn new(place: u8, title: &'static str) -> Head {
-        Head { place, title, meaning: None, digits: 2, show: Show::Always, spare: 0, upper_end: None, ranked: false }
+        Head {
+            place,
+            title,
+            meaning: None,
+            digits: 2,
+            show: Show::Always,
+            spare: 0,
+            upper_end: None,
+            ranked: false,
+            leading: false,
+        }
     }
 
     pub(super) const fn meaning(self, meaning: &'static str) -> Head {
@@ -101,6 +118,10 @@ impl Head {
 
     pub(super) const fn ranked(self) -> Head {
         Head { ranked: true, ..self }
+    }
+
+    pub(super) const fn leading(self) -> Head {
+        Head { leading: true, ..self }
     }
 }
 
@@ -146,7 +167,12 @@ impl Column {
 
     /// The value as the file has it; none where it is not known.
     pub fn value(&self, row: &SummaryRow) -> Option<f64> {
-        (self.value)(row)
+        (self.value)(row).filter(|_| self.is_known(row))
+    }
+
+    /// Whether a row can have a value: a cell that decoded nothing has counts and times, and no other figures.
+    pub fn is_known(&self, row: &SummaryRow) -> bool {
+        self.unit.is_tally() || !row.decoded_nothing()
     }
 
     /// The value that tables show; none where it is not known or would mislead.

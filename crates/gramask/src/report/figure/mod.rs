@@ -111,11 +111,17 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// All figures that these cells have something to show in.
-pub(super) fn figures(tallies: &[Tally]) -> Result<Vec<Figure>, ReportError> {
+pub(super) fn figures(all: &[Tally]) -> Result<Vec<Figure>, ReportError> {
+    // A cell that decoded nothing has no figure. How its outputs ended up is said all the same.
+    let tallies: Vec<Tally> = all.iter().filter(|tally| !tally.row.decoded_nothing()).cloned().collect();
+    if tallies.is_empty() {
+        return Ok(results::outcomes(all)?.into_iter().collect());
+    }
+    let tallies = tallies.as_slice();
     let drawn = [
         results::f1(tallies)?,
         results::losses(tallies)?,
-        results::outcomes(tallies)?,
+        results::outcomes(all)?,
         results::entities(tallies)?,
         work::pareto(tallies)?,
         removed::by_format(tallies)?,

@@ -78,14 +78,17 @@ pub(super) fn effort(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
         return Ok(None);
     }
     let grid = Grid::of(tallies, |_| true);
+    // Most strategies draft nothing, and a part that no cell has would only lengthen the key.
     let parts: [Part; 3] = [(0, "in the output"), (1, "given up"), (4, "drafts refused")];
-    let drawing = bars(&grid, text, "tokens chosen or proposed, %", &parts, |cell| {
+    let drafts = tallies.iter().any(|tally| tally.row.refused_drafts_per_document + tally.row.drafted_rate > 0.0);
+    let parts = if drafts { &parts[..] } else { &parts[..2] };
+    let drawing = bars(&grid, text, "tokens chosen or proposed, %", parts, |cell| {
         let tally = &tallies[cell];
         let row = &tally.row;
         let kept = row.output_tokens as f64 / (tally.outputs as f64).max(1.0);
         let whole = kept + extra(tally);
         let of = [kept, row.discarded_per_document, row.refused_drafts_per_document];
-        (whole > 0.0).then(|| of.iter().map(|part| part / whole).collect())
+        (whole > 0.0).then(|| of.iter().take(parts.len()).map(|part| part / whole).collect())
     })?;
     let columns = [
         "output_tokens_per_document",

@@ -59,6 +59,19 @@
     }));
   }
 
+  /* A table or figure that is wider than the page says so, and fades at the side where it goes on. */
+  const hint = () => {
+    for (const box of document.querySelectorAll(".scroll")) {
+      const wider = box.scrollWidth > box.clientWidth + 1;
+      box.classList.toggle("wider", wider);
+      box.classList.toggle("more", wider && box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+    }
+  };
+  for (const box of document.querySelectorAll(".scroll")) box.addEventListener("scroll", hint, { passive: true });
+  for (const details of document.querySelectorAll("details.data")) details.addEventListener("toggle", hint);
+  addEventListener("resize", hint);
+  hint();
+
   /* Saving. */
   const save = (name, type, text) => {
     const link = make("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
@@ -193,7 +206,7 @@
     filters.search = $("search");
 
     const list = $("list"), rows = $("rows"), view = $("view");
-    let shown = [], at = -1, token = 0, tokens = [];
+    let shown = [], at = -1, token = 0, tokens = [], opened = false;
 
     const haystack = (item) => item.text ??= [item.doc.id, item.doc.t ?? "", ...item.outs.map((out) => out.x)].join("\n").toLowerCase();
 
@@ -211,7 +224,14 @@
       rows.style.height = `${shown.length * rowHeight()}px`;
       const place = shown.indexOf(kept);
       if (place < 0) list.scrollTop = 0;
-      select(place < 0 ? 0 : place);
+      select(place < 0 ? first() : place);
+    }
+    /* The page opens on an output that a mask was at work on, with a trace if there is one: most of what it can show is there. */
+    function first() {
+      const masked = (item) => data.cells[item.cell].level !== "none" && item.outs.some((out) => out.k < 5);
+      const traced = (item) => item.outs.some((out) => out.z);
+      const places = [shown.findIndex((item) => masked(item) && traced(item)), shown.findIndex(masked), 0];
+      return opened ? 0 : places.find((place) => place >= 0);
     }
     $("filters").addEventListener("input", filter);
     $("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -281,13 +301,22 @@
       if (out.a !== undefined) parts.push(make("h3", {}, "Repaired to"), make("pre", { class: "output", tabindex: 0 }, out.a));
       const [prompt, all, sampled, forced, drafted] = out.n;
       const ways = [[sampled, "sampled"], [forced, "forced"], [drafted, "drafted"]].filter(([count]) => count > 0);
-      const figures = [OUTCOMES[out.k], `${all} tokens (${ways.map(([count, way]) => `${count} ${way}`).join(", ") || "none"}) after ${prompt} of prompt`];
+      const figures = [OUTCOMES[out.k], `${all} tokens (${ways.map(([count, way]) => `${count} ${way}`).join(", ") || "none"}) after ${prompt} of the prompt`];
       if (out.q) figures.push("squeezed by the budget");
       if (out.m) figures.push(`removed ${percent(out.m)} per token`);
       if (out.w) figures.push(`log weight ${signed(out.w, 2)}`);
       parts.push(make("p", { class: "meta" }, figures.join(" · ")));
+      if (out.i) parts.push(...prompts(out, prompt));
       if (out.z) parts.push(...trace(out));
       return parts;
+    }
+
+    /* The prompts of all passes, as the model got them. */
+    function prompts(out, count) {
+      const several = out.i.length > 1;
+      return [make("details", { class: "prompt" }, make("summary", {}, `The prompt${several ? "s" : ""}, ${count} tokens`),
+        out.i.flatMap(([beginning, rest], pass) => [several ? make("p", { class: "meta" }, `pass ${pass + 1}`) : null,
+          make("pre", { class: "output", tabindex: 0 }, data.beginnings[beginning] + rest)]))];
     }
 
     /* ---------------------------------------------------------------------------------------------- Sentences with entities */
@@ -459,6 +488,7 @@
 
     $("browser").hidden = false;
     filter();
+    opened = true;
     return {
       search: () => filters.search.focus(),
       move: (by) => select(at + by),

@@ -7,6 +7,9 @@ use crate::evaluate::{COLUMNS, Column, Head, NAMES, SummaryRow, Unit};
 /// Wider tables are made narrower.
 const WIDEST: usize = 160;
 
+/// What stands in place of the F1 of a cell in which no document could be decoded.
+pub(crate) const NOT_DECODED: &str = "not decoded";
+
 /// The padding to the left and the right of a cell, from wide to narrow. A blank between two cells is added.
 const GAPS: [(u16, u16); 3] = [(1, 1), (0, 1), (0, 0)];
 
@@ -97,6 +100,9 @@ fn columns(rows: &[SummaryRow]) -> Vec<Drawn<'_>> {
 
 /// The text of a row and a column.
 fn figure(column: &Column, head: &Head, row: &SummaryRow) -> String {
+    if head.leading && row.decoded_nothing() {
+        return NOT_DECODED.into();
+    }
     let Some(value) = column.shown(row) else { return "-".into() };
     if let Some(upper_end) = head.upper_end {
         return format!("{:.1}-{:.1}", 100.0 * value, 100.0 * upper_end(row));
@@ -124,7 +130,8 @@ mod tests {
     use super::*;
     use crate::evaluate::summarise;
     use crate::experiment::StrategyName;
-    use crate::store::record_for_tests as record;
+    use crate::report::tables::summary_csv;
+    use crate::store::{Fault, FaultKind, record_for_tests as record};
     use gramask_grammar::Level;
     use gramask_ner::Schema;
 
@@ -143,6 +150,7 @@ mod tests {
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].contains("json-list") && !lines[1].contains("json-list"), "{text}");
         assert!(lines[1].contains("100") && lines[1].contains("0.0015"), "{text}");
+        assert!(!text.contains("decoded"), "{text}");
         // What is the same, zero or unknown everywhere has no column.
         for head in
             ["corpus", "model", "strategy", "copy", "forced", "drafted", "removed", "weight", "canon", "changed"]
@@ -153,6 +161,28 @@ mod tests {
         let text = summary_table(&rows);
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("grounded")).collect();
         assert!(lines[0].contains('-') && !lines[0].contains("0.00"), "no figure of no document: {text}");
+    }
+
+    #[test]
+    fn a_cell_that_decoded_nothing_has_no_figure() {
+        let records = ["a", "b"].map(|id| {
+            let mut record = record(Level::Grounded, id);
+            (record.finish, record.parsed, record.independent) = (None, false, None);
+            let why = "the prompt is too long".into();
+            record.errors = vec![Fault { kind: FaultKind::NotDecoded, label: None, message: why }];
+            record
+        });
+        let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
+        assert!(row.decoded_nothing() && (row.documents, row.not_decoded, row.decoded) == (2, 2, 0));
+        let text = summary_table(std::slice::from_ref(&row));
+        let line = text.lines().find(|line| line.contains("grounded")).unwrap();
+        assert!(line.contains("not decoded") && !line.contains("0.00"), "{text}");
+        assert_eq!(text.matches("decoded").count(), 2, "a column says how many: {text}");
+        let csv = summary_csv(&[row]).unwrap();
+        let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+        let value = |name: &str| lines[1][lines[0].iter().position(|column| *column == name).unwrap()];
+        assert_eq!(["documents", "not_decoded", "decoded", "wall_s"].map(value), ["2", "2", "0", "1.0"]);
+        assert_eq!(["f1", "parse_rate", "tokens_per_second", "f1_low", "removed_nats"].map(value), [""; 5]);
     }
 
     /// Rows of all strategies with all that strategies can do.
