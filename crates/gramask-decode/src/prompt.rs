@@ -182,6 +182,38 @@ pub struct Prompting {
     pub examples: Vec<Example>,
 }
 
+impl Prompting {
+    /// What comes before the documents of a program: these examples, in its format. Without examples, the description of
+    /// the format stands in the instruction.
+    ///
+    /// # Errors
+    /// When an example cannot be written in the format, or there is neither an example nor a description.
+    pub fn of(program: &Arc<Program>, examples: &[Document]) -> Result<Prompting, PromptError> {
+        let examples = Examples::write(program, examples)?.examples;
+        let description = program.format().description.as_str();
+        let description = (examples.is_empty() && !description.is_empty()).then_some(description);
+        let instruction = instruction(program.schema(), examples.len(), description)?;
+        Ok(Prompting { instruction, examples })
+    }
+
+    /// The messages of a conversation that ends with the user's turn with the document's text. The instruction is the
+    /// system's message, or, where a chat template has none, it opens the user's first turn.
+    pub fn messages(&self, text: &str, system: bool) -> Vec<Message> {
+        let mut messages = Vec::with_capacity(2 * self.examples.len() + 2);
+        for Example { text, output } in &self.examples {
+            messages.push(Message::user(text));
+            messages.push(Message::assistant(output));
+        }
+        messages.push(Message::user(text));
+        if system {
+            messages.insert(0, Message::system(&self.instruction));
+        } else {
+            messages[0].content = format!("{}\n\n{}", self.instruction, messages[0].content);
+        }
+        messages
+    }
+}
+
 /// A prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
@@ -265,13 +297,13 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
     /// Some templates refuse a system's message, and some leave it out without a word. Then the instruction opens the
     /// first turn of the user.
     fn render(&self, template: &ChatTemplate, text: &str) -> Result<(Vec<Message>, String), PromptError> {
-        let messages = self.messages(text, true);
+        let messages = self.prompting.messages(text, true);
         match template.render(&messages, true) {
             Ok(rendered) if left_out(&messages, &rendered).is_none() => return Ok((messages, rendered)),
             Ok(_) | Err(ChatError::Refused { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let messages = self.messages(text, false);
+        let messages = self.prompting.messages(text, false);
         let rendered = template.render(&messages, true)?;
         match left_out(&messages, &rendered) {
             None => Ok((messages, rendered)),
@@ -309,22 +341,6 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
         }
         tokens.extend(self.tokenizer.encode(rest, true));
         Ok(tokens)
-    }
-
-    fn messages(&self, text: &str, system: bool) -> Vec<Message> {
-        let Prompting { instruction, examples } = &self.prompting;
-        let mut messages = Vec::with_capacity(2 * examples.len() + 2);
-        for Example { text, output } in examples {
-            messages.push(Message::user(text));
-            messages.push(Message::assistant(output));
-        }
-        messages.push(Message::user(text));
-        if system {
-            messages.insert(0, Message::system(instruction));
-        } else {
-            messages[0].content = format!("{instruction}\n\n{}", messages[0].content);
-        }
-        messages
     }
 }
 

@@ -23,6 +23,8 @@ mod shared;
 mod train;
 mod verify;
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +35,8 @@ pub use error::CliError;
 const DONE: u8 = 0;
 /// An error.
 const FAILED: u8 = 1;
+/// The arguments are wrong.
+const WRONG_USAGE: u8 = 2;
 /// An output broke a promise of its constraint.
 const BROKEN: u8 = 3;
 /// Stopped by Ctrl-C, as shells report it.
@@ -49,7 +53,7 @@ const STOPPED: u8 = 130;
     max_term_width = 110,
     after_help = "\
 Start with:
-  gramask run experiments/quickstart.toml
+  gramask run quickstart
   gramask decode --format json-list --text \"Naloxone reverses the antihypertensive effect of clonidine.\""
 )]
 struct Cli {
@@ -112,7 +116,28 @@ of it. docs/corpora.md describes the forms.")]
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    ExitCode::from(main_from(std::env::args_os()))
+}
+
+/// Runs the program with these arguments, the first of which is its name, and returns the exit code. For hosts that are
+/// not the program itself, such as an interpreter.
+pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let code = match Cli::try_parse_from(arguments) {
+        Ok(cli) => done(cli.command),
+        Err(error) => {
+            // `--help` is such an error, too. A closed pipe is no reason to fail.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE)
+        }
+    };
+    // Only the end of a program of Rust's own does this without being asked.
+    let _ = std::io::stdout().flush();
+    code
+}
+
+/// Carries out a command.
+fn done(command: Command) -> u8 {
+    let done = match command {
         Command::Run(args) => run::run(args),
         Command::Merge(args) => merge::merge(args),
         Command::Compare(args) => compare::compare(args),
@@ -130,14 +155,11 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::devices(&args),
         Command::Conform(args) => conform::conform(args),
     };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-            anstream::eprintln!("{style}error{style:#}: {error}");
-            ExitCode::from(FAILED)
-        }
-    }
+    done.unwrap_or_else(|error| {
+        let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+        anstream::eprintln!("{style}error{style:#}: {error}");
+        FAILED
+    })
 }
 
 #[cfg(test)]
@@ -148,5 +170,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_host_gets_the_exit_code() {
+        let code = |arguments: &[&str]| main_from(arguments.iter().map(OsString::from));
+        assert_eq!(code(&["gramask", "--version"]), DONE);
+        assert_eq!(code(&["gramask", "no-such-command"]), WRONG_USAGE);
+        assert_eq!(code(&["gramask", "run", "no-such-file.toml"]), FAILED);
     }
 }

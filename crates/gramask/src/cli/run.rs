@@ -15,7 +15,7 @@ use super::shared::{
 };
 use super::{CliError, STOPPED};
 use crate::evaluate::{RecordScorer, summary_rows};
-use crate::experiment::{Experiment, OnProblem, Overrides, StrategyName};
+use crate::experiment::{Builtin, Experiment, OnProblem, Overrides, StrategyName};
 use crate::plan::{Plan, Shard};
 use crate::pull::{Cache, Model};
 use crate::report::tables::{summary_table, write_summary};
@@ -30,7 +30,7 @@ be decoded. `gramask prompt` shows a prompt before a run. See docs/experiments.m
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The experiment file
+    /// The experiment file, or `quickstart`, which is in the program
     file: PathBuf,
     /// At most N documents of each corpus
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -91,7 +91,10 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
         schema(&args.labels)?;
     }
     let overrides = args.overrides();
-    let (experiment, source) = Experiment::read(&args.file)?;
+    let (experiment, source) = match Builtin::find(&args.file) {
+        Some(builtin) => Experiment::read(&builtin.unpack(&Cache::from_env()?)?)?,
+        None => Experiment::read(&args.file)?,
+    };
     let mut plan = Plan::new(experiment.with(&overrides))?;
     plan.trace = args.trace;
     plan.memory_pool = args.compute.memory_pool;

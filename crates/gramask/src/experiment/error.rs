@@ -11,7 +11,7 @@ use thiserror::Error;
 #[allow(missing_docs, reason = "the messages name the fields")]
 pub enum ExperimentError {
     /// The file cannot be read.
-    #[error("cannot read the experiment file {}: {source}; experiments/quickstart.toml is one to start from", path.display())]
+    #[error("cannot read the experiment file {}: {source}; `gramask run quickstart` starts the one that is in the program", path.display())]
     Read { path: PathBuf, source: std::io::Error },
     /// Something in the file is wrong.
     #[error("{place}")]

@@ -25,6 +25,7 @@
 //! # Ok::<(), gramask::experiment::ExperimentError>(())
 //! ```
 
+mod builtin;
 mod corpus;
 mod error;
 mod models;
@@ -33,6 +34,7 @@ mod parse;
 mod strategies;
 mod template;
 
+pub use builtin::Builtin;
 pub(crate) use corpus::WrittenCorpus;
 pub use corpus::{CorpusChoice, Unit};
 pub use error::{ExperimentError, Place};

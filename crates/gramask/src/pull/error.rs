@@ -67,7 +67,7 @@ pub enum PullError {
 }
 
 impl PullError {
-    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         PullError::Io { action, path: path.to_path_buf(), source }
     }
 }

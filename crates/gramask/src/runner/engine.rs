@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use gramask_decode::{
-    Examples, LanguageModel, PromptError, Prompter, Prompting, Sampling, SharedTokenizer, StrategyBuilder,
-    TransformerModel, instruction, vocabulary_of,
+    LanguageModel, PromptError, Prompter, Prompting, Sampling, SharedTokenizer, StrategyBuilder, TransformerModel,
+    vocabulary_of,
 };
 use gramask_grammar::{Program, Vocabulary};
 use gramask_model::chat::ChatTemplate;
@@ -179,11 +179,7 @@ impl Prompts {
         program: &Arc<Program>,
         examples: &[Document],
     ) -> Result<Prompter<'_, SharedTokenizer>, PromptError> {
-        let examples = Examples::write(program, examples)?.examples;
-        let description = program.format().description.as_str();
-        let description = (examples.is_empty() && !description.is_empty()).then_some(description);
-        let instruction = instruction(program.schema(), examples.len(), description)?;
-        Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting { instruction, examples }))
+        Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting::of(program, examples)?))
     }
 
     /// The number of tokens of a text.

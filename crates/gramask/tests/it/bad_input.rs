@@ -41,7 +41,7 @@ fn without_examples() -> String {
 
 #[test]
 fn missing_files() {
-    refused(&["run", "no/such.toml"], &["no/such.toml", "quickstart.toml"]);
+    refused(&["run", "no/such.toml"], &["no/such.toml", "gramask run quickstart"]);
     refused(&["decode", "--text", "x", "--model", "no/such/model.bin/x/y"], &["no/such/model.bin/x/y", ".gguf"]);
     refused(&["decode", "--text", "x", "--model", "./no-such.gguf"], &["./no-such.gguf", "config.json"]);
     refused(&["decode", "--text", "x", "--corpus", "./no-such.pubtator"], &["no-such.pubtator"]);
