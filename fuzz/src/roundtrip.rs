@@ -30,7 +30,7 @@ fn written(program: &Arc<Program>, text: &Text, entities: &[Entity]) {
             return;
         }
         // A document that holds a delimiter of a format without an escape.
-        Err(WriteError::Impossible { .. }) => return,
+        Err(WriteError::Impossible { .. } | WriteError::Limit { .. }) => return,
     };
     let mut expected = entities.to_vec();
     for (entity, reason) in &written.unexpressed {

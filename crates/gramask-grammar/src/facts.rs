@@ -3,6 +3,7 @@
 use crate::Format;
 use crate::notation::ast::{ExprKind, RuleId, Terminal};
 use crate::program::Program;
+use crate::regex::Regex;
 
 /// What a grammar is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl Program {
         ProgramSize {
             operations: self.ops.len(),
             regexes: self.regexes.len(),
-            regex_bytes: self.regexes.iter().map(|regex| regex.dfa.memory_usage()).sum(),
+            regex_bytes: self.regexes.iter().map(Regex::memory).sum(),
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::delimiters::Delimiters;
 use crate::escape::Unit;
 use crate::liveness::StaticFacts;
 use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Syntax, Terminal};
-use crate::regex::Regex;
+use crate::notation::{MAX_OPERATIONS, recursive};
+use crate::regex::{Regex, Steps};
 
 /// The place of an operation in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,9 +92,20 @@ pub(crate) enum Op {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages explain the fields
 pub enum CompileError {
-    /// The schema has no label.
+    /// The schema has no label, and the format writes labels.
     #[error("format `{format}`: the schema has no label; give it at least one")]
     NoLabel { format: String },
+    /// Written out for each label, the rules have too many operations.
+    #[error(
+        "format `{format}`: with {labels} labels the rules have more than {limit} operations; give `@each` a smaller rule, \
+         or the schema fewer labels"
+    )]
+    TooLarge {
+        format: String,
+        labels: usize,
+        /// How many operations there may be.
+        limit: usize,
+    },
     /// A label that the format's escape can't write.
     #[error("format `{format}`: the label `{label}` holds {character:?}, which `%escape` can't write")]
     Label { format: String, label: String, character: char },
@@ -161,7 +173,7 @@ impl Program {
     pub fn compile(format: &Format, schema: &Schema) -> Result<Arc<Program>, CompileError> {
         let name = || format.name.clone();
         let limit = LabelId::MOST;
-        if schema.is_empty() {
+        if schema.is_empty() && format.grammar.writes_labels() {
             return Err(CompileError::NoLabel { format: name() });
         }
         if schema.len() > limit {
@@ -188,7 +200,7 @@ impl Program {
             positions: format.has_positions(),
             static_facts: OnceLock::new(),
         };
-        Compiler { program: &mut program, subroutines: HashMap::new(), calls: Vec::new() }.run()?;
+        Compiler::new(&mut program).run()?;
         program.find_delimiters();
         program.check_names()?;
         Ok(Arc::new(program))
@@ -345,9 +357,25 @@ struct Compiler<'p> {
     subroutines: HashMap<RuleId, Pc>,
     /// Calls whose target is not yet compiled.
     calls: Vec<(Pc, RuleId)>,
+    /// Which rules can hold themselves.
+    recursive: Vec<bool>,
+    /// Where each pattern stands among the program's regexes.
+    regexes: HashMap<String, usize>,
+    steps: Steps,
 }
 
-impl Compiler<'_> {
+impl<'p> Compiler<'p> {
+    fn new(program: &'p mut Program) -> Self {
+        Compiler {
+            recursive: recursive(&program.format.grammar),
+            program,
+            subroutines: HashMap::new(),
+            calls: Vec::new(),
+            regexes: HashMap::new(),
+            steps: Steps::new(),
+        }
+    }
+
     fn run(mut self) -> Result<(), CompileError> {
         let start = self.program.format.grammar.start;
         if self.program.format.grammar.directives.pass_label {
@@ -383,7 +411,7 @@ impl Compiler<'_> {
 
     /// A rule where it is used: in place, or called if it can hold itself.
     fn rule(&mut self, rule: RuleId) -> Result<(), CompileError> {
-        if self.holds_itself(rule) {
+        if self.recursive[rule.index()] {
             let pc = self.push(Op::Call(Pc::START));
             self.calls.push((pc, rule));
             return Ok(());
@@ -392,6 +420,10 @@ impl Compiler<'_> {
     }
 
     fn body(&mut self, rule: RuleId) -> Result<(), CompileError> {
+        if self.program.ops.len() > MAX_OPERATIONS {
+            let (format, labels) = (self.program.format.name.clone(), self.program.schema.len());
+            return Err(CompileError::TooLarge { format, labels, limit: MAX_OPERATIONS });
+        }
         let expr = self.program.format.grammar.rule(rule).expr.clone();
         let entity = self.program.format.grammar.entity == Some(rule);
         if entity {
@@ -404,26 +436,6 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn holds_itself(&self, rule: RuleId) -> bool {
-        let grammar = &self.program.format.grammar;
-        let (mut stack, mut seen) = (vec![rule], vec![false; grammar.rules.len()]);
-        while let Some(next) = stack.pop() {
-            let mut found = false;
-            grammar.rule(next).expr.walk(&mut |expr| {
-                if let ExprKind::Rule(inner) | ExprKind::Each { rule: inner, .. } = expr.kind {
-                    found |= inner == rule;
-                    if !std::mem::replace(&mut seen[inner.index()], true) {
-                        stack.push(inner);
-                    }
-                }
-            });
-            if found {
-                return true;
-            }
-        }
-        false
-    }
-
     fn expr(&mut self, expr: &Expr) -> Result<(), CompileError> {
         match &expr.kind {
             ExprKind::Empty => {}
@@ -432,13 +444,8 @@ impl Compiler<'_> {
             ExprKind::Choice(parts) => self.choice(parts)?,
             ExprKind::Repeat { body, min, max } => self.repeat(body, *min, *max)?,
             ExprKind::Regex(pattern) => {
-                let regex = Regex::new(pattern).map_err(|source| CompileError::Regex {
-                    format: self.program.format.name.clone(),
-                    pattern: pattern.clone(),
-                    source,
-                })?;
-                self.program.regexes.push(regex);
-                self.push(Op::Regex(self.program.regexes.len() - 1));
+                let number = self.regex(pattern)?;
+                self.push(Op::Regex(number));
             }
             ExprKind::Terminal(kind) => {
                 self.program.copies |= *kind == Terminal::Copy;
@@ -458,6 +465,22 @@ impl Compiler<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The number of the regex with this pattern; all its places share one.
+    fn regex(&mut self, pattern: &str) -> Result<usize, CompileError> {
+        if let Some(&number) = self.regexes.get(pattern) {
+            return Ok(number);
+        }
+        let regex = Regex::new(pattern, &mut self.steps).map_err(|source| CompileError::Regex {
+            format: self.program.format.name.clone(),
+            pattern: pattern.to_owned(),
+            source: source.into(),
+        })?;
+        let number = self.program.regexes.len();
+        self.program.regexes.push(regex);
+        self.regexes.insert(pattern.to_owned(), number);
+        Ok(number)
     }
 
     fn literal(&mut self, bytes: &[u8]) {

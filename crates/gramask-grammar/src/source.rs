@@ -1,11 +1,30 @@
 //! The document as the automaton sees it: escaped bytes, words, the elements that the cursor passes, and occurrences.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use gramask_ner::Text;
+use rustc_hash::FxHashMap;
 
 use crate::notation::ast::{Boundaries, Escape, Terminal};
 
 /// No word ends here.
 const NOWHERE: u32 = u32::MAX;
+
+/// The occurrences of a surface, left to right, as first and last words.
+type Occurrences = Arc<[(u32, u32)]>;
+
+/// The occurrences of surfaces that have many, by their first place among the suffixes and their length.
+#[derive(Debug, Default)]
+struct Kept {
+    surfaces: FxHashMap<(usize, usize), Occurrences>,
+    /// How many occurrences they have together.
+    occurrences: usize,
+}
+
+/// A surface with more occurrences than this has them kept, so that they are sorted once.
+const MANY: usize = 16;
+/// So many occurrences are kept at most, of all surfaces together.
+const MOST_KEPT: usize = 1 << 20;
 
 /// What the cursor passes: a word, or the gap before, between or after words.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +52,7 @@ pub(crate) struct Source {
     end_words: Vec<u32>,
     /// For each element number (and one past the last), the number of the next word.
     next_words: Vec<u32>,
+    kept: Mutex<Kept>,
 }
 
 /// A range of the suffix array whose members share `depth` bytes.
@@ -64,6 +84,7 @@ impl Source {
             elements: Vec::with_capacity(2 * words.len() + 1),
             suffixes: (0..words.len() as u32).collect(),
             next_words: Vec::new(),
+            kept: Mutex::default(),
             bytes,
             words,
         };
@@ -97,6 +118,7 @@ impl Source {
             suffixes: Vec::new(),
             end_words: vec![NOWHERE],
             next_words: vec![0],
+            kept: Mutex::default(),
         }
     }
 
@@ -210,8 +232,8 @@ impl Source {
         (word != NOWHERE).then_some(word)
     }
 
-    /// The occurrences of the surface of `first..=last`, left to right, as words.
-    pub fn occurrences(&self, first: u32, last: u32) -> Vec<(u32, u32)> {
+    /// Calls `with` with the occurrences of the surface of `first..=last`, left to right, as words.
+    pub fn occurrences<T>(&self, first: u32, last: u32, with: impl FnOnce(&[(u32, u32)]) -> T) -> T {
         let surface = self.surface(first, last);
         let head = |word: u32| {
             let start = self.start(word);
@@ -219,18 +241,35 @@ impl Source {
         };
         let low = self.suffixes.partition_point(|&word| head(word) < surface);
         let high = low + self.suffixes[low..].partition_point(|&word| head(word) == surface);
-        let mut found: Vec<_> = self.suffixes[low..high]
-            .iter()
-            .filter_map(|&word| Some((word, self.last(word, surface.len() as u32)?)))
-            .collect();
-        found.sort_unstable();
-        found
+        let find = || {
+            let last = |&word: &u32| Some((word, self.last(word, surface.len() as u32)?));
+            let mut found: Vec<_> = self.suffixes[low..high].iter().filter_map(last).collect();
+            found.sort_unstable();
+            found
+        };
+        if high - low <= MANY {
+            return with(&find());
+        }
+        let key = (low, surface.len());
+        // A thread that panicked left the table whole: it only ever adds an entry.
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().surfaces.get(&key).cloned();
+        let occurrences = known.unwrap_or_else(|| {
+            let found: Occurrences = find().into();
+            let mut kept = kept();
+            if kept.occurrences + found.len() <= MOST_KEPT {
+                kept.occurrences += found.len();
+                kept.surfaces.insert(key, Arc::clone(&found));
+            }
+            found
+        });
+        with(&occurrences)
     }
 
     /// Which occurrence of its surface a stretch of words is, from 1.
     pub fn nth(&self, first: u32, last: u32) -> u32 {
-        let occurrences = self.occurrences(first, last);
-        occurrences.iter().position(|&found| found == (first, last)).map_or(0, |n| n as u32 + 1)
+        let place = |found: &[(u32, u32)]| found.binary_search(&(first, last));
+        self.occurrences(first, last, place).map_or(0, |place| place as u32 + 1)
     }
 
     /// The word that an offset or a number names.
@@ -314,8 +353,20 @@ mod tests {
     fn occurrences_are_word_aligned() {
         let source = source("ab a b ab abc a b");
         assert_eq!(source.find(b"ab"), [(0, 0), (3, 3)]);
-        assert_eq!(source.occurrences(1, 2), [(1, 2), (5, 6)]);
+        source.occurrences(1, 2, |found| assert_eq!(found, [(1, 2), (5, 6)]));
         assert_eq!(source.find(b"a "), []);
         assert_eq!(source.find(b"abc a"), [(4, 5)]);
+    }
+
+    #[test]
+    fn many_occurrences_are_sorted_once() {
+        let source = source(&"b a ".repeat(2 * MANY));
+        let all: Vec<(u32, u32)> = (0..2 * MANY as u32).map(|n| (2 * n + 1, 2 * n + 1)).collect();
+        for &(first, last) in &all {
+            source.occurrences(first, last, |found| assert_eq!(found, all));
+            assert_eq!(source.nth(first, last), first / 2 + 1);
+        }
+        let kept = source.kept.lock().unwrap();
+        assert_eq!((kept.surfaces.len(), kept.occurrences), (1, all.len()));
     }
 }

@@ -109,12 +109,14 @@ impl<R: Recorder> Automaton<R> {
     /// starts first and the shorter stretches first. In this order a question for any stretch is answered soon.
     pub fn stretches(&self, binding: &Binding, from: u32, visit: &mut dyn FnMut(u32, u32) -> Flow) -> Flow {
         let words = self.source.len();
-        let agrees = |first: u32, last: u32| {
+        let edges_agree = |first: u32, last: u32| {
             (from..=last).contains(&first)
                 && last < words
                 && (binding.first == UNKNOWN || binding.first == first)
                 && (binding.last == UNKNOWN || binding.last == last)
-                && (binding.nth == 0 || self.source.nth(first, last) == binding.nth)
+        };
+        let agrees = |first: u32, last: u32| {
+            edges_agree(first, last) && (binding.nth == 0 || self.source.nth(first, last) == binding.nth)
         };
         if let Some((first, last)) = binding.known() {
             let same = |(a, b): (u32, u32)| self.source.surface(a, b) == self.source.surface(first, last);
@@ -122,12 +124,14 @@ impl<R: Recorder> Automaton<R> {
             return if fits { visit(first, last) } else { Flow::Continue(()) };
         }
         if let Some((first, last)) = binding.surface {
-            for (first, last) in self.source.occurrences(first, last).into_iter().rev() {
-                if agrees(first, last) {
-                    visit(first, last)?;
-                }
-            }
-            return Flow::Continue(());
+            return self.source.occurrences(first, last, |found| {
+                let found = match binding.nth as usize {
+                    0 => found,
+                    nth => found.get(nth - 1..nth).unwrap_or_default(),
+                };
+                let mut agreeing = found.iter().rev().filter(|(first, last)| edges_agree(*first, *last));
+                agreeing.try_for_each(|&(first, last)| visit(first, last))
+            });
         }
         let only = |word: u32, from: u32| {
             if word == UNKNOWN { from..words } else { word.max(from)..(word + 1).min(words) }
@@ -292,7 +296,7 @@ impl<R: Recorder> Automaton<R> {
             let same = self.source.surface(known_first, known_last) == self.source.surface(first, last);
             return same.then_some(open);
         }
-        let canonical = *self.source.occurrences(first, last).first()?;
+        let canonical = self.source.occurrences(first, last, |found| found.first().copied())?;
         if open.current.surface.is_some_and(|known| known != canonical) {
             return None;
         }

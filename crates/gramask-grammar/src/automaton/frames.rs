@@ -134,7 +134,7 @@ impl Frames {
 
 /// Gives equal values the same small number.
 #[derive(Debug)]
-pub(super) struct Interner<T> {
+pub(crate) struct Interner<T> {
     values: Vec<T>,
     numbers: FxHashMap<T, u32>,
 }

@@ -20,8 +20,8 @@ mod thread;
 use std::sync::Arc;
 
 pub(crate) use entities::{Binding, Open, PreviousId, Tuple, UNKNOWN};
-pub(crate) use frames::{Frame, FrameId, FrameKind};
-use frames::{Frames, Interner};
+use frames::Frames;
+pub(crate) use frames::{Frame, FrameId, FrameKind, Interner};
 pub(crate) use locate::WrittenFragment;
 pub(crate) use recorder::{Event, NoRecord, Parses, Recorder};
 pub(crate) use step::MOST_DIGITS;

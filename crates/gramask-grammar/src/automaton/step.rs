@@ -7,6 +7,7 @@ use crate::delimiters::Tail;
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, is_free};
+use crate::regex::StateId;
 use crate::source::Element;
 
 /// The most digits of a number at level `syntax`.
@@ -33,7 +34,7 @@ impl<R: Recorder> Automaton<R> {
         match program.op(thread.pc) {
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
-                let state = if let Progress::Regex(state) = thread.at { state } else { regex.start };
+                let state = if let Progress::Regex(state) = thread.at { state } else { StateId::START };
                 if let Some(next) = regex.next(state, byte) {
                     out.push(Thread { at: Progress::Regex(next), ..thread });
                     if regex.matches(next) {

@@ -2,13 +2,12 @@
 
 use std::hash::Hash;
 
-use regex_automata::util::primitives::StateID;
-
 use super::entities::PreviousId;
 use super::frames::FrameId;
 use crate::delimiters::Tail;
 use crate::escape::LONGEST_UNIT;
 use crate::program::{LabelId, Pc};
+use crate::regex::StateId;
 use crate::source::Prefix;
 
 /// An allowance that nothing uses up.
@@ -94,7 +93,7 @@ pub(crate) enum Progress {
     Begin,
     /// This many bytes of something that is known beforehand: a literal, the next element.
     Offset(u32),
-    Regex(StateID),
+    Regex(StateId),
     /// The beginning of a surface: these word starts share it.
     Surface(Prefix),
     /// The beginning of a label: how many bytes, and the first label that begins so.

@@ -26,6 +26,7 @@ mod ebnf;
 mod entity;
 mod lark;
 mod lexemes;
+mod merge;
 mod plain;
 mod regex;
 mod steps;

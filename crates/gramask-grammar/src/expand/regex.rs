@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use regex_automata::util::syntax;
+
 use super::PrintError;
 use super::acyclic::acyclic;
 use super::plain::{Alternative, Characters, Piece, Plain};
@@ -74,9 +76,20 @@ pub(super) fn regex(piece: &Piece) -> String {
             };
             format!("{text}{}", times(*min, *max))
         }
-        Piece::Regex(pattern) => group(std::slice::from_ref(pattern)),
+        Piece::Regex(pattern) => pattern_in_group(pattern),
         // Regular grammars have none.
         Piece::Rule(_) => String::new(),
+    }
+}
+
+/// A pattern as part of a larger one. In the mode `x` a comment at its end would swallow the bracket. Such a pattern is
+/// written anew from its tree.
+pub(super) fn pattern_in_group(pattern: &str) -> String {
+    let whole = group(&[pattern.to_owned()]);
+    match (syntax::parse(pattern), syntax::parse(&whole)) {
+        (Ok(tree), Ok(in_group)) if tree == in_group => whole,
+        (Ok(tree), _) => group(&[tree.to_string()]),
+        (Err(_), _) => whole,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The meaning of each operation: what can be written at a place of the program, and where that leads.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gramask_ner::Text;
@@ -151,13 +152,12 @@ impl<'a> Steps<'a> {
     /// All that can come at `place`, through the operations that write nothing.
     pub fn from(&self, place: &Place) -> Vec<Step> {
         let (mut found, mut stack) = (Vec::new(), vec![place.clone()]);
-        let mut loops = Vec::new();
+        let mut loops = HashSet::new();
         while let Some(place) = stack.pop() {
             // A loop whose body can be empty comes back to where it was.
-            if loops.contains(&place) {
+            if !loops.insert(place.clone()) {
                 continue;
             }
-            loops.push(place.clone());
             let on = |place: &Place| Place { pc: place.pc.next(), ..place.clone() };
             if let Some(left) = place.free {
                 self.free(&place, left, &mut found);

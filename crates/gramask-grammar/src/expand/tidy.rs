@@ -1,7 +1,8 @@
 //! Makes a plain grammar smaller: removes dead ends, merges equal rules, and joins chains.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::merge::merge;
 use super::plain::{Alternative, Piece};
 
 type Rules = Vec<Vec<Alternative>>;
@@ -16,14 +17,14 @@ pub(super) fn tidy(rules: Rules) -> Option<Rules> {
 }
 
 /// The other rules that a piece needs.
-fn called(piece: &Piece) -> Option<usize> {
+pub(super) fn called(piece: &Piece) -> Option<usize> {
     match piece {
         Piece::Rule(rule) => Some(*rule),
         _ => None,
     }
 }
 
-fn needs(alternative: &Alternative) -> impl Iterator<Item = usize> {
+pub(super) fn needs(alternative: &Alternative) -> impl Iterator<Item = usize> {
     alternative.pieces.iter().filter_map(called).chain(alternative.next)
 }
 
@@ -66,7 +67,8 @@ fn reachable(rules: Rules) -> Rules {
     order.iter().map(|&rule| renumber(&rules[rule], |rule| numbers[&rule])).collect()
 }
 
-fn renumber(alternatives: &[Alternative], number: impl Fn(usize) -> usize) -> Vec<Alternative> {
+/// The alternatives with other numbers of rules, each once.
+pub(super) fn renumber(alternatives: &[Alternative], number: impl Fn(usize) -> usize) -> Vec<Alternative> {
     let renumbered = |alternative: &Alternative| Alternative {
         pieces: alternative
             .pieces
@@ -78,44 +80,8 @@ fn renumber(alternatives: &[Alternative], number: impl Fn(usize) -> usize) -> Ve
             .collect(),
         next: alternative.next.map(&number),
     };
-    let mut all: Vec<Alternative> = Vec::new();
-    for alternative in alternatives {
-        let alternative = renumbered(alternative);
-        if !all.contains(&alternative) {
-            all.push(alternative);
-        }
-    }
-    all
-}
-
-/// Makes one rule of those that can't be told apart (Moore 1956: as few classes as their alternatives allow).
-fn merge(rules: Rules) -> Rules {
-    let mut classes = vec![0usize; rules.len()];
-    let mut count = 1;
-    loop {
-        let mut known: HashMap<(usize, Vec<Alternative>), usize> = HashMap::new();
-        let mut next = Vec::with_capacity(rules.len());
-        for (number, alternatives) in rules.iter().enumerate() {
-            let mut view = renumber(alternatives, |rule| classes[rule]);
-            view.sort_unstable();
-            let fresh = known.len();
-            next.push(*known.entry((classes[number], view)).or_insert(fresh));
-        }
-        classes = next;
-        if known.len() == count {
-            break;
-        }
-        count = known.len();
-    }
-    let mut merged: Vec<Option<Vec<Alternative>>> = vec![None; count];
-    for (number, alternatives) in rules.iter().enumerate() {
-        let place = &mut merged[classes[number]];
-        if place.is_none() {
-            *place = Some(renumber(alternatives, |rule| classes[rule]));
-        }
-    }
-    // Rule 0 has class 0: it is numbered first in each round.
-    merged.into_iter().flatten().collect()
+    let mut seen = HashSet::new();
+    alternatives.iter().map(renumbered).filter(|alternative| seen.insert(alternative.clone())).collect()
 }
 
 /// Puts a rule of one alternative where it is used, and joins literals that meet.

@@ -7,6 +7,7 @@
 use crate::automaton::{Automaton, FrameKind, Open, Progress, Thread, UNKNOWN, UNLIMITED};
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, Program};
+use crate::regex::StateId;
 use crate::source::Source;
 
 const INFINITE: i64 = i64::MAX / 1024;
@@ -66,6 +67,12 @@ impl LowerBound {
     }
 }
 
+/// The bytes from each operation to the end of its rule at least, whatever the document.
+pub(crate) fn least_bytes(program: &Program) -> Vec<i64> {
+    let bounds = Bounds::new(program, false);
+    bounds.bodies(None, bounds.shortest_label(), 0)
+}
+
 fn is_move(op: &Op) -> bool {
     matches!(op, Op::Terminal(kind) if kind.is_cursor())
 }
@@ -107,7 +114,8 @@ impl<'a> Bounds<'a> {
             },
             Op::Terminal(Terminal::Skip) => 0,
             Op::Terminal(Terminal::Copy | Terminal::Word) if self.grounded => 0,
-            Op::Terminal(_) | Op::Regex(_) => 1,
+            Op::Regex(number) => i64::from(self.program.regexes[*number].shortest_length(StateId::START)),
+            Op::Terminal(_) => 1,
             _ => 0,
         }
     }
@@ -277,6 +285,9 @@ impl LowerBound {
             (_, Progress::Begin) => after[pc],
             (Op::Literal(bytes), Progress::Offset(offset)) => bytes.len() as i64 - i64::from(offset) + after[pc + 1],
             // The move is not yet made, and part of it is written.
+            (Op::Regex(number), Progress::Regex(state)) => {
+                i64::from(automaton.program.regexes[*number].shortest_length(state).max(1)) + after[pc + 1]
+            }
             (op, _) if is_move(op) => after[pc + 1] - self.gap - thread.offset() as i64,
             _ => after[pc + 1],
         };

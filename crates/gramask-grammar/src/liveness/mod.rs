@@ -36,6 +36,7 @@ use crate::program::{LabelId, Op, Program, is_free};
 use crate::source::{Element, Source};
 use list::ListCheck;
 use lower_bound::LowerBound;
+pub(crate) use lower_bound::least_bytes;
 use shortest_completion::{Completion, UnitEnds};
 
 /// What is known of the completions of an automaton's threads.

@@ -17,6 +17,7 @@ use crate::delimiters::Tail;
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, Program, is_free};
+use crate::regex::StateId;
 
 /// The first step of a shortest completion.
 #[derive(Clone, Debug)]
@@ -169,7 +170,7 @@ impl Liveness {
             Op::Literal(bytes) => found.ended.push((bytes[thread.offset()..].to_vec(), thread)),
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
-                let state = if let Progress::Regex(state) = thread.at { state } else { regex.start };
+                let state = if let Progress::Regex(state) = thread.at { state } else { StateId::START };
                 found.ended.extend(regex.shortest_nonempty(state).map(|bytes| (bytes, thread)));
             }
             Op::Terminal(Terminal::Label) => found.ended = labels(automaton, &thread),

@@ -54,6 +54,17 @@ impl Grammar {
         &self.rules[id.index()]
     }
 
+    /// Whether what it writes depends on the labels of a schema.
+    pub fn writes_labels(&self) -> bool {
+        let mut found = self.entity.is_some() || self.directives.pass_label;
+        for rule in &self.rules {
+            rule.expr.walk(&mut |expr| {
+                found |= matches!(expr.kind, ExprKind::Each { .. } | ExprKind::Terminal(Terminal::Label));
+            });
+        }
+        found
+    }
+
     /// The rule of this name.
     pub fn find(&self, name: &str) -> Option<RuleId> {
         self.rules.iter().position(|rule| rule.name == name).map(|index| RuleId(index as u32))

@@ -73,6 +73,11 @@ impl Problem {
                  missing"
             }
             Problem::RegexTooLarge { .. } => "repeat less in it, or use ASCII classes such as [0-9] for \\d",
+            Problem::ShortestTooLong { .. } => "give it an alternative that writes less",
+            Problem::TooManyOperations { .. } => {
+                "repeat less, or use fewer rules that use others several times: each use of a rule is written out, unless \
+                 the rule can hold itself"
+            }
             Problem::HopelessRegex => "remove it",
             Problem::LookAround => "it always matches whole where it stands: remove the assertion",
             Problem::DerivesNothing { .. } => "give it an alternative that does not lead back to it",

@@ -24,8 +24,8 @@
 //! The output is what the rule `start` writes; the rule `entity` writes one entity.
 //!
 //! Steps, one file each: `lexer`, then `statements` (with `directives`) and `parser` (with `pattern`) make the [`ast`];
-//! `check` refuses rules that no engine could run, `meaning` refuses terminals that would mean nothing. All of them
-//! report a [`Problem`], which [`FormatError`] shows with its place.
+//! `check` refuses rules that no engine could run, `meaning` refuses terminals that would mean nothing, and `size` refuses
+//! what takes too long to compile. All of them report a [`Problem`], which [`FormatError`] shows with its place.
 
 pub mod ast;
 mod check;
@@ -37,12 +37,14 @@ mod parser;
 mod pattern;
 mod problem;
 mod report;
+mod size;
 mod statements;
 
-pub use problem::{MAX_DEPTH, MAX_REPEAT, MAX_RULES, Problem};
+pub use problem::{MAX_DEPTH, MAX_OPERATIONS, MAX_REPEAT, MAX_RULES, MAX_SHORTEST, Problem};
 pub use report::{FormatError, FormatErrors, Place};
 
 pub(crate) use check::most;
+pub(crate) use size::recursive;
 
 use ast::Grammar;
 
@@ -76,6 +78,9 @@ fn grammar(source: &str) -> Result<Grammar, Vec<report::Located>> {
         Grammar { directives: parsed.directives, rules: parsed.rules, start: id(start), entity: entity.map(id) };
     problems.extend(check::problems(&grammar));
     problems.extend(meaning::problems(source, &grammar));
+    if problems.is_empty() {
+        problems.extend(size::problems(&grammar));
+    }
     if problems.is_empty() { Ok(grammar) } else { Err(problems) }
 }
 

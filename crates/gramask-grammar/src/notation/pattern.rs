@@ -1,14 +1,10 @@
-//! Checks of a regex, with the parser that compiles it later.
+//! Checks of a regex, with the parser that compiles it later. Its size is checked with that of the whole grammar, in `size`.
 
-use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 
 use super::ast::Span;
 use super::problem::Problem;
 use super::report::Located;
-
-/// A compiled regex may take this many bytes.
-const SIZE_LIMIT: usize = 1 << 20;
 
 /// Reports what keeps `regex`, which stands between slashes at `span`, from being used in a format.
 pub(super) fn check(regex: &str, span: Span, problems: &mut Vec<Located>) {
@@ -31,15 +27,6 @@ pub(super) fn check(regex: &str, span: Span, problems: &mut Vec<Located>) {
         problems.push((span, Problem::HopelessRegex));
     } else if properties.minimum_len() == Some(0) {
         problems.push((span, Problem::EmptyRegex));
-    } else {
-        let config = thompson::Config::new().nfa_size_limit(Some(SIZE_LIMIT));
-        if let Err(error) = thompson::Compiler::new().configure(config).build_from_hir(&hir) {
-            let problem = match error.size_limit() {
-                Some(limit) => Problem::RegexTooLarge { limit },
-                None => Problem::BadRegex { reason: error.to_string() },
-            };
-            problems.push((span, problem));
-        }
     }
 }
 

@@ -6,6 +6,10 @@ use super::ast::Terminal;
 pub const MAX_REPEAT: u32 = 1000;
 /// How many rules a format file may have at most.
 pub const MAX_RULES: usize = 1000;
+/// How many operations the rules may have at most, once repeats and rules that don't hold themselves are written out.
+pub const MAX_OPERATIONS: usize = 100_000;
+/// How many bytes the shortest output may have at most.
+pub const MAX_SHORTEST: usize = 100_000;
 /// How deep parentheses and brackets may nest at most.
 pub const MAX_DEPTH: usize = 100;
 
@@ -174,9 +178,21 @@ pub enum Problem {
         /// What the regex parser says.
         reason: String,
     },
-    /// A regex whose automaton is too large.
-    #[error("compiled, this regex takes more than {limit} bytes")]
+    /// A regex whose automaton takes too long to compile.
+    #[error("to compile the regexes up to this one takes more than {limit} steps")]
     RegexTooLarge { limit: usize },
+    /// A shortest output beyond [`MAX_SHORTEST`].
+    #[error("the shortest that this rule can write has {given} bytes; the limit is {MAX_SHORTEST}")]
+    ShortestTooLong {
+        /// How many there are.
+        given: String,
+    },
+    /// Rules or repeats beyond [`MAX_OPERATIONS`].
+    #[error("written out, this has {given} operations; the limit is {MAX_OPERATIONS}")]
+    TooManyOperations {
+        /// How many there are.
+        given: String,
+    },
     /// A regex that matches the empty string.
     #[error("this regex matches the empty string")]
     EmptyRegex,

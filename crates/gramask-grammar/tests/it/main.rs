@@ -5,6 +5,7 @@
 //! - `budgets` tests that no output is ever cut off, `compact` that every output ends;
 //! - `tokens` has vocabularies with unusual tokens, `canonical` the tokenizer's own cuts;
 //! - `expand` compares masks with those of llguidance;
+//! - `plain` has grammars as people write them;
 //! - `repair` reads damaged outputs;
 //! - `notation_errors` has bad format files, `formats` the trees of good ones, `docs` the generated page;
 //! - `fuzz_corpus` replays what the fuzzers found.
@@ -21,6 +22,7 @@ mod formats;
 mod fuzz_corpus;
 mod laws;
 mod notation_errors;
+mod plain;
 mod reading;
 mod repair;
 mod support;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use regex_automata::util::primitives::StateID;
-
 use super::{Event, Frame, Held, Key, Node, Put, Search};
 use crate::delimiters::Tail;
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, is_free};
+use crate::regex::StateId;
 use crate::repair::costs;
 use crate::repair::label::{self, Candidate};
 use crate::repair::unit::{self, Character};
@@ -100,12 +99,9 @@ impl Search<'_> {
     fn regex(&mut self, node: &Node, number: usize) {
         let regex = &self.program.regexes[number];
         // The state is kept as one more than its number, so that 0 is the beginning.
-        let state = match node.key.at.checked_sub(1).and_then(|at| StateID::new(at as usize).ok()) {
-            Some(state) => state,
-            None => regex.start,
-        };
+        let state = node.key.at.checked_sub(1).map_or(StateId::START, |at| StateId::new(at as usize));
         if let Some(next) = self.output.get(self.here).and_then(|byte| regex.next(state, *byte)) {
-            let key = Key { at: next.as_u32() + 1, ..node.key };
+            let key = Key { at: next.index() as u32 + 1, ..node.key };
             self.push(key, self.here + 1, node.cost, node.trace);
         }
         match regex.matches(state) {

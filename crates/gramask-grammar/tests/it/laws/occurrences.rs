@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Constraint, Level};
+use gramask_grammar::{Constraint, Level, Token, Vocabulary};
 use gramask_ner::{Entity, Text};
 use gramask_random::Rng;
 use proptest::prelude::*;
@@ -90,5 +90,24 @@ proptest! {
         seed in any::<u64>(),
     ) {
         law(&words, labels, seed)?;
+    }
+}
+
+/// Each of thousands of equal words has a number. Their search must not go over all of them for each one.
+#[test]
+fn equal_words_are_counted_once() {
+    let text = Text::new("a ".repeat(2000));
+    let tokens = (0..=255u8).map(|byte| Token::new([byte])).chain([Token::special("<end>")]);
+    let vocabulary = Vocabulary::new(tokens.collect(), vec![256]).unwrap();
+    let program = formats::program("json-occurrence", &["X"]);
+    let mut constraint = Constraint::new(program, &text, Level::Grounded, vocabulary).unwrap();
+    let mut written = String::from("[");
+    // The shortest number that may follow has as many digits as the one after the previous entity's.
+    for (number, digits) in [(9, 1), (99, 2), (999, 3), (1999, 4)] {
+        written.push_str("{\"text\":\"a\",\"occurrence\":");
+        let start = constraint.start();
+        let state = constraint.advance_bytes(start, written.as_bytes()).unwrap();
+        assert_eq!(constraint.tokens_to_finish(state), digits + ",\"label\":\"X\"}]".len() + 1);
+        written.push_str(&format!("{number},\"label\":\"X\"}},"));
     }
 }

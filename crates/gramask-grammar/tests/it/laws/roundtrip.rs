@@ -15,6 +15,9 @@ use crate::support::walk::vocabulary;
 fn justified(program: &Program, name: &str, entity: &Entity, reason: Reason) -> bool {
     let format = program.format();
     match reason {
+        Reason::NoEntities => format.grammar.entity.is_none(),
+        // The formats leave no choice, so that no search is long.
+        Reason::Limit => false,
         Reason::Label => program.schema().index(&entity.label).is_none(),
         Reason::Boundary => !entity.fragments.is_empty(),
         Reason::Discontinuous => entity.fragments.len() > 1 && !format.discontinuous(),
@@ -47,6 +50,7 @@ pub fn roundtrip(program: &Arc<Program>, text: &Text, entities: &[Entity]) -> Re
             prop_assert!(formats::refuses_some(name), "{}", name);
             return Ok(None);
         }
+        Err(error @ WriteError::Limit { .. }) => return Err(TestCaseError::fail(error.to_string())),
         Err(WriteError::Impossible { entities, .. }) => {
             let two = name == "exactly-two" && entities != 2;
             prop_assert!(two || formats::is_raw(name), "{}: {:?} {:?}", name, text, entities);

@@ -1,0 +1,231 @@
+//! Regular expressions of a grammar, as DFAs.
+//!
+//! A regex stands for all strings that it matches as a whole. So the order of its alternatives has no meaning, and a lazy
+//! repeat (`a*?`) is the same as a greedy one. Engines that search in a text prefer one match to another. Their automata
+//! leave out the strings that come after the preferred match, and can't be used here.
+//!
+//! `regex_automata` parses the pattern and builds its Thompson automaton. [`subsets`] follows all of its paths at once, and
+//! [`minimise`] merges equal states. The steps are counted, so that no pattern takes long: [`Steps`] is the limit.
+
+mod minimise;
+#[cfg(test)]
+mod regex_tests;
+mod subsets;
+
+use std::collections::VecDeque;
+
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::syntax;
+
+/// A state of a regex's DFA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StateId(u32);
+
+impl StateId {
+    /// The state before the first byte.
+    pub const START: StateId = StateId(0);
+    /// No match can follow.
+    const DEAD: StateId = StateId(u32::MAX);
+
+    pub fn new(index: usize) -> StateId {
+        StateId(index as u32)
+    }
+
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How many steps the construction of DFAs may still take. All regexes of a grammar share one allowance.
+#[derive(Debug)]
+pub(crate) struct Steps(usize);
+
+impl Steps {
+    /// The allowance of a grammar: some tens of milliseconds.
+    pub const LIMIT: usize = 1_500_000;
+
+    pub fn new() -> Steps {
+        Steps(Steps::LIMIT)
+    }
+
+    fn take(&mut self, steps: usize) -> Result<(), RegexError> {
+        match self.0.checked_sub(steps) {
+            Some(left) => self.0 = left,
+            None => return Err(RegexError::TooLarge),
+        }
+        Ok(())
+    }
+}
+
+/// Why a pattern has no DFA.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegexError {
+    #[error("{0}")]
+    Syntax(String),
+    #[error("compiling the regexes takes more than {} steps; repeat less in them", Steps::LIMIT)]
+    TooLarge,
+}
+
+/// The Thompson automaton of a pattern may take this many bytes.
+const NFA_LIMIT: usize = 4 << 20;
+
+/// Larger tables are not minimised, which would take longer than to make them.
+const MOST_TO_MINIMISE: usize = 400_000;
+
+/// A DFA in a table, with a column for each class of bytes that the pattern treats alike.
+#[derive(Debug)]
+struct Table {
+    /// The column of each byte.
+    classes: [u8; 256],
+    columns: usize,
+    /// `next[state * columns + class]`; [`StateId::DEAD`] where no match can follow.
+    next: Vec<StateId>,
+    accepts: Vec<bool>,
+}
+
+impl Table {
+    fn row(&self, state: usize) -> &[StateId] {
+        &self.next[state * self.columns..][..self.columns]
+    }
+}
+
+/// A regular expression as a DFA over bytes, in which a match can follow every state.
+#[derive(Debug)]
+pub(crate) struct Regex {
+    pub pattern: String,
+    table: Table,
+    /// The number of bytes from each state to the nearest match.
+    distance: Vec<u32>,
+}
+
+impl Regex {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A pattern that is not a regex, that matches nothing, or that takes more than the steps that are left.
+    pub fn new(pattern: &str, steps: &mut Steps) -> Result<Regex, RegexError> {
+        let mut table = trimmed(subsets::determinise(&nfa(pattern)?, steps)?)?;
+        // Classes of Unicode have large automata that are nearly minimal as they are.
+        if table.next.len() <= MOST_TO_MINIMISE {
+            table = minimise::minimise(table);
+        }
+        Ok(Regex { pattern: pattern.to_owned(), distance: distances(&table), table })
+    }
+
+    /// The memory of the automaton, in bytes.
+    pub fn memory(&self) -> usize {
+        size_of_val(&self.table.classes)
+            + size_of_val(self.table.next.as_slice())
+            + size_of_val(self.table.accepts.as_slice())
+            + size_of_val(self.distance.as_slice())
+    }
+
+    /// Whether the bytes so far are a match.
+    pub fn matches(&self, state: StateId) -> bool {
+        self.table.accepts[state.index()]
+    }
+
+    /// The state after `byte`, if a match can still follow.
+    pub fn next(&self, state: StateId, byte: u8) -> Option<StateId> {
+        let next =
+            self.table.next[state.index() * self.table.columns + usize::from(self.table.classes[usize::from(byte)])];
+        (next != StateId::DEAD).then_some(next)
+    }
+
+    /// The length in bytes of the shortest string that leads from `state` to a match.
+    pub fn shortest_length(&self, state: StateId) -> u32 {
+        self.distance[state.index()]
+    }
+
+    /// The shortest string that leads from `state` to a match.
+    pub fn shortest(&self, mut state: StateId) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some((byte, next)) = self.nearer(state, self.distance[state.index()]) {
+            bytes.push(byte);
+            state = next;
+        }
+        bytes
+    }
+
+    /// The shortest string of at least one byte that leads from `state` to a match.
+    pub fn shortest_nonempty(&self, state: StateId) -> Option<Vec<u8>> {
+        if !self.matches(state) {
+            return Some(self.shortest(state));
+        }
+        let (byte, next) = followers(self, state).min_by_key(|(_, next)| self.distance[next.index()])?;
+        Some([&[byte], self.shortest(next).as_slice()].concat())
+    }
+
+    /// The first byte from `state`, `distance` bytes from a match, to a state that is nearer.
+    fn nearer(&self, state: StateId, distance: u32) -> Option<(u8, StateId)> {
+        followers(self, state).find(|(_, next)| self.distance[next.index()] < distance)
+    }
+}
+
+/// The bytes that can follow and the states after them, the bytes that people write first.
+fn followers(regex: &Regex, state: StateId) -> impl Iterator<Item = (u8, StateId)> {
+    let preferred = (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255);
+    preferred.filter_map(move |byte| Some((byte, regex.next(state, byte)?)))
+}
+
+fn nfa(pattern: &str) -> Result<NFA, RegexError> {
+    let hir = syntax::parse(pattern).map_err(|error| RegexError::Syntax(error.to_string()))?;
+    let config = thompson::Config::new().nfa_size_limit(Some(NFA_LIMIT)).which_captures(WhichCaptures::None);
+    thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|error| match error.size_limit() {
+        Some(_) => RegexError::TooLarge,
+        None => RegexError::Syntax(error.to_string()),
+    })
+}
+
+/// The table without the states from which no match can follow.
+fn trimmed(mut table: Table) -> Result<Table, RegexError> {
+    let distance = distances(&table);
+    if distance[StateId::START.index()] == u32::MAX {
+        return Err(RegexError::Syntax("the pattern matches nothing".into()));
+    }
+    if !distance.contains(&u32::MAX) {
+        return Ok(table);
+    }
+    let mut kept = vec![StateId::DEAD; distance.len()];
+    let reaching = (0..distance.len()).filter(|state| distance[*state] != u32::MAX);
+    reaching.enumerate().for_each(|(number, state)| kept[state] = StateId::new(number));
+    let alive = |next: &StateId| if *next == StateId::DEAD { StateId::DEAD } else { kept[next.index()] };
+    let rows = (0..distance.len()).filter(|state| kept[*state] != StateId::DEAD);
+    table.next = rows.clone().flat_map(|state| table.row(state).iter().map(alive)).collect();
+    table.accepts = rows.map(|state| table.accepts[state]).collect();
+    Ok(table)
+}
+
+/// The number of bytes from each state to the nearest match; `u32::MAX` where there is none. Breadth first, backwards.
+fn distances(table: &Table) -> Vec<u32> {
+    let states = table.accepts.len();
+    let (begin, before) = incoming(table);
+    let mut distance: Vec<u32> = table.accepts.iter().map(|accepts| if *accepts { 0 } else { u32::MAX }).collect();
+    let mut open: VecDeque<usize> = (0..states).filter(|state| table.accepts[*state]).collect();
+    while let Some(state) = open.pop_front() {
+        for &from in &before[begin[state]..begin[state + 1]] {
+            let from = from as usize / table.columns;
+            if distance[from] == u32::MAX {
+                distance[from] = distance[state] + 1;
+                open.push_back(from);
+            }
+        }
+    }
+    distance
+}
+
+/// The transitions into each state, as places in [`Table::next`]: those of state `s` are `before[begin[s]..begin[s + 1]]`.
+fn incoming(table: &Table) -> (Vec<usize>, Vec<u32>) {
+    let mut begin = vec![0; table.accepts.len() + 1];
+    let alive = || table.next.iter().enumerate().filter(|(_, next)| **next != StateId::DEAD);
+    alive().for_each(|(_, next)| begin[next.index() + 1] += 1);
+    for state in 1..begin.len() {
+        begin[state] += begin[state - 1];
+    }
+    let (mut at, mut before) = (begin.clone(), vec![0; begin[begin.len() - 1]]);
+    for (place, next) in alive() {
+        before[at[next.index()]] = place as u32;
+        at[next.index()] += 1;
+    }
+    (begin, before)
+}
