@@ -22,7 +22,7 @@ macro_rules! files {
 }
 
 /// All experiments that are in the program.
-const ALL: &[Builtin] = &[Builtin {
+static ALL: &[Builtin] = &[Builtin {
     name: "quickstart",
     files: files![
         "quickstart.toml",
