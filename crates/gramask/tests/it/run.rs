@@ -331,7 +331,7 @@ fn a_trace_tells_each_token_and_may_be_asked_for_at_any_time() {
             .iter()
             .map(|record| {
                 let mut record = record.clone();
-                (record.trace, record.times) = (None, Default::default());
+                (record.trace, record.prompts, record.times) = (None, Default::default(), Default::default());
                 serde_json::to_string(&record).unwrap()
             })
             .collect();
