@@ -22,7 +22,7 @@ pub enum Gate {
 }
 
 /// `2 * sqrt(2 / pi)`
-const GELU_SLOPE: f32 = 1.595_769_1;
+const GELU_SLOPE: f32 = 1.595_769;
 /// The factor of the cube.
 const GELU_CUBE: f32 = 0.044_715;
 

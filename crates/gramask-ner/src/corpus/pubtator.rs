@@ -107,7 +107,7 @@ fn annotation<'a>(
     };
     if fields.len() >= 3 && fields[0] != doc.id {
         let found = format!("an annotation of document {}", quoted(fields[0]));
-        return out.corrupt(place, found, format!("one of document {}, whose block this is", quoted(&doc.id)));
+        return out.corrupt(place, found, format!("one of document {}, whose block this is", quoted(doc.id)));
     }
     if fields.len() >= 4 && is_relation(&fields, doc.text()) {
         return Ok(());
