@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 ///
 /// ```
 /// use gramask_model::checkpoint::gguf_parts;
+/// use std::path::{Path, PathBuf};
 ///
-/// let parts = gguf_parts("models/tiny-00002-of-00002.gguf".as_ref());
-/// assert_eq!(parts, ["models/tiny-00001-of-00002.gguf", "models/tiny-00002-of-00002.gguf"].map(Into::into));
-/// assert_eq!(gguf_parts("models/tiny.gguf".as_ref()), ["models/tiny.gguf".into()]);
+/// let parts = gguf_parts(Path::new("models/tiny-00002-of-00002.gguf"));
+/// assert_eq!(parts, ["models/tiny-00001-of-00002.gguf", "models/tiny-00002-of-00002.gguf"].map(PathBuf::from));
+/// assert_eq!(gguf_parts(Path::new("models/tiny.gguf")), [PathBuf::from("models/tiny.gguf")]);
 /// ```
 pub fn gguf_parts(path: &Path) -> Vec<PathBuf> {
     match name_of_part(path) {
