@@ -36,13 +36,14 @@
 
 use std::time::{Duration, Instant};
 
+use gramask_grammar::Mask;
 use gramask_kernels::sampling::Sampling;
 
 use crate::constraint::TokenConstraint;
 use crate::model::SampleRequest;
 use crate::random::Draw;
 use crate::row_logits::{RowBasis, RowLogits};
-use crate::sampler::{Basis, Choice, Sampler, allows};
+use crate::sampler::{Basis, Choice, Sampler};
 use crate::strategy::{Step, StepError};
 
 /// Whether the device can make a first choice: the choice then rests on one token, or on two.
@@ -197,7 +198,8 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
         let clock = Instant::now();
         let mask = self.constraint.mask_within(state, context.remaining);
         *context.mask_time += clock.elapsed();
-        let squeezed = !allows(mask, plain.token) || !allows(mask, plain.best);
+        let tight = Mask::Row(mask);
+        let squeezed = !tight.contains(plain.token) || !tight.contains(plain.best);
         Ok(context.choose_from(&logits, Some(mask))?.within(&plain, squeezed))
     }
 }

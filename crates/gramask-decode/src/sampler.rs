@@ -5,6 +5,7 @@
 
 pub use gramask_kernels::sampling::Basis;
 
+use gramask_grammar::Mask;
 use gramask_kernels::sampling::{Chooser, NoChoice, Pick, Sampling};
 
 use crate::random::Draw;
@@ -68,11 +69,6 @@ impl Choice {
         }
         self
     }
-}
-
-/// Whether a mask has a token.
-pub(crate) fn allows(mask: &[u32], token: u32) -> bool {
-    mask.get(token as usize / 32).is_some_and(|word| word >> (token % 32) & 1 == 1)
 }
 
 /// The likeliest token of a row, of equals the lowest, whatever a mask says of it.
@@ -156,7 +152,7 @@ impl Sampler {
             return Ok(choice);
         }
         let plain = self.score(logits, Some(grammar), token)?;
-        Ok(choice.within(&plain, !allows(tight, plain.best)))
+        Ok(choice.within(&plain, !Mask::Row(tight).contains(plain.best)))
     }
 
     /// What the last choice rested on; see [`Chooser::basis`].

@@ -4,7 +4,7 @@
 //! allowed tokens are that near; a draw, where the random number falls that near to the border between two tokens.
 
 use gramask_decode::{Draw, Logits, document_number};
-use gramask_grammar::Level;
+use gramask_grammar::{Level, Mask};
 use gramask_model::transformer::{Row, Select};
 
 use super::check::Failure;
@@ -72,7 +72,7 @@ fn masks(scene: &Scene, place: &Place<'_>) -> Result<Vec<(Vec<u32>, Draw)>, Fail
 
 /// How far the number is from the part of `0..1` that stands for the token, where the allowed tokens share it in order.
 fn border(logits: &[f32], mask: &[u32], temperature: f32, number: f64, token: u32) -> f64 {
-    let allowed = |token: usize| mask.get(token / 32).is_some_and(|word| word >> (token % 32) & 1 == 1);
+    let allowed = |token: usize| Mask::Row(mask).contains(token as u32);
     let usable = || logits.iter().enumerate().filter(|(token, logit)| allowed(*token) && **logit > f32::NEG_INFINITY);
     let largest = usable().map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from((logit - largest) / temperature).exp();

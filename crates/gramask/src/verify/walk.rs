@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gramask_grammar::{Constraint, ConstraintError, Oracle, State, tokens_of};
+use gramask_grammar::{Constraint, ConstraintError, Mask, Oracle, State, tokens_of};
 use gramask_random::Rng;
 
 use super::{Case, ENDED, Found, KEPT, Sample, Walk, What, difference};
@@ -158,7 +158,7 @@ impl<'a> Follower<'a> {
         }
         for _ in 0..STEPS {
             let token = rng.below(vocabulary.len()) as u32;
-            let allowed = mask[token as usize / 32] >> (token % 32) & 1 == 1;
+            let allowed = Mask::Row(&mask).contains(token);
             if self.constraint.advance(self.state, token).is_some() != allowed {
                 let token = self.name(token);
                 self.tell(What::Step { token, allowed });
