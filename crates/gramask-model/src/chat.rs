@@ -208,6 +208,11 @@ impl ChatTemplate {
         self
     }
 
+    /// Whether prompts can depend on the time.
+    pub fn tells_time(&self) -> bool {
+        self.source.contains("strftime_now")
+    }
+
     /// The template's text.
     pub fn source(&self) -> &str {
         &self.source

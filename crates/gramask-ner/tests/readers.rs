@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gramask_ner::corpus::{Corpus, Form, OnProblem, Options, Problem, ProblemKind, find, write_jsonl};
+use gramask_ner::corpus::{
+    Corpus, Form, OnProblem, Options, Problem, ProblemKind, find, take_unused_renames, write_jsonl,
+};
 use gramask_ner::{Document, Entity, Fragment, Schema};
 
 use crate::support::{clean, folder, read, stops};
@@ -100,6 +102,25 @@ fn labels_are_renamed_and_held_against_the_schema() {
     assert_eq!(corpus.documents[1].entities, [Entity::new("Object", 2, 7)]);
     assert_eq!(problems.len(), 2);
     assert!(problems[0].to_string().ends_with("unknown label \"Chemical\"; expected one of Object"), "{}", problems[0]);
+}
+
+#[test]
+fn a_label_to_rename_that_no_file_has_is_named() {
+    let rename = BTreeMap::from([("Thing".to_owned(), "Object".to_owned()), ("Chemica".to_owned(), "Drug".to_owned())]);
+    let options = Options { rename, ..Options::default() };
+    let (_, mut problems) = Corpus::read_str("x.pubtator", PUBTATOR, &options).unwrap();
+    let message = problems[0].to_string();
+    assert!(message.contains("`rename` has \"Chemica\", but no entity has this label"), "{message}");
+    assert!(message.contains("expected one of Chemical, ") && message.contains("did you mean"), "{message}");
+    // Another split may have the label.
+    let other = PUBTATOR.replace("\tChemical\t", "\tChemica\t");
+    let (_, mut none) = Corpus::read_str("y.pubtator", &other, &options).unwrap();
+    assert_eq!((problems.len(), none.len()), (1, 0));
+    assert_eq!(take_unused_renames([&mut problems.clone(), &mut none]), []);
+    let (_, mut again) = Corpus::read_str("z.pubtator", &PUBTATOR.replace("Chemical", "Gene"), &options).unwrap();
+    let unused = take_unused_renames([&mut problems, &mut again]);
+    assert_eq!((unused.len(), problems.len(), again.len()), (1, 0, 0));
+    assert!(unused[0].to_string().contains("expected one of Chemical, Gene, Thing"), "{}", unused[0]);
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(super) struct Collector<'o> {
     /// Identifier to index in `documents`.
     seen: HashMap<String, usize>,
     labels: BTreeSet<String>,
+    /// The labels of the file, before renaming.
+    written_labels: BTreeSet<String>,
     problems: Vec<Problem>,
 }
 
@@ -53,6 +55,7 @@ impl<'o> Collector<'o> {
             documents: Vec::new(),
             seen: HashMap::new(),
             labels: BTreeSet::new(),
+            written_labels: BTreeSet::new(),
             problems: Vec::new(),
         }
     }
@@ -114,6 +117,9 @@ impl<'o> Collector<'o> {
                 }
             }
         }
+        if !self.written_labels.contains(label) {
+            self.written_labels.insert(label.to_owned());
+        }
         let label = self.options.rename.get(label).map_or(label, String::as_str);
         if label.trim().is_empty() {
             return self.corrupt(place, "an empty label", "the name of a label");
@@ -161,8 +167,12 @@ impl<'o> Collector<'o> {
         self.documents.len()
     }
 
-    /// The corpus, entities in document order.
-    pub fn finish(self, name: String, unit: Unit) -> (Corpus, Vec<Problem>) {
+    /// The corpus, entities in document order. `place` is the beginning of its file or folder.
+    pub fn finish(mut self, place: Place<'_>, name: String, unit: Unit) -> (Corpus, Vec<Problem>) {
+        for label in self.options.rename.keys().filter(|label| !self.written_labels.contains(*label)) {
+            let known = self.written_labels.iter().cloned().collect();
+            self.problems.push(place.problem(ProblemKind::UnusedRename { label: label.clone(), known }));
+        }
         let schema = self.options.schema.clone().unwrap_or_else(|| Schema::new(self.labels));
         let mut documents = self.documents;
         for document in &mut documents {

@@ -27,11 +27,11 @@ pub use error::ReadError;
 pub use jsonl::write_jsonl;
 pub use named::{NAMED, Named, data_folder, find, named};
 pub use options::{Columns, Form, OnProblem, Options, Unit, UnknownForm, WrongColumns};
-pub use problem::{Problem, ProblemCount, ProblemKind, count_problems};
+pub use problem::{Problem, ProblemCount, ProblemKind, count_problems, take_unused_renames};
 pub use write::{WriteError, write_bioc, write_brat, write_pubtator};
 
 use crate::{Document, Schema};
-use collect::Collector;
+use collect::{Collector, Place};
 
 /// Documents with a schema.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,5 +138,6 @@ fn finish(path: &Path, form: Form, out: Collector<'_>, options: &Options) -> Res
     }
     let stem = || path.file_stem().map_or_else(|| "corpus".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let unit = options.unit.unwrap_or(form.unit());
-    Ok(out.finish(options.name.clone().unwrap_or_else(stem), unit))
+    let place = Place { file: path, line: 1, document: None };
+    Ok(out.finish(place, options.name.clone().unwrap_or_else(stem), unit))
 }

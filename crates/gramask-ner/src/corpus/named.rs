@@ -185,7 +185,7 @@ pub fn find(name: &str, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError
         return Err(unknown_split());
     }
     let options = corpus.options();
-    let (read, problems) = match corpus.files {
+    let (read, mut problems) = match corpus.files {
         Files::PerSplit(extension) => Corpus::read(locate(corpus, &format!("{name}/{split}.{extension}"))?, &options)?,
         Files::BratFolder => {
             let (mut read, problems) = Corpus::read(locate(corpus, name)?, &options)?;
@@ -197,6 +197,8 @@ pub fn find(name: &str, split: &str) -> Result<(Corpus, Vec<Problem>), ReadError
             None => return Err(unknown_split()),
         },
     };
+    // A split need not have all labels of the corpus.
+    problems.retain(|problem| !matches!(problem.kind, ProblemKind::UnusedRename { .. }));
     match problems.iter().find(|problem| matches!(problem.kind, ProblemKind::Corrupt { .. })) {
         Some(corrupt) => Err(ReadError::Problem(Box::new(corrupt.clone()))),
         None => Ok((read, problems)),

@@ -85,6 +85,13 @@ pub enum ProblemKind {
     },
     /// A file that is no part of the corpus, such as README.txt. This is a note: reading never stops at it.
     IgnoredFile,
+    /// A label to rename that no entity has. This is a note: another split may have it.
+    UnusedRename {
+        /// The label.
+        label: String,
+        /// The labels of the entities, before renaming.
+        known: Vec<String>,
+    },
 }
 
 impl ProblemKind {
@@ -105,12 +112,52 @@ impl ProblemKind {
             ProblemKind::Unclosed { .. } => "tag without the end of its mention".to_owned(),
             ProblemKind::MissingPartner { .. } => "file without its partner".to_owned(),
             ProblemKind::IgnoredFile => "file that is not part of the corpus".to_owned(),
+            ProblemKind::UnusedRename { label, .. } => format!("no entity with the label {} to rename", quoted(label)),
+        }
+    }
+
+    /// The label to rename that no entity has, and the labels that entities have.
+    fn unused_rename(&self) -> Option<(&str, &[String])> {
+        match self {
+            ProblemKind::UnusedRename { label, known } => Some((label, known)),
+            _ => None,
         }
     }
 
     /// Whether this is a note, at which reading never stops.
     pub fn is_note(&self) -> bool {
-        matches!(self, ProblemKind::IgnoredFile)
+        matches!(self, ProblemKind::IgnoredFile | ProblemKind::UnusedRename { .. })
+    }
+}
+
+/// The labels to rename that none of several files has, and the labels that they have in their place.
+///
+/// One file tells by a note that it lacks a label ([`ProblemKind::UnusedRename`]), which another split may have. The notes are
+/// taken out of the problems of each file. Notes about labels that no file has are returned, one for each label, with the
+/// labels of all files.
+pub fn take_unused_renames<'a>(files: impl IntoIterator<Item = &'a mut Vec<Problem>>) -> Vec<Problem> {
+    let mut unused: Option<Vec<Problem>> = None;
+    for problems in files {
+        let (notes, others) = std::mem::take(problems).into_iter().partition(|p| p.kind.unused_rename().is_some());
+        *problems = others;
+        unused = Some(match unused {
+            None => notes,
+            Some(before) => before.into_iter().filter_map(|note| note.joined(&notes)).collect(),
+        });
+    }
+    unused.unwrap_or_default()
+}
+
+impl Problem {
+    /// A note about a label that is in `others`, too, with the labels of both.
+    fn joined(mut self, others: &[Problem]) -> Option<Problem> {
+        let ProblemKind::UnusedRename { label, known } = &mut self.kind else { return None };
+        let (_, more) =
+            others.iter().filter_map(|other| other.kind.unused_rename()).find(|(other, _)| other == label)?;
+        known.extend_from_slice(more);
+        known.sort();
+        known.dedup();
+        Some(self)
     }
 }
 
@@ -190,6 +237,15 @@ impl fmt::Display for ProblemKind {
                 write!(f, "there is no {} beside it; expected both files", partner.display())
             }
             ProblemKind::IgnoredFile => f.write_str("this file is not part of the corpus and is ignored"),
+            ProblemKind::UnusedRename { label, known } => {
+                let near = did_you_mean(label, known.iter().map(String::as_str));
+                let label = quoted(label);
+                write!(
+                    f,
+                    "`rename` has {label}, but no entity has this label; expected one of {}{near}",
+                    known.join(", ")
+                )
+            }
         }
     }
 }

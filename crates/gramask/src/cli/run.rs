@@ -105,10 +105,11 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
     }
 
     let models = resolve_all(&plan)?;
-    check_templates(&plan, &models)?;
+    let dated = check_templates(&plan, &models)?;
     let folder = args.folder(&plan.experiment.name);
     let manifest = Manifest::of(&plan, &source, &overrides, &models)?;
-    let manifest = Manifest { shard: args.shard, ..manifest };
+    let manifest = Manifest { shard: args.shard, date: Manifest::date_of(&folder), ..manifest };
+    let manifest = if dated { manifest.with_day_in_prompts() } else { manifest };
     if args.dry_run {
         return dry_run::show(&plan, &manifest, &folder, args.shard);
     }
@@ -132,7 +133,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
         leave_to_others(&plan, shard, &mut journal);
     }
 
-    let complete = decode_all(&plan, &models, &folder, &mut journal, &mut scores, &scorer)?;
+    let complete = decode_all(&plan, &models, &manifest, &folder, &mut journal, &mut scores, &scorer)?;
     scorer.update(&mut scores, &journal)?;
     let rows = summary_rows(&cells, scores.all());
     write_summary(&folder, &rows).map_err(RunError::from)?;
@@ -150,15 +151,16 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliError> {
 fn decode_all(
     plan: &Plan,
     models: &[Model],
+    manifest: &Manifest,
     folder: &Path,
     journal: &mut Journal,
     scores: &mut Scores,
     scorer: &RecordScorer<'_>,
 ) -> Result<bool, CliError> {
     let stop = stop_at_ctrl_c("stopping after the next document")?;
-    let placement = plan.placement();
+    let (placement, day) = (plan.placement(), manifest.day()?);
     let mut open = |name: &str| match models.iter().find(|model| model.name == name) {
-        Some(model) => load_engine(model, &placement)?.with_variables(&plan.experiment.template_of(name)),
+        Some(model) => Ok(load_engine(model, &placement)?.with_variables(&plan.experiment.template_of(name))?.at(day)),
         None => Err(RunError::NoModel { model: name.to_string() }),
     };
     let mut progress = Progress::new(plan.experiment.cells(), scores, scorer, &stop);
@@ -213,15 +215,15 @@ fn resolve_all(plan: &Plan) -> Result<Vec<Model>, CliError> {
     plan.experiment.models.iter().map(|name| resolve_model(&plan.experiment, name, &cache)).collect()
 }
 
-/// Checks the variables that are set in chat templates, before the run's folder is claimed for them.
-fn check_templates(plan: &Plan, models: &[Model]) -> Result<(), RunError> {
+/// Checks the variables that are set in chat templates, before the run's folder is claimed for them. Returns whether a prompt can
+/// depend on the time.
+fn check_templates(plan: &Plan, models: &[Model]) -> Result<bool, RunError> {
+    let mut dated = false;
     for model in models {
-        let variables = plan.experiment.template_of(&model.name);
-        if !variables.is_empty() {
-            Prompts::open(model, &variables)?;
-        }
+        let (prompts, _) = Prompts::open(model, &plan.experiment.template_of(&model.name))?;
+        dated |= prompts.tell_time();
     }
-    Ok(())
+    Ok(dated)
 }
 
 /// Documents of other shards are done elsewhere.

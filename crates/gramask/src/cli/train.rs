@@ -6,9 +6,10 @@ use anstyle::Style;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::shared::{bars, resolve, stop_at_ctrl_c};
+use super::shared::{TemplateArgs, bars, resolve, stop_at_ctrl_c};
 use super::{CliError, DONE, STOPPED};
 use crate::pull::Cache;
+use crate::store::Manifest;
 use crate::tune::{Mix, Overrides, Point, Prepared, Score, Tuning, Watch};
 
 #[derive(Debug, Args)]
@@ -24,6 +25,8 @@ pub(super) struct TrainArgs {
     /// An adapter to go on from, in place of a fresh one
     #[arg(long, value_name = "PATH")]
     adapter: Option<PathBuf>,
+    #[command(flatten)]
+    template: TemplateArgs,
     /// The formats to learn, in place of the file's: names or paths, with commas between them
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     formats: Vec<String>,
@@ -61,6 +64,7 @@ impl TrainArgs {
             device: self.device.clone(),
             model: self.model.clone(),
             adapter: self.adapter.clone(),
+            template: self.template.variables(),
             formats: list,
             corpus: self.corpus.clone(),
             mix: self.mix.as_deref().map(|mix| if mix == "all" { Mix::All } else { Mix::One }),
@@ -78,7 +82,7 @@ pub(super) fn train(args: TrainArgs) -> Result<u8, CliError> {
     let model = resolve(&tuning.model, &Cache::from_env()?)?;
     let folder = args.out.unwrap_or_else(|| PathBuf::from("runs").join(&tuning.name));
     let bar = bars::waiting("writing the examples");
-    let prepared = Prepared::new(tuning, model);
+    let prepared = Prepared::new(tuning, model, Manifest::date_of(&folder));
     bar.finish_and_clear();
     let prepared = prepared?;
     describe(&prepared);

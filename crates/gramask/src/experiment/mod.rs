@@ -43,6 +43,7 @@ pub use models::ModelVariant;
 pub use overrides::Overrides;
 pub use strategies::{Strategies, parse_strategy};
 pub use template::{TemplateVariables, parse_variable};
+pub(crate) use template::{WrittenValue, variables};
 
 use std::fmt;
 use std::ops::Range;

@@ -12,7 +12,7 @@ pub type TemplateVariables = BTreeMap<String, Value>;
 /// A value in a file: all that TOML has but dates, which are no values of a template.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]
-pub(super) struct WrittenValue(pub Value);
+pub(crate) struct WrittenValue(pub Value);
 
 impl TryFrom<toml::Value> for WrittenValue {
     type Error = String;
@@ -23,7 +23,7 @@ impl TryFrom<toml::Value> for WrittenValue {
 }
 
 /// The variables of a table in a file.
-pub(super) fn variables(written: BTreeMap<String, WrittenValue>) -> TemplateVariables {
+pub(crate) fn variables(written: BTreeMap<String, WrittenValue>) -> TemplateVariables {
     written.into_iter().map(|(name, value)| (name, value.0)).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use gramask_grammar::Format;
-use gramask_ner::corpus::{self, Form, Problem, count_problems};
+use gramask_ner::corpus::{self, Form, Problem, count_problems, take_unused_renames};
 use gramask_ner::{Corpus, Document, Entity, Schema};
 use serde::Serialize;
 
@@ -85,16 +85,23 @@ impl CorpusReport {
         let named = if choice.path.is_none() { Some(corpus::named(&choice.name)?) } else { None };
         let choice = CorpusChoice { on_problem: OnProblem::Skip, ..choice.clone() };
         let splits = splits(&choice)?;
-        let (mut read, mut problems): (Vec<(Option<String>, Corpus)>, Vec<Problem>) = (Vec::new(), Vec::new());
+        let mut read: Vec<(Option<String>, Corpus)> = Vec::new();
+        let (mut faults_of, mut problems): (Vec<Vec<Problem>>, Vec<Problem>) = (Vec::new(), Vec::new());
         for split in splits {
             let name = split.as_deref().unwrap_or_default();
             let (corpus, faults) = match choice.file(name) {
                 Some(file) => Corpus::read(file, &choice.options())?,
                 None => corpus::find(&choice.name, name)?,
             };
-            // Splits of a known corpus can share their files.
-            problems.extend(faults.into_iter().filter(|fault| !problems.contains(fault)).collect::<Vec<_>>());
+            faults_of.push(faults);
             read.push((split, corpus));
+        }
+        let unused = take_unused_renames(&mut faults_of);
+        for fault in faults_of.into_iter().flatten().chain(unused) {
+            // Splits of a known corpus can share their files.
+            if !problems.contains(&fault) {
+                problems.push(fault);
+            }
         }
         let schema = match named {
             Some(named) => named.schema(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use gramask_ner::corpus::{self, OnProblem, Options, Problem, ReadError};
+use gramask_ner::corpus::{self, OnProblem, Options, Problem, ReadError, take_unused_renames};
 use gramask_ner::{Corpus, Document, Schema};
 use serde::Serialize;
 
@@ -46,23 +46,31 @@ impl PlannedCorpus {
         let (corpus, mut problems) = read(choice, &choice.split).map_err(|source| fail(choice, source))?;
         let Corpus { mut schema, mut documents, .. } = corpus;
         let mut chosen = Vec::new();
-        let mut candidates = Vec::new();
+        let (mut candidates, mut more) = (Vec::new(), None);
         if examples > 0 {
             let failed = |source| PlanError::Examples {
                 name: choice.name.clone(),
                 split: examples_split.to_string(),
                 source: Box::new(source),
             };
-            let (others, more) = read(choice, examples_split).map_err(|source| match source {
+            let (others, faults) = read(choice, examples_split).map_err(|source| match source {
                 ReadError::Problem(_) => fail(choice, source),
                 source => failed(source),
             })?;
-            problems.extend(more);
+            more = Some(faults);
             candidates = others.documents;
         }
-        if choice.path.is_some() && choice.labels.is_empty() {
-            schema = union(choice, schema, examples_split).map_err(|source| fail(choice, source))?;
+        if choice.path.is_some() && (choice.labels.is_empty() || !choice.rename.is_empty()) {
+            let mut others = other_splits(choice, examples_split).map_err(|source| fail(choice, source))?;
+            if choice.labels.is_empty() {
+                schema = union(schema, others.iter().map(|(corpus, _)| corpus));
+            }
+            let files = [&mut problems].into_iter().chain(&mut more).chain(others.iter_mut().map(|(_, faults)| faults));
+            if let Some(note) = take_unused_renames(files).into_iter().next() {
+                return Err(PlanError::Rename { name: choice.name.clone(), note });
+            }
         }
+        problems.extend(more.unwrap_or_default());
         if examples > 0 {
             let evaluated: HashSet<&str> = documents.iter().map(|document| document.text.as_str()).collect();
             candidates.retain(|candidate| !evaluated.contains(candidate.text.as_str()));
@@ -130,17 +138,19 @@ fn read(choice: &CorpusChoice, split: &str) -> Result<(Corpus, Vec<Problem>), Re
     Ok((if choice.unit == Unit::Sentence { corpus.into_sentences() } else { corpus }, problems))
 }
 
-/// The labels of all splits of a corpus at a path, in alphabetical order. `schema` has those of the evaluated one.
-fn union(choice: &CorpusChoice, schema: Schema, examples_split: &str) -> Result<Schema, ReadError> {
-    let mut labels: BTreeSet<String> = schema.labels().iter().cloned().collect();
+/// The splits of a corpus at a path beside the evaluated one, as far as there are files of them.
+fn other_splits(choice: &CorpusChoice, examples_split: &str) -> Result<Vec<(Corpus, Vec<Problem>)>, ReadError> {
     let splits: BTreeSet<&str> = SPLITS.into_iter().chain([examples_split]).collect();
-    for split in splits.into_iter().filter(|split| choice.has_splits() && *split != choice.split) {
-        let Some(file) = choice.file(split).filter(|file| file.exists()) else { continue };
-        // Only the labels are taken, so a fault that leaves out an entity of another split is no fault of this run.
-        let (other, _) = Corpus::read(file, &Options { on_problem: OnProblem::Skip, ..choice.options() })?;
-        labels.extend(other.schema.labels().iter().cloned());
-    }
-    Ok(Schema::new(labels))
+    let others = splits.into_iter().filter(|split| choice.has_splits() && *split != choice.split);
+    let files = others.filter_map(|split| choice.file(split)).filter(|file| file.exists());
+    // Only the labels are taken, so a fault that leaves out an entity of another split is no fault of this run.
+    files.map(|file| Corpus::read(file, &Options { on_problem: OnProblem::Skip, ..choice.options() })).collect()
+}
+
+/// The labels of all splits, in alphabetical order. `schema` has those of the evaluated one.
+fn union<'a>(schema: Schema, others: impl Iterator<Item = &'a Corpus>) -> Schema {
+    let others = others.flat_map(|other| other.schema.labels());
+    Schema::new(schema.labels().iter().chain(others).cloned().collect::<BTreeSet<String>>())
 }
 
 /// A digest that is equal if two runs have the same documents.

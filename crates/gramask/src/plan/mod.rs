@@ -14,7 +14,7 @@ use gramask_decode::BuildError;
 use gramask_grammar::{CompileError, Format, FormatErrors};
 use gramask_model::device::{DeviceError, DeviceName, Dtype, MemoryPool, OpenOptions, UnknownDtype};
 use gramask_ner::Document;
-use gramask_ner::corpus::ReadError;
+use gramask_ner::corpus::{Problem, ReadError};
 use thiserror::Error;
 
 pub(crate) use corpus::SPLITS;
@@ -72,6 +72,9 @@ pub enum PlanError {
          [examples], or n = 0 there"
     )]
     SameSplit { name: String, split: String },
+    /// A label to rename that no split of the corpus has.
+    #[error("corpus `{name}`: {}", note.kind)]
+    Rename { name: String, note: Problem },
     /// A corpus that has nothing to decode.
     #[error("corpus `{name}` has nothing to decode: its documents hold no text")]
     NoDocument { name: String },

@@ -118,6 +118,11 @@ impl Engine {
         let prompts = self.prompts.with_variables(&self.name, variables)?;
         Ok(Engine { prompts, ..self })
     }
+
+    /// Fixes the time that prompts tell, in seconds since 1970 (UTC).
+    pub fn at(self, seconds: u64) -> Engine {
+        Engine { prompts: self.prompts.at(seconds), ..self }
+    }
 }
 
 impl Engine {
@@ -168,6 +173,16 @@ impl Prompts {
         let chat = self.chat.ok_or_else(|| RunError::NoTemplate { model: model() })?;
         let chat = chat.with_variables(variables).map_err(|source| RunError::Template { model: model(), source })?;
         Ok(Prompts { chat: Some(chat), ..self })
+    }
+
+    /// Fixes the time that prompts tell, in seconds since 1970 (UTC).
+    pub fn at(self, seconds: u64) -> Prompts {
+        Prompts { chat: self.chat.map(|chat| chat.at(seconds)), ..self }
+    }
+
+    /// Whether prompts can depend on the time.
+    pub fn tell_time(&self) -> bool {
+        self.chat.as_ref().is_some_and(ChatTemplate::tells_time)
     }
 
     /// The prompts of a format, schema and list of examples. Without examples, the prompt has the description of the format.

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::experiment::{CorpusChoice, Experiment, ExperimentError, Overrides};
 use crate::plan::{PlannedCorpus, Shard};
+use crate::store::{midnight, now};
 
 /// The content of `run.json`.
 ///
@@ -91,6 +92,9 @@ pub enum ManifestError {
     /// `run.json` has another structure.
     #[error("{}: {source}; this file was not written by gramask: give another folder with --out DIR", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
+    /// The date is changed.
+    #[error("run.json has the date {date:?}: expected one such as \"2026-11-22T13:00:00Z\"")]
+    Date { date: String },
     /// The file system reports an error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
@@ -132,6 +136,25 @@ impl Manifest {
             true => Ok(()),
             false => Err(ManifestError::Differs { folder: folder.to_path_buf(), differences: list(differences) }),
         }
+    }
+
+    /// The date of the run in a folder, or now where the folder has none. A run that is continued keeps the date of its start.
+    pub fn date_of(folder: &Path) -> String {
+        Manifest::read(folder).map_or_else(|_| now(), |there| there.date)
+    }
+
+    /// The run with prompts that tell the date. The day decides outputs, so that it is among the settings.
+    pub fn with_day_in_prompts(mut self) -> Manifest {
+        self.settings["prompt_date"] = self.date.get(..10).unwrap_or(&self.date).into();
+        self
+    }
+
+    /// Midnight (UTC) of the day of the run, which its prompts tell, in seconds since 1970.
+    ///
+    /// # Errors
+    /// A `date` that is none.
+    pub fn day(&self) -> Result<u64, ManifestError> {
+        midnight(&self.date).ok_or_else(|| ManifestError::Date { date: self.date.clone() })
     }
 
     /// Reads the `run.json` of a folder.
@@ -270,7 +293,6 @@ fn short(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::now;
     use serde_json::json;
 
     fn run_file(settings: Value) -> Manifest {
@@ -308,6 +330,21 @@ mod tests {
         std::fs::write(at.join("records.jsonl"), "").unwrap();
         std::fs::remove_file(at.join("run.json")).unwrap();
         assert!(matches!(first.claim(&at), Err(ManifestError::Orphan { .. })));
+    }
+
+    #[test]
+    fn a_run_that_is_continued_keeps_its_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Manifest { date: "2024-02-29T23:59:59Z".into(), ..run_file(json!({"budget": 96})) };
+        let first = first.with_day_in_prompts();
+        assert_eq!((&first.settings["prompt_date"], first.day().unwrap()), (&json!("2024-02-29"), 1_709_164_800));
+        first.claim(folder.path()).unwrap();
+        assert_eq!(Manifest::date_of(folder.path()), first.date);
+        // A run of another day has other prompts.
+        let error = run_file(json!({"budget": 96})).with_day_in_prompts().claim(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("settings.prompt_date is \"2024-02-29\" there"), "{error}");
+        let wrong = Manifest { date: "later".into(), ..first }.day().unwrap_err().to_string();
+        assert!(wrong.contains("\"later\"") && wrong.contains("2026-11-22T13:00:00Z"), "{wrong}");
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub use gramask_decode::Effort;
 pub use journal::{Journal, JournalError, read_records};
 pub use manifest::{CorpusProblem, Manifest, ManifestError};
 pub use prompt::{Stretch, WrittenPrompt};
-pub use provenance::now;
 pub(crate) use provenance::{machine, versions};
+pub use provenance::{midnight, now};
 #[cfg(test)]
 pub(crate) use record::tests::record as record_for_tests;
 pub use record::{Distortion, Fault, FaultKind, Record, Repaired, Times, Tokens};

@@ -110,6 +110,20 @@ fn date(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// Midnight (UTC) of the day that a [`now`] begins with, in seconds since 1970; `None` for any other text. The inverse of [`date`],
+/// from the same source, section `days_from_civil`.
+pub fn midnight(date: &str) -> Option<u64> {
+    let mut parts = date.get(..10)?.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let year = year - u64::from(month <= 2 && year > 0);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let seconds = (era * 146_097 + day_of_era).checked_sub(719_468)? * 86_400;
+    (self::date(seconds).get(..10) == date.get(..10)).then_some(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +147,10 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(date(seconds), expected);
+            assert_eq!(midnight(expected), Some(seconds - seconds % 86_400));
+        }
+        for wrong in ["", "later", "2026-02-30T00:00:00Z", "2026-13-01", "1969-12-31", "2026-1-1T"] {
+            assert_eq!(midnight(wrong), None, "{wrong}");
         }
     }
 }

@@ -43,12 +43,12 @@ impl Data {
     pub fn new(
         tuning: &Tuning,
         checkpoint: &Checkpoint,
+        prompts: &Prompts,
         corpora: &[PlannedCorpus],
         formats: &[Format],
     ) -> Result<Data, TuneError> {
         let tokenizer: Arc<SharedTokenizer> = Arc::new(checkpoint.tokenizer.clone());
         let vocabulary = vocabulary_of(&checkpoint.tokenizer)?;
-        let prompts = Prompts::new(tokenizer.clone(), checkpoint.chat.clone());
         // `vocabulary_of` made sure that there is one.
         let end = vocabulary.ends().first().copied().unwrap_or_default();
         let mut data = Data { examples: vec![Vec::new(); formats.len()], too_long: 0, unwritable: 0, unexpressed: 0 };

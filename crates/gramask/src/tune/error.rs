@@ -58,6 +58,9 @@ pub enum TuneError {
     /// The folder belongs to another run.
     #[error(transparent)]
     Settings(#[from] ManifestError),
+    /// The variables of the chat template.
+    #[error("{0}")]
+    Template(RunError),
     /// Validation failed.
     #[error("validation: {0}")]
     Validation(#[from] RunError),

@@ -1,5 +1,6 @@
 //! Tuning files: which model learns to write which corpora in which formats, and how.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,10 @@ use gramask_model::tuning::{AdamWSettings, Lora, Scratch};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::experiment::{CorpusChoice, ExperimentError, Folders, Place, WrittenCorpus, format_name, run_name};
+use crate::experiment::{
+    CorpusChoice, ExperimentError, Folders, Place, TemplateVariables, WrittenCorpus, WrittenValue, format_name,
+    run_name, variables,
+};
 
 /// A tuning file, read and checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +30,9 @@ pub struct Tuning {
     /// The folders that relative paths are relative to.
     #[serde(skip)]
     pub folders: Folders,
+    /// Variables of the model's chat template.
+    #[serde(skip_serializing_if = "TemplateVariables::is_empty")]
+    pub template: TemplateVariables,
     /// Names of shipped formats, or paths of `.gram` files.
     pub formats: Vec<String>,
     /// The documents to learn from.
@@ -143,6 +150,8 @@ struct Written {
     model: String,
     scratch: Option<Spanned<Scratch>>,
     adapter: Option<PathBuf>,
+    #[serde(default)]
+    template: BTreeMap<String, WrittenValue>,
     formats: Spanned<Vec<String>>,
     corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
     device: Option<String>,
@@ -247,6 +256,7 @@ impl Tuning {
             scratch,
             adapter: written.adapter,
             folders: Folders::of(path),
+            template: variables(written.template),
             formats: written.formats.into_inner(),
             corpora,
             device: written.device.unwrap_or_else(|| "flex".into()),
@@ -323,6 +333,10 @@ mod tests {
         assert_eq!(tuning.validation.unwrap().split, "dev");
         let whole = Tuning::parse("x.toml".as_ref(), &GOOD.replace("[lora]\nrank = 4\n", "")).unwrap();
         assert_eq!(whole.lora, Some(Lora::default()));
+        assert!(tuning.template.is_empty());
+        let set =
+            Tuning::parse("x.toml".as_ref(), &format!("template = {{ enable_thinking = false }}\n{GOOD}")).unwrap();
+        assert_eq!(set.template["enable_thinking"], false);
         let all = format!("weights = \"all\"\n{}", GOOD.replace("[lora]\nrank = 4\n", ""));
         assert_eq!(Tuning::parse("x.toml".as_ref(), &all).unwrap().lora, None);
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::TuneError;
 use super::file::{Mix, Tuning, each_once};
-use crate::experiment::{CorpusChoice, RUN_NAMES, is_run_name};
+use crate::experiment::{CorpusChoice, RUN_NAMES, TemplateVariables, is_run_name};
 
 /// Changes to a tuning; what is `None` stays as the file has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Overrides {
     pub model: Option<String>,
     /// An adapter to go on from.
     pub adapter: Option<PathBuf>,
+    /// These variables of the chat template, in addition to those that the file sets or in place of them.
+    pub template: TemplateVariables,
     /// These formats in place of the file's.
     pub formats: Option<Vec<String>>,
     /// One corpus in place of the file's: a name or a path. Its split and its unit are those of the file's first corpus.
@@ -37,7 +39,7 @@ impl Tuning {
     /// # Errors
     /// [`TuneError::Override`] for a change that makes no sense.
     pub fn with(mut self, overrides: Overrides) -> Result<Tuning, TuneError> {
-        let Overrides { name, device, model, adapter, formats, corpus, mix, group, epochs, seed } = overrides;
+        let Overrides { name, device, model, adapter, template, formats, corpus, mix, group, epochs, seed } = overrides;
         if let Some(name) = name {
             if !is_run_name(&name) {
                 return Err(wrong("--name", name, RUN_NAMES));
@@ -50,6 +52,7 @@ impl Tuning {
             self.adapter = adapter;
             self.folders.models = PathBuf::new();
         }
+        self.template.extend(template);
         if let Some(formats) = formats {
             if !each_once(&formats) {
                 return Err(wrong("--formats", formats.join(","), "one format at least, and each once"));

@@ -1,6 +1,7 @@
 //! The training itself: steps, states and validations, in one folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -18,8 +19,8 @@ use super::validate::{merit, plan, validate};
 use crate::experiment::format_path;
 use crate::plan::{Placement, Plan, PlannedCorpus};
 use crate::pull::{Model, sha256_file, sha256_hex};
-use crate::runner::Engine;
-use crate::store::{CorpusProblem, Manifest, machine, now, versions};
+use crate::runner::{Engine, Prompts};
+use crate::store::{CorpusProblem, Manifest, ManifestError, machine, midnight, versions};
 
 /// Who wants to know how a training goes on.
 pub trait Watch {
@@ -47,14 +48,19 @@ pub struct Prepared {
     formats: Vec<Format>,
     device: DeviceName,
     validation: Option<(Validation, Plan)>,
+    /// When the training began.
+    date: String,
+    /// Whether prompts can depend on the time.
+    dated: bool,
 }
 
 impl Prepared {
-    /// Looks up all names and writes all examples.
+    /// Looks up all names and writes all examples. `date` is the start of the training, as [`now`] writes it. Prompts tell its day,
+    /// if the chat template asks for the time.
     ///
     /// # Errors
-    /// The first name that means nothing; a corpus, format, model or adapter with a fault; nothing to learn from.
-    pub fn new(tuning: Tuning, model: Model) -> Result<Prepared, TuneError> {
+    /// The first unknown name; a corpus, format, model or adapter with a fault; no example to learn from.
+    pub fn new(tuning: Tuning, model: Model, date: String) -> Result<Prepared, TuneError> {
         let device: DeviceName = tuning.device.parse()?;
         device.open()?;
         let formats = tuning
@@ -80,8 +86,13 @@ impl Prepared {
                 Some(adapter)
             }
         };
-        let data = Data::new(&tuning, &checkpoint, &corpora, &formats)?;
-        Ok(Prepared { tuning, data, model, checkpoint, adapter, corpora, formats, device, validation })
+        let tokenizer = Arc::new(checkpoint.tokenizer.clone());
+        let prompts = Prompts::new(tokenizer, checkpoint.chat.clone());
+        let prompts = prompts.with_variables(&model.name, &tuning.template).map_err(TuneError::Template)?;
+        let prompts = prompts.at(midnight(&date).ok_or(ManifestError::Date { date: date.clone() })?);
+        let dated = prompts.tell_time();
+        let data = Data::new(&tuning, &checkpoint, &prompts, &corpora, &formats)?;
+        Ok(Prepared { tuning, data, model, checkpoint, adapter, corpora, formats, device, validation, date, dated })
     }
 
     /// Everything needed to repeat the training, for `run.json`. `source` is the tuning file, word for word.
@@ -113,9 +124,9 @@ impl Prepared {
             "format_sha256": digests(formats.collect()),
             "corpus_sha256": digests(corpora.collect()),
         });
-        Ok(Manifest {
+        let manifest = Manifest {
             name: self.tuning.name.clone(),
-            date: now(),
+            date: self.date.clone(),
             versions: versions(),
             machine: machine(),
             experiment: source.into(),
@@ -124,7 +135,8 @@ impl Prepared {
             shard: None,
             folder: self.tuning.folders.file.clone(),
             problems: CorpusProblem::of(&self.corpora),
-        })
+        };
+        Ok(if self.dated { manifest.with_day_in_prompts() } else { manifest })
     }
 
     /// Trains, or goes on where the folder's state was written. Where `stop` becomes true, the step at hand is made and the
@@ -260,7 +272,8 @@ impl Prepared {
             None => (self.learnt(model)?, Some("f16")),
         };
         let placement = Placement { weights: weights.map(str::to_owned), ..Placement::on(self.device) };
-        let engine = Engine::of(&self.model.name, checkpoint, &placement)?;
+        let engine = Engine::of(&self.model.name, checkpoint, &placement)?.with_variables(&self.tuning.template)?;
+        let engine = engine.at(midnight(&self.date).ok_or(ManifestError::Date { date: self.date.clone() })?);
         let folder = folder.join("validation").join(format!("{step:06}"));
         validate(plan, engine, &folder, step, stop)
     }

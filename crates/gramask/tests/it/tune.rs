@@ -41,8 +41,37 @@ fn tuning(folder: &Path, formats: &str, more: &str) -> Tuning {
 }
 
 fn prepare(tuning: Tuning) -> Result<Prepared, TuneError> {
+    prepare_on(tuning, "2026-11-22T13:00:00Z")
+}
+
+/// Prepares a training that began on this date.
+fn prepare_on(tuning: Tuning, date: &str) -> Result<Prepared, TuneError> {
     let model = Model::find(&tuning.model, &Cache::new("nowhere")).unwrap().unwrap();
-    Prepared::new(tuning, model)
+    Prepared::new(tuning, model, date.into())
+}
+
+#[test]
+fn prompts_tell_the_day_of_the_start_and_have_the_variables_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let tuning = tuning(folder.path(), "'lines'", "");
+    let template = "{{ strftime_now('%d %b %Y') }}{{ style }}{% for m in messages %}{{ m['content'] }}{% endfor %}";
+    std::fs::write(folder.path().join("tiny/chat_template.jinja"), template).unwrap();
+    let styled = |style: &str| Tuning { template: [("style".into(), style.into())].into(), ..tuning.clone() };
+    let examples = |style: &str, date: &str| prepare_on(styled(style), date).unwrap().data.examples;
+    let first = examples("brief", "2026-11-22T13:00:00Z");
+    assert_eq!(first, examples("brief", "2026-11-22T23:59:59Z"));
+    assert_ne!(first, examples("brief", "2026-11-23T00:00:00Z"), "another day");
+    assert_ne!(first, examples("long", "2026-11-22T13:00:00Z"), "another variable");
+
+    let settings = prepare(styled("brief")).unwrap().run_file("").unwrap().settings;
+    assert_eq!(
+        (&settings["prompt_date"], &settings["tuning"]["template"]["style"]),
+        (&"2026-11-22".into(), &"brief".into())
+    );
+    let unknown = Tuning { template: [("styl".into(), "brief".into())].into(), ..tuning.clone() };
+    let message = prepare(unknown).unwrap_err().to_string();
+    assert!(message.contains("`styl`") && message.contains("`style`"), "{message}");
+    assert!(prepare_on(styled("brief"), "yesterday").unwrap_err().to_string().contains("\"yesterday\""));
 }
 
 /// Sets `stop` after so many steps, and keeps what it is told.

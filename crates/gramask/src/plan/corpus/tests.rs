@@ -73,6 +73,13 @@ fn the_labels_are_those_of_all_splits_unless_they_are_given() {
     let rename = BTreeMap::from([("Gene".to_string(), "Disease".to_string())]);
     let renamed = CorpusChoice { rename, ..splits.clone() };
     assert_eq!(read(&renamed).schema.labels(), ["Chemical", "Disease"]);
+    // The evaluated split lacks `Gene`, but another one has it. No split has `Genes`.
+    let rename = BTreeMap::from([("Genes".to_string(), "Disease".to_string())]);
+    for labels in [vec![], vec!["Chemical".to_string(), "Disease".into()]] {
+        let message = refused(&CorpusChoice { rename: rename.clone(), labels, ..splits.clone() }, 0, "train");
+        assert!(message.contains("`own`: `rename` has \"Genes\""), "{message}");
+        assert!(message.contains("expected one of Chemical, Disease, Gene") && message.contains("did you mean"));
+    }
     let given = CorpusChoice { labels: vec!["Drug".into(), "Chemical".into()], ..splits.clone() };
     assert_eq!(read(&given).schema.labels(), ["Drug", "Chemical"]);
     let lacking = CorpusChoice { labels: vec!["Gene".into()], ..splits };
