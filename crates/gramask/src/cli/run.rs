@@ -220,8 +220,13 @@ fn resolve_all(plan: &Plan) -> Result<Vec<Model>, CliError> {
 fn check_templates(plan: &Plan, models: &[Model]) -> Result<bool, RunError> {
     let mut dated = false;
     for model in models {
-        let (prompts, _) = Prompts::open(model, &plan.experiment.template_of(&model.name))?;
-        dated |= prompts.tell_time();
+        let variables = plan.experiment.template_of(&model.name);
+        match Prompts::open(model, &variables) {
+            Ok((prompts, _)) => dated |= prompts.tell_time(),
+            Err(error) if !variables.is_empty() => return Err(error),
+            // A faulty model is reported when it is loaded.
+            Err(_) => {}
+        }
     }
     Ok(dated)
 }

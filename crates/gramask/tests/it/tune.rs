@@ -53,7 +53,7 @@ fn prepare_on(tuning: Tuning, date: &str) -> Result<Prepared, TuneError> {
 #[test]
 fn prompts_tell_the_day_of_the_start_and_have_the_variables_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    let tuning = tuning(folder.path(), "'lines'", "");
+    let tuning = tuning(folder.path(), "'lines'", "[training]\nlongest = 2000\n");
     let template = "{{ strftime_now('%d %b %Y') }}{{ style }}{% for m in messages %}{{ m['content'] }}{% endfor %}";
     std::fs::write(folder.path().join("tiny/chat_template.jinja"), template).unwrap();
     let styled = |style: &str| Tuning { template: [("style".into(), style.into())].into(), ..tuning.clone() };
