@@ -71,7 +71,8 @@ def setup(request):
         return Setup(TINY, model, tokenizer, vocabulary)
     if not SMOLLM.is_file():
         pytest.skip("the model smollm2-135m-instruct is not in the cache")
-    pytest.importorskip("gguf", reason="gguf is not installed: transformers cannot read the model")
+    for package in ("gguf", "accelerate"):
+        pytest.importorskip(package, reason=f"{package} is not installed: transformers cannot read the model")
     tokenizer = transformers.AutoTokenizer.from_pretrained(SMOLLM.parent, gguf_file=SMOLLM.name)
     model = transformers.AutoModelForCausalLM.from_pretrained(SMOLLM.parent, gguf_file=SMOLLM.name, dtype=torch.float32)
     return Setup(SMOLLM, model, tokenizer, gramask.Vocabulary.from_pretrained(SMOLLM))
