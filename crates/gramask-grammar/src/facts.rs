@@ -57,7 +57,7 @@ impl Format {
         GrammarFacts {
             rules: self.grammar.rules.len(),
             recursion: self.recursion(),
-            plain: terminals.is_empty() && !labels && self.grammar.entity.is_none(),
+            plain: self.grammar.is_plain(),
             terminals,
             labels,
         }

@@ -82,7 +82,7 @@ mod matcher;
 pub mod notation;
 mod oracle;
 mod passes;
-// No syntax is translated to plain grammars yet.
+// No engine compiles plain grammars yet.
 #[allow(dead_code, unused_imports)]
 mod plain;
 mod program;
@@ -91,6 +91,7 @@ mod regex;
 mod repair;
 mod source;
 pub mod syntax_check;
+mod syntaxes;
 mod vocabulary;
 mod write;
 
@@ -106,5 +107,6 @@ pub use oracle::Oracle;
 pub use program::{CompileError, Program};
 pub use read::{Problem, ReadError, Reading};
 pub use repair::{Edits, Lenient, LenientReadings, Repaired};
+pub use syntaxes::{Grammar, GrammarError, GrammarErrors, GrammarSyntax, PlainFacts};
 pub use vocabulary::{Token, Vocabulary, VocabularyError};
 pub use write::{Reason, WriteError, Written};

@@ -34,8 +34,8 @@ impl RuleId {
     }
 }
 
-/// A format file, parsed and checked: every rule is reachable from `start`, derives a finite string and is not left
-/// recursive; every terminal stands where it has a meaning.
+/// A format file, parsed and checked: every rule is reachable from `start` and derives a finite string, and every terminal
+/// stands where it has a meaning. In a format no rule is left recursive.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grammar {
     /// What the `%` lines say.
@@ -63,6 +63,15 @@ impl Grammar {
             });
         }
         found
+    }
+
+    /// Whether it refers to no document and no schema.
+    pub fn is_plain(&self) -> bool {
+        let mut plain = !self.writes_labels();
+        self.rules.iter().for_each(|rule| {
+            rule.expr.walk(&mut |expr| plain &= !matches!(expr.kind, ExprKind::Terminal(_)));
+        });
+        plain
     }
 
     /// The rule of this name.

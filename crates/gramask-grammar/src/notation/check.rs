@@ -6,7 +6,8 @@ use super::ast::{Expr, ExprKind, Grammar, RuleId, Span};
 use super::problem::{MAX_REPEAT, Problem};
 use super::report::Located;
 
-pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
+/// The engine of plain grammars takes left recursion and empty loops.
+pub(super) fn problems(grammar: &Grammar, plain: bool) -> Vec<Located> {
     let mut problems = Vec::new();
     let used = reachable(grammar, grammar.start, |_| true);
     for (rule, used) in grammar.rules.iter().zip(used) {
@@ -16,17 +17,8 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
     }
 
     let empty = fixpoint(grammar, can_be_empty);
-    let first: Vec<Vec<(RuleId, Span)>> = grammar
-        .rules
-        .iter()
-        .map(|rule| {
-            let mut found = Vec::new();
-            leftmost(&rule.expr, &empty, &mut found);
-            found
-        })
-        .collect();
-    for cycle in cycles(&first) {
-        problems.push((cycle.span, Problem::LeftRecursion { cycle: names(grammar, &cycle.rules) }));
+    if !plain {
+        left_recursion(grammar, &empty, &mut problems);
     }
 
     let ends = fixpoint(grammar, |expr, ends| can_avoid(expr, ends, &|_| false));
@@ -52,7 +44,7 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
         }
     }
 
-    for rule in &grammar.rules {
+    for rule in grammar.rules.iter().filter(|_| !plain) {
         rule.expr.walk(&mut |expr| {
             if let ExprKind::Repeat { body, max: None, .. } = &expr.kind
                 && can_be_empty(body, &empty)
@@ -63,6 +55,18 @@ pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
     }
     grammar.rules.iter().for_each(|rule| expansion(&rule.expr, 1, &mut problems));
     problems
+}
+
+/// Reports rules that begin with themselves, given the rules that can be empty.
+fn left_recursion(grammar: &Grammar, empty: &[bool], problems: &mut Vec<Located>) {
+    let first = grammar.rules.iter().map(|rule| {
+        let mut found = Vec::new();
+        leftmost(&rule.expr, empty, &mut found);
+        found
+    });
+    for cycle in cycles(&first.collect::<Vec<_>>()) {
+        problems.push((cycle.span, Problem::LeftRecursion { cycle: names(grammar, &cycle.rules) }));
+    }
 }
 
 /// Reports counted repeats which, those around them in the same rule included, go beyond the limit: an engine may write

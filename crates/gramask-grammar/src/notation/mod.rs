@@ -44,6 +44,7 @@ pub use problem::{MAX_DEPTH, MAX_OPERATIONS, MAX_REPEAT, MAX_RULES, MAX_SHORTEST
 pub use report::{FormatError, FormatErrors, Place};
 
 pub(crate) use check::most;
+pub(crate) use report::show;
 pub(crate) use size::recursive;
 
 use ast::Grammar;
@@ -53,18 +54,38 @@ use ast::Grammar;
 /// # Errors
 /// All problems of the first steps that find one, in the order of the file.
 pub fn parse(file: &str, source: &str) -> Result<Grammar, FormatErrors> {
-    grammar(source).map_err(|mut problems| {
-        problems.sort_by_key(|(span, _)| span.start);
-        let errors = problems.into_iter().map(|(span, problem)| FormatError {
-            file: file.to_owned(),
-            place: Some(Place::new(source, span)),
-            problem,
-        });
-        FormatErrors { errors: errors.collect() }
-    })
+    grammar(source, Use::Format).map_err(|problems| located(file, source, problems))
 }
 
-fn grammar(source: &str) -> Result<Grammar, Vec<report::Located>> {
+/// Parses and checks the source of a grammar that may be plain: in one that refers to no document, rules may recurse on the
+/// left, and repeats may repeat what can be empty.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_any(file: &str, source: &str) -> Result<Grammar, FormatErrors> {
+    grammar(source, Use::Any).map_err(|problems| located(file, source, problems))
+}
+
+fn located(file: &str, source: &str, mut problems: Vec<report::Located>) -> FormatErrors {
+    problems.sort_by_key(|(span, _)| span.start);
+    let errors = problems.into_iter().map(|(span, problem)| FormatError {
+        file: file.to_owned(),
+        place: Some(Place::new(source, span)),
+        problem,
+    });
+    FormatErrors { errors: errors.collect() }
+}
+
+/// What a file is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// The engine of formats, which takes no left recursion.
+    Format,
+    /// That engine, or the engine of plain grammars where the grammar is one.
+    Any,
+}
+
+fn grammar(source: &str, used: Use) -> Result<Grammar, Vec<report::Located>> {
     let (tokens, mut problems) = lexer::tokens(source);
     let parsed = statements::parse(source, &tokens);
     problems.extend(parsed.problems);
@@ -76,10 +97,11 @@ fn grammar(source: &str) -> Result<Grammar, Vec<report::Located>> {
     let id = |index: usize| ast::RuleId(index as u32);
     let grammar =
         Grammar { directives: parsed.directives, rules: parsed.rules, start: id(start), entity: entity.map(id) };
-    problems.extend(check::problems(&grammar));
+    let plain = used == Use::Any && grammar.is_plain();
+    problems.extend(check::problems(&grammar, plain));
     problems.extend(meaning::problems(source, &grammar));
     if problems.is_empty() {
-        problems.extend(size::problems(&grammar));
+        problems.extend(size::problems(&grammar, plain));
     }
     if problems.is_empty() { Ok(grammar) } else { Err(problems) }
 }

@@ -30,7 +30,7 @@ impl Place {
     }
 
     /// The place of `span` in `source`.
-    pub(super) fn new(source: &str, span: Span) -> Self {
+    pub(crate) fn new(source: &str, span: Span) -> Self {
         let start = floor(source, span.start);
         let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at);
@@ -74,25 +74,37 @@ pub struct FormatError {
 
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            // The name that was asked for is in the message.
-            None if matches!(self.problem, Problem::UnknownFormat { .. }) => write!(f, "{}", self.problem)?,
-            None => write!(f, "{}: {}", self.file, self.problem)?,
-            Some(Place { line, column, text, width }) => {
-                writeln!(f, "{}:{line}:{column}: {}", self.file, self.problem)?;
-                let margin = " ".repeat(line.to_string().len());
-                // Tabs are kept, so that the caret stands under its place however wide they are shown.
-                let before: String =
-                    text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-                writeln!(f, "{}", format!("  {line} | {text}").trim_end())?;
-                write!(f, "  {margin} | {before}{}", "^".repeat(*width))?;
-            }
+        // The name that was asked for is in the message.
+        let named = matches!(self.problem, Problem::UnknownFormat { .. });
+        let file = Some(self.file.as_str()).filter(|_| !named);
+        show(f, file, self.place.as_ref(), &self.problem, self.problem.help().as_deref())
+    }
+}
+
+/// Writes an error: file, place and message, the text of the line with the place marked, and the help.
+pub(crate) fn show(
+    f: &mut fmt::Formatter<'_>,
+    file: Option<&str>,
+    place: Option<&Place>,
+    message: &dyn fmt::Display,
+    help: Option<&str>,
+) -> fmt::Result {
+    match (place, file) {
+        (None, None) => write!(f, "{message}")?,
+        (None, Some(file)) => write!(f, "{file}: {message}")?,
+        (Some(Place { line, column, text, width }), file) => {
+            writeln!(f, "{}:{line}:{column}: {message}", file.unwrap_or_default())?;
+            let margin = " ".repeat(line.to_string().len());
+            // Tabs are kept, so that the caret stands under its place however wide they are shown.
+            let before: String = text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            writeln!(f, "{}", format!("  {line} | {text}").trim_end())?;
+            write!(f, "  {margin} | {before}{}", "^".repeat(*width))?;
         }
-        match self.problem.help() {
-            Some(help) if self.place.is_some() => write!(f, "\n    help: {help}"),
-            Some(help) => write!(f, "\n  help: {help}"),
-            None => Ok(()),
-        }
+    }
+    match help {
+        Some(help) if place.is_some() => write!(f, "\n    help: {help}"),
+        Some(help) => write!(f, "\n  help: {help}"),
+        None => Ok(()),
     }
 }
 

@@ -7,6 +7,8 @@
 //! notation, Lark, GBNF, regex, JSON Schema ─ PlainGrammar ─ engine (and oracle)
 //! ```
 
+#[cfg(test)]
+pub(crate) mod enumerate;
 mod expr;
 
 pub(crate) use expr::{Builder, Expr, PlainGrammar, PlainGrammarError, RuleId};

@@ -1,0 +1,27 @@
+//! Grammars as people write them, translated to plain grammars.
+//!
+//! | syntax | file | module |
+//! |---|---|---|
+//! | the project's own notation, without `@terminals` | `.gram` | `notation` |
+//! | GBNF, of llama.cpp | `.gbnf` | `gbnf` |
+//! | a regular expression, a choice of texts | | `texts` |
+//!
+//! Each takes a source and gives a [`PlainGrammar`](crate::plain::PlainGrammar) with the faults and warnings in their places.
+//! [`Grammar`] is the entry point.
+
+mod cursor;
+mod error;
+mod facts;
+mod gbnf;
+mod grammar;
+mod limits;
+mod notation;
+mod regexes;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod translated;
+
+pub use error::{GrammarError, GrammarErrors};
+pub use facts::PlainFacts;
+pub use grammar::{Grammar, GrammarSyntax};
