@@ -23,4 +23,18 @@ impl ByteSet {
     pub fn union(&mut self, other: &ByteSet) {
         self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a |= b);
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// The bytes that are in both.
+    pub fn and(&self, other: &ByteSet) -> ByteSet {
+        ByteSet(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    /// The bytes that are not in `other`.
+    pub fn without(&self, other: &ByteSet) -> ByteSet {
+        ByteSet(std::array::from_fn(|word| self.0[word] & !other.0[word]))
+    }
 }

@@ -21,6 +21,7 @@
 //! - A [`Constraint`] is made of a program, a document, a [`Level`] and a vocabulary. Its [`State`] is a `Copy` number, so that
 //!   forking is free. [`Constraint::mask`] gives the tokens that may follow a state. [`Constraint::mask_within`] gives the tokens
 //!   from which a token budget is enough to finish.
+//! - A [`Grammar`] is a plain grammar, which refers to no document. It is read from Lark, from GBNF, or from the notation.
 //! - The [`Oracle`] gives the same masks by trying every token byte by byte. It is slow, and constraints are tested with it.
 //!
 //! Reading order: `program`, `automaton` (one step), `liveness` (can it finish, and how short), `oracle`, `engine`, then

@@ -100,8 +100,9 @@ fn grammar(source: &str, used: Use) -> Result<Grammar, Vec<report::Located>> {
     let plain = used == Use::Any && grammar.is_plain();
     problems.extend(check::problems(&grammar, plain));
     problems.extend(meaning::problems(source, &grammar));
-    if problems.is_empty() {
-        problems.extend(size::problems(&grammar, plain));
+    // The size of a plain grammar is checked where it is translated.
+    if problems.is_empty() && !plain {
+        problems.extend(size::problems(&grammar));
     }
     if problems.is_empty() { Ok(grammar) } else { Err(problems) }
 }

@@ -9,14 +9,12 @@ use super::problem::{MAX_OPERATIONS, MAX_SHORTEST, Problem};
 use super::report::Located;
 use crate::regex::{Regex, RegexError, StateId, Steps};
 
-/// The engine of plain grammars calls rules, so that their operations are not written out.
-pub(super) fn problems(grammar: &Grammar, plain: bool) -> Vec<Located> {
+pub(super) fn problems(grammar: &Grammar) -> Vec<Located> {
     let lengths = match regexes(grammar) {
         Ok(lengths) => lengths,
         Err(problem) => return vec![problem],
     };
-    let written_out = if plain { None } else { operations(grammar) };
-    written_out.or_else(|| shortest(grammar, &lengths)).into_iter().collect()
+    operations(grammar).or_else(|| shortest(grammar, &lengths)).into_iter().collect()
 }
 
 /// The length of the shortest match of each regex, which is compiled for that.

@@ -10,6 +10,7 @@
 mod minimise;
 #[cfg(test)]
 mod regex_tests;
+mod states;
 mod subsets;
 
 use std::collections::VecDeque;

@@ -61,6 +61,13 @@ impl<'a> Cursor<'a> {
         u32::from_str_radix(text, 16).ok().filter(|_| found == digits).and_then(char::from_u32)
     }
 
+    /// Passes over exactly so many hexadecimal digits, if they stand here.
+    pub fn take_digits(&mut self, digits: usize) -> bool {
+        let found = self.rest().chars().take(digits).take_while(char::is_ascii_hexdigit).count();
+        self.at += found;
+        found == digits
+    }
+
     /// From `start` to here.
     pub fn from(&self, start: usize) -> Span {
         Span::new(start, self.at)

@@ -5,6 +5,9 @@ use std::fmt;
 use crate::notation::ast::Span;
 use crate::notation::{FormatError, FormatErrors, Place, show};
 
+/// The message of a grammar that is a format.
+pub(super) const IS_FORMAT: &str = "this is a format, whose outputs depend on a document";
+
 /// One thing that is wrong with a grammar.
 ///
 /// Displayed as
@@ -39,6 +42,13 @@ impl std::error::Error for GrammarError {}
 pub struct GrammarErrors {
     /// The errors.
     pub errors: Vec<GrammarError>,
+}
+
+impl GrammarErrors {
+    /// Whether the source is a format, which refers to a document: no plain grammar, and no mistake either.
+    pub fn is_format(&self) -> bool {
+        self.errors.iter().any(|error| error.message == IS_FORMAT)
+    }
 }
 
 impl fmt::Display for GrammarErrors {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::{Fault, GrammarError, GrammarErrors, located};
 use super::facts::PlainFacts;
 use super::translated::Translated;
-use super::{gbnf, notation, texts};
+use super::{gbnf, lark, notation, texts};
 use crate::notation::{MAX_SHORTEST, Place, head_comment};
 use crate::plain::PlainGrammar;
 
@@ -16,6 +16,8 @@ use crate::plain::PlainGrammar;
 pub enum GrammarSyntax {
     /// The notation of format files, without what refers to a document ([`crate::notation`]).
     Notation,
+    /// Lark, in the dialect of llguidance.
+    Lark,
     /// GBNF, of llama.cpp.
     Gbnf,
     /// A regular expression in the syntax of the `regex` crate, which is matched as a whole.
@@ -29,6 +31,7 @@ impl GrammarSyntax {
     pub fn of_extension(extension: &str) -> Option<GrammarSyntax> {
         match extension {
             "gram" => Some(GrammarSyntax::Notation),
+            "lark" => Some(GrammarSyntax::Lark),
             "gbnf" => Some(GrammarSyntax::Gbnf),
             _ => None,
         }
@@ -38,6 +41,7 @@ impl GrammarSyntax {
     pub fn name(self) -> &'static str {
         match self {
             GrammarSyntax::Notation => "the notation of Gramask",
+            GrammarSyntax::Lark => "Lark",
             GrammarSyntax::Gbnf => "GBNF",
             GrammarSyntax::Regex => "a regex",
             GrammarSyntax::Choice => "a choice",
@@ -66,7 +70,7 @@ pub struct Grammar {
 }
 
 impl Grammar {
-    /// The grammar in a file, whose ending says its syntax: `.gram` or `.gbnf`.
+    /// The grammar in a file, whose ending says its syntax: `.gram`, `.lark` or `.gbnf`.
     ///
     /// # Errors
     /// A file that can't be read, is not UTF-8 or has another ending; and as [`Grammar::parse`].
@@ -82,10 +86,11 @@ impl Grammar {
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let Some(syntax) = GrammarSyntax::of_extension(&extension) else {
             let message = "the ending of the file does not say what grammar it holds".to_owned();
-            return Err(whole(message, "name it .gram (the notation of Gramask) or .gbnf (GBNF)").into());
+            return Err(whole(message, "name it .gram (the notation of Gramask), .lark (Lark) or .gbnf (GBNF)").into());
         };
-        let bytes = std::fs::read(path)
-            .map_err(|error| whole(format!("the file can't be read: {error}"), "give the path of a readable file"))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            whole(format!("the file can't be read: {error}"), &format!("give the path of a readable .{extension} file"))
+        })?;
         let source = String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
             let value = error.as_bytes()[offset];
@@ -115,13 +120,14 @@ impl Grammar {
                 let grammar = notation::translate(&name, source)?;
                 Ok(Translated { grammar, warnings: Vec::new() })
             }
+            GrammarSyntax::Lark => lark::translate(source),
             GrammarSyntax::Gbnf => gbnf::translate(source),
             GrammarSyntax::Regex => texts::regex(source),
             GrammarSyntax::Choice => texts::choice(&source.lines().collect::<Vec<_>>()),
         };
         let mut grammar = Grammar::new(name, syntax, source, translated)?;
         grammar.description = match syntax {
-            GrammarSyntax::Notation => head_comment(source),
+            GrammarSyntax::Notation | GrammarSyntax::Lark => head_comment(source),
             GrammarSyntax::Gbnf => head(source, "#"),
             GrammarSyntax::Regex | GrammarSyntax::Choice => String::new(),
         };
@@ -134,6 +140,14 @@ impl Grammar {
     /// As [`Grammar::parse`].
     pub fn from_notation(source: &str) -> Result<Grammar, GrammarErrors> {
         Grammar::parse("grammar", GrammarSyntax::Notation, source)
+    }
+
+    /// The grammar of a text in Lark, in the dialect of llguidance.
+    ///
+    /// # Errors
+    /// As [`Grammar::parse`]; also where a lexer reads text in a way that has no equal.
+    pub fn from_lark(source: &str) -> Result<Grammar, GrammarErrors> {
+        Grammar::parse("grammar", GrammarSyntax::Lark, source)
     }
 
     /// The grammar of a text in GBNF.

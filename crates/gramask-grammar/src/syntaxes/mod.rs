@@ -3,6 +3,7 @@
 //! | syntax | file | module |
 //! |---|---|---|
 //! | the project's own notation, without `@terminals` | `.gram` | `notation` |
+//! | Lark, in the dialect of llguidance | `.lark` | `lark` |
 //! | GBNF, of llama.cpp | `.gbnf` | `gbnf` |
 //! | a regular expression, a choice of texts | | `texts` |
 //!
@@ -14,6 +15,7 @@ mod error;
 mod facts;
 mod gbnf;
 mod grammar;
+mod lark;
 mod limits;
 mod notation;
 mod regexes;

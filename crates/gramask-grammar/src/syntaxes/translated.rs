@@ -25,13 +25,16 @@ pub(super) fn finish(builder: Builder, start: RuleId, written: &[(RuleId, Span)]
         if !used[rule.index()] {
             warnings.push(Fault::new(*span, format!("the rule `{name}` is never used")));
         } else if !productive[rule.index()] {
-            warnings.push(
-                Fault::new(*span, format!("the rule `{name}` can't be finished"))
-                    .help("every way through it needs it again, so that what uses it is left out"),
-            );
+            warnings.push(unfinished(name, *span));
         }
     }
     Ok(Translated { grammar, warnings })
+}
+
+/// The warning for a rule without any text.
+pub(super) fn unfinished(name: &str, span: Span) -> Fault {
+    Fault::new(span, format!("the rule `{name}` can't be finished"))
+        .help("every way through it needs it again, so that what uses it is left out")
 }
 
 /// Which rules the start leads to.

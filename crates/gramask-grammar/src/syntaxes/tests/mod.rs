@@ -1,6 +1,8 @@
 //! Translations compared with other ways to the same language.
 
 mod gbnf;
+mod lark;
+mod llguidance;
 mod notation;
 
 use std::collections::BTreeSet;
@@ -59,4 +61,29 @@ fn a_file_is_read_by_its_ending() {
     let error = Grammar::read("x.bnf").unwrap_err().to_string();
     assert!(error.contains(".gbnf"), "{error}");
     assert!(Grammar::read(format!("{folder}/none.gbnf")).unwrap_err().to_string().contains("can't be read"));
+}
+
+#[test]
+fn what_is_too_large_is_refused_with_the_limit() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/grammars");
+    let doubled = Grammar::read(format!("{folder}/double-30.gram")).unwrap_err().to_string();
+    assert!(doubled.contains("the shortest output has 1073741824 bytes; the limit is 100000"), "{doubled}");
+    let regex = "start: \"x\" /(a|b)*a(a|b){25}/\n";
+    for syntax in [GrammarSyntax::Notation, GrammarSyntax::Lark] {
+        let error = Grammar::parse("x", syntax, regex).unwrap_err().to_string();
+        assert!(error.contains("x:1:12: to compile the regexes up to this one takes more than"), "{error}");
+    }
+    let many: String = (0..10_001).map(|n| format!("r{n} ::= \"x\"\n")).collect();
+    let error = Grammar::from_gbnf(&format!("root ::= r1\n{many}")).unwrap_err().to_string();
+    assert!(error.contains("there are 10002 rules; the limit is 10000"), "{error}");
+    let nested = Grammar::from_lark("start: ((\"a\"~0..200 \"b\")~0..200 \"c\")~0..200\n").unwrap_err().to_string();
+    assert!(nested.contains("grammar:1:1: with all repeats written out"), "{nested}");
+    for deep in
+        [format!("root ::= {}\"x\"{}", "(".repeat(200), ")".repeat(200)), format!("root ::= {}", "(".repeat(100_000))]
+    {
+        assert!(Grammar::from_gbnf(&deep).unwrap_err().to_string().contains("nest deeper than 100"));
+        assert!(
+            Grammar::from_lark(&deep.replace("root ::=", "start:")).unwrap_err().to_string().contains("nest deeper")
+        );
+    }
 }

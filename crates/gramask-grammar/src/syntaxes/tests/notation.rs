@@ -83,8 +83,9 @@ fn what_never_ends_is_refused_with_its_place() {
 
 #[test]
 fn a_format_is_no_plain_grammar() {
-    let error = Grammar::from_notation("start: entity*\nentity: @text \":\" @label\n").unwrap_err().to_string();
-    assert!(error.starts_with("grammar:2:1: this is a format"), "{error}");
+    let errors = Grammar::from_notation("start: entity*\nentity: @text \":\" @label\n").unwrap_err();
+    assert!(errors.is_format() && errors.to_string().starts_with("grammar:2:1: this is a format"), "{errors}");
+    assert!(!Grammar::from_notation("start: b\n").unwrap_err().is_format());
     let label = Grammar::parse("x.gram", GrammarSyntax::Notation, "start: @each(a, \",\")\na: @label\n").unwrap_err();
     assert!(label.to_string().starts_with("x.gram:1:8: this is a format"), "{label}");
 }
