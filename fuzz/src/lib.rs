@@ -10,14 +10,17 @@
 //! | target | parts |
 //! |---|---|
 //! | `notation` | the source of a format file |
+//! | `lark`, `gbnf`, `plain` | the source of a plain grammar in that syntax |
 //! | `roundtrip` | choices (format, schema, entities), the document, an output |
 //! | `masks` | choices (format, schema, level, vocabulary, budget, two a step), the document, tokens (0xfe between) |
 
+mod grammars;
 mod input;
 mod masks;
 mod notation;
 mod roundtrip;
 
+pub use grammars::{gbnf, lark, plain};
 pub use masks::masks;
 pub use notation::notation;
 pub use roundtrip::roundtrip;

@@ -47,6 +47,13 @@ fn notation() {
 }
 
 #[test]
+fn grammars() {
+    replay("lark", 10, fuzz::lark);
+    replay("gbnf", 8, fuzz::gbnf);
+    replay("plain", 10, fuzz::plain);
+}
+
+#[test]
 fn roundtrip() {
     replay("roundtrip", 50, fuzz::roundtrip);
 }
@@ -59,8 +66,14 @@ fn masks() {
 /// The bodies answer the simplest inputs too; and a byte changed anywhere in a seed breaks nothing.
 #[test]
 fn changed_inputs() {
-    let targets: [(&str, Body); 3] =
-        [("notation", fuzz::notation), ("roundtrip", fuzz::roundtrip), ("masks", fuzz::masks)];
+    let targets: [(&str, Body); 6] = [
+        ("notation", fuzz::notation),
+        ("lark", fuzz::lark),
+        ("gbnf", fuzz::gbnf),
+        ("plain", fuzz::plain),
+        ("roundtrip", fuzz::roundtrip),
+        ("masks", fuzz::masks),
+    ];
     for (target, body) in targets {
         body(b"");
         body(b"\xff\xff");

@@ -1,0 +1,53 @@
+//! Any source of a plain grammar: a grammar, or errors at places that are there.
+
+use gramask_grammar::{Grammar, GrammarError, GrammarSyntax};
+
+/// Takes the bytes for a grammar in Lark.
+pub fn lark(data: &[u8]) {
+    grammar(GrammarSyntax::Lark, data);
+}
+
+/// Takes the bytes for a grammar in GBNF.
+pub fn gbnf(data: &[u8]) {
+    grammar(GrammarSyntax::Gbnf, data);
+}
+
+/// Takes the bytes for a plain grammar in the notation of format files.
+pub fn plain(data: &[u8]) {
+    grammar(GrammarSyntax::Notation, data);
+}
+
+fn grammar(syntax: GrammarSyntax, data: &[u8]) {
+    let source = String::from_utf8_lossy(data);
+    match Grammar::parse("fuzz", syntax, &source) {
+        Ok(grammar) => {
+            let facts = grammar.facts();
+            let again = Grammar::parse("fuzz", syntax, &source).expect("the same source is a grammar again");
+            assert_eq!(again.facts(), facts, "the same source is another grammar");
+            assert!(facts.rules > 0);
+            places(&source, grammar.warnings());
+        }
+        Err(errors) => {
+            assert!(!errors.errors.is_empty(), "no grammar and no error");
+            places(&source, &errors.errors);
+        }
+    }
+}
+
+/// Each error stands at a place of the source, in order, and shows its line.
+fn places(source: &str, errors: &[GrammarError]) {
+    let lines: Vec<&str> = source.split('\n').collect();
+    let mut before = (0, 0);
+    for error in errors {
+        let Some(place) = &error.place else { continue };
+        let at = (place.line, place.column);
+        assert!(before <= at, "{before:?} before {at:?}");
+        before = at;
+        let line = *lines.get(place.line.wrapping_sub(1)).expect("the line is there");
+        assert_eq!(place.text, line.trim_end_matches('\r').trim_start_matches('\u{feff}'));
+        let characters = line.chars().count() + 1;
+        assert!((1..=characters).contains(&place.column), "column {} of {characters}", place.column);
+        assert!(place.width >= 1 && place.column + place.width <= characters + 1, "{place:?}");
+        assert!(error.to_string().starts_with(&format!("fuzz:{}:{}: ", place.line, place.column)));
+    }
+}
