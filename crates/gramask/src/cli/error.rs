@@ -36,6 +36,8 @@ pub enum CliError {
     #[error(transparent)]
     Format(#[from] gramask_grammar::FormatErrors),
     #[error(transparent)]
+    Grammar(#[from] gramask_grammar::GrammarErrors),
+    #[error(transparent)]
     Page(#[from] gramask_grammar::docs::PageError),
     #[error(transparent)]
     Compile(#[from] gramask_grammar::CompileError),

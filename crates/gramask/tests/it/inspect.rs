@@ -302,6 +302,26 @@ fn a_grammar_is_checked() {
 }
 
 #[test]
+fn grammars_of_other_engines_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let sums = "// Sums.\nstart: start \"+\" N | N\nN: /[0-9]+/\nalone: \"x\"\n%ignore \" \"\n";
+    let lark = write(folder.path(), "sums.lark", sums);
+    let checked = json(&["grammar", "check", &lark, "--json"]);
+    assert_eq!((&checked["syntax"], &checked["language"]), (&"Lark".into(), &"context-free".into()));
+    assert_eq!(checked["shortest"].as_str().map(str::len), Some(1), "a digit: {checked}");
+    let warnings = checked["warnings"].as_array().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("sums.lark:4:1"), "{checked}");
+    let gbnf = write(folder.path(), "yes.gbnf", "root ::= \"yes\" | \"no\" [.!]{1,3} | <think>\n");
+    let text = printed(&["grammar", "check", &gbnf]);
+    for words in ["yes is a plain grammar, in GBNF", "regular", "<think>", "`yes`, 3 bytes"] {
+        assert!(text.contains(words), "no `{words}` in {text}");
+    }
+    let wrong = write(folder.path(), "wrong.gbnf", "root ::= itme\nitem ::= \"x\"\n");
+    let message = refused(&["grammar", "check", &wrong]);
+    assert!(message.contains("wrong.gbnf:1:10: there is no rule `itme`") && message.contains("`item`"), "{message}");
+}
+
+#[test]
 fn mistyped_names_get_the_nearest_one() {
     let folder = tempfile::tempdir().unwrap();
     for (args, words) in [
