@@ -26,6 +26,7 @@ mod names;
 mod rope;
 mod safetensors;
 mod seeded;
+mod settings;
 mod source;
 mod write;
 

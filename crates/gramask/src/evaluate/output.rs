@@ -6,7 +6,7 @@ use gramask_grammar::{Level, Problem, Program, syntax_check};
 use gramask_ner::{Entity, Schema, Text};
 
 use crate::experiment::StrategyName;
-use crate::store::{Fault, FaultKind, Repaired};
+use crate::store::{Fault, FaultKind, RepairedOutput};
 
 /// What an output says, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Evaluation {
     /// anything, and only formats with `%syntax`.
     pub independent: Option<bool>,
     /// The repaired output, with strategy `repair`. The other fields are then about this text.
-    pub repaired: Option<Repaired>,
+    pub repaired: Option<RepairedOutput>,
 }
 
 /// Reads an output strictly, or after a repair, as its strategy wants.
@@ -38,7 +38,7 @@ fn repair(program: &Arc<Program>, text: &Text, output: &str) -> Evaluation {
     let judged = read_strictly(program, text, &mended.text, Level::None);
     let edits = mended.edits.by_kind().into_iter().filter(|(_, count)| *count > 0);
     Evaluation {
-        repaired: Some(Repaired {
+        repaired: Some(RepairedOutput {
             edits: edits.map(|(kind, count)| (kind.to_string(), count)).collect(),
             rewritten: mended.edits.rewritten,
             text: mended.text,
@@ -167,7 +167,7 @@ mod tests {
             entities: vec![Entity::new(label, start, start + 1)],
             faults: Vec::new(),
             independent,
-            repaired: Some(Repaired {
+            repaired: Some(RepairedOutput {
                 text: label.into(),
                 edits: [("closed".to_string(), start)].into(),
                 rewritten: start > 0,

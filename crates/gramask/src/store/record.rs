@@ -32,7 +32,7 @@ pub struct Record {
     pub preamble: Option<String>,
     /// The output after the strategy `repair` has repaired it. The entities are those of this text.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub repaired: Option<Repaired>,
+    pub repaired: Option<RepairedOutput>,
     /// The outputs of all passes in schema order, if the format has a pass for each label.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub passes: Vec<String>,
@@ -100,9 +100,9 @@ pub struct Distortion {
     pub non_canonical: Option<usize>,
 }
 
-/// A repaired output.
+/// What a repair of an output is recorded as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Repaired {
+pub struct RepairedOutput {
     /// The repaired text, which is read instead of the output. The texts of several passes are joined by line breaks.
     pub text: String,
     /// The number of edits of each kind that occurred.
@@ -111,9 +111,9 @@ pub struct Repaired {
     pub rewritten: bool,
 }
 
-impl Repaired {
+impl RepairedOutput {
     /// The repaired outputs of two passes together.
-    pub(crate) fn and(mut self, other: Repaired) -> Repaired {
+    pub(crate) fn and(mut self, other: RepairedOutput) -> RepairedOutput {
         self.text = format!("{}\n{}", self.text, other.text);
         for (kind, count) in other.edits {
             *self.edits.entry(kind).or_default() += count;
@@ -254,8 +254,11 @@ pub(crate) mod tests {
         let mut record = record(Level::None, "d1");
         record.cell.strategy = StrategyName::REPAIR;
         record.preamble = Some("Let me see. Answer:".into());
-        record.repaired =
-            Some(Repaired { text: "[]".into(), edits: BTreeMap::from([("closed".to_string(), 1)]), rewritten: true });
+        record.repaired = Some(RepairedOutput {
+            text: "[]".into(),
+            edits: BTreeMap::from([("closed".to_string(), 1)]),
+            rewritten: true,
+        });
         record.effort.log_valid = Some(-2.5);
         record.distortion.log_weight = None;
         let without = serde_json::to_string(&record).unwrap();

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use gramask::experiment::{Experiment, Overrides};
 use gramask::plan::Plan;
 use gramask::report::tables::summary_csv;
-use gramask::report::{Options, Report, ReportError, RunData, compare, single};
+use gramask::report::{Figure, Options, Report, ReportError, RunData, compare, single};
 use gramask::runner::run_plan;
 use gramask::store::{Fault, FaultKind, Journal, Manifest, Record};
 use gramask_grammar::Level;
@@ -104,6 +104,29 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     &after[..after.find(to).expect(to)]
 }
 
+/// The page has the figure's file, which is XML with marks, and the table beside it is that of the figure.
+fn figure_agrees_with_its_files(figure: &Figure, out: &Path, html: &str) {
+    let svg = fs::read_to_string(out.join(format!("figures/{}.svg", figure.id))).unwrap();
+    assert!(html.contains(&svg), "{}: the page has the file's figure", figure.id);
+    let mut reader = quick_xml::Reader::from_str(&svg);
+    let mut marks = 0;
+    loop {
+        match reader.read_event().unwrap_or_else(|error| panic!("{}: {error}", figure.id)) {
+            quick_xml::events::Event::Eof => break,
+            quick_xml::events::Event::Empty(_) => marks += 1,
+            _ => {}
+        }
+    }
+    assert!(marks > 10, "{}: {marks} marks", figure.id);
+    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", figure.id);
+    let csv = fs::read_to_string(out.join(format!("figures/{}.csv", figure.id))).unwrap();
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let heads: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
+    assert_eq!(heads, figure.table.columns);
+    let rows: Vec<Vec<String>> = reader.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect();
+    assert_eq!(rows, figure.table.rows, "{}", figure.id);
+}
+
 #[test]
 fn a_report_has_every_section_and_the_summarys_figures() {
     let folder = tempfile::tempdir().unwrap();
@@ -150,28 +173,7 @@ fn a_report_has_every_section_and_the_summarys_figures() {
         assert!((f1 - row.f1).abs() < 1e-6 && line[2] == row.format && line[3] == row.level);
     }
 
-    for figure in &report.page.figures {
-        let svg = fs::read_to_string(out.join(format!("figures/{}.svg", figure.id))).unwrap();
-        assert!(html.contains(&svg), "{}: the page has the file's figure", figure.id);
-        let mut reader = quick_xml::Reader::from_str(&svg);
-        let mut marks = 0;
-        loop {
-            match reader.read_event().unwrap_or_else(|error| panic!("{}: {error}", figure.id)) {
-                quick_xml::events::Event::Eof => break,
-                quick_xml::events::Event::Empty(_) => marks += 1,
-                _ => {}
-            }
-        }
-        assert!(marks > 10, "{}: {marks} marks", figure.id);
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", figure.id);
-        let csv = fs::read_to_string(out.join(format!("figures/{}.csv", figure.id))).unwrap();
-        let mut reader = csv::Reader::from_reader(csv.as_bytes());
-        let heads: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
-        assert_eq!(heads, figure.table.columns);
-        let rows: Vec<Vec<String>> =
-            reader.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect();
-        assert_eq!(rows, figure.table.rows, "{}", figure.id);
-    }
+    report.page.figures.iter().for_each(|figure| figure_agrees_with_its_files(figure, &out, &html));
 
     // Every document with every output, its text and its trace.
     let script = between(&html, "<script type=\"application/json\" id=\"data\">", "</script>");

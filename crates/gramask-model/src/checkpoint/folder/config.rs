@@ -1,7 +1,8 @@
 //! `config.json`: the shape of a model as the Python package `transformers` writes it.
 
-use super::settings::Settings;
+use super::settings::Object;
 use super::{TEXT_CONFIG, rope};
+use crate::checkpoint::settings::Settings;
 use crate::checkpoint::{CheckpointError, Family, ModelConfig, SlidingWindow};
 use gramask_kernels::swiglu::Gate;
 use serde_json::Value;
@@ -14,11 +15,11 @@ const WITH_IMAGES: &str = "Gemma3ForConditionalGeneration";
 
 /// The shape of the model that a `config.json` describes. What is unusual goes to `notes`.
 pub(super) fn read(path: &Path, object: &Value, notes: &mut Vec<String>) -> Result<ModelConfig, CheckpointError> {
-    let settings = Settings { path, prefix: "", object, family: None };
+    let settings = Object { path, prefix: "", object, family: None };
     let (family, within) = family(&settings)?;
     let settings = match within {
-        None => Settings { family: Some(family), ..settings },
-        Some(text) => Settings { prefix: "text_config.", object: text, family: Some(family), ..settings },
+        None => Object { family: Some(family), ..settings },
+        Some(text) => Object { prefix: "text_config.", object: text, family: Some(family), ..settings },
     };
     refuse_what_is_not_implemented(&settings, family)?;
     let width = settings.count("hidden_size")?;
@@ -70,7 +71,7 @@ pub(super) fn read(path: &Path, object: &Value, notes: &mut Vec<String>) -> Resu
 
 /// The family, by `architectures` or, in files without it, by `model_type`; and the object of the text model, if it is
 /// a part of the file.
-fn family<'a>(settings: &Settings<'a>) -> Result<(Family, Option<&'a Value>), CheckpointError> {
+fn family<'a>(settings: &Object<'a>) -> Result<(Family, Option<&'a Value>), CheckpointError> {
     let known = || format!("{}, {WITH_IMAGES}", Family::ALL.map(Family::hugging_face_name).join(", "));
     let unknown = |found: &str| CheckpointError::UnknownArchitecture {
         path: settings.path.to_owned(),
@@ -92,7 +93,7 @@ fn family<'a>(settings: &Settings<'a>) -> Result<(Family, Option<&'a Value>), Ch
     }
 }
 
-fn refuse_what_is_not_implemented(settings: &Settings<'_>, family: Family) -> Result<(), CheckpointError> {
+fn refuse_what_is_not_implemented(settings: &Object<'_>, family: Family) -> Result<(), CheckpointError> {
     if let Some(quantised) = settings.get("quantization_config") {
         let method = quantised.get("quant_method").and_then(Value::as_str).unwrap_or("an unnamed method").to_owned();
         return Err(CheckpointError::Quantised { path: settings.path.to_owned(), method });
@@ -122,7 +123,7 @@ fn refuse_what_is_not_implemented(settings: &Settings<'_>, family: Family) -> Re
     Ok(())
 }
 
-fn query_scalar(settings: &Settings<'_>, family: Family) -> Result<Option<f64>, CheckpointError> {
+fn query_scalar(settings: &Object<'_>, family: Family) -> Result<Option<f64>, CheckpointError> {
     match family {
         Family::Gemma3 => Ok(Some(settings.optional_float("query_pre_attn_scalar")?.unwrap_or(256.0))),
         _ => Ok(None),
@@ -131,7 +132,7 @@ fn query_scalar(settings: &Settings<'_>, family: Family) -> Result<Option<f64>, 
 
 /// The layers with a window. `layer_types` names them one by one; files without it give a rule.
 fn sliding_window(
-    settings: &Settings<'_>,
+    settings: &Object<'_>,
     family: Family,
     layers: usize,
     rope_theta: Option<f64>,
@@ -181,7 +182,7 @@ fn sliding_window(
 }
 
 /// Which layers `layer_types` gives a window.
-fn layer_types(settings: &Settings<'_>, layers: usize) -> Result<Option<Vec<bool>>, CheckpointError> {
+fn layer_types(settings: &Object<'_>, layers: usize) -> Result<Option<Vec<bool>>, CheckpointError> {
     const KEY: &str = "layer_types";
     let Some(value) = settings.get(KEY) else { return Ok(None) };
     let listed = value.as_array().filter(|list| list.len() == layers).ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! Rotary positions in a `config.json`: the base, and how the frequencies are scaled.
 
-use super::settings::Settings;
+use super::settings::Object;
+use crate::checkpoint::settings::Settings;
 use crate::checkpoint::{CheckpointError, Family, RopeScaling, Yarn};
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ pub(super) struct Rope {
 
 /// Reads the settings of a family. `context` is the file's `max_position_embeddings`.
 pub(super) fn read(
-    settings: &Settings<'_>,
+    settings: &Object<'_>,
     family: Family,
     context: usize,
     notes: &mut Vec<String>,
@@ -48,21 +49,21 @@ pub(super) fn read(
 }
 
 /// The object of this name, if it is there and not empty.
-fn filled<'a>(settings: &Settings<'a>, key: &str) -> Option<&'a Value> {
+fn filled<'a>(settings: &Object<'a>, key: &str) -> Option<&'a Value> {
     settings.get(key).filter(|value| value.as_object().is_none_or(|object| !object.is_empty()))
 }
 
 /// One base and one scaling. Where a file has `rope_scaling` too, it replaces `rope_parameters` as a whole, as in
 /// transformers 5 (`convert_rope_params_to_dict`).
 fn for_all_layers(
-    settings: &Settings<'_>,
+    settings: &Object<'_>,
     context: usize,
     notes: &mut Vec<String>,
 ) -> Result<(f64, Option<RopeScaling>), CheckpointError> {
     let (old, new) = (filled(settings, OLD), filled(settings, NEW));
     let key = if old.is_none() && new.is_some() { NEW } else { OLD };
     let (nothing, prefix) = (Value::Null, format!("{}{key}.", settings.prefix));
-    let inner = Settings { prefix: &prefix, object: settings.get(key).unwrap_or(&nothing), ..*settings };
+    let inner = Object { prefix: &prefix, object: settings.get(key).unwrap_or(&nothing), ..*settings };
     let theta = match inner.optional_float("rope_theta")? {
         Some(theta) => theta,
         None => settings.optional_float("rope_theta")?.unwrap_or(10_000.0),
@@ -80,7 +81,7 @@ fn for_all_layers(
 /// The base and the scaling of layers that see all positions, and the base of the others (Gemma 3). `rope_scaling` changes
 /// what `rope_parameters.full_attention` says, as in transformers 5.
 fn by_layer_type(
-    settings: &Settings<'_>,
+    settings: &Object<'_>,
     context: usize,
 ) -> Result<(f64, Option<f64>, Option<RopeScaling>), CheckpointError> {
     const FULL: &str = "full_attention";
@@ -96,9 +97,9 @@ fn by_layer_type(
     }
     let nothing = Value::Null;
     let [of_full, of_local] = [FULL, LOCAL].map(|key| format!("{}{NEW}.{key}.", settings.prefix));
-    let full = Settings { prefix: &of_full, object: &full, ..*settings };
-    let local = Settings { prefix: &of_local, object: local.as_ref().unwrap_or(&nothing), ..*settings };
-    let theta = |inner: &Settings<'_>, older: &str, default: f64| match inner.optional_float("rope_theta")? {
+    let full = Object { prefix: &of_full, object: &full, ..*settings };
+    let local = Object { prefix: &of_local, object: local.as_ref().unwrap_or(&nothing), ..*settings };
+    let theta = |inner: &Object<'_>, older: &str, default: f64| match inner.optional_float("rope_theta")? {
         Some(theta) => Ok::<f64, CheckpointError>(theta),
         None => Ok(settings.optional_float(older)?.unwrap_or(default)),
     };
@@ -111,7 +112,7 @@ fn by_layer_type(
 }
 
 /// The scaling that an object describes. `outer` is the object around it, `context` the model's most positions.
-fn scaling(inner: &Settings<'_>, outer: &Settings<'_>, context: usize) -> Result<Option<RopeScaling>, CheckpointError> {
+fn scaling(inner: &Object<'_>, outer: &Object<'_>, context: usize) -> Result<Option<RopeScaling>, CheckpointError> {
     let kind = inner.get("rope_type").or_else(|| inner.get("type"));
     Ok(match kind.map(|kind| (kind, kind.as_str())) {
         None | Some((_, Some("default"))) => None,
@@ -138,7 +139,7 @@ fn scaling(inner: &Settings<'_>, outer: &Settings<'_>, context: usize) -> Result
 }
 
 /// As `_compute_yarn_parameters` of transformers 5.
-fn yarn(inner: &Settings<'_>, outer: &Settings<'_>, context: usize) -> Result<Yarn, CheckpointError> {
+fn yarn(inner: &Object<'_>, outer: &Object<'_>, context: usize) -> Result<Yarn, CheckpointError> {
     const ORIGINAL: &str = "original_max_position_embeddings";
     let original_context = match outer.optional_count(ORIGINAL)? {
         Some(original) => original,

@@ -1,15 +1,15 @@
 //! Settings of one object of a `config.json`.
 
-use crate::checkpoint::{CheckpointError, Family};
-use serde_json::Value;
 use std::path::Path;
 
-/// Larger than any real dimension, and small enough that products of two don't overflow.
-const LARGEST: u64 = 1 << 28;
+use serde_json::Value;
+
+use crate::checkpoint::settings::{Number, Settings};
+use crate::checkpoint::{CheckpointError, Family};
 
 /// Reads settings of one JSON object.
 #[derive(Clone, Copy)]
-pub(super) struct Settings<'a> {
+pub(super) struct Object<'a> {
     pub path: &'a Path,
     /// What the keys of this object are prefixed with in messages.
     pub prefix: &'a str,
@@ -18,55 +18,10 @@ pub(super) struct Settings<'a> {
     pub family: Option<Family>,
 }
 
-impl<'a> Settings<'a> {
+impl<'a> Object<'a> {
     /// A setting; null counts as absent.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
         self.object.get(key).filter(|value| !value.is_null())
-    }
-
-    pub fn bad(&self, key: &str, found: impl ToString, expected: impl Into<String>) -> CheckpointError {
-        CheckpointError::BadSetting {
-            path: self.path.to_owned(),
-            key: format!("{}{key}", self.prefix),
-            found: found.to_string(),
-            expected: expected.into(),
-        }
-    }
-
-    pub fn missing(&self, key: &str, expected: &str) -> CheckpointError {
-        CheckpointError::MissingSetting {
-            path: self.path.to_owned(),
-            key: format!("{}{key}", self.prefix),
-            expected: expected.to_owned(),
-        }
-    }
-
-    pub fn optional_count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
-        match self.get(key) {
-            None => Ok(self.family.and_then(|family| default_count(family, key))),
-            Some(value) => match value.as_u64() {
-                Some(number) if (1..=LARGEST).contains(&number) => Ok(Some(number as usize)),
-                _ => Err(self.bad(key, value, format!("a whole number from 1 to {LARGEST}"))),
-            },
-        }
-    }
-
-    pub fn count(&self, key: &str) -> Result<usize, CheckpointError> {
-        self.optional_count(key)?.ok_or_else(|| self.missing(key, "a whole number"))
-    }
-
-    pub fn optional_float(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => match value.as_f64() {
-                Some(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
-                _ => Err(self.bad(key, value, "a positive number")),
-            },
-        }
-    }
-
-    pub fn float(&self, key: &str) -> Result<f64, CheckpointError> {
-        self.optional_float(key)?.ok_or_else(|| self.missing(key, "a positive number"))
     }
 
     pub fn optional_flag(&self, key: &str) -> Result<Option<bool>, CheckpointError> {
@@ -78,6 +33,25 @@ impl<'a> Settings<'a> {
 
     pub fn flag(&self, key: &str) -> Result<bool, CheckpointError> {
         Ok(self.optional_flag(key)?.unwrap_or(false))
+    }
+}
+
+impl Settings for Object<'_> {
+    fn path(&self) -> &Path {
+        self.path
+    }
+
+    fn full_key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn number(&self, key: &str) -> Option<Number> {
+        let value = self.get(key)?;
+        Some(Number { shown: value.to_string(), whole: value.as_u64(), float: value.as_f64() })
+    }
+
+    fn default_count(&self, key: &str) -> Option<usize> {
+        default_count(self.family?, key)
     }
 }
 

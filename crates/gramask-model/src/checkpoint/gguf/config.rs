@@ -1,70 +1,38 @@
 //! The shape of a model in the metadata of a GGUF file.
 
+use std::path::Path;
+
 use super::vocabulary::tokens;
 use super::{GgufFile, GgufValue, rope};
+use crate::checkpoint::settings::{Number, Settings};
 use crate::checkpoint::{CheckpointError, Family, ModelConfig, SlidingWindow};
 
-/// Larger than any real dimension, and small enough that products of two don't overflow.
-const LARGEST: u64 = 1 << 28;
-
 /// Reads settings of the model's architecture, which is the prefix of their keys.
-pub(super) struct Settings<'a> {
+pub(super) struct Metadata<'a> {
     pub file: &'a GgufFile,
     architecture: &'static str,
 }
 
-impl Settings<'_> {
-    pub fn key(&self, key: &str) -> String {
+impl Metadata<'_> {
+    pub fn get(&self, key: &str) -> Option<&GgufValue> {
+        self.file.metadata().get(&self.full_key(key))
+    }
+}
+
+impl Settings for Metadata<'_> {
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn full_key(&self, key: &str) -> String {
         format!("{}.{key}", self.architecture)
     }
 
-    pub fn get(&self, key: &str) -> Option<&GgufValue> {
-        self.file.metadata().get(&self.key(key))
-    }
-
-    pub fn missing(&self, key: &str, expected: &str) -> CheckpointError {
-        CheckpointError::MissingSetting {
-            path: self.file.path().to_owned(),
-            key: self.key(key),
-            expected: expected.to_owned(),
-        }
-    }
-
-    pub fn bad(&self, key: &str, found: impl ToString, expected: impl Into<String>) -> CheckpointError {
-        CheckpointError::BadSetting {
-            path: self.file.path().to_owned(),
-            key: self.key(key),
-            found: found.to_string(),
-            expected: expected.into(),
-        }
-    }
-
-    /// A positive whole number, if it is set.
-    pub fn optional_count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => match value.as_unsigned() {
-                Some(number) if (1..=LARGEST).contains(&number) => Ok(Some(number as usize)),
-                _ => Err(self.bad(key, value, format!("a whole number from 1 to {LARGEST}"))),
-            },
-        }
-    }
-
-    pub fn count(&self, key: &str) -> Result<usize, CheckpointError> {
-        self.optional_count(key)?.ok_or_else(|| self.missing(key, "a whole number"))
-    }
-
-    pub fn optional_float(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => match value.as_float() {
-                // Files store f32; the shortest decimal that means the same f32 is the number that was meant.
-                Some(number) if number.is_finite() && number > 0.0 => {
-                    Ok(Some((number as f32).to_string().parse().unwrap_or(number)))
-                }
-                _ => Err(self.bad(key, value, "a positive number")),
-            },
-        }
+    fn number(&self, key: &str) -> Option<Number> {
+        let value = self.get(key)?;
+        // Files store f32; the shortest decimal that means the same f32 is the number that was meant.
+        let meant = |number: f64| (number as f32).to_string().parse().unwrap_or(number);
+        Some(Number { shown: value.to_string(), whole: value.as_unsigned(), float: value.as_float().map(meant) })
     }
 }
 
@@ -79,7 +47,7 @@ pub(super) fn config(file: &GgufFile, notes: &mut Vec<String>) -> Result<ModelCo
         let (path, found) = (file.path().to_owned(), architecture.to_owned());
         CheckpointError::UnknownArchitecture { path, found, known: known_architectures() }
     })?;
-    let settings = Settings { file, architecture: family.gguf_name() };
+    let settings = Metadata { file, architecture: family.gguf_name() };
     refuse_what_is_not_implemented(&settings)?;
     let width = settings.count("embedding_length")?;
     let heads = settings.count("attention.head_count")?;
@@ -142,7 +110,7 @@ pub(super) fn config(file: &GgufFile, notes: &mut Vec<String>) -> Result<ModelCo
     })
 }
 
-fn refuse_what_is_not_implemented(settings: &Settings<'_>) -> Result<(), CheckpointError> {
+fn refuse_what_is_not_implemented(settings: &Metadata<'_>) -> Result<(), CheckpointError> {
     if settings.get("expert_count").and_then(GgufValue::as_unsigned).is_some_and(|experts| experts > 0) {
         return Err(settings.bad("expert_count", "set", "none: mixtures of experts are not implemented"));
     }
@@ -161,7 +129,7 @@ fn query_scalar(family: Family, layers: usize, [width, heads]: [usize; 2]) -> Op
 
 /// The layers with a window. As in llama.cpp, Gemma 3 has it in all layers but every sixth, and the other families have none.
 fn sliding_window(
-    settings: &Settings<'_>,
+    settings: &Metadata<'_>,
     family: Family,
     layers: usize,
     notes: &mut Vec<String>,
@@ -171,7 +139,7 @@ fn sliding_window(
     let width = settings.get(KEY).filter(|width| width.as_unsigned() != Some(0));
     if family != Family::Gemma3 {
         if width.is_some() {
-            notes.push(format!("the file has `{}`, which llama.cpp ignores in this family", settings.key(KEY)));
+            notes.push(format!("the file has `{}`, which llama.cpp ignores in this family", settings.full_key(KEY)));
         }
         return Ok(None);
     }

@@ -1,8 +1,9 @@
 //! Rotary positions in the metadata of a GGUF file.
 
 use super::GgufValue;
-use super::config::Settings;
+use super::config::Metadata;
 use crate::checkpoint::dequantise::dequantise;
+use crate::checkpoint::settings::Settings;
 use crate::checkpoint::{CheckpointError, RopeScaling, Yarn};
 
 /// Divisors of the rotary frequencies, in files of models with a scaled context.
@@ -13,7 +14,7 @@ const TYPE: &str = "rope.scaling.type";
 
 /// How the rotary frequencies are scaled, as llama.cpp does it. `context` is the file's `context_length`.
 pub(super) fn scaling(
-    settings: &Settings<'_>,
+    settings: &Metadata<'_>,
     head_width: usize,
     context: usize,
 ) -> Result<Option<RopeScaling>, CheckpointError> {
@@ -49,7 +50,7 @@ pub(super) fn context(scaling: Option<&RopeScaling>, context: usize) -> usize {
 }
 
 /// The tensor of divisors, if the file has one. `[head_width / 2]`
-fn divisors(settings: &Settings<'_>, head_width: usize) -> Result<Option<Vec<f32>>, CheckpointError> {
+fn divisors(settings: &Metadata<'_>, head_width: usize) -> Result<Option<Vec<f32>>, CheckpointError> {
     let file = settings.file;
     let Some(tensor) = file.tensors().iter().find(|tensor| tensor.name == ROPE_DIVISORS) else { return Ok(None) };
     let mut divisors = vec![0.0; head_width / 2];
@@ -68,7 +69,7 @@ fn divisors(settings: &Settings<'_>, head_width: usize) -> Result<Option<Vec<f32
 }
 
 /// The divisor of positions; 1 where the file has none. `rope.scale_linear` is its old name, and 0 means none.
-fn factor(settings: &Settings<'_>) -> Result<f64, CheckpointError> {
+fn factor(settings: &Metadata<'_>) -> Result<f64, CheckpointError> {
     for key in ["rope.scaling.factor", "rope.scale_linear"] {
         match settings.get(key).map(GgufValue::as_float) {
             None => {}
@@ -87,7 +88,7 @@ const ONLY: [(&str, f64); 3] = [
 ];
 
 /// YaRN with `rope.scaling.attn_factor` on top of the factor of attention that goes with the scale.
-fn yarn(settings: &Settings<'_>, context: usize) -> Result<Yarn, CheckpointError> {
+fn yarn(settings: &Metadata<'_>, context: usize) -> Result<Yarn, CheckpointError> {
     for (key, only) in ONLY {
         if let Some(other) = settings.get(key).filter(|value| value.as_float() != Some(only)) {
             return Err(settings.bad(key, other, format!("{only}; no other is implemented")));

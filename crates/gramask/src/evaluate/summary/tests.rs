@@ -1,6 +1,6 @@
 use super::*;
 use crate::report::tables::summary_csv;
-use crate::store::{Distortion, Effort, Fault, FaultKind, Repaired, Tokens, record_for_tests as record};
+use crate::store::{Distortion, Effort, Fault, FaultKind, RepairedOutput, Tokens, record_for_tests as record};
 use gramask_decode::Finish;
 use gramask_grammar::Level;
 use gramask_ner::Entity;
@@ -78,7 +78,7 @@ fn distortion_and_effort_are_those_that_a_hand_computes() {
     records[2].distortion.log_weight = Some(-1.0);
     (records[0].removed, records[1].removed) = (3.0, 3.0);
     records[0].effort = Effort { attempts: 5, discarded: 8, refused_drafts: 2, log_valid: Some(-0.5) };
-    records[3].repaired = Some(Repaired { text: "[]".into(), edits: Default::default(), rewritten: true });
+    records[3].repaired = Some(RepairedOutput { text: "[]".into(), edits: Default::default(), rewritten: true });
     let row = summarise(&records[0].cell, &Schema::new(["Disease"]), &records);
     assert_eq!((row.forced_rate, row.drafted_rate), (5.0 / 20.0, 3.0 / 20.0));
     // The fourth and third have two known steps each at which nothing was removed.
