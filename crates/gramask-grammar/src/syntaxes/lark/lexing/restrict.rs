@@ -35,6 +35,8 @@ impl Side {
 
 /// An expression for each side that a part leads to.
 type Parts = BTreeMap<Side, Expr>;
+/// The texts of a lexeme after a side, by the side that they lead to.
+type Cut = Vec<(Side, Arc<Regex>)>;
 
 /// Defines the rules over bytes.
 pub(super) fn translate(
@@ -71,7 +73,7 @@ struct Restriction<'a, 'b> {
     /// Where each rule leads from each side.
     exits: HashMap<(usize, Side), BTreeSet<Side>>,
     /// The texts of a place after a side, with the side that they lead to.
-    cuts: HashMap<(usize, Side), Vec<(Side, Arc<Regex>)>>,
+    cuts: HashMap<(usize, Side), Cut>,
     /// The rules over bytes: of a rule between two sides, and of ignored text between two sides.
     made: HashMap<(usize, Side, Side), RuleId>,
     open: VecDeque<(usize, Side)>,
@@ -121,7 +123,7 @@ impl<'a, 'b> Restriction<'a, 'b> {
     }
 
     /// The texts of a place, or of ignored text, after a side.
-    fn cut(&mut self, place: usize, side: Side) -> Vec<(Side, Arc<Regex>)> {
+    fn cut(&mut self, place: usize, side: Side) -> Cut {
         if let Some(known) = self.cuts.get(&(place, side)) {
             return known.clone();
         }
