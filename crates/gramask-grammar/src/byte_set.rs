@@ -20,6 +20,25 @@ impl ByteSet {
         self.0.iter().zip(other.0).all(|(a, b)| a & !b == 0)
     }
 
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The bytes, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + use<> {
+        let words = self.0;
+        (0..4u8).flat_map(move |at| {
+            let mut word = words[usize::from(at)];
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros() as u8;
+                let found = (word != 0).then(|| at << 6 | bit);
+                word &= word.wrapping_sub(1);
+                found
+            })
+        })
+    }
+
     pub fn union(&mut self, other: &ByteSet) {
         self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a |= b);
     }

@@ -1,14 +1,16 @@
-//! A constraint says which tokens may come next. It belongs to a format, a schema, a document, a level and a vocabulary.
+//! A constraint says which tokens may come next. It belongs to a vocabulary and a plain grammar, or to a format, a schema, a
+//! document and a level.
 
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-use gramask_ner::Text;
+use gramask_ner::{Text, did_you_mean};
 
 use crate::automaton::{Automaton, Limits};
-use crate::engine::{Engine, Mask, State, set_bit};
+use crate::engine::{AnyEngine, Engine, Mask, State, set_bit};
 use crate::matcher::Matcher;
 use crate::notation::ast::Boundaries;
+use crate::plain::{CompiledGrammar, PlainEngine};
 use crate::program::Program;
 use crate::source::Source;
 use crate::{Level, Vocabulary};
@@ -36,6 +38,19 @@ pub enum ConstraintError {
         "format `{format}`: no token writes the byte 0x{byte:02x}, which every shortest output needs; take a vocabulary with a token for each byte"
     )]
     Byte { format: String, byte: u8 },
+    /// A special token that the vocabulary does not have.
+    #[error("grammar `{grammar}`: the vocabulary has no special token {name}{near}")]
+    NoSpecial {
+        grammar: String,
+        name: String,
+        /// A name that is nearly the same, as the end of the message.
+        near: String,
+    },
+    /// A special token that ends outputs, and can't be part of one.
+    #[error(
+        "grammar `{grammar}`: {name} ends the output in this vocabulary, so that no output can hold it; leave it out"
+    )]
+    End { grammar: String, name: String },
 }
 
 /// No way to finish in tokens.
@@ -46,7 +61,7 @@ const NEVER: usize = usize::MAX;
 /// A state is a `Copy` number. The constraint remembers what it computed for each state, so its methods take `&mut self`. One
 /// constraint serves any number of sequences over the same document.
 pub struct Constraint {
-    engine: Engine,
+    engine: AnyEngine,
     vocabulary: Arc<Vocabulary>,
     start: State,
     /// Tokens to the end of the output, the end token left out.
@@ -65,7 +80,8 @@ impl Constraint {
     /// holds until the output is far longer than any useful one.
     pub const SLACK: u32 = 512;
 
-    /// Compiles the constraint of a document.
+    /// Compiles the constraint of a document. A format that refers to no document has the constraint of its plain grammar at
+    /// `syntax`, as from [`Constraint::of_grammar`].
     pub fn new(
         program: Arc<Program>,
         text: &Text,
@@ -83,6 +99,11 @@ impl Constraint {
         vocabulary: Arc<Vocabulary>,
         slack: u32,
     ) -> Result<Constraint, ConstraintError> {
+        if level == Level::Syntax
+            && let Some(grammar) = program.compiled()
+        {
+            return Constraint::of_grammar(grammar, vocabulary);
+        }
         let format = program.format().name.clone();
         let shared = (level == Level::Syntax).then(|| vocabulary.shared(&program));
         let mut engine = Engine::new(matcher(program, text, level, slack)?, shared);
@@ -96,7 +117,29 @@ impl Constraint {
                 return Err(ConstraintError::Byte { format, byte: way[at] });
             }
         }
-        Ok(Constraint { engine, vocabulary, start, costs: FxHashMap::default(), row: Vec::new(), listed: Vec::new() })
+        Ok(Constraint::over(AnyEngine::Document(engine), vocabulary, start))
+    }
+
+    /// The constraint of a plain grammar. All constraints of the same grammar and vocabulary share their masks.
+    ///
+    /// # Errors
+    /// A special token that the vocabulary does not have, or that ends outputs, and a vocabulary that can't write an output.
+    pub fn of_grammar(
+        grammar: &Arc<CompiledGrammar>,
+        vocabulary: Arc<Vocabulary>,
+    ) -> Result<Constraint, ConstraintError> {
+        let specials = grammar.specials().iter().map(|name| special(grammar, name, &vocabulary));
+        let specials = specials.collect::<Result<_, _>>()?;
+        let mut engine = PlainEngine::new(grammar.network(), &vocabulary, specials);
+        let start = engine.start();
+        if let Err(byte) = engine.shortest_tokens(start, &vocabulary) {
+            return Err(ConstraintError::Byte { format: grammar.name().to_owned(), byte });
+        }
+        Ok(Constraint::over(AnyEngine::Plain(Box::new(engine)), vocabulary, start))
+    }
+
+    fn over(engine: AnyEngine, vocabulary: Arc<Vocabulary>, start: State) -> Constraint {
+        Constraint { engine, vocabulary, start, costs: FxHashMap::default(), row: Vec::new(), listed: Vec::new() }
     }
 
     /// The state before the first token.
@@ -114,7 +157,8 @@ impl Constraint {
         self.engine.level()
     }
 
-    /// The tokens that may follow. End tokens are among them exactly if the output is complete, other special tokens never.
+    /// The tokens that may follow. End tokens are among them exactly if the output is complete, and other special
+    /// tokens where a plain grammar names them.
     ///
     /// If the vocabulary has a token for each byte, the mask is empty only for [`Constraint::ENDED`]. Else a token may lead to a
     /// state where only a byte without a token can follow. [`Constraint::mask_within`] avoids such states, this method does not.
@@ -151,7 +195,7 @@ impl Constraint {
         if self.vocabulary.is_end(token) {
             return self.engine.accepts(state).then_some(Self::ENDED);
         }
-        self.engine.advance_token(state, token, self.vocabulary.text(token)?)
+        self.engine.advance_token(state, token, &self.vocabulary)
     }
 
     /// The state after these bytes, whatever tokens write them.
@@ -177,8 +221,7 @@ impl Constraint {
         if let Some(&cost) = self.costs.get(&state) {
             return cost;
         }
-        let way = self.engine.shortest_completion(state);
-        let Ok(tokens) = self.vocabulary.fewest(&way) else {
+        let Ok(tokens) = self.engine.shortest_tokens(state, &self.vocabulary) else {
             self.costs.insert(state, NEVER);
             return NEVER;
         };
@@ -246,7 +289,7 @@ impl Constraint {
         all
     }
 
-    /// The shortest completion of the output, in bytes.
+    /// The shortest completion of the output, in bytes. Special tokens are written by their names.
     pub fn shortest_rest(&mut self, state: State) -> Vec<u8> {
         self.engine.shortest_completion(state)
     }
@@ -260,6 +303,22 @@ impl Constraint {
     pub fn visited(&self) -> (usize, usize) {
         (self.engine.visited(), self.engine.kept_masks())
     }
+}
+
+/// The tokens of a special token's name.
+fn special(grammar: &CompiledGrammar, name: &str, vocabulary: &Vocabulary) -> Result<Vec<u32>, ConstraintError> {
+    let grammar = || grammar.name().to_owned();
+    let specials = || (0..vocabulary.len() as u32).filter(|token| vocabulary.is_special(*token));
+    let tokens: Vec<u32> = specials().filter(|token| vocabulary.bytes(*token) == name.as_bytes()).collect();
+    if tokens.iter().any(|token| vocabulary.is_end(*token)) {
+        return Err(ConstraintError::End { grammar: grammar(), name: name.to_owned() });
+    }
+    if tokens.is_empty() {
+        let names = specials().filter_map(|token| std::str::from_utf8(vocabulary.bytes(token)).ok());
+        let near = did_you_mean(name, names);
+        return Err(ConstraintError::NoSpecial { grammar: grammar(), name: name.to_owned(), near });
+    }
+    Ok(tokens)
 }
 
 /// The matcher of a document, for constraint and oracle.

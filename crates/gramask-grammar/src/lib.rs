@@ -21,12 +21,14 @@
 //! - A [`Constraint`] is made of a program, a document, a [`Level`] and a vocabulary. Its [`State`] is a `Copy` number, so that
 //!   forking is free. [`Constraint::mask`] gives the tokens that may follow a state. [`Constraint::mask_within`] gives the tokens
 //!   from which a token budget is enough to finish.
-//! - A [`Grammar`] is a plain grammar, which refers to no document. It is read from Lark, from GBNF, or from the notation.
+//! - A [`Grammar`] is a plain grammar, which refers to no document. It is read from Lark, from GBNF, or from the notation. A
+//!   [`CompiledGrammar`] and a vocabulary make a [`Constraint`] of it, without program, document or level.
 //! - The [`Oracle`] gives the same masks by trying every token byte by byte. It is slow, and constraints are tested with it.
 //!
 //! Reading order: `program`, `automaton` (one step), `liveness` (can it finish, and how short), `oracle`, `engine`, then
 //! `read`, `write` and `repair`. Oracle, engine and reader step the same automaton, so that they can't disagree about the
-//! language, which `docs/formats-meaning.md` defines. `docs/mask-engine.md` derives the engine from the oracle.
+//! language, which `docs/formats-meaning.md` defines. Plain grammars have an engine and an oracle of their own, in `plain`.
+//! `docs/mask-engine.md` derives both engines from their oracles.
 //!
 //! ```
 //! use gramask_grammar::{Constraint, Format, Level, Program, Token, Vocabulary};
@@ -83,8 +85,6 @@ mod matcher;
 pub mod notation;
 mod oracle;
 mod passes;
-// No engine compiles plain grammars yet.
-#[allow(dead_code, unused_imports)]
 mod plain;
 mod program;
 mod read;
@@ -105,6 +105,7 @@ pub use format::{Expresses, Format, Nested};
 pub use level::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};
 pub use oracle::Oracle;
+pub use plain::{CompiledGrammar, NetworkError, NetworkLimits, PlainOracle};
 pub use program::{CompileError, Program};
 pub use read::{Problem, ReadError, Reading};
 pub use repair::{Edits, Lenient, LenientReadings, Repaired};

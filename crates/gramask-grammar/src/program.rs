@@ -16,6 +16,7 @@ use crate::escape::Unit;
 use crate::liveness::StaticFacts;
 use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Syntax, Terminal};
 use crate::notation::{MAX_OPERATIONS, recursive};
+use crate::plain::{CompiledGrammar, NetworkLimits};
 use crate::regex::{Regex, Steps};
 
 /// The place of an operation in its program.
@@ -166,6 +167,7 @@ pub struct Program {
     /// The entity names positions, so that it may close only when they settle it.
     pub(crate) positions: bool,
     static_facts: OnceLock<StaticFacts>,
+    compiled: OnceLock<Option<Arc<CompiledGrammar>>>,
 }
 
 impl Program {
@@ -199,6 +201,7 @@ impl Program {
             skips: false,
             positions: format.has_positions(),
             static_facts: OnceLock::new(),
+            compiled: OnceLock::new(),
         };
         Compiler::new(&mut program).run()?;
         program.find_delimiters();
@@ -219,6 +222,16 @@ impl Program {
     /// Facts about where an output can be completed, computed at the first call.
     pub(crate) fn static_facts(&self) -> &StaticFacts {
         self.static_facts.get_or_init(|| StaticFacts::new(self))
+    }
+
+    /// The network of a format that refers to no document, compiled at the first call. The limits of notation are tighter than
+    /// those of networks; a format that is over one of those all the same has the engine of documents.
+    pub(crate) fn compiled(&self) -> Option<&Arc<CompiledGrammar>> {
+        let compile = || {
+            let grammar = crate::syntaxes::plain(&self.format.grammar)?;
+            CompiledGrammar::new(self.format.name.as_str(), &grammar, &NetworkLimits::default()).ok()
+        };
+        self.compiled.get_or_init(compile).as_ref()
     }
 
     /// A label as it is written; empty where there is none.

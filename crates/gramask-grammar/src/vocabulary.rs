@@ -9,6 +9,7 @@ use crate::automaton::{Automaton, Limits};
 use crate::byte_set::ByteSet;
 use crate::engine::{LazyDfa, Shared};
 use crate::matcher::Matcher;
+use crate::plain::{Network, Parts, PlainShared, Texts};
 use crate::program::Program;
 use crate::source::Source;
 
@@ -77,6 +78,8 @@ pub struct Vocabulary {
     every_byte: bool,
     /// What all documents of a program share. It is kept as long as both the program and the vocabulary exist.
     shared: Mutex<Vec<(Arc<Program>, Shared)>>,
+    /// What the constraints of plain grammars share.
+    plain: PlainShared,
 }
 
 /// A place in the trie: 0 is the root, `n + 1` is node `n`.
@@ -169,6 +172,7 @@ impl Vocabulary {
             kids: Kids::default(),
             every_byte: false,
             shared: Mutex::default(),
+            plain: PlainShared::default(),
             tokens,
             ends,
         };
@@ -292,6 +296,16 @@ impl Vocabulary {
         &self.ids[node.ids.0 as usize..node.ids.1 as usize]
     }
 
+    /// Whether tokens go on beyond a place, which is not the root.
+    pub(crate) fn has_kids(&self, place: Place) -> bool {
+        self.nodes[place as usize - 1].next > place
+    }
+
+    /// The last place below a place, which is not the root, or the place itself.
+    pub(crate) fn last_below(&self, place: Place) -> Place {
+        self.nodes[place as usize - 1].next
+    }
+
     /// The bytes that lead on from a place, ascending, and where to.
     pub(crate) fn kids(&self, place: Place) -> (&[u8], &[Place]) {
         let range = self.kids.begin[place as usize] as usize..self.kids.begin[place as usize + 1] as usize;
@@ -327,6 +341,16 @@ impl Vocabulary {
                 shared
             }
         }
+    }
+
+    /// The parts of masks that all constraints of a plain grammar share.
+    pub(crate) fn parts(&self, network: &Arc<Network>) -> Arc<Mutex<Parts>> {
+        self.plain.parts(network)
+    }
+
+    /// The parts of masks that all plain grammars share.
+    pub(crate) fn texts(&self) -> &Texts {
+        self.plain.texts()
     }
 
     /// The longest token that `bytes` begin with, the lowest id among equals.

@@ -67,7 +67,7 @@ pub(crate) fn set_bit(row: &mut [u32], id: u32) {
 
 /// A mask that is kept. States with the same mask share it.
 #[derive(Clone, Debug)]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     Row(Arc<[u32]>),
     Few(Arc<[u32]>),
 }

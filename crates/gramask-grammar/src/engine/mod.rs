@@ -9,6 +9,7 @@
 //!
 //! `docs/mask-engine.md` derives all this from the oracle.
 
+mod any;
 mod lazy_dfa;
 mod mask;
 mod states;
@@ -16,9 +17,9 @@ mod trie_walk;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use any::AnyEngine;
 pub(crate) use lazy_dfa::LazyDfa;
-use mask::Kept;
-pub(crate) use mask::set_bit;
+pub(crate) use mask::{Kept, set_bit};
 pub use mask::{Mask, tokens_of};
 pub use states::State;
 use trie_walk::TrieWalk;

@@ -19,7 +19,11 @@ impl State {
     /// In a table of steps: not computed yet.
     const UNKNOWN: State = State(u32::MAX);
 
-    fn index(self) -> usize {
+    pub(crate) fn new(index: usize) -> State {
+        State(index as u32)
+    }
+
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }

@@ -9,6 +9,10 @@ use crate::regex::Regex;
 pub(crate) struct RuleId(u32);
 
 impl RuleId {
+    pub(super) fn new(index: usize) -> RuleId {
+        RuleId(index as u32)
+    }
+
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -45,6 +49,7 @@ impl Expr {
     }
 
     /// The expression, or nothing.
+    #[allow(dead_code)] // not every syntax has it
     pub fn optional(self) -> Expr {
         Expr::Repeat { body: Box::new(self), min: 0, max: Some(1) }
     }
@@ -115,7 +120,7 @@ impl PlainGrammar {
 }
 
 /// Whether an expression stands for any text, if these rules do.
-fn finishes(expr: &Expr, productive: &[bool]) -> bool {
+pub(super) fn finishes(expr: &Expr, productive: &[bool]) -> bool {
     match expr {
         Expr::Bytes(_) | Expr::Regular(_) | Expr::Special(_) => true,
         Expr::Sequence(parts) => parts.iter().all(|part| finishes(part, productive)),

@@ -121,6 +121,27 @@ impl Regex {
             + size_of_val(self.distance.as_slice())
     }
 
+    /// The number of states.
+    pub fn states(&self) -> usize {
+        self.table.accepts.len()
+    }
+
+    /// The bytes that lead on from a state, as ranges from a first byte to a last, in ascending order.
+    pub fn ranges(&self, state: StateId) -> impl Iterator<Item = (u8, u8, StateId)> {
+        let mut at = Some(0u8);
+        std::iter::from_fn(move || {
+            loop {
+                let first = at?;
+                let next = self.next(state, first);
+                let last = (first..=255).take_while(|byte| self.next(state, *byte) == next).last()?;
+                at = last.checked_add(1);
+                if let Some(next) = next {
+                    return Some((first, last, next));
+                }
+            }
+        })
+    }
+
     /// Whether the bytes so far are a match.
     pub fn matches(&self, state: StateId) -> bool {
         self.table.accepts[state.index()]

@@ -220,7 +220,6 @@ impl Grammar {
     }
 
     /// Its rules, for the engine.
-    #[allow(dead_code)] // no engine compiles it yet
     pub(crate) fn plain(&self) -> &Arc<PlainGrammar> {
         &self.plain
     }

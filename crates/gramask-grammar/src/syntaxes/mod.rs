@@ -27,3 +27,4 @@ mod translated;
 pub use error::{GrammarError, GrammarErrors};
 pub use facts::PlainFacts;
 pub use grammar::{Grammar, GrammarSyntax};
+pub(crate) use notation::plain;

@@ -15,18 +15,27 @@ pub(super) fn translate(file: &str, source: &str) -> Result<PlainGrammar, Gramma
     if !grammar.is_plain() {
         return Err(format(file, source, &grammar).into());
     }
-    let mut builder = Builder::new();
-    let rules: Vec<RuleId> = grammar.rules.iter().map(|rule| builder.declare(rule.name.clone())).collect();
-    let mut translation = Translation { rules: &rules, regexes: Regexes::new() };
-    for (rule, id) in grammar.rules.iter().zip(&rules) {
-        let body = translation.of(&rule.expr).map_err(|fault| fault.located(file, source))?;
-        builder.define(*id, body);
-    }
-    let start = rules[grammar.start.index()];
+    let (builder, start) = rules(&grammar).map_err(|fault| fault.located(file, source))?;
     builder.finish(start).map_err(|error| {
         let span = grammar.rule(grammar.start).name_span();
         Fault::new(span, error.to_string()).located(file, source).into()
     })
+}
+
+/// The plain grammar of a format file that was checked; `None` if it refers to a document.
+pub(crate) fn plain(grammar: &Grammar) -> Option<PlainGrammar> {
+    let (builder, start) = grammar.is_plain().then(|| rules(grammar).ok())??;
+    builder.finish(start).ok()
+}
+
+fn rules(grammar: &Grammar) -> Result<(Builder, RuleId), Fault> {
+    let mut builder = Builder::new();
+    let rules: Vec<RuleId> = grammar.rules.iter().map(|rule| builder.declare(rule.name.clone())).collect();
+    let mut translation = Translation { rules: &rules, regexes: Regexes::new() };
+    for (rule, id) in grammar.rules.iter().zip(&rules) {
+        builder.define(*id, translation.of(&rule.expr)?);
+    }
+    Ok((builder, rules[grammar.start.index()]))
 }
 
 /// The error of a grammar that is a format.

@@ -5,7 +5,7 @@
 //! the tokenizer's own cuts only. Masks are compared whole, token by token, at every state of gold outputs and of random
 //! walks, at both levels.
 
-mod third_party;
+pub mod third_party;
 
 use std::sync::Arc;
 

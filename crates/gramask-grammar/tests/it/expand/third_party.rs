@@ -33,6 +33,11 @@ pub struct Peers {
 
 impl Peers {
     pub fn new(vocabulary: &Vocabulary) -> Peers {
+        Peers::with_slices(vocabulary, &[])
+    }
+
+    /// With slices of the vocabulary, as regexes, which are allowed as a whole.
+    pub fn with_slices(vocabulary: &Vocabulary, slices: &[String]) -> Peers {
         let size = vocabulary.len() as u32;
         let words: Vec<Vec<u8>> =
             (0..size).map(|id| vocabulary.text(id).map_or(b"\xff<end>".to_vec(), <[u8]>::to_vec)).collect();
@@ -46,7 +51,7 @@ impl Peers {
         };
         // Approximate is: whose tokens are not forced, since they may not be the tokenizer's.
         let env: TokEnv = Arc::new(ApproximateTokEnv::new(TokTrie::from(&info, &words)));
-        let mut factory = ParserFactory::new(&env, InferenceCapabilities::default(), &[]).unwrap();
+        let mut factory = ParserFactory::new(&env, InferenceCapabilities::default(), slices).unwrap();
         factory.quiet();
         let limits = factory.limits_mut();
         limits.initial_lexer_fuel = 100_000_000;
@@ -81,6 +86,11 @@ impl Peer {
                 (0..32).map(bit).sum()
             })
             .collect()
+    }
+
+    /// Computes a mask, and says whether it has a token.
+    pub fn computes(&mut self, token: u32) -> bool {
+        self.0.compute_mask_or_eos().expect("llguidance has a mask").is_allowed(token)
     }
 
     pub fn advance(&mut self, token: u32) {

@@ -1,13 +1,15 @@
 //! Grammars as people write them, in `testdata/grammars` and here: with white space anywhere, without entities or labels, with
 //! recursion and large repeats.
 //!
-//! `regexes` compares masks with derivatives of regexes, which share no code with the automata.
+//! `engine` has the engine of plain grammars, and `speed` times it. `regexes` compares masks with derivatives of regexes, which share no code with the automata.
 
+mod engine;
 mod regexes;
 mod sizes;
+mod speed;
 mod writing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gramask_grammar::{Constraint, Format, FormatErrors, Level, Oracle, Program, Token, Vocabulary};
@@ -15,7 +17,11 @@ use gramask_ner::{Schema, Text};
 
 /// A grammar of `testdata/grammars`.
 fn file(name: &str) -> Result<Format, FormatErrors> {
-    Format::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/grammars").join(name))
+    Format::load(path(name))
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/grammars").join(name)
 }
 
 /// A grammar compiled without a label.

@@ -1,0 +1,99 @@
+//! Walks over the vocabulary's trie, which step a position from node to node.
+//!
+//! Where few bytes can follow, they are looked up among the children. Where many can, all children are tried in the order in
+//! which the trie lies in memory, and the steps are kept in tables. If all bytes of a subtree lead from a position to itself, as
+//! mostly in free text, all of its tokens are reached at once.
+
+use super::machine::{Machine, Table};
+use super::stacks::StackId;
+use crate::Vocabulary;
+use crate::vocabulary::Place;
+
+/// Up to so many bytes are looked up one by one.
+const FEW_BYTES: usize = 16;
+
+/// Tokens that lead to a position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reached<'v> {
+    pub node: StackId,
+    /// The tokens that end at the place, or in the whole subtree.
+    pub tokens: &'v [u32],
+    pub place: Place,
+    /// All places below lead to the same position.
+    pub subtree: bool,
+    /// All rules may have ended there.
+    pub accepts: bool,
+}
+
+impl Machine {
+    /// Calls `visit` with each place below `places` that can be reached from a position, and the tokens there.
+    pub(super) fn walk(
+        &mut self,
+        vocabulary: &Vocabulary,
+        places: &[Place],
+        node: StackId,
+        visit: &mut impl FnMut(Reached),
+    ) {
+        let bytes = self.next_bytes(node);
+        if bytes.len() > FEW_BYTES {
+            places.iter().for_each(|place| self.walk_all(vocabulary, *place, node, visit));
+            return;
+        }
+        for (&place, byte) in places.iter().flat_map(|place| bytes.iter().map(move |byte| (place, byte))) {
+            let Some(kid) = vocabulary.kid(place, byte) else { continue };
+            let next = self.step(node, byte);
+            let tokens = vocabulary.ids_at(kid);
+            visit(Reached { node: next, tokens, place: kid, subtree: false, accepts: self.accepts(next) });
+            if next != StackId::BOTTOM && vocabulary.has_kids(kid) {
+                self.walk(vocabulary, &[kid], next, visit);
+            }
+        }
+    }
+
+    fn walk_all(&mut self, vocabulary: &Vocabulary, place: Place, node: StackId, visit: &mut impl FnMut(Reached)) {
+        let nodes = vocabulary.nodes();
+        let (mut at, end, base) = match place {
+            0 => (0, nodes.len(), 0),
+            _ => {
+                let node = &nodes[place as usize - 1];
+                (place as usize, node.next as usize, usize::from(node.depth))
+            }
+        };
+        // The positions after the first bytes of the current place, by depth.
+        let mut path: Vec<(StackId, Table)> = vec![(node, self.table(node)); vocabulary.longest() + 1 - base];
+        while at < end {
+            let entry = &nodes[at];
+            let depth = usize::from(entry.depth) - base;
+            let (before, table) = path[depth - 1];
+            let next = self.step_in(before, table, entry.byte);
+            if next == StackId::NONE {
+                at = entry.next as usize;
+                continue;
+            }
+            let mut reached = Reached {
+                node: next,
+                tokens: vocabulary.ids(entry),
+                place: at as Place + 1,
+                subtree: false,
+                accepts: self.accepts(next),
+            };
+            let (has_kids, ends) = (entry.next as usize > at + 1, next == StackId::BOTTOM);
+            if !has_kids || ends {
+                visit(reached);
+                at = entry.next as usize;
+                continue;
+            }
+            let table = self.table(next);
+            path[depth] = (next, table);
+            // Only in a text that has begun is it worth asking.
+            if next == before && vocabulary.below(at).is_within(&self.loops(next, table)) {
+                (reached.subtree, reached.tokens) = (true, vocabulary.subtree(entry));
+                visit(reached);
+                at = entry.next as usize;
+                continue;
+            }
+            visit(reached);
+            at += 1;
+        }
+    }
+}
