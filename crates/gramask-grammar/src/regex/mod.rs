@@ -4,10 +4,19 @@
 //! repeat (`a*?`) is the same as a greedy one. Engines that search in a text prefer one match to another. Their automata
 //! leave out the strings that come after the preferred match, and can't be used here.
 //!
+//! A [`Language`] is the same automaton as a value: languages are joined, cut and compared.
+//!
 //! `regex_automata` parses the pattern and builds its Thompson automaton. [`subsets`] follows all of its paths at once, and
 //! [`minimise`] merges equal states. The steps are counted, so that no pattern takes long: [`Steps`] is the limit.
 
+// Some operations are used by tests alone.
+#[allow(dead_code)]
+mod language;
+#[cfg(test)]
+mod language_tests;
 mod minimise;
+#[allow(dead_code)]
+mod operations;
 #[cfg(test)]
 mod regex_tests;
 mod states;
@@ -16,7 +25,11 @@ mod subsets;
 use std::collections::VecDeque;
 
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::look::Look;
 use regex_automata::util::syntax;
+
+pub(crate) use language::Language;
+pub(crate) use operations::joint;
 
 /// A state of a regex's DFA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +62,11 @@ impl Steps {
         Steps(Steps::LIMIT)
     }
 
+    /// Another allowance. Who gives it says in errors how large it is.
+    pub fn of(steps: usize) -> Steps {
+        Steps(steps)
+    }
+
     fn take(&mut self, steps: usize) -> Result<(), RegexError> {
         match self.0.checked_sub(steps) {
             Some(left) => self.0 = left,
@@ -74,7 +92,7 @@ const NFA_LIMIT: usize = 4 << 20;
 const MOST_TO_MINIMISE: usize = 400_000;
 
 /// A DFA in a table, with a column for each class of bytes that the pattern treats alike.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Table {
     /// The column of each byte.
     classes: [u8; 256],
@@ -193,10 +211,15 @@ fn followers(regex: &Regex, state: StateId) -> impl Iterator<Item = (u8, StateId
 fn nfa(pattern: &str) -> Result<NFA, RegexError> {
     let hir = syntax::parse(pattern).map_err(|error| RegexError::Syntax(error.to_string()))?;
     let config = thompson::Config::new().nfa_size_limit(Some(NFA_LIMIT)).which_captures(WhichCaptures::None);
-    thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|error| match error.size_limit() {
+    let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir);
+    let nfa = nfa.map_err(|error| match error.size_limit() {
         Some(_) => RegexError::TooLarge,
         None => RegexError::Syntax(error.to_string()),
-    })
+    })?;
+    if !nfa.look_set_any().remove(Look::Start).remove(Look::End).is_empty() {
+        return Err(RegexError::Syntax("assertions other than the beginning and the end of the text".into()));
+    }
+    Ok(nfa)
 }
 
 /// The table without the states from which no match can follow.

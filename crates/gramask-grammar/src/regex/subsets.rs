@@ -1,6 +1,10 @@
 //! The subset construction: from a Thompson automaton to a DFA whose states are sets of its states.
+//!
+//! The assertion that the text begins holds before the first byte alone. The assertion that it ends stays in the set: no
+//! byte can follow it, but a match.
 
 use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::util::look::Look;
 use rustc_hash::FxHashMap;
 
 use super::{RegexError, StateId, Steps, Table};
@@ -14,14 +18,20 @@ pub(super) fn determinise(nfa: &NFA, steps: &mut Steps) -> Result<Table, RegexEr
     (0..=255u8).for_each(|byte| classes[usize::from(byte)] = nfa.byte_classes().get(byte));
     let columns = classes.iter().max().map_or(0, |last| usize::from(*last) + 1);
     let mut closure = Closure { nfa, stack: Vec::new(), seen: vec![0; nfa.states().len()], round: 0 };
-    let start = closure.of([nfa.start_anchored().as_u32()], steps)?;
-    let mut numbers: FxHashMap<Set, u32> = [(start.clone(), 0)].into_iter().collect();
+    let start = closure.of([nfa.start_anchored().as_u32()], Place::START, steps)?;
+    let mut numbers: FxHashMap<Set, u32> = FxHashMap::default();
+    // The same set later does not stand at the beginning.
+    if !nfa.look_set_any().contains(Look::Start) {
+        numbers.insert(start.clone(), 0);
+    }
     let mut sets = vec![start];
     let mut table = Table { classes, columns, next: Vec::new(), accepts: Vec::new() };
     let mut targets: Vec<Vec<u32>> = vec![Vec::new(); columns];
     while let Some(set) = sets.get(table.accepts.len()).cloned() {
         steps.take(cells(columns))?;
-        table.accepts.push(set.iter().any(|state| matches!(closure.state(*state), State::Match { .. })));
+        let place = Place { start: table.accepts.is_empty(), end: true };
+        let ends = closure.of(set.iter().copied(), place, steps)?;
+        table.accepts.push(ends.iter().any(|state| matches!(closure.state(*state), State::Match { .. })));
         for &state in &set {
             spread(closure.state(state), &classes, &mut targets, steps)?;
         }
@@ -32,7 +42,7 @@ pub(super) fn determinise(nfa: &NFA, steps: &mut Steps) -> Result<Table, RegexEr
                 _ if targets[class].is_empty() => StateId::DEAD,
                 Some((same, next)) if targets[same] == targets[class] => next,
                 _ => {
-                    let set = closure.of(targets[class].iter().copied(), steps)?;
+                    let set = closure.of(targets[class].iter().copied(), Place::WITHIN, steps)?;
                     let fresh = sets.len() as u32;
                     let number = *numbers.entry(set.clone()).or_insert(fresh);
                     if number == fresh {
@@ -72,6 +82,18 @@ fn spread(state: &State, classes: &[u8; 256], targets: &mut [Vec<u32>], steps: &
     }
 }
 
+/// Where in the text a closure stands, as far as assertions ask.
+#[derive(Clone, Copy)]
+struct Place {
+    start: bool,
+    end: bool,
+}
+
+impl Place {
+    const START: Place = Place { start: true, end: false };
+    const WITHIN: Place = Place { start: false, end: false };
+}
+
 /// Follows the transitions that read nothing.
 struct Closure<'a> {
     nfa: &'a NFA,
@@ -87,7 +109,7 @@ impl Closure<'_> {
     }
 
     /// The states that read a byte or match, and are reached from `from` without reading.
-    fn of(&mut self, from: impl IntoIterator<Item = u32>, steps: &mut Steps) -> Result<Set, RegexError> {
+    fn of(&mut self, from: impl IntoIterator<Item = u32>, place: Place, steps: &mut Steps) -> Result<Set, RegexError> {
         self.round += 1;
         let mut found = Vec::new();
         self.stack.extend(from);
@@ -101,7 +123,10 @@ impl Closure<'_> {
                 State::Union { alternates } => self.stack.extend(alternates.iter().map(|next| next.as_u32())),
                 State::BinaryUnion { alt1, alt2 } => self.stack.extend([alt1.as_u32(), alt2.as_u32()]),
                 State::Capture { next, .. } => self.stack.push(next.as_u32()),
-                // Patterns with assertions are refused beforehand.
+                State::Look { look: Look::Start, next } if place.start => self.stack.push(next.as_u32()),
+                State::Look { look: Look::End, next } if place.end => self.stack.push(next.as_u32()),
+                State::Look { look: Look::End, .. } => found.push(state),
+                // `nfa` refuses all other assertions.
                 State::Look { .. } | State::Fail => {}
                 _ => found.push(state),
             }
