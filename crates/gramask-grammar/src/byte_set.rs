@@ -32,7 +32,7 @@ impl ByteSet {
             let mut word = words[usize::from(at)];
             std::iter::from_fn(move || {
                 let bit = word.trailing_zeros() as u8;
-                let found = (word != 0).then(|| at << 6 | bit);
+                let found = (word != 0).then_some(at << 6 | bit);
                 word &= word.wrapping_sub(1);
                 found
             })

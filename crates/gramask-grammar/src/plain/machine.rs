@@ -18,7 +18,7 @@ pub(crate) struct Machine {
     /// For each node the place of its table of steps.
     table_of: Vec<u32>,
     /// By byte; [`UNKNOWN`] where a step was not made yet.
-    tables: Vec<Box<[u32; 256]>>,
+    tables: Vec<[u32; 256]>,
     /// For each table how often it was asked for, and then the bytes that lead to the node itself.
     loops: Vec<Loops>,
 }
@@ -145,7 +145,7 @@ impl Machine {
         let table = &mut self.table_of[node.index()];
         if *table == UNKNOWN {
             *table = self.tables.len() as u32;
-            self.tables.push(Box::new([UNKNOWN; 256]));
+            self.tables.push([UNKNOWN; 256]);
             self.loops.push(Loops::Asked(0));
         }
         Table(*table)

@@ -265,10 +265,13 @@ fn kept(vocabulary: &Vocabulary, mut found: Vec<u32>) -> Kept {
     }
 }
 
+/// A grammar, and the parts that its constraints share.
+type SharedParts = (Arc<Network>, Arc<Mutex<Parts>>);
+
 /// The parts that the constraints of each grammar share; kept as long as both grammar and vocabulary exist.
 #[derive(Debug, Default)]
 pub(crate) struct PlainShared {
-    by_network: Mutex<Vec<(Arc<Network>, Arc<Mutex<Parts>>)>>,
+    by_network: Mutex<Vec<SharedParts>>,
     texts: Texts,
 }
 

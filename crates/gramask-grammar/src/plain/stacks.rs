@@ -247,7 +247,7 @@ impl Stacks {
     }
 
     /// The union of states on top of sets, and of sets as they are. `entries` need not be sorted.
-    pub fn gather(&mut self, network: &Network, entries: &mut Vec<Entry>) -> StackId {
+    pub fn gather(&mut self, network: &Network, entries: &mut [Entry]) -> StackId {
         if let [(state, below)] = entries[..] {
             return self.put(network, state, below);
         }

@@ -338,9 +338,9 @@ fn numbered(table: &Table) -> Table {
     let mut sources = Vec::new();
     let mut number_of = vec![None; table.columns];
     let mut classes = [0; 256];
-    for byte in 0..256 {
-        let class = usize::from(table.classes[byte]);
-        classes[byte] = *number_of[class].get_or_insert_with(|| {
+    for (new, old) in classes.iter_mut().zip(&table.classes) {
+        let class = usize::from(*old);
+        *new = *number_of[class].get_or_insert_with(|| {
             let column: Vec<StateId> = (0..states).map(|state| table.row(state)[class]).collect();
             *columns.entry(column).or_insert_with(|| {
                 sources.push(class);

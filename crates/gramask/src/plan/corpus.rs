@@ -67,7 +67,7 @@ impl PlannedCorpus {
             }
             let files = [&mut problems].into_iter().chain(&mut more).chain(others.iter_mut().map(|(_, faults)| faults));
             if let Some(note) = take_unused_renames(files).into_iter().next() {
-                return Err(PlanError::Rename { name: choice.name.clone(), note });
+                return Err(PlanError::Rename { name: choice.name.clone(), note: Box::new(note) });
             }
         }
         problems.extend(more.unwrap_or_default());

@@ -74,7 +74,7 @@ pub enum PlanError {
     SameSplit { name: String, split: String },
     /// A label to rename that no split of the corpus has.
     #[error("corpus `{name}`: {}", note.kind)]
-    Rename { name: String, note: Problem },
+    Rename { name: String, note: Box<Problem> },
     /// A corpus that has nothing to decode.
     #[error("corpus `{name}` has nothing to decode: its documents hold no text")]
     NoDocument { name: String },

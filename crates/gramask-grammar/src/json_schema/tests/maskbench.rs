@@ -2,24 +2,16 @@
 //!
 //! `GRAMASK_SHOW=1` prints what is refused, lost or slow. `GRAMASK_FILES=NAME` takes only the files with that in their name.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::super::value::{Value, parse};
 use super::super::{JsonSchema, JsonSchemaOptions};
-use super::{orders, recogniser, written};
+use super::{data, orders, recogniser, written};
 
 fn files() -> Vec<PathBuf> {
-    let Some(data) = std::env::var_os("GRAMASK_DATA") else {
-        println!("GRAMASK_DATA is not set: MaskBench is not tested");
-        return Vec::new();
-    };
-    let folder = Path::new(&data).join("maskbench");
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        println!("{} is missing: MaskBench is not tested", folder.display());
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let Some(folder) = data("maskbench") else { return Vec::new() };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     if let Ok(part) = std::env::var("GRAMASK_FILES") {
         files.retain(|file| file.to_string_lossy().contains(&part));

@@ -1,4 +1,5 @@
 //! JSON Schemas against instances: by hand, the official suite, MaskBench, and generated ones.
+#![allow(clippy::print_stdout, reason = "tests say what is not tested")]
 
 mod generated;
 mod keywords;
@@ -8,8 +9,21 @@ mod sample;
 mod suite;
 mod validator;
 
+use std::path::PathBuf;
+
+use gramask_ner::corpus::data_folder;
+
 use super::value::{Value, quote};
 use super::{JsonSchema, JsonSchemaError, JsonSchemaOptions};
+
+/// A folder of test data, if it is there; else a line says so.
+fn data(name: &str) -> Option<PathBuf> {
+    let found = data_folder(name);
+    if found.is_none() {
+        println!("{name} is not in the folder of GRAMASK_DATA: it is not tested");
+    }
+    found
+}
 
 fn accepts(schema: &str, instance: &str) -> bool {
     let schema = JsonSchema::parse(schema).unwrap();

@@ -30,7 +30,7 @@ impl Recogniser<'_> {
         ends
     }
 
-    fn from_all(&mut self, expr: &Expr, from: &Ends) -> Ends {
+    fn after_each(&mut self, expr: &Expr, from: &Ends) -> Ends {
         from.iter().flat_map(|at| self.expr(expr, *at)).collect()
     }
 
@@ -49,7 +49,7 @@ impl Recogniser<'_> {
                 }
                 ends
             }
-            Expr::Sequence(parts) => parts.iter().fold([at].into(), |from, part| self.from_all(part, &from)),
+            Expr::Sequence(parts) => parts.iter().fold([at].into(), |from, part| self.after_each(part, &from)),
             Expr::Choice(parts) => parts.iter().flat_map(|part| self.expr(part, at)).collect(),
             Expr::Repeat { body, min, max } => {
                 let mut from: Ends = [at].into();
@@ -65,7 +65,7 @@ impl Recogniser<'_> {
                     if from.is_empty() || max.is_some_and(|max| count >= max) {
                         break;
                     }
-                    from = self.from_all(body, &from);
+                    from = self.after_each(body, &from);
                 }
                 ends
             }

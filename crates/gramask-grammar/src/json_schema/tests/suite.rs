@@ -5,20 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::super::value::{Value, parse};
 use super::super::{Draft, Formats, JsonSchema, JsonSchemaErrorKind, JsonSchemaOptions};
-use super::{orders, recogniser, written};
+use super::{data, orders, recogniser, written};
 
 /// Where the suite lies, or the reason why there is nothing to test.
 fn folder() -> Option<PathBuf> {
-    let Some(data) = std::env::var_os("GRAMASK_DATA") else {
-        println!("GRAMASK_DATA is not set: the official suite is not tested");
-        return None;
-    };
-    let folder = Path::new(&data).join("json-schema-test-suite/tests");
-    if !folder.exists() {
-        println!("{} is missing: the official suite is not tested", folder.display());
-        return None;
-    }
-    Some(folder)
+    data("json-schema-test-suite/tests")
 }
 
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]

@@ -113,7 +113,7 @@ impl<'a> Compiler<'a> {
                 _ => {}
             });
         }
-        let nullable = fixpoint(rules, |expr, known| is_nullable(expr, known));
+        let nullable = fixpoint(rules, is_nullable);
         let solid = fixpoint(rules, |expr, known| is_solid(expr, known, &productive));
         Compiler {
             rules,
