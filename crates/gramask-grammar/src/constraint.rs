@@ -81,7 +81,7 @@ impl Constraint {
     pub const SLACK: u32 = 512;
 
     /// Compiles the constraint of a document. A format that refers to no document has the constraint of its plain grammar at
-    /// `syntax`, as from [`Constraint::of_grammar`].
+    /// both levels, as from [`Constraint::of_grammar`].
     pub fn new(
         program: Arc<Program>,
         text: &Text,
@@ -99,7 +99,7 @@ impl Constraint {
         vocabulary: Arc<Vocabulary>,
         slack: u32,
     ) -> Result<Constraint, ConstraintError> {
-        if level == Level::Syntax
+        if level != Level::None
             && let Some(grammar) = program.compiled()
         {
             return Constraint::of_grammar(grammar, vocabulary);
