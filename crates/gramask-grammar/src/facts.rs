@@ -1,5 +1,7 @@
 //! What a grammar is, in a few facts for people.
 
+use std::collections::VecDeque;
+
 use crate::Format;
 use crate::notation::ast::{ExprKind, RuleId, Terminal};
 use crate::program::Program;
@@ -65,34 +67,9 @@ impl Format {
 
     /// The shortest way from a rule back to itself.
     fn recursion(&self) -> Option<Vec<String>> {
-        let count = self.grammar.rules.len();
+        let used: Vec<Vec<usize>> = (0..self.grammar.rules.len()).map(|rule| self.used(rule)).collect();
         let name = |rule: usize| self.grammar.rules[rule].name.clone();
-        let way = |from: usize| {
-            // For each rule that was reached, the rule before it.
-            let mut before: Vec<Option<usize>> = vec![None; count];
-            let mut open = std::collections::VecDeque::from([from]);
-            while let Some(rule) = open.pop_front() {
-                for next in self.used(rule) {
-                    if next == from {
-                        let mut way = vec![name(from)];
-                        let mut at = rule;
-                        while at != from {
-                            way.push(name(at));
-                            at = before[at]?;
-                        }
-                        way.push(name(from));
-                        way.reverse();
-                        return Some(way);
-                    }
-                    if before[next].is_none() {
-                        before[next] = Some(rule);
-                        open.push_back(next);
-                    }
-                }
-            }
-            None
-        };
-        (0..count).filter_map(way).min_by_key(Vec::len)
+        Some(shortest_cycle(&used)?.into_iter().map(name).collect())
     }
 
     /// The rules that a rule uses.
@@ -105,6 +82,33 @@ impl Format {
         });
         used.into_iter().map(RuleId::index).collect()
     }
+}
+
+/// The shortest way from a rule back to itself, its first rule again at the end. `used` has the rules that each rule uses.
+pub(crate) fn shortest_cycle(used: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let way = |from: usize| {
+        // For each rule that was reached, the rule before it.
+        let mut before: Vec<Option<usize>> = vec![None; used.len()];
+        let mut open = VecDeque::from([from]);
+        while let Some(rule) = open.pop_front() {
+            for &next in &used[rule] {
+                if next == from {
+                    let mut way = vec![from, rule];
+                    while way[way.len() - 1] != from {
+                        way.push(before[way[way.len() - 1]]?);
+                    }
+                    way.reverse();
+                    return Some(way);
+                }
+                if before[next].is_none() {
+                    before[next] = Some(rule);
+                    open.push_back(next);
+                }
+            }
+        }
+        None
+    };
+    (0..used.len()).filter_map(way).min_by_key(Vec::len)
 }
 
 impl Program {

@@ -44,7 +44,7 @@ pub use problem::{MAX_DEPTH, MAX_OPERATIONS, MAX_REPEAT, MAX_RULES, MAX_SHORTEST
 pub use report::{FormatError, FormatErrors, Place};
 
 pub(crate) use check::most;
-pub(crate) use report::show;
+pub(crate) use report::{show, show_all};
 pub(crate) use size::recursive;
 
 use ast::Grammar;

@@ -108,6 +108,17 @@ pub(crate) fn show(
     }
 }
 
+/// Writes errors, each on lines of its own.
+pub(crate) fn show_all(f: &mut fmt::Formatter<'_>, errors: &[impl fmt::Display]) -> fmt::Result {
+    for (index, error) in errors.iter().enumerate() {
+        if index > 0 {
+            writeln!(f)?;
+        }
+        write!(f, "{error}")?;
+    }
+    Ok(())
+}
+
 impl std::error::Error for FormatError {}
 
 /// All that is wrong with a format file, in the order of the file; never empty.
@@ -119,13 +130,7 @@ pub struct FormatErrors {
 
 impl fmt::Display for FormatErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.errors.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
+        show_all(f, &self.errors)
     }
 }
 

@@ -123,12 +123,16 @@ impl Regex {
     /// # Errors
     /// A pattern that is not a regex, that matches nothing, or that takes more than the steps that are left.
     pub fn new(pattern: &str, steps: &mut Steps) -> Result<Regex, RegexError> {
-        let mut table = trimmed(subsets::determinise(&nfa(pattern)?, steps)?)?;
+        Ok(Regex::of_table(pattern.to_owned(), trimmed(subsets::determinise(&nfa(pattern)?, steps)?)?))
+    }
+
+    /// The regex of a table in which a match can follow every state.
+    fn of_table(pattern: String, mut table: Table) -> Regex {
         // Classes of Unicode have large automata that are nearly minimal as they are.
         if table.next.len() <= MOST_TO_MINIMISE {
             table = minimise::minimise(table);
         }
-        Ok(Regex { pattern: pattern.to_owned(), distance: distances(&table), table })
+        Regex { pattern, distance: distances(&table), table }
     }
 
     /// The memory of the automaton, in bytes.

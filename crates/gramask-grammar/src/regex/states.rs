@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{MOST_TO_MINIMISE, Regex, StateId, Table, distances, minimise, trimmed};
+use super::{Regex, StateId, Table, trimmed};
 
 impl Regex {
     /// The language of an automaton whose first state is the start: for each state the state after each byte, and whether it
@@ -20,28 +20,16 @@ impl Regex {
             (0..columns).filter_map(|class| classes.iter().position(|found| usize::from(*found) == class)).collect();
         let state = |next: Option<u32>| next.map_or(StateId::DEAD, StateId);
         let rows = next.iter().flat_map(|row| byte_of.iter().map(|byte| state(row[*byte])));
-        let mut table = trimmed(Table { classes, columns, next: rows.collect(), accepts }).ok()?;
-        if table.next.len() <= MOST_TO_MINIMISE {
-            table = minimise::minimise(table);
-        }
-        Some(Regex { pattern, distance: distances(&table), table })
+        let table = trimmed(Table { classes, columns, next: rows.collect(), accepts }).ok()?;
+        Some(Regex::of_table(pattern, table))
     }
 
     /// The matches of which no shorter beginning is a match.
     pub fn shortest_matches(&self, pattern: &str) -> Regex {
-        let mut table = Table {
-            classes: self.table.classes,
-            columns: self.table.columns,
-            next: self.table.next.clone(),
-            accepts: self.table.accepts.clone(),
-        };
+        let mut table = self.table.clone();
         for state in (0..table.accepts.len()).filter(|state| self.table.accepts[*state]) {
             table.next[state * table.columns..][..table.columns].fill(StateId::DEAD);
         }
-        let mut table = trimmed(table).expect("a shortest match is left");
-        if table.next.len() <= MOST_TO_MINIMISE {
-            table = minimise::minimise(table);
-        }
-        Regex { pattern: pattern.to_owned(), distance: distances(&table), table }
+        Regex::of_table(pattern.to_owned(), trimmed(table).expect("a shortest match is left"))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::notation::ast::Span;
-use crate::notation::{FormatError, FormatErrors, Place, show};
+use crate::notation::{FormatError, FormatErrors, Place, show, show_all};
 
 /// The message of a grammar that is a format.
 pub(super) const IS_FORMAT: &str = "this is a format, whose outputs depend on a document";
@@ -53,13 +53,7 @@ impl GrammarErrors {
 
 impl fmt::Display for GrammarErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.errors.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
+        show_all(f, &self.errors)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a plain grammar is, in a few facts for people.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::facts::shortest_cycle;
 use crate::plain::{Expr, PlainGrammar};
 use crate::regex::{Regex, StateId};
 
@@ -158,28 +159,5 @@ fn recursion(grammar: &PlainGrammar) -> Option<Vec<String>> {
             used
         })
         .collect();
-    let way = |from: usize| {
-        // For each rule that was reached, the rule before it.
-        let mut before: Vec<Option<usize>> = vec![None; used.len()];
-        let mut open = VecDeque::from([from]);
-        while let Some(rule) = open.pop_front() {
-            for &next in &used[rule] {
-                if next == from {
-                    let mut way = vec![from, rule];
-                    while way[way.len() - 1] != from {
-                        way.push(before[way[way.len() - 1]]?);
-                    }
-                    way.reverse();
-                    return Some(way);
-                }
-                if before[next].is_none() {
-                    before[next] = Some(rule);
-                    open.push_back(next);
-                }
-            }
-        }
-        None
-    };
-    let shortest = (0..used.len()).filter_map(way).min_by_key(Vec::len)?;
-    Some(shortest.into_iter().map(|rule| grammar.rules()[rule].name.clone()).collect())
+    Some(shortest_cycle(&used)?.into_iter().map(|rule| grammar.rules()[rule].name.clone()).collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use gramask_ner::corpus::{self, OnProblem, Options, Problem, ReadError, take_unused_renames};
+use gramask_ner::corpus::{self, OnProblem, Options, Problem, ProblemKind, ReadError, take_unused_renames};
 use gramask_ner::{Corpus, Document, Schema};
 use serde::Serialize;
 
@@ -60,8 +60,13 @@ impl PlannedCorpus {
             more = Some(faults);
             candidates = others.documents;
         }
-        if choice.path.is_some() && (choice.labels.is_empty() || !choice.rename.is_empty()) {
-            let mut others = other_splits(choice, examples_split).map_err(|source| fail(choice, source))?;
+        if choice.path.is_some() {
+            // Without need the other splits are not read.
+            let unused = problems.iter().any(|problem| matches!(problem.kind, ProblemKind::UnusedRename { .. }));
+            let mut others = match choice.labels.is_empty() || unused {
+                true => other_splits(choice, examples_split).map_err(|source| fail(choice, source))?,
+                false => Vec::new(),
+            };
             if choice.labels.is_empty() {
                 schema = union(schema, others.iter().map(|(corpus, _)| corpus));
             }

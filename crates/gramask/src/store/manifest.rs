@@ -10,7 +10,8 @@ use thiserror::Error;
 
 use crate::experiment::{CorpusChoice, Experiment, ExperimentError, Overrides};
 use crate::plan::{PlannedCorpus, Shard};
-use crate::store::{midnight, now};
+use crate::store::now;
+use crate::store::provenance::midnight;
 
 /// The content of `run.json`.
 ///
@@ -100,6 +101,14 @@ pub enum ManifestError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }
 
+/// Midnight (UTC) of the day of a date, in seconds since 1970.
+///
+/// # Errors
+/// A text that is no date.
+pub fn day_of(date: &str) -> Result<u64, ManifestError> {
+    midnight(date).ok_or_else(|| ManifestError::Date { date: date.to_owned() })
+}
+
 impl Manifest {
     /// Makes the folder the folder of this run. Writes `run.json`, if there is none. Otherwise checks that the settings are the
     /// same, and changes nothing.
@@ -154,7 +163,7 @@ impl Manifest {
     /// # Errors
     /// A `date` that is none.
     pub fn day(&self) -> Result<u64, ManifestError> {
-        midnight(&self.date).ok_or_else(|| ManifestError::Date { date: self.date.clone() })
+        day_of(&self.date)
     }
 
     /// Reads the `run.json` of a folder.

@@ -18,10 +18,10 @@ mod trace;
 
 pub use gramask_decode::Effort;
 pub use journal::{Journal, JournalError, read_records};
-pub use manifest::{CorpusProblem, Manifest, ManifestError};
+pub use manifest::{CorpusProblem, Manifest, ManifestError, day_of};
 pub use prompt::{Stretch, WrittenPrompt};
+pub use provenance::now;
 pub(crate) use provenance::{machine, versions};
-pub use provenance::{midnight, now};
 #[cfg(test)]
 pub(crate) use record::tests::record as record_for_tests;
 pub use record::{Distortion, Fault, FaultKind, Record, RepairedOutput, Times, Tokens};

@@ -20,7 +20,7 @@ use crate::experiment::format_path;
 use crate::plan::{Placement, Plan, PlannedCorpus};
 use crate::pull::{Model, sha256_file, sha256_hex};
 use crate::runner::{Engine, Prompts};
-use crate::store::{CorpusProblem, Manifest, ManifestError, machine, midnight, versions};
+use crate::store::{CorpusProblem, Manifest, day_of, machine, versions};
 
 /// Who wants to know how a training goes on.
 pub trait Watch {
@@ -50,6 +50,8 @@ pub struct Prepared {
     validation: Option<(Validation, Plan)>,
     /// When the training began.
     date: String,
+    /// Midnight of its day, which prompts tell.
+    day: u64,
     /// Whether prompts can depend on the time.
     dated: bool,
 }
@@ -89,10 +91,24 @@ impl Prepared {
         let tokenizer = Arc::new(checkpoint.tokenizer.clone());
         let prompts = Prompts::new(tokenizer, checkpoint.chat.clone());
         let prompts = prompts.with_variables(&model.name, &tuning.template).map_err(TuneError::Template)?;
-        let prompts = prompts.at(midnight(&date).ok_or(ManifestError::Date { date: date.clone() })?);
+        let day = day_of(&date)?;
+        let prompts = prompts.at(day);
         let dated = prompts.tell_time();
         let data = Data::new(&tuning, &checkpoint, &prompts, &corpora, &formats)?;
-        Ok(Prepared { tuning, data, model, checkpoint, adapter, corpora, formats, device, validation, date, dated })
+        Ok(Prepared {
+            tuning,
+            data,
+            model,
+            checkpoint,
+            adapter,
+            corpora,
+            formats,
+            device,
+            validation,
+            date,
+            day,
+            dated,
+        })
     }
 
     /// Everything needed to repeat the training, for `run.json`. `source` is the tuning file, word for word.
@@ -273,7 +289,7 @@ impl Prepared {
         };
         let placement = Placement { weights: weights.map(str::to_owned), ..Placement::on(self.device) };
         let engine = Engine::of(&self.model.name, checkpoint, &placement)?.with_variables(&self.tuning.template)?;
-        let engine = engine.at(midnight(&self.date).ok_or(ManifestError::Date { date: self.date.clone() })?);
+        let engine = engine.at(self.day);
         let folder = folder.join("validation").join(format!("{step:06}"));
         validate(plan, engine, &folder, step, stop)
     }
