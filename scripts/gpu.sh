@@ -18,16 +18,19 @@
 # A part whose binary, device, library or data is missing is skipped, with a line that says so. $OUT/summary.txt says how
 # each came out. After each part $OUT/results.tar.gz has all logs, JSON and CSV so far, and $OUT/adapters.tar the adapters.
 #
-# The model is packed apart, in pieces that are put together there: copy them beside gpu.tar.xz, in one call or several.
+# The model is packed apart, in pieces that are put together there, and so are the benches: copy the pieces beside gpu.tar.xz, in
+# one call or several.
 #
-# Environment of `pack`: CARGO, BACK_ENDS ("cuda wgpu"), CUDARC_CUDA_VERSION (13000: the oldest driver to work with), GRAMASK_DATA.
+# Environment of `pack`: CARGO, BACK_ENDS ("cuda wgpu"), CUDARC_CUDA_VERSION (13000: the oldest driver to work with), GRAMASK_DATA,
+# KERNELS (a folder of kernels that scripts/cuda/nvrtc.c keeps: they are not compiled again there), CURVE (the curve.csv of the
+# first steps on the CPU: they are not computed again there).
 # Environment of `run`: OUT, SMALL=1 (small sizes, for a rehearsal on software), LIMIT (seconds for each part, in place of
-# those of `plan`), CUDA_PATH (where NVRTC and CUDA's headers are; else the toolkit's folder, else the wheels of Python's
-# site-packages).
+# those of `plan`), JOBS (trainings and tests at once [6]), WORK (a folder in which things are unpacked once for several runs),
+# CUDA_PATH (where NVRTC and CUDA's headers are; else the toolkit's folder, else the wheels of Python's site-packages).
 set -euo pipefail
 
 usage() {
-    sed -n '2,28s/^# \{0,1\}//p' "$0"
+    sed -n '2,/^set -/s/^# \{0,1\}//p' "$0"
     exit 2
 }
 
@@ -68,19 +71,29 @@ pack() {
     for corpus in bc5cdr ncbi-disease bc2gm pgxcorpus; do
         if [ -d "$corpora/$corpus" ]; then cp -rL "$corpora/$corpus" "$stage/data/"; else echo "$corpora/$corpus is missing: nothing is trained on it" >&2; fi
     done
+    # Kernels that were compiled ahead, and the library that hands them out in NVRTC's place.
+    if [ -d "${KERNELS:-}" ]; then
+        mkdir -p "$stage/lib" "$stage/kernels"
+        cc -shared -fPIC -O1 -o "$stage/lib/libnvrtc.so" scripts/cuda/nvrtc.c -ldl
+        cp "$KERNELS"/* "$stage/kernels/"
+    fi
+    if [ -f "${CURVE:-}" ]; then cp "$CURVE" "$stage/curve-cpu.csv"; fi
     chmod -R u+w "$stage"
     local model=${GRAMASK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gramask}/models/smollm2-135m-instruct
     if [ -d "$model" ]; then
-        rm -f "$into"/model.tar.*
-        tar -C "$model/.." -c smollm2-135m-instruct | split -b 50M -d - "$into/model.tar."
+        rm -f "$into"/model.tar.xz.*
+        tar -C "$model/.." -c smollm2-135m-instruct | xz -T0 -6 | split -b 40M -d - "$into/model.tar.xz."
     else
         echo "$model is missing: \`gramask pull smollm2-135m-instruct\`; nothing is trained" >&2
     fi
+    rm -f "$into"/benches.tar.xz
+    (cd "$stage" && tar -c kernels-* decode-* | xz -T0 -6) >"$into/benches.tar.xz"
+    rm -f "$stage"/kernels-* "$stage"/decode-*
     tar -C "$stage" -c . | xz -T0 -6 >"$into/gpu.tar.xz"
     rm -rf "$stage"
     cp scripts/gpu.sh "$into"
-    ls -l "$into"/gpu.tar.xz "$into"/model.tar.* >&2
-    echo "there: bash gpu.sh run DIR, where DIR has gpu.sh, gpu.tar.xz and model.tar.*" >&2
+    ls -l "$into"/*.tar.xz* >&2
+    echo "there: bash gpu.sh run DIR, where DIR has gpu.sh, gpu.tar.xz, benches.tar.xz and model.tar.xz.*" >&2
 }
 
 # The parts, the seconds that each may take, and what it is for.
@@ -169,8 +182,19 @@ PYTHON
     libraries=$(find "${CUDA_PATH:-/usr/local}" /usr/local/lib /usr/lib /opt -name 'libnvrtc.so*' -printf '%h\n' 2>/dev/null |
         sort -u | tr '\n' ':' || true)
     if [ -n "$folder" ]; then libraries+=$(find "$(dirname "$folder")" -name 'libnvrtc.so*' -printf '%h:' 2>/dev/null || true); fi
+    if [ -d /usr/local/nvidia/lib64 ]; then libraries+=/usr/local/nvidia/lib64:; fi
     export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:-}
-    echo "CUDA_PATH=${CUDA_PATH:-} LD_LIBRARY_PATH=$LD_LIBRARY_PATH" >>"$out/summary.txt"
+}
+
+# Kernels that were packed are handed out in NVRTC's place; what is missing among them is compiled and kept.
+use_kernels() {
+    if [ ! -f "$work/lib/libnvrtc.so" ]; then return; fi
+    local real
+    real=$(tr ':' '\n' <<<"${LD_LIBRARY_PATH:-}" | while read -r folder; do
+        if [ -n "$folder" ]; then find "$folder" -maxdepth 1 -name 'libnvrtc.so.*' ! -name '*alt*'; fi
+    done | head -n 1)
+    if [ -z "$real" ]; then return; fi
+    export GRAMASK_NVRTC=$real GRAMASK_NVRTC_CACHE=$work/kernels LD_LIBRARY_PATH=$work/lib:$LD_LIBRARY_PATH
 }
 
 part_devices() {
@@ -219,6 +243,20 @@ ready_to_train() {
     export GRAMASK_DATA=$work/data GRAMASK_CACHE=$work/cache GRAMASK_OFFLINE=1 GRAMASK=$program DEVICE=$device
 }
 
+# Waits until fewer than $JOBS steps run beside each other.
+room() {
+    while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-6}" ]; do wait -n || true; done
+}
+
+# A step that runs beside others, and what is kept of it.
+train_one() {
+    step "train-$1" scripts/study.sh train "$1"
+    if [ -f "runs/study/$1/curve.csv" ]; then
+        mkdir -p "$out/train-$1"
+        cp "runs/study/$1"/{run.json,curve.csv,validation.csv} "$out/train-$1/" 2>/dev/null || true
+    fi
+}
+
 part_train() {
     ready_to_train train || return 0
     cd "$work/tree"
@@ -226,17 +264,36 @@ part_train() {
     if [ -n "${SMALL:-}" ]; then steps=2; fi
     local file=experiments/study/train.toml
     sed "s/^\[training\]/[training]\nsteps = $steps/; /^\[validation\]/,\$d" $file >curve.toml
-    step train-curve-cpu "$program" train curve.toml --device flex --out runs/curve-cpu
+    if [ -f "$work/curve-cpu.csv" ] && [ -z "${SMALL:-}" ]; then
+        cp "$work/curve-cpu.csv" "$out/curve-cpu.csv"
+    else
+        step train-curve-cpu "$program" train curve.toml --device flex --out runs/curve-cpu
+        if [ -f runs/curve-cpu/curve.csv ]; then cp runs/curve-cpu/curve.csv "$out/curve-cpu.csv"; fi
+    fi
     step train-curve-gpu "$program" train curve.toml --device "$device" --out runs/curve-gpu
-    if [ -f runs/curve-cpu/curve.csv ]; then cp runs/curve-cpu/curve.csv "$out/curve-cpu.csv"; fi
     if [ -f runs/curve-gpu/curve.csv ]; then cp runs/curve-gpu/curve.csv "$out/curve-gpu.csv"; fi
-    step train-curve-compare python3 "$work/compare-curves.py" runs/curve-cpu/curve.csv runs/curve-gpu/curve.csv
+    step train-curve-compare python3 "$work/compare-curves.py" "$out/curve-cpu.csv" "$out/curve-gpu.csv"
     if [ -n "${SMALL:-}" ]; then cd - >/dev/null; return; fi
-    for name in $(scripts/study.sh list | cut -d' ' -f1); do
-        step "train-$name" scripts/study.sh train "$name"
-        if [ -d experiments/adapters/study ]; then tar -cf "$out/adapters.tar" experiments/adapters/study; fi
+    # The longest first: those of many formats.
+    for name in $(scripts/study.sh list | awk '{ print ($4 == "one"), $1 }' | sort -s -n | cut -d' ' -f2); do
+        room
+        train_one "$name" &
     done
+    wait
+    # In pieces, because a file that comes back may have a limit.
+    rm -f "$final"/adapters.tar.*
+    if [ -d experiments/adapters/study ]; then tar -c experiments/adapters/study | split -b 15M -d - "$final/adapters.tar."; fi
     cd - >/dev/null
+}
+
+eval_one() {
+    local name=$1 corpus=$2 formats=$3
+    shift 3
+    step "eval-$name" "$program" run "experiments/study/test-$corpus.toml" --formats "$formats" \
+        --adapter "experiments/adapters/study/$name" --device "$device" --batch 256 "$@" --out "runs/test/$name"
+    for file in run.json scores.csv summary.csv; do
+        if [ -f "runs/test/$name/$file" ]; then mkdir -p "$out/test-$name"; cp "runs/test/$name/$file" "$out/test-$name/"; fi
+    done
 }
 
 part_eval() {
@@ -246,12 +303,10 @@ part_eval() {
     if [ -n "${SMALL:-}" ]; then limit=(--limit 2); fi
     while read -r name corpus formats _; do
         if [ ! -d "experiments/adapters/study/$name" ]; then skip "eval-$name" "no adapter"; continue; fi
-        step "eval-$name" "$program" run "experiments/study/test-$corpus.toml" --formats "$formats" \
-            --adapter "experiments/adapters/study/$name" --device "$device" --batch 256 "${limit[@]}" --out "runs/test/$name"
-        for file in run.json scores.csv summary.csv; do
-            if [ -f "runs/test/$name/$file" ]; then mkdir -p "$out/test-$name"; cp "runs/test/$name/$file" "$out/test-$name/"; fi
-        done
+        room
+        eval_one "$name" "$corpus" "$formats" "${limit[@]}" &
     done < <(scripts/study.sh list)
+    wait
     cd - >/dev/null
 }
 
@@ -293,31 +348,46 @@ part_peers() {
     step torch-decode python3 "$work/torch_decode.py" $small --csv "$out/torch-decode.csv"
 }
 
+# Unpacks what is in a folder and was not unpacked before. The model waits for its last piece.
+unpack() {
+    if [ ! -x "$work/gramask-cuda" ] && [ ! -x "$work/gramask-wgpu" ]; then
+        if [ -f "$1/gpu.tar.xz" ]; then tar -C "$work" -xJf "$1/gpu.tar.xz"; else cp -r "$1"/. "$work"; fi
+    fi
+    if [ -f "$1/benches.tar.xz" ] && [ ! -x "$work/decode-cuda" ]; then tar -C "$work" -xJf "$1/benches.tar.xz"; fi
+    if ls "$1"/model.tar.xz.* >/dev/null 2>&1 && [ ! -d "$work/cache/models/smollm2-135m-instruct" ]; then
+        rm -rf "$work/model"
+        mkdir -p "$work/model" "$work/cache/models"
+        if cat "$1"/model.tar.xz.* | tar -C "$work/model" -xJ 2>/dev/null; then mv "$work/model"/* "$work/cache/models/"; fi
+    fi
+}
+
 run() {
     local folder=${1:?DIR}
     shift
     out=${OUT:-$folder/results}
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    mkdir -p "$out"
+    if [ -n "${WORK:-}" ]; then
+        work=$WORK
+    else
+        work=$(mktemp -d)
+        trap 'rm -rf "$work"' EXIT
+    fi
+    mkdir -p "$out" "$work"
     folder=$(realpath "$folder")
+    work=$(realpath "$work")
     final=$(realpath "$out")
     out=$work/results
     mkdir -p "$out"
-    if [ -f "$folder/gpu.tar.xz" ]; then tar -C "$work" -xJf "$folder/gpu.tar.xz"; else cp -r "$folder"/. "$work"; fi
-    if ls "$folder"/model.tar.* >/dev/null 2>&1; then
-        mkdir -p "$work/cache/models"
-        cat "$folder"/model.tar.* | tar -C "$work/cache/models" -x
-    fi
+    unpack "$folder"
     export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$work} NO_COLOR=1
     echo "$(date -u +%FT%TZ) $(uname -srm)" >>"$out/summary.txt"
     find_cuda
+    use_kernels
+    echo "CUDA_PATH=${CUDA_PATH:-} LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-} GRAMASK_NVRTC=${GRAMASK_NVRTC:-}" >>"$out/summary.txt"
     local wanted=("$@") part seconds
     while read -r part seconds _; do
         if [ ${#wanted[@]} -gt 0 ] && [[ ! " ${wanted[*]} " == *" $part "* ]]; then continue; fi
         ends=$((SECONDS + ${LIMIT:-$seconds}))
         "part_$part"
-        if [ -f "$out/adapters.tar" ]; then mv "$out/adapters.tar" "$final/"; fi
         cp "$out/summary.txt" "$final/"
         tar -C "$out" -czf "$final/results.tar.gz" .
     done < <(parts)

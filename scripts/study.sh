@@ -4,7 +4,7 @@
 #   scripts/study.sh                   all adapters that experiments/adapters/study does not have yet, then the tests
 #   scripts/study.sh train [NAME...]   these adapters; without a name, all
 #   scripts/study.sh test              the test parts, with all adapters of a corpus in one run
-#   scripts/study.sh list              the adapters, in the order in which they are trained
+#   scripts/study.sh list              the adapters, in the order in which they are trained; the last one is the strong one
 #
 # Stop it at any time: the same command goes on where it was. GRAMASK names the program (default: target/release/gramask),
 # DEVICE the device of the trainings (default: flex, the CPU).
@@ -19,6 +19,7 @@ five=json-list,lines,tuples,json-offsets,inline-xml
 #
 # `one`: each document in one format drawn at random, as many examples as an adapter of one format has. `all`: each document
 # in every format, as many examples of each format. Groups of a mixture are smaller, so that a step has several formats.
+# `strong`: as strong.toml says.
 list() {
     cat <<END
 bc5cdr-lines          bc5cdr        lines         one 16
@@ -33,6 +34,7 @@ ncbi-json-list        ncbi-disease  json-list     one 16
 ncbi-tuples           ncbi-disease  tuples        one 16
 ncbi-one-of-five      ncbi-disease  $five         one 8
 ncbi-each-of-five     ncbi-disease  $five         all 8
+bc5cdr-strong         bc5cdr        tuples        strong -
 END
 }
 
@@ -45,8 +47,10 @@ train() {
             continue
         fi
         echo "$name: $formats on $corpus"
-        "$program" train experiments/study/train.toml --name "$name" --corpus "$corpus" --formats "$formats" \
-            --mix "$mix" --group "$group" --device "${DEVICE:-flex}" --out "runs/study/$name"
+        local file=experiments/study/train.toml options=(--corpus "$corpus" --mix "$mix" --group "$group")
+        if [ "$mix" = strong ]; then file=experiments/study/strong.toml options=(); fi
+        "$program" train "$file" --name "$name" --formats "$formats" "${options[@]}" \
+            --device "${DEVICE:-flex}" --out "runs/study/$name"
         mkdir -p "$adapters/$name"
         cp "runs/study/$name/best"/adapter_{config.json,model.safetensors} "$adapters/$name/"
         cp "runs/study/$name"/{run.json,curve.csv,validation.csv} "$adapters/$name/"

@@ -23,7 +23,10 @@ pub struct CorpusChoice {
     pub split: String,
     /// What a document is.
     pub unit: Unit,
-    /// At most so many documents, from the first on.
+    /// So many documents at the beginning are left out.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub skip: usize,
+    /// At most so many documents, from the first that is not left out.
     pub limit: Option<usize>,
     /// What to do at a fault of a file at `path`. Known corpora have known faults, which are always passed over.
     pub on_problem: OnProblem,
@@ -39,6 +42,11 @@ pub struct CorpusChoice {
     /// New names of labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub rename: BTreeMap<String, String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What a document is: a sentence, or what the corpus calls a document.
@@ -71,6 +79,7 @@ impl CorpusChoice {
             folder: PathBuf::new(),
             split: split.into(),
             unit: Unit::Sentence,
+            skip: 0,
             limit: None,
             on_problem: OnProblem::Stop,
             form: None,
@@ -126,6 +135,8 @@ pub(crate) struct WrittenCorpus {
     split: Option<String>,
     #[serde(default)]
     unit: Unit,
+    #[serde(default)]
+    skip: usize,
     limit: Option<Spanned<usize>>,
     #[serde(default)]
     on_problem: OnProblem,
@@ -186,6 +197,7 @@ impl WrittenCorpus {
             folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             split: self.split.clone().unwrap_or_else(|| split.to_owned()),
             unit: self.unit,
+            skip: self.skip,
             limit: self.limit.as_ref().map(|limit| *limit.get_ref()),
             on_problem: self.on_problem,
             form: self.form,

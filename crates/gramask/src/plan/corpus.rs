@@ -81,7 +81,12 @@ impl PlannedCorpus {
             candidates.retain(|candidate| !evaluated.contains(candidate.text.as_str()));
             chosen = examples::choose(&candidates, &schema, examples);
         }
+        let found = documents.len();
+        documents.drain(..choice.skip.min(found));
         documents.truncate(choice.limit.unwrap_or(usize::MAX));
+        if documents.is_empty() && choice.skip > 0 {
+            return Err(PlanError::SkippedAll { name: choice.name.clone(), skip: choice.skip, found });
+        }
         if documents.is_empty() {
             return Err(PlanError::NoDocument { name: choice.name.clone() });
         }

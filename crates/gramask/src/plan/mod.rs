@@ -78,6 +78,9 @@ pub enum PlanError {
     /// A corpus that has nothing to decode.
     #[error("corpus `{name}` has nothing to decode: its documents hold no text")]
     NoDocument { name: String },
+    /// A corpus of which all documents are left out.
+    #[error("corpus `{name}`: `skip = {skip}` leaves no document: it has {found}")]
+    SkippedAll { name: String, skip: usize, found: usize },
     /// A format file.
     #[error("{0}")]
     Format(#[from] FormatErrors),

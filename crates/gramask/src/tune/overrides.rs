@@ -66,8 +66,8 @@ impl Tuning {
                 true => CorpusChoice::at(&corpus, first.split),
                 false => CorpusChoice::named(&corpus, first.split),
             };
-            let CorpusChoice { unit, limit, on_problem, .. } = first;
-            self.corpora = vec![CorpusChoice { unit, limit, on_problem, ..choice }];
+            let CorpusChoice { unit, skip, limit, on_problem, .. } = first;
+            self.corpora = vec![CorpusChoice { unit, skip, limit, on_problem, ..choice }];
         }
         self.training.mix = mix.unwrap_or(self.training.mix);
         for (what, number, place) in

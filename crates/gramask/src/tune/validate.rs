@@ -66,6 +66,7 @@ pub(super) fn plan(tuning: &Tuning, validation: &Validation) -> Result<Plan, Tun
     experiment.folders.clone_from(&tuning.folders);
     let choice = |corpus: &CorpusChoice| CorpusChoice {
         split: validation.split.clone(),
+        skip: 0,
         limit: Some(validation.limit),
         ..corpus.clone()
     };

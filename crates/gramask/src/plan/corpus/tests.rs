@@ -34,6 +34,10 @@ fn examples_never_come_from_the_evaluated_file_or_split() {
     let limited = PlannedCorpus::read(&CorpusChoice { limit: Some(1), ..file.clone() }, 0, "train").unwrap();
     assert_eq!(limited.documents.len(), 1);
     assert_ne!(all.digest, limited.digest);
+    let rest = PlannedCorpus::read(&CorpusChoice { skip: 1, limit: Some(2), ..file.clone() }, 0, "train").unwrap();
+    assert_eq!(rest.documents, all.documents[1..3]);
+    let message = refused(&CorpusChoice { skip: 4, ..file.clone() }, 0, "train");
+    assert_eq!(message, "corpus `own`: `skip = 4` leaves no document: it has 4");
     let message = refused(&file, 1, "train");
     assert!(message.contains("would come from the evaluated file") && message.contains("own.pubtator"), "{message}");
     assert!(message.contains("{split}.pubtator"), "{message}");
