@@ -163,7 +163,11 @@ for info in json.load(sys.stdin)["present"]:
 
 # NVRTC compiles the kernels and needs CUDA's headers; wheels of PyTorch bring both where there is no toolkit.
 find_cuda() {
-    if [ -n "${CUDA_PATH:-}" ] || [ ! -e /dev/nvidiactl ]; then return; fi
+    if [ ! -e /dev/nvidiactl ]; then return; fi
+    # The toolkit's stub of the driver, which links and does nothing, may stand before the driver.
+    LD_LIBRARY_PATH=$(tr ':' '\n' <<<"${LD_LIBRARY_PATH:-}" | sed '/\/stubs\/*$/d; /^$/d' | paste -sd :)
+    export LD_LIBRARY_PATH
+    if [ -n "${CUDA_PATH:-}" ]; then return; fi
     local folder=
     for folder in /usr/local/cuda /opt/cuda; do
         if [ -f "$folder/include/cuda_fp16.h" ]; then export CUDA_PATH=$folder; break; fi
@@ -179,7 +183,7 @@ PYTHON
         if [ -n "$folder" ]; then export CUDA_PATH=$folder; fi
     fi
     local libraries
-    libraries=$(find "${CUDA_PATH:-/usr/local}" /usr/local/lib /usr/lib /opt -name 'libnvrtc.so*' -printf '%h\n' 2>/dev/null |
+    libraries=$(find "${CUDA_PATH:-/usr/local}" /usr/local/lib /usr/lib /opt ! -path '*/stubs/*' -name 'libnvrtc.so*' -printf '%h\n' 2>/dev/null |
         sort -u | tr '\n' ':' || true)
     if [ -n "$folder" ]; then libraries+=$(find "$(dirname "$folder")" -name 'libnvrtc.so*' -printf '%h:' 2>/dev/null || true); fi
     if [ -d /usr/local/nvidia/lib64 ]; then libraries+=/usr/local/nvidia/lib64:; fi

@@ -35,8 +35,10 @@ def short(number):
 
 
 def plot(title, across, up, series):
-    """Lines over two logarithmic axes; `series` has lists of points by name."""
-    points = [point for line in series.values() for point in line if point[0] > 0 and point[1] > 0]
+    """Lines over two logarithmic axes; `series` has lists of points by name. Points that have no logarithm are left out."""
+    series = {name: [point for point in line if min(point) > 0] for name, line in series.items()}
+    series = {name: line for name, line in series.items() if line}
+    points = [point for line in series.values() for point in line]
     low_x, high_x = min(x for x, _ in points), max(x for x, _ in points)
     low_y, high_y = min(y for _, y in points) / 1.3, max(y for _, y in points) * 1.3
     if low_x == high_x:
