@@ -20,6 +20,11 @@
 //! A step is what a step of decoding is: one forward pass, and the logits of each sequence on the host. In the loop the
 //! same documents are decoded for as many tokens with a mask and without; `mask_us` is the work of masks per token, summed
 //! over threads, and `to_unconstrained` what the loop loses by all that a mask costs.
+//!
+//! `chosen_again` is the share of the masked tokens that were chosen a second time, since the output could not have been
+//! finished within its budget after the first choice. A model with made-up weights does not end its output by itself, so that
+//! it runs into every budget: there the column is near 1, and the masked loop is the most that masks cost. With a trained
+//! model and the budgets of a run it is near 0.
 #![allow(clippy::print_stdout, reason = "the rows are its output")]
 
 use std::error::Error;
@@ -28,7 +33,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gramask_benches::{Options, SEEDED, Table, Timed, digits, median, model_path};
-use gramask_decode::{Layout, Masked, Request, Sampling, Settings, Summary, TransformerModel, Unconstrained, decode};
+use gramask_decode::{
+    Layout, Masked, Request, Sampling, Settings, Summary, TokenRecord, TransformerModel, Unconstrained, decode,
+};
 use gramask_grammar::{Constraint, Format, Level, Program};
 use gramask_model::cache::Cache;
 use gramask_model::device::{DeviceName, list};
@@ -79,6 +86,7 @@ fn main() -> Fallible<()> {
         "tokens_per_s",
         "step_ms",
         "mask_us",
+        "chosen_again",
         "to_unconstrained",
     ]);
     let dtypes = options.list::<Dtype>("dtype")?;
@@ -88,7 +96,7 @@ fn main() -> Fallible<()> {
         let timed = Timed::load(model, &device, Precision::from(weights).with_dtype(dtype))?;
         for context in options.list::<usize>("context")? {
             for batch in options.list::<usize>("batch")? {
-                let mut add = |what: &str, fields: [String; 4]| {
+                let mut add = |what: &str, fields: [String; 5]| {
                     let mut row = vec![name.to_string(), adapter.clone(), timed.name.clone(), weights.to_string()];
                     row.extend([dtype.to_string(), batch.to_string(), context.to_string(), what.to_owned()]);
                     row.extend(fields);
@@ -96,8 +104,9 @@ fn main() -> Fallible<()> {
                 };
                 let run = Run { timed: &timed, batch, context, on_cpu: name == DeviceName::Flex };
                 let (prefill, step) = run.passes(options.number("prefill")?, options.number("steps")?)?;
-                add("prefill", [digits(prefill), String::new(), String::new(), String::new()]);
-                add("decode", [digits(batch as f64 / step), digits(1e3 * step), String::new(), String::new()]);
+                let none = String::new;
+                add("prefill", [digits(prefill), none(), none(), none(), none()]);
+                add("decode", [digits(batch as f64 / step), digits(1e3 * step), none(), none(), none()]);
                 if options.get("loop") == "yes" {
                     run.loops(&mut add)?;
                 }
@@ -158,29 +167,32 @@ impl Run<'_> {
     }
 
     /// One token per sequence through the whole loop, masked and not, for as many tokens.
-    fn loops(&self, add: &mut impl FnMut(&str, [String; 4])) -> Fallible<()> {
+    fn loops(&self, add: &mut impl FnMut(&str, [String; 5])) -> Fallible<()> {
         let program = Program::compile(&Format::named("inline-xml")?, &Schema::new(["Chemical", "Disease"]))?;
         // The first run shows how many tokens the masked output has; the other strategy gets that as its budget.
-        let first = self.decode(&program, None)?;
+        let (first, again) = self.decode(&program, None)?;
         let budget = first.output_tokens / self.batch;
         let (mut plain, mut masked, mut masks) = (Vec::new(), Vec::new(), Vec::new());
         let rate = |summary: &Summary| summary.output_tokens as f64 / (summary.decode + summary.choose).as_secs_f64();
         self.decode(&program, Some(budget))?;
         for _ in 0..ROUNDS {
-            plain.push(rate(&self.decode(&program, Some(budget))?));
-            let summary = self.decode(&program, None)?;
+            plain.push(rate(&self.decode(&program, Some(budget))?.0));
+            let (summary, _) = self.decode(&program, None)?;
             masked.push(rate(&summary));
             masks.push(1e6 * summary.mask.as_secs_f64() / summary.output_tokens as f64);
         }
         let (plain, masked) = (median(&mut plain), median(&mut masked));
         let step = |rate: f64| digits(1e3 * self.batch as f64 / rate);
-        add("unconstrained", [digits(plain), step(plain), String::new(), String::new()]);
-        add("masked", [digits(masked), step(masked), digits(median(&mut masks)), digits(masked / plain)]);
+        let again = digits(again as f64 / first.output_tokens as f64);
+        let none = String::new;
+        add("unconstrained", [digits(plain), step(plain), none(), none(), none()]);
+        add("masked", [digits(masked), step(masked), digits(median(&mut masks)), again, digits(masked / plain)]);
         Ok(())
     }
 
-    /// The same request `batch` times, so that all end together: masked, or with a budget and no mask.
-    fn decode(&self, program: &Arc<Program>, unconstrained: Option<usize>) -> Fallible<Summary> {
+    /// The same request `batch` times, so that all end together: masked, or with a budget and no mask. Also returns how many
+    /// tokens were chosen again because of the budget.
+    fn decode(&self, program: &Arc<Program>, unconstrained: Option<usize>) -> Fallible<(Summary, usize)> {
         let Timed { model, vocabulary, .. } = self.timed;
         let (prompt, text) = (self.timed.prompt(self.context), Text::new(DOCUMENT));
         let allowance = 48;
@@ -201,14 +213,20 @@ impl Run<'_> {
         let layout = Layout { slots: self.batch, hypotheses: 1, length: prompt.len() + longest, prefix: Vec::new() };
         let mut settings = Settings::new(layout, Sampling::greedy());
         settings.overlap = !self.on_cpu;
-        let mut failed = None;
+        let (mut failed, mut again) = (None, 0);
         let summary = decode(&mut TransformerModel::new(model), vocabulary, &settings, requests, |ended| {
-            failed = failed.take().or(ended.outcome.err());
+            match ended.outcome {
+                Ok(output) => {
+                    let masks = output.tokens.iter().filter_map(TokenRecord::mask);
+                    again += masks.filter(|mask| mask.budget.is_some()).count();
+                }
+                Err(error) => failed = failed.take().or(Some(error)),
+            }
             ControlFlow::Continue(())
         })?;
         match failed {
             Some(error) => Err(error.into()),
-            None => Ok(summary),
+            None => Ok((summary, again)),
         }
     }
 }

@@ -292,11 +292,12 @@ where
         sequences.iter_mut().for_each(|sequence| sequence.overhead = overhead);
         let new: Vec<bool> = sequences.iter().map(Sequence::is_new).collect();
         let fed: Vec<Vec<Feed>> = sequences.iter_mut().map(Sequence::feed).collect();
+        let end_tokens = self.vocabulary.ends();
+        let asked = (&mut sequences[..], end_tokens);
         let Forward { result, spent, choosing } =
-            forward(&mut *self.model, self.settings, self.on_device, slots, &mut sequences, &fed)?;
+            forward(&mut *self.model, self.settings, self.on_device, slots, asked, &fed)?;
 
         let clock = Instant::now();
-        let end_tokens = self.vocabulary.ends();
         let samplers: Vec<&mut Sampler> = select_mut(&mut self.samplers, slots);
         type Work<'a> = (usize, ((&'a mut Sequence, &'a mut Sampler), &'a Vec<Feed>));
         let work = |(number, (pair, feeds)): Work<'_>| result.step(number, feeds, pair, width, end_tokens);

@@ -32,7 +32,13 @@
 //! # On the device
 //! The device may have made the first choice, under the plain mask. It is the same token, since host and device draw alike.
 //! Without top-k and top-p its basis is known without the logits: [`is_presampled`] tests that. If the choice does not stand,
-//! the logits of this step are fetched for the second.
+//! the device is asked for the second choice too, in a second round for all documents ([`BudgetedSampler::request_again`]).
+//! The request has the tight mask, and where the first token was drawn the second draw: it is the choice that the host would
+//! have made from the logits, so that the argument above holds as it is. No logits are fetched.
+//!
+//! A lazy first choice was made without a mask, and what the budget removed is told from the choice under the plain mask. So
+//! the second round then asks for two samples, under the plain mask with the first draw and under the tight mask
+//! ([`BudgetedSampler::requests_again_lazily`]).
 
 use std::time::{Duration, Instant};
 
@@ -40,24 +46,30 @@ use gramask_grammar::Mask;
 use gramask_kernels::sampling::Sampling;
 
 use crate::constraint::TokenConstraint;
-use crate::model::SampleRequest;
+use crate::model::{SampleRequest, Sampled};
 use crate::random::Draw;
-use crate::row_logits::{RowBasis, RowLogits};
+use crate::row_logits::{DeviceBasis, RowBasis, RowLogits};
 use crate::sampler::{Basis, Choice, Sampler};
-use crate::strategy::{Step, StepError};
+use crate::strategy::{PreSample, Step, StepError};
 
 /// Whether the device can make a first choice: the choice then rests on one token, or on two.
 pub(crate) fn is_presampled(sampling: &Sampling) -> bool {
     sampling.is_greedy() || sampling.top_k == 0 && sampling.top_p >= 1.0
 }
 
+/// What a token must leave room for.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit<'a> {
+    /// How many tokens may still come, this one included; at least 1.
+    pub remaining: usize,
+    pub end_tokens: &'a [u32],
+}
+
 /// What one token is chosen from, and with.
 pub(crate) struct SampleContext<'a> {
     pub row: RowLogits<'a>,
     pub draw: Draw,
-    /// How many tokens may still come, this one included; at least 1.
-    pub remaining: usize,
-    pub end_tokens: &'a [u32],
+    pub limit: Limit<'a>,
     pub sampler: &'a mut Sampler,
     pub mask_time: &'a mut Duration,
 }
@@ -68,8 +80,7 @@ impl<'a> SampleContext<'a> {
         Ok(SampleContext {
             row: step.last_row()?,
             draw: step.draw(),
-            remaining: step.remaining(),
-            end_tokens: step.end_tokens,
+            limit: Limit { remaining: step.remaining(), end_tokens: step.end_tokens },
             sampler: step.sampler,
             mask_time: step.mask_time,
         })
@@ -80,23 +91,23 @@ impl<'a> SampleContext<'a> {
         match self.row {
             RowLogits::Host(logits) => Ok((self.choose_from(logits, mask)?, RowBasis::Host)),
             RowLogits::Device(device) => {
-                let choice = device.sample.map_err(|none| self.explain(none.into()))?;
-                Ok((choice, RowBasis::of_device(&choice, self.sampler)))
+                let choice = self.known(device.sample)?;
+                Ok((choice, RowBasis::Device(DeviceBasis::of(&choice, self.sampler.sampling()))))
             }
         }
     }
 
     fn choose_from(&mut self, logits: &[f32], mask: Option<&[u32]>) -> Result<Choice, StepError> {
         let chosen = self.sampler.choose(logits, mask, self.draw);
-        chosen.map_err(|none| self.explain(none.into()))
+        self.known(chosen)
     }
 
-    /// An empty mask has an error of its own.
-    fn explain(&self, error: StepError) -> StepError {
-        match error {
-            StepError::NoChoice(none) if none.allowed == 0 => StepError::EmptyMask { remaining: self.remaining },
-            error => error,
-        }
+    /// The choice, if there is one. An empty mask has an error of its own.
+    fn known(&self, sampled: Sampled) -> Result<Choice, StepError> {
+        sampled.map_err(|none| match none.allowed {
+            0 => StepError::EmptyMask { remaining: self.limit.remaining },
+            _ => none.into(),
+        })
     }
 }
 
@@ -136,6 +147,43 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
         SampleRequest { mask, draw }
     }
 
+    /// The request for a token at a position under the tight mask of a state, if the device's first choice does not stand.
+    pub fn request_again(
+        &mut self,
+        state: C::State,
+        sample: &Sampled,
+        position: usize,
+        step: &mut PreSample<'_>,
+    ) -> Option<SampleRequest> {
+        let clock = Instant::now();
+        let (limit, draw) = (step.limit_at(position), step.draw_at(position));
+        let basis = DeviceBasis::of(sample.as_ref().ok()?, step.sampling);
+        let request = match self.stands(state, basis.get(), limit) {
+            true => None,
+            false => {
+                let mask = Some(self.constraint.mask_within(state, limit.remaining).into());
+                Some(SampleRequest { mask, draw: if basis.is_drawn { draw.again() } else { draw } })
+            }
+        };
+        *step.mask_time += clock.elapsed();
+        request
+    }
+
+    /// The requests for the next token under the plain and the tight mask of a state, if the device's first choice among all
+    /// tokens does not stand.
+    pub fn requests_again_lazily(
+        &mut self,
+        state: C::State,
+        sample: &Sampled,
+        step: &mut PreSample<'_>,
+    ) -> Vec<SampleRequest> {
+        let (position, draw) = (step.tokens.len(), step.draw());
+        match self.request_again(state, sample, position, step) {
+            None => Vec::new(),
+            Some(tight) => vec![self.request(state, draw, step.mask_time), tight],
+        }
+    }
+
     /// Keeps the first choice if it stands, or makes it again. Returns the token with the state after it.
     fn settle(
         &mut self,
@@ -144,7 +192,13 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
         basis: &RowBasis,
         mut context: SampleContext<'_>,
     ) -> Result<(Choice, C::State), StepError> {
-        let choice = match self.stands(state, &mut context, basis) {
+        let clock = Instant::now();
+        // What was sampled again did not stand. It is not tested a second time: the constraint may know a shorter completion
+        // by now.
+        let is_first = context.row.sampled_again().is_empty();
+        let stands = is_first && self.stands(state, basis.get(context.sampler), context.limit);
+        *context.mask_time += clock.elapsed();
+        let choice = match stands {
             true => first,
             false => self.choose_again(state, &mut context, first, basis)?,
         };
@@ -156,23 +210,20 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
     }
 
     /// Whether every token of the basis is allowed and can be finished in time.
-    fn stands(&mut self, state: C::State, context: &mut SampleContext<'_>, basis: &RowBasis) -> bool {
-        let clock = Instant::now();
-        let after = context.remaining - 1;
-        let stands = match basis.get(context.sampler) {
+    fn stands(&mut self, state: C::State, basis: Basis<'_>, limit: Limit<'_>) -> bool {
+        match basis {
             Basis::Many => false,
             Basis::Tokens(tokens) | Basis::Drawn(tokens) => tokens.iter().all(|&token| {
                 self.constraint.advance(state, token).is_some_and(|next| {
                     // After an end token nothing is left to finish.
-                    context.end_tokens.contains(&token) || self.constraint.tokens_to_finish(next) <= after
+                    limit.end_tokens.contains(&token) || self.constraint.tokens_to_finish(next) < limit.remaining
                 })
             }),
-        };
-        *context.mask_time += clock.elapsed();
-        stands
+        }
     }
 
-    /// Chooses again, under the tight mask. The record tells what the grammar removed and what the budget removed.
+    /// Chooses again, under the tight mask, or takes what the device sampled under it. The record tells what the grammar
+    /// removed and what the budget removed.
     fn choose_again(
         &mut self,
         state: C::State,
@@ -180,6 +231,11 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
         first: Choice,
         basis: &RowBasis,
     ) -> Result<Choice, StepError> {
+        if let [plain @ .., tight] = context.row.sampled_again() {
+            let plain = plain.first().map_or(Ok(first), |plain| context.known(plain.sample))?;
+            let squeezed = tight.refuses(plain.token) || tight.refuses(plain.best);
+            return Ok(context.known(tight.sample)?.within(&plain, squeezed));
+        }
         let is_drawn = matches!(basis.get(context.sampler), Basis::Drawn(_));
         let logits = context.row.logits()?;
         // The choice under the plain mask is the first one, unless that was made without a mask.
@@ -196,7 +252,7 @@ impl<C: TokenConstraint> BudgetedSampler<C> {
             context.draw = context.draw.again();
         }
         let clock = Instant::now();
-        let mask = self.constraint.mask_within(state, context.remaining);
+        let mask = self.constraint.mask_within(state, context.limit.remaining);
         *context.mask_time += clock.elapsed();
         let tight = Mask::Row(mask);
         let squeezed = !tight.contains(plain.token) || !tight.contains(plain.best);

@@ -1,12 +1,10 @@
 //! Logits that stay on the device, where tokens are sampled from them.
 
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
-use gramask_kernels::sampling::{
-    MaskTable, Masks, NoChoice, Sampling, SamplingError, mask_argmax, mask_softmax_sample,
-};
+use gramask_kernels::sampling::{MaskTable, Masks, Sampling, SamplingError, mask_argmax, mask_softmax_sample};
 use gramask_model::device::{Demand, DeviceFault, guard};
 
-use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest};
+use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest, Sampled};
 use crate::random::Draw;
 use crate::sampler::Choice;
 use crate::transformer::{failed, told};
@@ -77,7 +75,7 @@ impl LogitsHandle for DeviceLogits<'_> {
         &mut self,
         requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
+    ) -> Result<Vec<Sampled>, LanguageModelError> {
         self.guarded(|on_device| on_device.sample_rows(requests, sampling))
     }
 
@@ -102,7 +100,7 @@ impl DeviceLogits<'_> {
         &mut self,
         requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
+    ) -> Result<Vec<Sampled>, LanguageModelError> {
         let rows: Vec<usize> = requests.iter().map(|(row, _)| *row).collect();
         let logits = self.select(&rows)?; // [requests, vocabulary]
         let (vocabulary, device) = (logits.dims()[1], logits.device());

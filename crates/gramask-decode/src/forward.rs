@@ -24,7 +24,7 @@ pub(crate) fn forward<'m, M: LanguageModel + ?Sized>(
     settings: &Settings,
     on_device: bool,
     slots: &[usize],
-    sequences: &mut [Sequence],
+    (sequences, end_tokens): (&mut [Sequence], &[u32]),
     fed: &[Vec<Feed>],
 ) -> Result<Forward<'m>, DecodeError> {
     let mut rows = Vec::new();
@@ -41,7 +41,7 @@ pub(crate) fn forward<'m, M: LanguageModel + ?Sized>(
         false => Select::Tails(tails),
     };
     let done = match on_device {
-        true => sample_on_device(model, settings, &rows, (select, wanted), sequences, fed),
+        true => sample_on_device(model, settings, &rows, (select, wanted), (&mut *sequences, end_tokens), fed),
         false => fetch_logits(model, settings, &rows, (select, wanted), sequences, fed),
     };
     done.map_err(|source| {
@@ -55,7 +55,7 @@ fn sample_on_device<'m, M: LanguageModel + ?Sized>(
     settings: &Settings,
     rows: &[Row<'_>],
     (select, wanted): (Select, usize),
-    sequences: &mut [Sequence],
+    (sequences, end_tokens): (&mut [Sequence], &[u32]),
     fed: &[Vec<Feed>],
 ) -> Result<Forward<'m>, LanguageModelError> {
     let clock = Instant::now();
@@ -65,7 +65,7 @@ fn sample_on_device<'m, M: LanguageModel + ?Sized>(
     }
     let launched = clock.elapsed();
     let clock = Instant::now();
-    let (result, waited) = PassResult::on_device(handle, sequences, fed, &settings.sampling)?;
+    let (result, waited) = PassResult::on_device(handle, sequences, fed, &settings.sampling, end_tokens)?;
     let choosing = clock.elapsed().saturating_sub(waited);
     Ok(Forward { result, spent: launched + waited, choosing })
 }

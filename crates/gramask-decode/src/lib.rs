@@ -92,7 +92,7 @@ pub use constraint::{ByteConstraint, TokenConstraint};
 pub use device::DeviceLogits;
 pub use gramask_kernels::sampling::{InvalidSampling, NoChoice, Sampling};
 pub use layout::{Layout, LayoutError, common_prefix};
-pub use model::{LanguageModel, LanguageModelError, Logits, LogitsHandle, Row, SampleRequest, Select};
+pub use model::{LanguageModel, LanguageModelError, Logits, LogitsHandle, Row, SampleRequest, Sampled, Select};
 pub use ngram_draft::NgramDraftModel;
 pub use output::{Ended, Finish, Output, Request, RequestError, Times, TokenCounts};
 pub use prompt::{Example, Examples, Prompt, PromptError, PromptTokenizer, Prompter, Prompting, instruction};

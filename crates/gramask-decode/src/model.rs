@@ -72,12 +72,15 @@ pub struct SampleRequest {
     pub draw: Draw,
 }
 
+/// A token that was sampled from a row of logits, or why there is none.
+pub type Sampled = Result<Choice, NoChoice>;
+
 /// The logits after appended tokens, on the host or on the device.
 pub trait LogitsHandle: Send {
     /// How many rows there are.
     fn rows(&self) -> usize;
 
-    /// Samples a token from some of the rows, each of them named once. Waits for the device once. The tokens are those that a
+    /// Samples a token from some of the rows, one for each request. Waits for the device once. The tokens are those that a
     /// [`Sampler`] chooses from the same logits.
     ///
     /// # Errors
@@ -86,7 +89,7 @@ pub trait LogitsHandle: Send {
         &mut self,
         requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError>;
+    ) -> Result<Vec<Sampled>, LanguageModelError>;
 
     /// Fetches some of the rows: `[rows.len(), vocabulary]`.
     ///
@@ -104,7 +107,7 @@ impl LogitsHandle for Logits {
         &mut self,
         requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
+    ) -> Result<Vec<Sampled>, LanguageModelError> {
         let mut sampler = Sampler::new(*sampling);
         let mut sample = |(row, request): &(usize, SampleRequest)| {
             let logits = self.row(*row).ok_or(LanguageModelError::NoRow { row: *row, rows: Logits::rows(self) })?;

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use gramask_kernels::sampling::{NoChoice, Sampling};
+use gramask_kernels::sampling::Sampling;
 use rayon::prelude::*;
 
-use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest};
-use crate::row_logits::DeviceSamples;
-use crate::sampler::{Choice, Sampler};
+use crate::model::{LanguageModelError, Logits, LogitsHandle, SampleRequest, Sampled};
+use crate::row_logits::{DeviceSamples, SampledAgain};
+use crate::sampler::Sampler;
 use crate::sequence::{Feed, Sequence, StepLogits};
 use crate::strategy::StepError;
 
@@ -18,8 +18,10 @@ pub(crate) struct PassResult<'m> {
     /// The logits that are on the host.
     logits: Option<Logits>,
     /// The tokens that were sampled on the device.
-    samples: Vec<Result<Choice, NoChoice>>,
-    /// The logits on the device, for documents whose sample does not stand.
+    samples: Vec<Sampled>,
+    /// Those of the second round, with their rows among the document's.
+    again: Vec<SampledAgain>,
+    /// The logits on the device, for strategies that read them beside their samples.
     handle: Option<Mutex<Box<dyn LogitsHandle + 'm>>>,
     /// One for each document.
     parts: Vec<Part>,
@@ -29,8 +31,37 @@ pub(crate) struct PassResult<'m> {
 enum Part {
     /// Its logits are on the host, from this row on.
     Host { first_row: usize },
-    /// Its tokens were sampled on the device, from rows that begin at `first_row` of the pass.
-    Device { samples: Range<usize>, first_row: usize },
+    /// Its tokens were sampled on the device, from rows that begin at `first_row` of the pass; some of them again.
+    Device { samples: Range<usize>, again: Range<usize>, first_row: usize },
+}
+
+/// Asks every document, on all cores if there are several.
+fn ask_each<A: Sync, T: Send>(
+    sequences: &mut [Sequence],
+    about: &[A],
+    ask: impl Fn(&mut Sequence, &A) -> T + Sync,
+) -> Vec<T> {
+    let of = |(sequence, about): (&mut Sequence, &A)| ask(sequence, about);
+    match sequences {
+        [_] => sequences.iter_mut().zip(about).map(of).collect(),
+        _ => sequences.par_iter_mut().zip(about).map(of).collect(),
+    }
+}
+
+/// A sample for each request.
+fn sample(
+    handle: &mut dyn LogitsHandle,
+    requests: &[(usize, SampleRequest)],
+    sampling: &Sampling,
+) -> Result<Vec<Sampled>, LanguageModelError> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let samples = handle.sample(requests, sampling)?;
+    match samples.len() == requests.len() {
+        true => Ok(samples),
+        false => Err(LanguageModelError::Rows { given: samples.len(), wanted: requests.len() }),
+    }
 }
 
 /// How many rows a document asked for.
@@ -47,33 +78,37 @@ impl<'m> PassResult<'m> {
             first_row += rows_of(feeds);
             part
         };
-        PassResult { parts: fed.iter().map(part).collect(), logits: Some(logits), samples: Vec::new(), handle: None }
+        PassResult {
+            parts: fed.iter().map(part).collect(),
+            logits: Some(logits),
+            samples: Vec::new(),
+            again: Vec::new(),
+            handle: None,
+        }
     }
 
     /// The logits are on the device. While the device computes them, the strategies are asked for their requests. Then the
-    /// device samples once for all requests, and the logits of all other strategies are fetched at once. Also returns how
-    /// long the host waited for the device.
+    /// device samples once for all requests, and once more for those of the strategies that cannot take their samples. The
+    /// logits of all other strategies are fetched at once. Also returns how long the host waited for the device.
     pub fn on_device(
         mut handle: Box<dyn LogitsHandle + 'm>,
         sequences: &mut [Sequence],
         fed: &[Vec<Feed>],
         sampling: &Sampling,
+        end_tokens: &[u32],
     ) -> Result<(Self, Duration), LanguageModelError> {
-        let of = |(sequence, feeds): (&mut Sequence, &Vec<Feed>)| match &feeds[..] {
-            [feed] => sequence.sample_requests(feed.rows, sampling),
+        let of_documents = ask_each(sequences, fed, |sequence, feeds| match &feeds[..] {
+            [feed] => sequence.sample_requests(feed.rows, sampling, end_tokens),
             _ => None,
-        };
-        let of_documents: Vec<Option<Vec<SampleRequest>>> = match sequences {
-            [_] => sequences.iter_mut().zip(fed).map(of).collect(),
-            _ => sequences.par_iter_mut().zip(fed).map(of).collect(),
-        };
+        });
         let (mut requests, mut wanted, mut parts) = (Vec::new(), Vec::new(), Vec::with_capacity(fed.len()));
         let mut first_row = 0;
         for (feeds, own) in fed.iter().zip(of_documents) {
             let rows = first_row..first_row + rows_of(feeds);
             match own {
                 Some(own) => {
-                    parts.push(Part::Device { samples: requests.len()..requests.len() + own.len(), first_row });
+                    let samples = requests.len()..requests.len() + own.len();
+                    parts.push(Part::Device { samples, again: 0..0, first_row });
                     requests.extend(rows.clone().zip(own));
                 }
                 None => {
@@ -84,19 +119,32 @@ impl<'m> PassResult<'m> {
             first_row = rows.end;
         }
         let clock = Instant::now();
-        let samples = match requests.is_empty() {
-            true => Vec::new(),
-            false => handle.sample(&requests, sampling)?,
-        };
-        if samples.len() != requests.len() {
-            return Err(LanguageModelError::Rows { given: samples.len(), wanted: requests.len() });
+        let samples = sample(&mut *handle, &requests, sampling)?;
+        let mut waited = clock.elapsed();
+
+        let of_documents = ask_each(sequences, &parts, |sequence, part| match part {
+            Part::Device { samples: own, .. } => sequence.sample_again(&samples[own.clone()], sampling, end_tokens),
+            Part::Host { .. } => Vec::new(),
+        });
+        let (mut requests, mut rows) = (Vec::new(), Vec::new());
+        for (part, own) in parts.iter_mut().zip(of_documents) {
+            if let Part::Device { again, first_row, .. } = part {
+                *again = rows.len()..rows.len() + own.len();
+                rows.extend(own.iter().map(|(row, _)| *row));
+                requests.extend(own.into_iter().map(|(row, request)| (*first_row + row, request)));
+            }
         }
+        let clock = Instant::now();
+        let samples_again = sample(&mut *handle, &requests, sampling)?;
+        let again = rows.into_iter().zip(requests).zip(samples_again);
+        let again = again.map(|((row, (_, request)), sample)| SampledAgain { row, mask: request.mask, sample });
         let logits = match wanted.is_empty() {
             true => None,
             false => Some(handle.fetch(&wanted)?),
         };
-        let result = PassResult { logits, samples, handle: Some(Mutex::new(handle)), parts };
-        Ok((result, clock.elapsed()))
+        waited += clock.elapsed();
+        let result = PassResult { logits, samples, again: again.collect(), handle: Some(Mutex::new(handle)), parts };
+        Ok((result, waited))
     }
 
     /// Lets a document move; `number` is its number in the pass.
@@ -119,9 +167,10 @@ impl<'m> PassResult<'m> {
                 }
                 sequence.step(StepLogits::Host(&logits), width, sampler, end_tokens);
             }
-            Part::Device { samples, first_row } => {
+            Part::Device { samples, again, first_row } => {
                 let fetch = |row: usize| self.fetch(first_row + row);
-                let samples = DeviceSamples { samples: &self.samples[samples.clone()], fetch: &fetch };
+                let (samples, again) = (&self.samples[samples.clone()], &self.again[again.clone()]);
+                let samples = DeviceSamples { samples, again, fetch: &fetch };
                 sequence.step(StepLogits::Device(samples), width, sampler, end_tokens);
             }
         }

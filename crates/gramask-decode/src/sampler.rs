@@ -28,7 +28,7 @@ impl From<Pick> for Choice {
             kept_log_mass: pick.kept_log_mass,
             entropy: pick.kept_entropy,
             changed_best: pick.changed_best,
-            // Known where the row is: see `Choice::of`.
+            // Known where the row is: see `Choice::of`; else sometimes: see `Choice::within`.
             wanted: None,
             // Known where both masks are: see `Choice::within`.
             budget: None,
@@ -60,6 +60,11 @@ impl Choice {
     /// alone gives for the same row. `squeezed` tells whether the budget refused a token that would have been taken.
     pub(crate) fn within(mut self, grammar: &Choice, squeezed: bool) -> Self {
         if let (Some(tight), Some(plain)) = (self.scores.mask.as_mut(), grammar.scores.mask) {
+            // Without the row, the token that the model wanted is known if the grammar's choice was that token.
+            if tight.changed_best && !plain.changed_best && grammar.token == grammar.best {
+                let by_grammar = Wanted { token: grammar.token, log_probability: grammar.scores.log_probability };
+                tight.wanted.get_or_insert(by_grammar);
+            }
             tight.budget = Some(BudgetScores {
                 // Rounding may put the part a hair above the whole.
                 grammar_log_mass: plain.kept_log_mass.max(tight.kept_log_mass),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gramask_grammar::Vocabulary;
 use gramask_kernels::sampling::Sampling;
 
-use crate::model::SampleRequest;
+use crate::model::{SampleRequest, Sampled};
 use crate::output::{Ended, Finish, Output, Request, RequestError, Times, TokenCounts};
 use crate::random::document_number;
 use crate::record::TokenRecord;
@@ -223,21 +223,57 @@ impl Sequence {
     }
 
     /// What the strategy wants sampled on the device, for each of `rows`; `None` if it wants the logits.
-    pub fn sample_requests(&mut self, rows: usize, sampling: &Sampling) -> Option<Vec<SampleRequest>> {
+    pub fn sample_requests(
+        &mut self,
+        rows: usize,
+        sampling: &Sampling,
+        end_tokens: &[u32],
+    ) -> Option<Vec<SampleRequest>> {
         self.prepare();
         if self.finish.is_some() || self.hypotheses.len() != 1 {
             return None;
         }
+        let requests = self.ask(rows, sampling, end_tokens, |strategy, step| strategy.sample_requests(step));
+        requests.filter(|requests| requests.len() == rows)
+    }
+
+    /// What the strategy wants sampled again on the device, given a sample for each row: rows, which ascend, with requests.
+    pub fn sample_again(
+        &mut self,
+        samples: &[Sampled],
+        sampling: &Sampling,
+        end_tokens: &[u32],
+    ) -> Vec<(usize, SampleRequest)> {
+        let rows = samples.len();
+        let mut again = self.ask(rows, sampling, end_tokens, |strategy, step| strategy.sample_again(step, samples));
+        if let Some(&(row, _)) = again.iter().find(|(row, _)| *row >= rows) {
+            self.finish = Some(Err(StepError::NoRow { row, rows }));
+            again.clear();
+        }
+        again.sort_by_key(|(row, _)| *row);
+        again
+    }
+
+    fn ask<T>(
+        &mut self,
+        rows: usize,
+        sampling: &Sampling,
+        end_tokens: &[u32],
+        question: impl FnOnce(&mut dyn Strategy, PreSample<'_>) -> T,
+    ) -> T {
         let mut mask_time = Duration::ZERO;
-        let requests = self.strategy.sample_requests(PreSample {
+        let step = PreSample {
             tokens: &self.hypotheses[0].records,
             rows,
             sampling,
+            budget: self.budget,
+            end_tokens,
             document: self.number,
             mask_time: &mut mask_time,
-        });
+        };
+        let answer = question(&mut *self.strategy, step);
         self.times.mask += mask_time;
-        requests.filter(|requests| requests.len() == rows)
+        answer
     }
 
     /// Lets the strategy move.

@@ -13,15 +13,17 @@
 //! # Sampling on the device
 //! A strategy that needs one token for each row of logits can ask for it in advance ([`Strategy::sample_requests`]). Where
 //! the logits are on a GPU, the tokens are then sampled there, with the draws and filters of the [`Sampler`], and the
-//! strategy gets them in place of the logits ([`RowLogits`]). `unconstrained`, `masked` and `draft` do so; the others work on
-//! logits on the host.
+//! strategy gets them in place of the logits ([`RowLogits`]). If it cannot take a token, since the output could not be
+//! finished after it, it asks for another in a second round ([`Strategy::sample_again`]). `unconstrained`, `masked`, `lazy`
+//! and `draft` sample on the device; the others work on logits on the host.
 
 use std::time::Duration;
 
 use gramask_kernels::sampling::Sampling;
 use serde::{Deserialize, Serialize};
 
-use crate::model::SampleRequest;
+use crate::budgeted_sampler::Limit;
+use crate::model::{SampleRequest, Sampled};
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
 use crate::row_logits::{DeviceSamples, RowLogits};
@@ -47,6 +49,10 @@ pub struct PreSample<'a> {
     pub rows: usize,
     /// How tokens are sampled.
     pub sampling: &'a Sampling,
+    /// The most tokens of an output, the end token included.
+    pub budget: usize,
+    /// The tokens that end an output.
+    pub end_tokens: &'a [u32],
     /// The document's number in draws.
     pub document: u64,
     /// The strategy adds the time that its constraint took.
@@ -56,7 +62,17 @@ pub struct PreSample<'a> {
 impl PreSample<'_> {
     /// The draw of the first hypothesis's next token.
     pub fn draw(&self) -> Draw {
-        Draw { document: self.document, position: self.tokens.len() as u64 }
+        self.draw_at(self.tokens.len())
+    }
+
+    /// The draw of the first hypothesis's token at a position.
+    pub fn draw_at(&self, position: usize) -> Draw {
+        Draw { document: self.document, position: position as u64 }
+    }
+
+    /// How many tokens may come from a position on.
+    pub(crate) fn limit_at(&self, position: usize) -> Limit<'_> {
+        Limit { remaining: self.budget.saturating_sub(position), end_tokens: self.end_tokens }
     }
 }
 
@@ -276,6 +292,15 @@ pub trait Strategy: Send {
     fn sample_requests(&mut self, step: PreSample<'_>) -> Option<Vec<SampleRequest>> {
         let _ = step;
         None
+    }
+
+    /// The tokens to sample again on the device, where the strategy cannot take the sample that it got: rows of logits, each
+    /// with a request. A row may come several times. None by default. Called with the samples of the first round, one for
+    /// each row. The device then samples once for the second requests of all documents. The next [`Strategy::choose`] gets
+    /// the samples of both rounds as [`RowLogits::Device`].
+    fn sample_again(&mut self, step: PreSample<'_>, samples: &[Sampled]) -> Vec<(usize, SampleRequest)> {
+        let _ = (step, samples);
+        Vec::new()
     }
 
     /// Decides what follows.

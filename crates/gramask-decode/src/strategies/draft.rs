@@ -22,9 +22,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::budgeted_sampler::{BudgetedSampler, SampleContext, is_presampled};
+use crate::budgeted_sampler::{BudgetedSampler, Limit, SampleContext, is_presampled};
 use crate::constraint::{ByteConstraint, TokenConstraint};
-use crate::model::SampleRequest;
+use crate::model::{SampleRequest, Sampled};
 use crate::ngram_draft::{Ground, NgramDraftModel};
 use crate::random::Draw;
 use crate::record::{Chosen, TokenRecord};
@@ -231,11 +231,11 @@ impl<C: ByteConstraint> Draft<C> {
         let mut verified = Verified { confirmed: Vec::with_capacity(draft.len()), new: None, ended: false };
         // Row i stands after draft token i - 1; row 0 after the token before the draft.
         for number in 0..step.rows() {
+            let row = step.row(number)?;
             let context = SampleContext {
-                row: step.row(number)?,
+                row,
                 draw: Draw { document: step.document, position: (first + number) as u64 },
-                remaining: step.budget - (first + number),
-                end_tokens: step.end_tokens,
+                limit: Limit { remaining: step.budget - (first + number), end_tokens: step.end_tokens },
                 sampler: step.sampler,
                 mask_time: step.mask_time,
             };
@@ -251,7 +251,9 @@ impl<C: ByteConstraint> Draft<C> {
                 let mut ngrams = self.ngrams.lock().unwrap_or_else(PoisonError::into_inner);
                 ngrams.judge(ground, is_confirmed);
             }
-            if !is_confirmed {
+            // The samples after a token that was sampled again are not tested yet. So it ends the draft, even if it is the
+            // draft's.
+            if !is_confirmed || !row.sampled_again().is_empty() {
                 verified.new = Some(TokenRecord::new(choice, Chosen::Sampled));
                 break;
             }
@@ -312,6 +314,25 @@ impl<C: ByteConstraint> Strategy for Draft<C> {
             }
         }
         Some(requests)
+    }
+
+    fn sample_again(&mut self, mut step: PreSample<'_>, samples: &[Sampled]) -> Vec<(usize, SampleRequest)> {
+        let first = step.tokens.len() - self.draft.len();
+        let (mut state, mut again) = (self.state, Vec::new());
+        // As in `verify`: up to the first row that is sampled again or whose token is not the draft's.
+        for (number, sample) in samples.iter().enumerate() {
+            if let Some(request) = self.sampler.request_again(state, sample, first + number, &mut step) {
+                again.push((number, request));
+                break;
+            }
+            let drafted = self.draft.get(number).map(|proposed| proposed.token);
+            let confirmed = drafted.filter(|&token| sample.is_ok_and(|choice| choice.token == token));
+            match confirmed.and_then(|token| self.sampler.constraint.advance(state, token)) {
+                Some(next) => state = next,
+                None => break,
+            }
+        }
+        again
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {

@@ -1,9 +1,10 @@
 //! Lazy masking: check the one token, and compute the mask only when it is refused.
 
-use crate::budgeted_sampler::{BudgetedSampler, SampleContext};
+use crate::budgeted_sampler::{BudgetedSampler, SampleContext, is_presampled};
 use crate::constraint::TokenConstraint;
+use crate::model::{SampleRequest, Sampled};
 use crate::registry::{StrategyDefinition, with_constraint};
-use crate::strategy::{Move, Step, StepError, Strategy};
+use crate::strategy::{Move, PreSample, Step, StepError, Strategy};
 
 /// `lazy`, as the program knows it.
 pub(super) const DEFINITION: StrategyDefinition = StrategyDefinition {
@@ -40,6 +41,18 @@ impl<C: TokenConstraint> Strategy for Lazy<C> {
 
     fn least_budget(&mut self) -> usize {
         self.sampler.constraint.tokens_to_finish(self.state)
+    }
+
+    fn sample_requests(&mut self, step: PreSample<'_>) -> Option<Vec<SampleRequest>> {
+        is_presampled(step.sampling).then(|| vec![SampleRequest { mask: None, draw: step.draw() }])
+    }
+
+    fn sample_again(&mut self, mut step: PreSample<'_>, samples: &[Sampled]) -> Vec<(usize, SampleRequest)> {
+        let one = |(row, sample)| {
+            let requests = self.sampler.requests_again_lazily(self.state, sample, &mut step);
+            requests.into_iter().map(move |request| (row, request))
+        };
+        samples.iter().enumerate().flat_map(one).collect()
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {

@@ -2,7 +2,7 @@
 
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext, is_presampled};
 use crate::constraint::TokenConstraint;
-use crate::model::SampleRequest;
+use crate::model::{SampleRequest, Sampled};
 use crate::registry::{StrategyDefinition, with_constraint};
 use crate::strategy::{Move, PreSample, Step, StepError, Strategy};
 
@@ -51,6 +51,12 @@ impl<C: TokenConstraint> Strategy for Masked<C> {
     fn sample_requests(&mut self, step: PreSample<'_>) -> Option<Vec<SampleRequest>> {
         let draw = step.draw();
         is_presampled(step.sampling).then(|| vec![self.sampler.request(self.state, draw, step.mask_time)])
+    }
+
+    fn sample_again(&mut self, mut step: PreSample<'_>, samples: &[Sampled]) -> Vec<(usize, SampleRequest)> {
+        let position = step.tokens.len();
+        let one = |(row, sample)| Some((row, self.sampler.request_again(self.state, sample, position, &mut step)?));
+        samples.iter().enumerate().filter_map(one).collect()
     }
 
     fn choose(&mut self, mut step: Step<'_>) -> Result<Move, StepError> {

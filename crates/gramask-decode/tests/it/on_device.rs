@@ -10,9 +10,9 @@ use crate::support::formats::{Case, cases, tokens};
 use burn::tensor::{Device, Tensor, TensorData};
 use gramask_decode::mock::{LongestMatch, MockModel};
 use gramask_decode::{
-    Choice, DeviceLogits, Draft, Drafts, LanguageModel, LanguageModelError, Layout, Lazy, Logits, LogitsHandle, Masked,
-    NgramDraftModel, NoChoice, Output, Request, RequestError, Retokenizer, Row, SampleOn, SampleRequest, Sampling,
-    Select, Settings, TokenRecord, Unconstrained, decode,
+    DeviceLogits, Draft, Drafts, LanguageModel, LanguageModelError, Layout, Lazy, Logits, LogitsHandle, MaskScores,
+    Masked, NgramDraftModel, Output, Request, RequestError, Retokenizer, Row, SampleOn, SampleRequest, Sampled,
+    Sampling, Select, Settings, TokenRecord, Unconstrained, decode,
 };
 use gramask_kernels::sampling::MaskTable;
 
@@ -28,6 +28,13 @@ struct OnDevice {
     mock: MockModel,
     device: Device,
     masks: Option<MaskTable>,
+    asked: Asked,
+}
+
+/// How often samples were asked for, of how many rows, and how many rows were fetched.
+#[derive(Default)]
+struct Asked {
+    rounds: AtomicUsize,
     chosen: AtomicUsize,
     fetched: AtomicUsize,
 }
@@ -35,8 +42,7 @@ struct OnDevice {
 /// Counts on the way.
 struct Counting<'m> {
     inner: DeviceLogits<'m>,
-    chosen: &'m AtomicUsize,
-    fetched: &'m AtomicUsize,
+    asked: &'m Asked,
 }
 
 impl LogitsHandle for Counting<'_> {
@@ -48,13 +54,14 @@ impl LogitsHandle for Counting<'_> {
         &mut self,
         requests: &[(usize, SampleRequest)],
         sampling: &Sampling,
-    ) -> Result<Vec<Result<Choice, NoChoice>>, LanguageModelError> {
-        self.chosen.fetch_add(requests.len(), Ordering::Relaxed);
+    ) -> Result<Vec<Sampled>, LanguageModelError> {
+        self.asked.rounds.fetch_add(1, Ordering::Relaxed);
+        self.asked.chosen.fetch_add(requests.len(), Ordering::Relaxed);
         self.inner.sample(requests, sampling)
     }
 
     fn fetch(&mut self, rows: &[usize]) -> Result<Logits, LanguageModelError> {
-        self.fetched.fetch_add(rows.len(), Ordering::Relaxed);
+        self.asked.fetched.fetch_add(rows.len(), Ordering::Relaxed);
         self.inner.fetch(rows)
     }
 }
@@ -88,11 +95,7 @@ impl LanguageModel for OnDevice {
         let logits = self.mock.append(rows, select)?;
         let shape = [logits.rows(), logits.width()];
         let logits = Tensor::from_data(TensorData::new(logits.into_values(), shape), &self.device);
-        Ok(Box::new(Counting {
-            inner: DeviceLogits::new(logits, &mut self.masks, None),
-            chosen: &self.chosen,
-            fetched: &self.fetched,
-        }))
+        Ok(Box::new(Counting { inner: DeviceLogits::new(logits, &mut self.masks, None), asked: &self.asked }))
     }
 
     fn truncate(&mut self, slot: usize, length: usize) -> Result<(), LanguageModelError> {
@@ -121,13 +124,7 @@ fn devices() -> Vec<Device> {
 }
 
 fn model(device: Device) -> OnDevice {
-    OnDevice {
-        mock: MockModel::hashed(tokens(), 2048),
-        device,
-        masks: None,
-        chosen: AtomicUsize::new(0),
-        fetched: AtomicUsize::new(0),
-    }
+    OnDevice { mock: MockModel::hashed(tokens(), 2048), device, masks: None, asked: Asked::default() }
 }
 
 /// Every strategy on every case, with budgets from the tightest on.
@@ -208,6 +205,15 @@ fn near(got: &TokenRecord, wanted: &TokenRecord, tolerance: f64) {
                     near(a.kept_log_mass, b.kept_log_mass);
                     near(a.entropy, b.entropy);
                     assert_eq!(a.changed_best, b.changed_best);
+                    near(a.removed_by_budget(), b.removed_by_budget());
+                    let of_budget =
+                        |scores: MaskScores| scores.budget.map(|budget| (budget.changed_best, budget.squeezed));
+                    assert_eq!(of_budget(a), of_budget(b));
+                    // A device does not always tell which token the model wanted.
+                    if let (Some(a), Some(b)) = (a.wanted, b.wanted) {
+                        assert_eq!(a.token, b.token);
+                        near(a.log_probability, b.log_probability);
+                    }
                 }
                 _ => panic!("{got:?} for {wanted:?}"),
             }
@@ -239,22 +245,32 @@ fn every_device_decodes_as_the_host() {
         for sampling in SAMPLINGS {
             let mut model = model(device.clone());
             let host = run(&mut model, 4, SampleOn::Host, sampling, cases);
-            assert_eq!(model.chosen.load(Ordering::Relaxed), 0);
+            assert_eq!(model.asked.chosen.load(Ordering::Relaxed), 0);
+            let passes = model.mock.calls;
             let on_device = run(&mut model, 4, SampleOn::Auto, sampling, cases);
             same(&host, &on_device, 2e-5);
 
-            let (chosen, fetched) = (model.chosen.into_inner(), model.fetched.into_inner());
-            let rows = |of: &dyn Fn(&str) -> bool| -> usize {
-                let outputs = host.values().map(|outcome| outcome.as_ref().unwrap());
-                outputs.filter(|output| of(output.strategy)).map(|output| output.tokens.len()).sum()
-            };
+            let Asked { rounds, chosen, fetched } = model.asked;
+            let (rounds, chosen, fetched) = (rounds.into_inner(), chosen.into_inner(), fetched.into_inner());
+            let outputs = || on_device.values().map(|outcome| outcome.as_ref().unwrap());
             let cut = sampling.top_k > 0;
-            // Requests are sampled on the device. Only lazy decoding fetches its rows, apart from the few samples that did not stand.
-            let asking = rows(&|name| name == "unconstrained" || name != "lazy" && !cut);
+            let asking = outputs().filter(|output| output.strategy == "unconstrained" || !cut);
+            let asking: usize = asking.map(|output| output.tokens.len()).sum();
             assert!(chosen >= asking, "{chosen} of {asking}");
+            // All passes but the one over the prefix.
+            let passes = model.mock.calls - passes - 1;
+            assert!(rounds <= 2 * passes, "{rounds} rounds in {passes} passes");
             if !cut {
-                let lazy = rows(&|name| name == "lazy");
-                assert!(fetched >= lazy && fetched < lazy + chosen / 4, "{fetched} of {lazy} and {chosen}");
+                // Samples that do not stand are sampled again, and not one row of logits is fetched.
+                let tight = |output: &&Output| {
+                    output.tokens.iter().filter_map(TokenRecord::mask).any(|mask| mask.budget.is_some())
+                };
+                for strategy in ["masked", "lazy", "draft"] {
+                    let again = outputs().filter(|output| output.strategy == strategy).filter(tight).count();
+                    assert!(again > 0, "{strategy}: no token was sampled again");
+                }
+                assert!(rounds > passes, "{rounds} rounds in {passes} passes");
+                assert_eq!(fetched, 0);
             }
             let used = model.masks.map(|masks| masks.used()).unwrap_or_default();
             assert!(cut || used.sent < used.asked / 2, "{used:?}");
