@@ -73,3 +73,18 @@ pub fn sum_of_units(entries: &mut Shared<[f32]>, #[comptime] units: usize) {
         step = step / 2;
     }
 }
+
+/// As [`sum_of_units`], for the greatest of the entries.
+#[cube]
+pub fn max_of_units(entries: &mut Shared<[f32]>, #[comptime] units: usize) {
+    sync_cube();
+    let me = UNIT_POS as usize;
+    let mut step = comptime!(units / 2).runtime();
+    while step > 0 {
+        if me < step {
+            entries[me] = max(entries[me], entries[me + step]);
+        }
+        sync_cube();
+        step = step / 2;
+    }
+}

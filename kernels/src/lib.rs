@@ -1,4 +1,4 @@
-//! The kernels of the transformer and of sampling: CubeCL for every GPU, vector code for the CPU.
+//! The kernels of the transformer, of sampling and of the optimiser: CubeCL for every GPU, vector code for the CPU.
 //!
 //! Decoding multiplies a few rows of activations (one per sequence of the batch) by every weight of the model, for each token.
 //! General matrix libraries are made for square problems. On the CPU they run such a product on one core, and on a GPU the
@@ -16,6 +16,8 @@
 //! | [`cache_copy`] | copies from one slot of the cache to another |
 //! | [`sampling`] | one token of each row of logits, under masks: the same token on every device |
 //! | [`verify_draft`] | how far a draft agrees with the sampled tokens |
+//! | [`training`] | what a training step computes between its products, with gradients |
+//! | [`adamw`] | a step of the optimiser |
 //!
 //! The same four files are in each folder: `mod` (the function and its documentation), `reference` (the definition in plain
 //! tensor operations, which runs on every device), `cpu` (vector code for Burn's back end `flex`) and `gpu` (CubeCL).
@@ -50,6 +52,7 @@
 //! # }
 //! ```
 
+pub mod adamw;
 pub mod attention;
 pub mod cache_copy;
 pub mod checks;
@@ -63,6 +66,7 @@ pub mod rotary;
 pub mod sampling;
 pub mod swiglu;
 mod token_batch;
+pub mod training;
 pub mod verify_draft;
 mod weight;
 

@@ -4,11 +4,12 @@
 //! that they skip the GPU.
 
 use burn::tensor::{Device, FloatDType, Int, Tensor};
+use gramask_kernels::adamw::{Factors, Learnt, adamw as adamw_step};
 use gramask_kernels::checks::linear::Case as Product;
 use gramask_kernels::checks::rotary::Case;
 use gramask_kernels::checks::{
-    CheckError, Devices, FLOATS, Numbers, Outcome, Tally, Tolerances, computes_in, floats_of, linear, norm, rotary,
-    swiglu, upload,
+    CheckError, Devices, FLOATS, Numbers, Outcome, Tally, Tolerances, adamw, computes_in, floats_of, linear, norm,
+    rotary, swiglu, training, upload,
 };
 use gramask_kernels::linear::{linear_as, linear_as_reference};
 use gramask_kernels::swiglu::Gate;
@@ -104,6 +105,63 @@ fn gates() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn gradients_of_training() {
+    check(6, (1usize..40, 1usize..4, 1usize..40, any::<u64>()), |devices, (tokens, heads, half, seed)| {
+        let case = training::Case { tokens, heads, half };
+        for outcome in training::outcomes(devices, case, &mut Numbers::new(seed)).map_err(failed)? {
+            close(&outcome, 4e-6)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn steps_of_the_optimiser() {
+    check(6, (1usize..70, 1usize..700, any::<bool>(), any::<u64>()), |devices, (rows, columns, transposed, seed)| {
+        let case = adamw::Case { rows, columns, transposed };
+        for outcome in adamw::outcomes(devices, case, &mut Numbers::new(seed)).map_err(failed)? {
+            // The CPU adds thousands of squares in 32 bits, one after the other.
+            close(&outcome, if outcome.what == "squares" { 4e-6 } else { 1e-6 })?;
+        }
+        Ok(())
+    });
+}
+
+/// A step changes no tensor that someone else holds, and of its own tensors it changes the memory.
+#[test]
+fn a_step_of_the_optimiser_leaves_copies_alone() {
+    let factors = Factors {
+        scale: 1.0,
+        beta1: 0.9,
+        beta2: 0.99,
+        unbias1: 0.1,
+        unbias2: 0.01,
+        epsilon: 1e-8,
+        rate: 0.5,
+        kept: 1.0,
+    };
+    for Devices { device, .. } in devices() {
+        let tensor = |numbers: [f32; 4]| upload(&numbers, [2, 2], &device);
+        let begun = Learnt { value: tensor([1.0; 4]), mean: tensor([0.0; 4]), square: tensor([0.0; 4]) };
+        let copy = begun.clone();
+        // With no past, the first step is the rate along the sign of the gradient.
+        let gradient = tensor([3.0, -2.0, 0.25, 1e-3]);
+        let first = adamw_step(begun, gradient.clone(), &factors);
+        let close = |got: Tensor<2>, want: [f32; 4]| {
+            let got = floats_of(&device, got).unwrap();
+            assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-4), "{got:?}, not {want:?}");
+        };
+        close(first.value.clone(), [0.5, 1.5, 0.5, 0.5]);
+        close(copy.value.clone(), [1.0; 4]);
+        close(copy.mean, [0.0; 4]);
+        close(
+            adamw_step(Learnt { value: copy.value, ..first }, gradient.neg(), &factors).mean,
+            [-0.03, 0.02, -0.0025, 0.0],
+        );
+    }
 }
 
 fn cases(longest: usize) -> impl Strategy<Value = Case> {

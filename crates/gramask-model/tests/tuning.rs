@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use gramask_model::cache::Cache;
 use gramask_model::checkpoint::Checkpoint;
-use gramask_model::device::DeviceName;
+use gramask_model::device::{DeviceName, available};
 use gramask_model::transformer::{Row, Select, Transformer, WeightType};
 use gramask_model::tuning::{
     AdamW, AdamWSettings, Adapter, Draw, Gradients, Lora, Pack, Precision, Schedule, Scratch, Sequence, Target,
@@ -24,8 +24,21 @@ fn open(name: &str) -> Checkpoint {
 }
 
 fn whole(checkpoint: &Checkpoint) -> Tunable {
-    let device = DeviceName::Flex.open().unwrap();
-    Tunable::whole(&checkpoint.config, &*checkpoint.tensors, &device).unwrap()
+    whole_on(checkpoint, &DeviceName::Flex.open().unwrap())
+}
+
+fn whole_on(checkpoint: &Checkpoint, device: &Device) -> Tunable {
+    Tunable::whole(&checkpoint.config, &*checkpoint.tensors, device).unwrap()
+}
+
+/// The first adapter that wgpu finds.
+#[allow(clippy::print_stdout, reason = "says what is skipped")]
+fn gpu() -> Option<Device> {
+    let name = available().into_iter().find(|name| matches!(name, DeviceName::Wgpu(_)));
+    if name.is_none() {
+        println!("skipped: no GPU back end in this build, or no adapter");
+    }
+    Some(name?.open().unwrap())
 }
 
 fn adapted(checkpoint: &Checkpoint, lora: Lora) -> Tunable {
@@ -111,8 +124,31 @@ fn native_operations_are_the_portable_ones() {
     }
 }
 
+/// On a GPU the operations between the products and their gradients are kernels.
 #[test]
-fn the_native_optimiser_is_the_portable_one() {
+fn a_gpus_gradients_are_the_portable_ones() {
+    let Some(device) = gpu() else { return };
+    for name in TINY {
+        let checkpoint = open(name);
+        let lora = || Lora { dropout: 0.3, ..Lora::default() };
+        let on_gpu = [
+            whole_on(&checkpoint, &device),
+            Tunable::with_adapter(&checkpoint.config, &*checkpoint.tensors, lora(), 5, &device).unwrap(),
+        ];
+        for (on_gpu, portable) in on_gpu.into_iter().zip([whole(&checkpoint), adapted(&checkpoint, lora())]) {
+            let draw = Draw(vec![3, 1]);
+            let got = on_gpu.gradients(&pack(), 0.5, &draw).unwrap();
+            let want = portable.without_native_code().gradients(&pack(), 0.5, &draw).unwrap();
+            assert!((got.loss - want.loss).abs() < 1e-3, "{name}: {} and {}", got.loss, want.loss);
+            for (one, other) in got.gradients.into_iter().zip(want.gradients) {
+                assert_close(&numbers(one), &numbers(other), 2e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_optimisers_kernels_are_the_portable_one() {
     let checkpoint = open("tiny-qwen2");
     let settings = AdamWSettings { weight_decay: 0.1, clip: 0.5, ..AdamWSettings::default() };
     let values = |mut model: Tunable| -> Vec<Vec<f32>> {
@@ -130,10 +166,33 @@ fn the_native_optimiser_is_the_portable_one() {
         }
         model.parameters().iter().map(|p| numbers(p.value.clone())).collect()
     };
-    let native = values(whole(&checkpoint));
     let portable = values(whole(&checkpoint).without_native_code());
-    for (one, other) in native.iter().zip(&portable) {
-        assert_close(one, other, 1e-6);
+    let models = [Some(whole(&checkpoint)), gpu().map(|device| whole_on(&checkpoint, &device))];
+    for model in models.into_iter().flatten() {
+        for (one, other) in values(model).iter().zip(&portable) {
+            assert_close(one, other, 1e-6);
+        }
+    }
+}
+
+/// With `[profiling] logger = { level = "minimal", stdout = true }` in a `cubecl.toml`, the lines between the marks are the
+/// launches of one step over a pack: of a model with as many layers as SmolLM2-135M, and an adapter on all its matrices.
+#[test]
+#[ignore = "says nothing without a log of launches"]
+#[allow(clippy::print_stdout, reason = "marks in the log")]
+fn one_step_of_training() {
+    let Some(device) = gpu() else { return };
+    let scratch = Scratch { layers: 30, width: 32, heads: 4, kv_heads: 2, hidden: 64 };
+    let checkpoint = scratch.checkpoint(open("tiny-llama"), 3).unwrap();
+    let lora = Lora::default();
+    let mut model = Tunable::with_adapter(&checkpoint.config, &*checkpoint.tensors, lora, 5, &device).unwrap();
+    let mut optimiser = AdamW::new(AdamWSettings::default(), &model);
+    for step in 0..2 {
+        println!("== gradients, step {step}");
+        let gradients = model.gradients(&pack(), 0.1, &Draw::default()).unwrap().gradients;
+        println!("== optimiser, step {step}");
+        optimiser.step(&mut model, gradients, 1e-3).unwrap();
+        println!("== end");
     }
 }
 

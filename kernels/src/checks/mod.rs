@@ -20,12 +20,14 @@
 mod numbers;
 mod tally;
 
+pub mod adamw;
 pub mod attention;
 pub mod linear;
 pub mod norm;
 pub mod rotary;
 pub mod sampling;
 pub mod swiglu;
+pub mod training;
 
 pub use numbers::{Numbers, floats_of, upload, upload_integers};
 pub use tally::Tally;
@@ -154,6 +156,8 @@ pub fn all() -> Vec<KernelCheck> {
     let mut checks = linear::checks();
     checks.extend(attention::checks());
     checks.extend(sampling::checks());
+    checks.extend(adamw::checks());
+    checks.extend(training::checks());
     for dtype in FLOATS {
         for (name, run) in IN_EACH_TYPE {
             checks.push(KernelCheck::new(format!("{name} in {}", name_of(dtype)), move |devices| {

@@ -57,5 +57,4 @@ pub use weight_choice::{UnknownWeights, WeightChoice};
 
 // For training, whose forward pass is made of the same operations.
 pub(crate) use gramask_kernels::cpu::vector::{dot, exp, fma};
-pub(crate) use gramask_kernels::rotary::rotate_reference as rotate;
 pub(crate) use gramask_kernels::widest;

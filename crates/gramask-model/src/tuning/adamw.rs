@@ -1,12 +1,11 @@
 //! AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2), clipping and the schedule.
 
-use burn::tensor::{DType, Tensor, TensorData};
-use rayon::prelude::*;
+use burn::tensor::Tensor;
+use gramask_kernels::adamw::{Factors, Learnt, adamw, adamw_reference, sum_of_squares, sum_of_squares_reference};
 use serde::{Deserialize, Serialize};
 
 use super::TuningError;
-use super::model::{Parameter, Tunable, number, numbers};
-use crate::transformer::widest;
+use super::model::{Parameter, Tunable};
 
 /// The settings of the optimiser. Learning rates are in [`Schedule`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,25 +56,24 @@ impl AdamW {
     /// # Errors
     /// [`TuningError::NotFinite`]; then nothing has changed.
     pub fn step(&mut self, model: &mut Tunable, gradients: Vec<Tensor<2>>, rate: f64) -> Result<f64, TuningError> {
-        let norm = if model.is_native() {
-            let gradients: Vec<Vec<f32>> = gradients.into_iter().map(numbers).collect::<Result<_, _>>()?;
-            let norm = norm_on_host(&gradients);
-            let update = self.begin(norm, rate)?;
-            let parameters = model.parameters_mut().iter_mut();
-            for ((parameter, gradient), means) in parameters.zip(&gradients).zip(&mut self.means) {
-                update.on_host(parameter, gradient, means)?;
-            }
-            norm
-        } else {
-            let squares: Vec<_> = gradients.iter().map(|g| g.clone().square().sum()).collect();
-            let norm = number(Tensor::cat(squares, 0).sum())?.sqrt();
-            let update = self.begin(norm, rate)?;
-            let parameters = model.parameters_mut().iter_mut();
-            for ((parameter, gradient), means) in parameters.zip(gradients).zip(&mut self.means) {
-                update.on_device(parameter, gradient, means);
-            }
-            norm
+        let is_portable = model.is_portable();
+        let squares = match is_portable {
+            true => sum_of_squares_reference(&gradients),
+            false => sum_of_squares(&gradients),
         };
+        let squares = squares.map_err(|error| TuningError::Device { what: error.to_string() })?;
+        let norm = squares.sqrt();
+        let factors = self.begin(norm, rate)?;
+        // Parameters and means are taken out, so that they are changed in place.
+        let (parameters, means) = (model.parameters_mut(), std::mem::take(&mut self.means));
+        let all = std::mem::take(parameters).into_iter().zip(gradients).zip(means);
+        let step = |((Parameter { name, value }, gradient), (mean, square))| {
+            let factors = factors.of(value.dims()[0]);
+            let update = if is_portable { adamw_reference } else { adamw };
+            let Learnt { value, mean, square } = update(Learnt { value, mean, square }, gradient, &factors);
+            (Parameter { name, value }, (mean, square))
+        };
+        (*parameters, self.means) = all.map(step).unzip();
         Ok(norm)
     }
 
@@ -84,122 +82,36 @@ impl AdamW {
         if !norm.is_finite() {
             return Err(TuningError::NotFinite { what: "the gradients' norm" });
         }
-        let AdamWSettings { beta1, beta2, clip, .. } = self.settings;
+        let AdamWSettings { beta1, beta2, clip, epsilon, weight_decay } = self.settings;
         self.steps += 1;
-        Ok(Update {
-            settings: self.settings,
-            rate,
+        let factors = Factors {
             scale: if norm > clip { clip / norm } else { 1.0 },
+            beta1,
+            beta2,
             unbias1: 1.0 - beta1.powi(self.steps as i32),
             unbias2: 1.0 - beta2.powi(self.steps as i32),
-        })
+            epsilon,
+            rate,
+            kept: 1.0 - rate * weight_decay,
+        };
+        Ok(Update { factors })
     }
 }
 
 /// One step of the optimiser.
 struct Update {
-    settings: AdamWSettings,
-    rate: f64,
-    /// Of the gradients.
-    scale: f64,
-    unbias1: f64,
-    unbias2: f64,
+    /// Of matrices.
+    factors: Factors,
 }
 
 impl Update {
-    /// The share of a parameter that weight decay leaves.
-    fn kept(&self, parameter: &Parameter) -> f64 {
-        match parameter.value.dims()[0] {
-            1 => 1.0,
-            _ => 1.0 - self.rate * self.settings.weight_decay,
+    /// The factors of a parameter with so many rows: vectors have one, and no weight decay.
+    fn of(&self, rows: usize) -> Factors {
+        match rows {
+            1 => Factors { kept: 1.0, ..self.factors },
+            _ => self.factors,
         }
     }
-
-    /// The definition, in tensor operations.
-    fn on_device(&self, parameter: &mut Parameter, gradient: Tensor<2>, (first, second): &mut (Tensor<2>, Tensor<2>)) {
-        let AdamWSettings { beta1, beta2, epsilon, .. } = self.settings;
-        let gradient = gradient.mul_scalar(self.scale);
-        *first = first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
-        *second = second.clone().mul_scalar(beta2) + gradient.square().mul_scalar(1.0 - beta2);
-        let root = second.clone().div_scalar(self.unbias2).sqrt().add_scalar(epsilon);
-        let change = first.clone().div_scalar(self.unbias1) / root;
-        parameter.value = parameter.value.clone().mul_scalar(self.kept(parameter)) - change.mul_scalar(self.rate);
-    }
-
-    /// The same in one pass over the numbers, on all cores.
-    fn on_host(
-        &self,
-        parameter: &mut Parameter,
-        gradient: &[f32],
-        (first, second): &mut (Tensor<2>, Tensor<2>),
-    ) -> Result<(), TuningError> {
-        /// Numbers of one task.
-        const CHUNK: usize = 1 << 15;
-        let (shape, device) = (parameter.value.dims(), parameter.value.device());
-        let factors = Factors {
-            scale: self.scale as f32,
-            beta1: self.settings.beta1 as f32,
-            beta2: self.settings.beta2 as f32,
-            unbias1: (1.0 / self.unbias1) as f32,
-            unbias2: (1.0 / self.unbias2) as f32,
-            epsilon: self.settings.epsilon as f32,
-            rate: self.rate as f32,
-            kept: self.kept(parameter) as f32,
-        };
-        // A copy of each handle, so that an error leaves all as it was.
-        let tensors = [parameter.value.clone(), first.clone(), second.clone()];
-        let [value, mean, square] = tensors.map(numbers);
-        let (mut value, mut mean, mut square) = (value?, mean?, square?);
-        let chunks = value.par_chunks_mut(CHUNK).zip(mean.par_chunks_mut(CHUNK)).zip(square.par_chunks_mut(CHUNK));
-        chunks.zip(gradient.par_chunks(CHUNK)).for_each(|(((value, mean), square), gradient)| {
-            update_chunk(&factors, gradient, value, mean, square);
-        });
-        let tensor = |numbers: Vec<f32>| Tensor::from_data(TensorData::new(numbers, shape), (&device, DType::F32));
-        (*first, *second, parameter.value) = (tensor(mean), tensor(square), tensor(value));
-        Ok(())
-    }
-}
-
-/// What all numbers of a parameter are updated with.
-struct Factors {
-    scale: f32,
-    beta1: f32,
-    beta2: f32,
-    unbias1: f32,
-    unbias2: f32,
-    epsilon: f32,
-    rate: f32,
-    kept: f32,
-}
-
-#[inline(always)]
-fn update_body<const FMA: bool>(
-    f: &Factors,
-    gradient: &[f32],
-    value: &mut [f32],
-    mean: &mut [f32],
-    square: &mut [f32],
-) {
-    let count = value.len();
-    let (gradient, mean, square) = (&gradient[..count], &mut mean[..count], &mut square[..count]);
-    for i in 0..count {
-        let g = gradient[i] * f.scale;
-        mean[i] = mean[i] * f.beta1 + g * (1.0 - f.beta1);
-        square[i] = square[i] * f.beta2 + g * g * (1.0 - f.beta2);
-        let change = mean[i] * f.unbias1 / ((square[i] * f.unbias2).sqrt() + f.epsilon);
-        value[i] = value[i] * f.kept - f.rate * change;
-    }
-}
-widest!(fn update_chunk = update_body(f: &Factors, gradient: &[f32], value: &mut [f32], mean: &mut [f32], square: &mut [f32]));
-
-/// The Euclidean norm of all gradients together.
-fn norm_on_host(gradients: &[Vec<f32>]) -> f64 {
-    let of_one = |gradient: &Vec<f32>| -> f64 {
-        let parts = gradient.par_chunks(1 << 12).map(|part| f64::from(part.iter().map(|x| x * x).sum::<f32>()));
-        // In order: the sum is the same with every number of threads.
-        parts.collect::<Vec<_>>().iter().sum()
-    };
-    gradients.iter().map(of_one).sum::<f64>().sqrt()
 }
 
 /// The learning rate over the steps: up in a line, then down along half a cosine (Loshchilov and Hutter 2017, "SGDR",

@@ -3,17 +3,20 @@
 //! The same transformer as for inference, with three differences. It has no cache, since each pack is seen once. Burn can
 //! differentiate its operations. Logits are computed only where an output token follows, because the head is a fifth of a
 //! small model. An adapter is computed beside the frozen matrix, `x W + s (x A) B`.
+//!
+//! The operations between the products are those of [`gramask_kernels::training`], which on a GPU have kernels for their
+//! gradients too.
 
 use std::collections::HashMap;
 
-use burn::tensor::activation::{log_softmax, silu, softmax};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use gramask_kernels::training;
 
 use super::dropout::Dropout;
 use super::pack::Pack;
 use super::{Lora, Target, TuningError};
 use crate::checkpoint::ModelConfig;
-use crate::transformer::rotate;
 
 /// Tensors by name. Matrices are `[out, in]` as in checkpoints, vectors `[1, n]`.
 pub(super) type Tensors = HashMap<String, Tensor<2>>;
@@ -104,7 +107,7 @@ impl Graph<'_> {
         let inner = self.norm(&name("post_attention_layernorm.weight"), x.clone())?;
         let gate = self.product(layer, Target::GateProj, inner.clone())?;
         let up = self.product(layer, Target::UpProj, inner)?;
-        Ok(x + self.product(layer, Target::DownProj, silu(gate) * up)?)
+        Ok(x + self.product(layer, Target::DownProj, training::gate(gate, up))?)
     }
 
     /// `x` `[tokens, in]` -> `[tokens, out]`
@@ -119,7 +122,7 @@ impl Graph<'_> {
         let down = self.tensor(&format!("{module}.lora_A.weight"))?; // [rank, in]
         let up = self.tensor(&format!("{module}.lora_B.weight"))?; // [out, rank]
         let narrow = self.drop(x, layer, target).matmul(down.transpose()); // [tokens, rank]
-        Ok(y + narrow.mul_scalar(lora.scale()).matmul(up.transpose()))
+        Ok(training::add_scaled(y, narrow.matmul(up.transpose()), lora.scale()))
     }
 
     /// Leaves out inputs of one adapter, where there is dropout.
@@ -131,9 +134,7 @@ impl Graph<'_> {
     }
 
     fn norm(&self, name: &str, x: Tensor<2>) -> Result<Tensor<2>, TuningError> {
-        let mean = x.clone().square().mean_dim(1); // [rows, 1]
-        let scaled = x * mean.add_scalar(self.config.norm_epsilon).sqrt().recip();
-        Ok(scaled * self.tensor(name)?)
+        Ok(training::norm(x, self.tensor(name)?, self.config.norm_epsilon))
     }
 
     /// `x` `[tokens, n * head_width]` -> the same, each head normalised
@@ -148,13 +149,13 @@ impl Graph<'_> {
         let ModelConfig { heads, kv_heads: kv, head_width: head, .. } = *self.config;
         let [tokens, width] = q.dims();
         let Plan { cos, sin, mask } = &self.plan;
-        let q = rotate(q.reshape([tokens, heads, head]), cos, sin).mul_scalar(1.0 / (head as f64).sqrt());
-        let k = rotate(k.reshape([tokens, kv, head]), cos, sin);
+        let q = training::rotate(q, cos, sin, 1.0 / (head as f64).sqrt()); // [heads, tokens, head]
+        let k = training::rotate(k, cos, sin, 1.0); // [kv, tokens, head]
         // A group's query heads are more rows of one product.
-        let q = q.swap_dims(0, 1).reshape([kv, heads / kv * tokens, head]);
-        let scores = q.matmul(k.swap_dims(0, 1).swap_dims(1, 2)); // [kv, heads / kv * tokens, tokens]
-        let scores = scores.reshape([heads, tokens, tokens]) + mask.clone();
-        let weights = softmax(scores, 2).reshape([kv, heads / kv * tokens, tokens]);
+        let q = q.reshape([kv, heads / kv * tokens, head]);
+        let scores = q.matmul(k.swap_dims(1, 2)); // [kv, heads / kv * tokens, tokens]
+        let weights = training::masked_softmax(scores.reshape([heads, tokens, tokens]), mask);
+        let weights = weights.reshape([kv, heads / kv * tokens, tokens]);
         let mixed = weights.matmul(v.reshape([tokens, kv, head]).swap_dims(0, 1)); // [kv, heads / kv * tokens, head]
         mixed.reshape([heads, tokens, head]).swap_dims(0, 1).reshape([tokens, width])
     }

@@ -259,12 +259,13 @@ impl Tunable {
         &self.parameters
     }
 
-    /// Whether native code on the CPU computes the steps.
-    pub(super) fn is_native(&self) -> bool {
-        matches!(self.engine, Engine::Native { .. })
+    /// Whether tensor operations alone compute the steps, also where there are kernels: see
+    /// [`Tunable::without_native_code`].
+    pub(super) fn is_portable(&self) -> bool {
+        matches!(self.engine, Engine::Burn(_)) && is_flex(&self.device)
     }
 
-    pub(super) fn parameters_mut(&mut self) -> &mut [Parameter] {
+    pub(super) fn parameters_mut(&mut self) -> &mut Vec<Parameter> {
         if let Engine::Native { native, .. } = &mut self.engine {
             native.forget_weights();
         }
