@@ -1,6 +1,6 @@
 //! Any source of a plain grammar: a grammar, or errors at places that are there.
 
-use gramask_grammar::{Grammar, GrammarError, GrammarSyntax};
+use gramask_grammar::{CompiledGrammar, Grammar, GrammarError, GrammarSyntax, NetworkLimits, PlainOracle};
 
 /// Takes the bytes for a grammar in Lark.
 pub fn lark(data: &[u8]) {
@@ -17,11 +17,22 @@ pub fn plain(data: &[u8]) {
     grammar(GrammarSyntax::Notation, data);
 }
 
+/// Takes the bytes for a JSON Schema.
+pub fn json_schema(data: &[u8]) {
+    grammar(GrammarSyntax::JsonSchema, data);
+}
+
 fn grammar(syntax: GrammarSyntax, data: &[u8]) {
     let source = String::from_utf8_lossy(data);
     match Grammar::parse("fuzz", syntax, &source) {
         Ok(grammar) => {
             let facts = grammar.facts();
+            // Special tokens are no bytes, and a network has limits of its own.
+            let limits = NetworkLimits { states: 20_000, ..NetworkLimits::default() };
+            if facts.special.is_empty() && CompiledGrammar::compile(&grammar, &limits).is_ok() {
+                let mut oracle = PlainOracle::of(&grammar);
+                assert!(oracle.advance_bytes(&facts.shortest) && oracle.accepts(), "the shortest output is none");
+            }
             let again = Grammar::parse("fuzz", syntax, &source).expect("the same source is a grammar again");
             assert_eq!(again.facts(), facts, "the same source is another grammar");
             assert!(facts.rules > 0);

@@ -10,7 +10,7 @@
 //! | target | parts |
 //! |---|---|
 //! | `notation` | the source of a format file |
-//! | `lark`, `gbnf`, `plain` | the source of a plain grammar in that syntax |
+//! | `lark`, `gbnf`, `plain`, `json_schema` | the source of a plain grammar in that syntax |
 //! | `roundtrip` | choices (format, schema, entities), the document, an output |
 //! | `masks` | choices (format, schema, level, vocabulary, budget, two a step), the document, tokens (0xfe between) |
 
@@ -20,7 +20,7 @@ mod masks;
 mod notation;
 mod roundtrip;
 
-pub use grammars::{gbnf, lark, plain};
+pub use grammars::{gbnf, json_schema, lark, plain};
 pub use masks::masks;
 pub use notation::notation;
 pub use roundtrip::roundtrip;

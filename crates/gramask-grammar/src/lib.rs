@@ -21,8 +21,9 @@
 //! - A [`Constraint`] is made of a program, a document, a [`Level`] and a vocabulary. Its [`State`] is a `Copy` number, so that
 //!   forking is free. [`Constraint::mask`] gives the tokens that may follow a state. [`Constraint::mask_within`] gives the tokens
 //!   from which a token budget is enough to finish.
-//! - A [`Grammar`] is a plain grammar, which refers to no document. It is read from Lark, from GBNF, or from the notation. A
-//!   [`CompiledGrammar`] and a vocabulary make a [`Constraint`] of it, without program, document or level.
+//! - A [`Grammar`] is a plain grammar, which refers to no document. It is read from Lark, GBNF, the notation, a regular expression, a
+//!   list of texts or a JSON Schema ([`json_schema`]). A [`CompiledGrammar`] and a vocabulary make a [`Constraint`] of it, without
+//!   program, document or level. [`Program::of_grammar`] makes a program of it for what takes programs.
 //! - The [`Oracle`] gives the same masks by trying every token byte by byte. It is slow, and constraints are tested with it.
 //!
 //! Reading order: `program`, `automaton` (one step), `liveness` (can it finish, and how short), `oracle`, `engine`, then
@@ -79,8 +80,6 @@ mod escape;
 mod expand;
 mod facts;
 mod format;
-// No constraint is made of a plain grammar yet.
-#[allow(dead_code)]
 pub mod json_schema;
 mod level;
 mod liveness;
@@ -89,6 +88,7 @@ pub mod notation;
 mod oracle;
 mod passes;
 mod plain;
+mod plain_program;
 mod program;
 mod read;
 mod regex;
@@ -109,6 +109,7 @@ pub use level::{Level, UnknownLevel};
 pub use notation::{FormatError, FormatErrors};
 pub use oracle::Oracle;
 pub use plain::{CompiledGrammar, NetworkError, NetworkLimits, PlainOracle};
+pub use plain_program::PlainProgramError;
 pub use program::{CompileError, Program};
 pub use read::{Problem, ReadError, Reading};
 pub use repair::{Edits, Lenient, LenientReadings, Repaired};

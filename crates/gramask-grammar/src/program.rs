@@ -168,6 +168,8 @@ pub struct Program {
     pub(crate) positions: bool,
     static_facts: OnceLock<StaticFacts>,
     compiled: OnceLock<Option<Arc<CompiledGrammar>>>,
+    /// The program of a plain grammar has this in place of operations.
+    pub(crate) grammar: Option<Arc<CompiledGrammar>>,
 }
 
 impl Program {
@@ -188,10 +190,19 @@ impl Program {
             let error = |(_, character)| CompileError::Label { format: name(), label: label.clone(), character };
             format.grammar.directives.escape.escape(label).map_err(error)
         });
-        let mut program = Program {
-            labels: labels.collect::<Result<_, _>>()?,
+        let mut program = Program { labels: labels.collect::<Result<_, _>>()?, ..Program::empty(format, schema) };
+        Compiler::new(&mut program).run()?;
+        program.find_delimiters();
+        program.check_names()?;
+        Ok(Arc::new(program))
+    }
+
+    /// A program without operations.
+    pub(crate) fn empty(format: &Format, schema: &Schema) -> Program {
+        Program {
             format: format.clone(),
             schema: schema.clone(),
+            labels: Vec::new(),
             ops: Vec::new(),
             regexes: Vec::new(),
             delimiters: Delimiters::default(),
@@ -202,14 +213,11 @@ impl Program {
             positions: format.has_positions(),
             static_facts: OnceLock::new(),
             compiled: OnceLock::new(),
-        };
-        Compiler::new(&mut program).run()?;
-        program.find_delimiters();
-        program.check_names()?;
-        Ok(Arc::new(program))
+            grammar: None,
+        }
     }
 
-    /// The format.
+    /// The format. That of a plain grammar ([`Program::of_grammar`]) has its name and its description, and no more.
     pub fn format(&self) -> &Format {
         &self.format
     }
@@ -227,6 +235,9 @@ impl Program {
     /// The network of a format that refers to no document, compiled at the first call. The limits of notation are tighter than
     /// those of networks; a format that is over one of those all the same has the engine of documents.
     pub(crate) fn compiled(&self) -> Option<&Arc<CompiledGrammar>> {
+        if self.grammar.is_some() {
+            return self.grammar.as_ref();
+        }
         let compile = || {
             let grammar = crate::syntaxes::plain(&self.format.grammar)?;
             CompiledGrammar::new(self.format.name.as_str(), &grammar, &NetworkLimits::default()).ok()

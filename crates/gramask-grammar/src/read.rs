@@ -11,6 +11,7 @@ use gramask_ner::{Entity, Fragment, Text, visible};
 use crate::Level;
 use crate::automaton::{Automaton, Event, Limits, Parses, PreviousId, Thread, WrittenFragment};
 use crate::notation::ast::Terminal;
+use crate::plain_program::read_plain;
 use crate::program::{LabelId, Op, Program};
 use crate::source::Source;
 
@@ -87,6 +88,9 @@ impl Program {
     /// The output is not of the format. An output of the format that is not true of the document has
     /// [`Reading::problems`] instead.
     pub fn read(self: &Arc<Self>, text: &Text, output: &[u8]) -> Result<Reading, ReadError> {
+        if let Some(grammar) = &self.grammar {
+            return read_plain(grammar, output);
+        }
         // A valid output has labels of the schema. Other labels are tried only if those fail.
         let events = self.parse(output, false).or_else(|_| self.parse(output, true))?;
         Grounder::new(self, text, output).ground(&events)

@@ -131,6 +131,18 @@ pub struct JsonSchemaGrammar {
     pub warnings: Vec<Warning>,
 }
 
+/// Whether two texts of JSON have equal values, as JSON Schema defines it: numbers by their value, members in any order. None where
+/// one of them is not JSON.
+///
+/// ```
+/// use gramask_grammar::json_schema::json_equal;
+/// assert_eq!(json_equal(r#"{"a": 1, "b": [2]}"#, r#"{"b":[2.0],"a":1e0}"#), Some(true));
+/// assert_eq!((json_equal("[1]", "[2]"), json_equal("[1]", "[1")), (Some(false), None));
+/// ```
+pub fn json_equal(one: &str, other: &str) -> Option<bool> {
+    Some(value::parse(one).ok()?.equals(&value::parse(other).ok()?))
+}
+
 impl JsonSchema {
     /// Reads the text of a JSON Schema.
     ///

@@ -123,6 +123,10 @@ impl Program {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn repair(self: &Arc<Self>, text: &Text, output: &[u8]) -> Repaired {
+        if self.grammar.is_some() {
+            let text = String::from_utf8_lossy(output).into_owned();
+            return Repaired { text, entities: Vec::new(), edits: Edits::default() };
+        }
         if let Ok(output) = std::str::from_utf8(output)
             && let Some(entities) = self.unchanged(text, output)
         {

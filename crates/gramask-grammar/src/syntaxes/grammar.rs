@@ -7,6 +7,7 @@ use super::error::{Fault, GrammarError, GrammarErrors, located};
 use super::facts::PlainFacts;
 use super::translated::Translated;
 use super::{gbnf, lark, notation, texts};
+use crate::json_schema::{JsonSchema, JsonSchemaOptions};
 use crate::notation::{MAX_SHORTEST, Place, head_comment};
 use crate::plain::PlainGrammar;
 
@@ -24,6 +25,8 @@ pub enum GrammarSyntax {
     Regex,
     /// One of several texts.
     Choice,
+    /// A JSON Schema. The outputs are its instances.
+    JsonSchema,
 }
 
 impl GrammarSyntax {
@@ -33,6 +36,7 @@ impl GrammarSyntax {
             "gram" => Some(GrammarSyntax::Notation),
             "lark" => Some(GrammarSyntax::Lark),
             "gbnf" => Some(GrammarSyntax::Gbnf),
+            "json" => Some(GrammarSyntax::JsonSchema),
             _ => None,
         }
     }
@@ -45,6 +49,7 @@ impl GrammarSyntax {
             GrammarSyntax::Gbnf => "GBNF",
             GrammarSyntax::Regex => "a regex",
             GrammarSyntax::Choice => "a choice",
+            GrammarSyntax::JsonSchema => "JSON Schema",
         }
     }
 }
@@ -70,7 +75,7 @@ pub struct Grammar {
 }
 
 impl Grammar {
-    /// The grammar in a file, whose ending says its syntax: `.gram`, `.lark` or `.gbnf`.
+    /// The grammar in a file, whose ending says its syntax: `.gram`, `.lark`, `.gbnf` or `.json` (a JSON Schema).
     ///
     /// # Errors
     /// A file that can't be read, is not UTF-8 or has another ending; and as [`Grammar::parse`].
@@ -86,7 +91,11 @@ impl Grammar {
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let Some(syntax) = GrammarSyntax::of_extension(&extension) else {
             let message = "the ending of the file does not say what grammar it holds".to_owned();
-            return Err(whole(message, "name it .gram (the notation of Gramask), .lark (Lark) or .gbnf (GBNF)").into());
+            return Err(whole(
+                message,
+                "name it .gram (the notation of Gramask), .lark (Lark), .gbnf (GBNF) or .json (JSON Schema)",
+            )
+            .into());
         };
         let bytes = std::fs::read(path).map_err(|error| {
             whole(format!("the file can't be read: {error}"), &format!("give the path of a readable .{extension} file"))
@@ -108,7 +117,8 @@ impl Grammar {
 
     /// The grammar of a source; `name` is its name, and how messages name the file.
     ///
-    /// A source of [`GrammarSyntax::Choice`] has one text on each line.
+    /// A source of [`GrammarSyntax::Choice`] has one text on each line. A JSON Schema is compiled with the default options; see
+    /// [`Grammar::from_json_schema`].
     ///
     /// # Errors
     /// What is wrong with the source, each with its place; and a grammar without any output, or whose shortest output is longer
@@ -124,12 +134,16 @@ impl Grammar {
             GrammarSyntax::Gbnf => gbnf::translate(source),
             GrammarSyntax::Regex => texts::regex(source),
             GrammarSyntax::Choice => texts::choice(&source.lines().collect::<Vec<_>>()),
+            GrammarSyntax::JsonSchema => {
+                let grammar = Grammar::from_json_schema(source, &JsonSchemaOptions::default());
+                return named(grammar, &name);
+            }
         };
         let mut grammar = Grammar::new(name, syntax, source, translated)?;
         grammar.description = match syntax {
             GrammarSyntax::Notation | GrammarSyntax::Lark => head_comment(source),
             GrammarSyntax::Gbnf => head(source, "#"),
-            GrammarSyntax::Regex | GrammarSyntax::Choice => String::new(),
+            GrammarSyntax::Regex | GrammarSyntax::Choice | GrammarSyntax::JsonSchema => String::new(),
         };
         Ok(grammar)
     }
@@ -175,6 +189,38 @@ impl Grammar {
         Grammar::new("choice".to_owned(), GrammarSyntax::Choice, "", texts::choice(&choices))
     }
 
+    /// The grammar of the instances of a JSON Schema, written as JSON.
+    ///
+    /// ```
+    /// use gramask_grammar::Grammar;
+    ///
+    /// let schema = r#"{"type": "object", "properties": {"dose": {"type": "integer", "minimum": 1}}, "required": ["dose"]}"#;
+    /// let grammar = Grammar::from_json_schema(schema, &Default::default())?;
+    /// assert_eq!(grammar.facts().shortest, br#"{"dose":1}"#);
+    /// let error = Grammar::from_json_schema(r#"{"type": "integer", "multipleOf": 0}"#, &Default::default()).unwrap_err();
+    /// assert!(error.to_string().contains("/multipleOf"), "{error}");
+    /// # Ok::<(), gramask_grammar::GrammarErrors>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`JsonSchema::grammar`]: also a keyword that no grammar enforces exactly.
+    pub fn from_json_schema(schema: &str, options: &JsonSchemaOptions) -> Result<Grammar, GrammarErrors> {
+        let name = "json-schema".to_owned();
+        let error = |message: String| GrammarError { file: name.clone(), place: None, message, help: None };
+        let compiled = JsonSchema::parse(schema).and_then(|schema| schema.grammar(options));
+        let compiled = compiled.map_err(|refused| error(refused.to_string()))?;
+        let warnings = compiled.warnings.iter();
+        let warnings = warnings.map(|warning| error(format!("at `{}`: {}", warning.pointer, warning.reason))).collect();
+        Grammar {
+            name: name.clone(),
+            syntax: GrammarSyntax::JsonSchema,
+            description: String::new(),
+            plain: Arc::new(compiled.grammar),
+            warnings,
+        }
+        .limited()
+    }
+
     fn new(
         file: String,
         syntax: GrammarSyntax,
@@ -184,7 +230,12 @@ impl Grammar {
         let errors = |faults| GrammarErrors { errors: located(&file, source, faults) };
         let Translated { grammar, warnings } = translated.map_err(errors)?;
         let warnings = located(&file, source, warnings);
-        let grammar = Grammar { name: file, syntax, description: String::new(), plain: Arc::new(grammar), warnings };
+        Grammar { name: file, syntax, description: String::new(), plain: Arc::new(grammar), warnings }.limited()
+    }
+
+    /// The grammar, unless its shortest output is too long.
+    fn limited(self) -> Result<Grammar, GrammarErrors> {
+        let grammar = self;
         let length = PlainFacts::shortest_length(&grammar.plain);
         if length > MAX_SHORTEST as u64 {
             let message = format!("the shortest output has {length} bytes; the limit is {MAX_SHORTEST}");
@@ -222,6 +273,22 @@ impl Grammar {
     /// Its rules, for the engine.
     pub(crate) fn plain(&self) -> &Arc<PlainGrammar> {
         &self.plain
+    }
+}
+
+/// The same under another name, which messages have, too.
+fn named(grammar: Result<Grammar, GrammarErrors>, name: &str) -> Result<Grammar, GrammarErrors> {
+    let rename = |errors: &mut Vec<GrammarError>| errors.iter_mut().for_each(|error| name.clone_into(&mut error.file));
+    match grammar {
+        Ok(mut grammar) => {
+            name.clone_into(&mut grammar.name);
+            rename(&mut grammar.warnings);
+            Ok(grammar)
+        }
+        Err(mut errors) => {
+            rename(&mut errors.errors);
+            Err(errors)
+        }
     }
 }
 

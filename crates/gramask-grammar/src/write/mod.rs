@@ -14,6 +14,7 @@ use gramask_ner::{Entity, Text};
 use crate::automaton::Tuple;
 use crate::delimiters::Tail;
 use crate::notation::ast::Boundaries;
+use crate::plain_program::shortest_plain;
 use crate::program::{LabelId, Program};
 use crate::source::Source;
 use search::Writer;
@@ -110,6 +111,10 @@ impl Program {
     /// The document itself can't be written, the grammar has no output with the entities that are left, or the search for it
     /// takes too long.
     pub fn write(self: &Arc<Self>, text: &Text, entities: &[Entity]) -> Result<Written, WriteError> {
+        if let Some(grammar) = &self.grammar {
+            let unexpressed = entities.iter().map(|entity| (entity.clone(), Reason::NoEntities)).collect();
+            return Ok(Written { text: shortest_plain(grammar), unexpressed });
+        }
         let directives = &self.format.grammar.directives;
         let name = || self.format.name.clone();
         let source = Source::new(text, &directives.escape, directives.boundaries)

@@ -51,6 +51,7 @@ fn grammars() {
     replay("lark", 10, fuzz::lark);
     replay("gbnf", 8, fuzz::gbnf);
     replay("plain", 10, fuzz::plain);
+    replay("json_schema", 8, fuzz::json_schema);
 }
 
 #[test]
