@@ -196,6 +196,18 @@ impl Prompting {
         Ok(Prompting { instruction, examples })
     }
 
+    /// The same with another instruction, which says all that the model is told: also what the format looks like.
+    ///
+    /// # Errors
+    /// When an example cannot be written in the format.
+    pub fn told(
+        instruction: impl Into<String>,
+        program: &Arc<Program>,
+        examples: &[Document],
+    ) -> Result<Prompting, PromptError> {
+        Ok(Prompting { instruction: instruction.into(), examples: Examples::write(program, examples)?.examples })
+    }
+
     /// The messages of a conversation that ends with the user's turn with the document's text. The instruction is the
     /// system's message, or, where a chat template has none, it opens the user's first turn.
     pub fn messages(&self, text: &str, system: bool) -> Vec<Message> {
@@ -258,16 +270,35 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
     /// # Errors
     /// Where the chat template fails.
     pub fn build(&self, text: &str) -> Result<Prompt, PromptError> {
-        let (tokens, text) = match self.template {
-            Some(template) => self.chat(template, text)?,
+        match self.template {
+            Some(template) => self.chat(template, |system| self.prompting.messages(text, system)),
+            None => Ok(self.cut(self.plain(text))),
+        }
+    }
+
+    /// The prompt of a conversation, which ends with a turn of the user. What comes before the documents of a run is no part of
+    /// it. Without a chat template the messages stand one after the other, with blank lines between.
+    ///
+    /// # Errors
+    /// Where the chat template fails, as [`Prompter::build`].
+    pub fn conversation(&self, messages: &[Message]) -> Result<Prompt, PromptError> {
+        match self.template {
+            Some(template) => self.chat(template, |system| match system {
+                true => messages.to_vec(),
+                false => without_system(messages),
+            }),
             None => {
-                let text = self.plain(text);
-                let mut tokens: Vec<u32> = self.tokenizer.opening().into_iter().collect();
-                tokens.extend(self.tokenizer.encode(&text, false));
-                (tokens, text)
+                let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+                Ok(self.cut(texts.join("\n\n") + "\n"))
             }
-        };
-        Ok(Prompt { digest: digest(&tokens), tokens, text })
+        }
+    }
+
+    /// A prompt that no template writes.
+    fn cut(&self, text: String) -> Prompt {
+        let mut tokens: Vec<u32> = self.tokenizer.opening().into_iter().collect();
+        tokens.extend(self.tokenizer.encode(&text, false));
+        Prompt { digest: digest(&tokens), tokens, text }
     }
 
     /// The plain layout. It ends with a line break, so that the output begins a line, as in the examples.
@@ -280,30 +311,36 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
         prompt + &format!("Text: {text}\nAnswer:\n")
     }
 
-    fn chat(&self, template: &ChatTemplate, text: &str) -> Result<(Vec<u32>, String), PromptError> {
-        let (messages, rendered) = self.render(template, text)?;
-        self.check_marks(&rendered)?;
+    /// The prompt that a template makes of messages: with the instruction as the system's message, or in the first turn of the user.
+    fn chat(&self, template: &ChatTemplate, messages: impl Fn(bool) -> Vec<Message>) -> Result<Prompt, PromptError> {
+        let (messages, text) = self.render(template, messages)?;
+        self.check_marks(&text)?;
         let marked = |message: &Message| {
             self.tokenizer.encode(&message.content, true).iter().any(|&token| self.tokenizer.is_special(token))
         };
-        if !messages.iter().any(marked) {
-            return Ok((self.tokenizer.encode(&rendered, true), rendered));
-        }
-        Ok((self.piecewise(template, &messages)?, rendered))
+        let tokens = match messages.iter().any(marked) {
+            false => self.tokenizer.encode(&text, true),
+            true => self.piecewise(template, &messages)?,
+        };
+        Ok(Prompt { digest: digest(&tokens), tokens, text })
     }
 
     /// The messages and the text that the template makes of them, with every message in it.
     ///
     /// Some templates refuse a system's message, and some leave it out without a word. Then the instruction opens the
     /// first turn of the user.
-    fn render(&self, template: &ChatTemplate, text: &str) -> Result<(Vec<Message>, String), PromptError> {
-        let messages = self.prompting.messages(text, true);
-        match template.render(&messages, true) {
-            Ok(rendered) if left_out(&messages, &rendered).is_none() => return Ok((messages, rendered)),
+    fn render(
+        &self,
+        template: &ChatTemplate,
+        messages: impl Fn(bool) -> Vec<Message>,
+    ) -> Result<(Vec<Message>, String), PromptError> {
+        let with_system = messages(true);
+        match template.render(&with_system, true) {
+            Ok(rendered) if left_out(&with_system, &rendered).is_none() => return Ok((with_system, rendered)),
             Ok(_) | Err(ChatError::Refused { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let messages = self.prompting.messages(text, false);
+        let messages = messages(false);
         let rendered = template.render(&messages, true)?;
         match left_out(&messages, &rendered) {
             None => Ok((messages, rendered)),
@@ -341,6 +378,17 @@ impl<'a, T: PromptTokenizer + ?Sized> Prompter<'a, T> {
         }
         tokens.extend(self.tokenizer.encode(rest, true));
         Ok(tokens)
+    }
+}
+
+/// The messages, where the system's message opens the first turn of the user.
+fn without_system(messages: &[Message]) -> Vec<Message> {
+    match messages {
+        [system, user, rest @ ..] if system.role == "system" && user.role == "user" => {
+            let first = Message::user(format!("{}\n\n{}", system.content, user.content));
+            [&[first], rest].concat()
+        }
+        _ => messages.to_vec(),
     }
 }
 

@@ -5,7 +5,7 @@ use gramask_decode::{
     Example, Examples, Layout, PromptError, PromptTokenizer, Prompter, Prompting, digest, instruction,
 };
 use gramask_grammar::{Format, Program};
-use gramask_model::chat::ChatTemplate;
+use gramask_model::chat::{ChatTemplate, Message};
 use gramask_ner::{Document, Entity, Schema};
 
 /// Turns between marks: `<special>role`, a line break, the text, `<end>`.
@@ -69,6 +69,24 @@ fn a_template_without_system_gets_the_instruction_in_the_first_turn() {
     assert_eq!(prompt.text, "[user]Find.\n\nAspirin helps.[assistant][Aspirin][user]Nothing.[assistant][user]T");
     let broken = ChatTemplate::new("{{ messages.nothing.at.all }}").unwrap();
     assert!(matches!(Prompter::new(&tokenizer, Some(&broken), prompting()).build("T"), Err(PromptError::Template(_))));
+}
+
+#[test]
+fn conversations_are_prompts_of_their_own() {
+    let turns =
+        [Message::system("Add."), Message::user("1 and <end>2"), Message::assistant("3"), Message::user("2 and 2")];
+    let (tokenizer, template) = (MockTokenizer::default(), ChatTemplate::new(TEMPLATE).unwrap());
+    let prompt = Prompter::new(&tokenizer, Some(&template), prompting()).conversation(&turns).unwrap();
+    assert_eq!(
+        shown(&prompt.tokens),
+        "⊢system\nAdd.⊣⊢user\n1 and <end>2⊣⊢assistant\n3⊣⊢user\n2 and 2⊣⊢assistant\n",
+        "nothing of the run's own instruction and examples, and no mark of a text"
+    );
+    let template = ChatTemplate::new(NO_SYSTEM).unwrap();
+    let prompt = Prompter::new(&tokenizer, Some(&template), prompting()).conversation(&turns[..2]).unwrap();
+    assert_eq!(prompt.text, "[user]Add.\n\n1 and <end>2");
+    let prompt = Prompter::new(&tokenizer, None, prompting()).conversation(&turns[..2]).unwrap();
+    assert_eq!(prompt.text, "Add.\n\n1 and <end>2\n");
 }
 
 #[test]

@@ -1,22 +1,24 @@
 //! `gramask decode`.
 
+mod plain;
 mod trace;
 
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use gramask_decode::Sampling;
 use gramask_decode::registry::parameter_lines;
+use gramask_decode::{Finish, Output, Sampling};
 use gramask_grammar::{Format, Level};
 use gramask_ner::{Schema, Text};
 
 use super::shared::{
-    ComputeArgs, CorpusArgs, TemplateArgs, at_least_one, bars, level, load_engine, note_problems, resolve, schema,
+    ComputeArgs, CorpusArgs, GrammarArgs, PLAIN, TemplateArgs, at_least_one, bars, level, load_engine, note_problems,
+    resolve, schema,
 };
 use super::{BROKEN, CliError, DONE};
 use crate::evaluate::Evaluation;
-use crate::experiment::{StrategyName, parse_strategy};
+use crate::experiment::{StrategyChoice, StrategyName, parse_strategy};
 use crate::highlight;
 use crate::plan::PlannedCorpus;
 use crate::pull::Cache;
@@ -44,33 +46,37 @@ pub(super) fn help() -> String {
 #[derive(Debug, Args)]
 pub(super) struct DecodeArgs {
     /// The format: a name (`gramask formats` lists them) or the path of a .gram file
-    #[arg(long, value_name = "FORMAT", default_value = "json-list")]
+    #[arg(long, value_name = "FORMAT", default_value = "json-list", conflicts_with_all = PLAIN)]
     format: String,
-    /// The text
+    /// The text; with a plain grammar, the message that the model answers
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     text: String,
+    /// What the model is told to do, in place of the built-in instruction
+    #[arg(long, value_name = "TEXT")]
+    instruction: Option<String>,
     /// The constraint: `none`, `syntax` (the output parses) or `grounded` (it parses and is true of the text)
-    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
-    level: Level,
+    /// [default: grounded; with a plain grammar, syntax]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    level: Option<Level>,
     /// The strategy, with or without parameters: `lazy`, `beam = { k = 8 }` [default: masked; unconstrained at level none]
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<String>,
     /// Allow only the tokens that the model's tokenizer itself would produce; with level `grounded`
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = PLAIN)]
     canonical: bool,
     /// Show the probabilities of each token, and what the mask removed
     #[arg(long)]
     trace: bool,
     /// The labels, separated by commas; the prompt then has no examples
-    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "corpus")]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "corpus", conflicts_with_all = PLAIN)]
     labels: Vec<String>,
     /// The corpus of the labels and examples: a name or a path
-    #[arg(long, value_name = "CORPUS", default_value = "mini")]
+    #[arg(long, value_name = "CORPUS", default_value = "mini", conflicts_with_all = PLAIN)]
     corpus: String,
     #[command(flatten)]
     reading: CorpusArgs,
     /// How many examples the prompt has
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, conflicts_with_all = PLAIN)]
     examples: usize,
     /// Output tokens in addition to those of the output without entities
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = at_least_one)]
@@ -94,11 +100,16 @@ pub(super) struct DecodeArgs {
     adapter: Option<PathBuf>,
     #[command(flatten)]
     template: TemplateArgs,
+    #[command(flatten)]
+    plain: GrammarArgs,
 }
 
 /// Decodes one text and prints output, entities and the marked text.
 pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
     let placement = args.compute.placement(args.device.parse()?)?;
+    if let Some(grammar) = args.plain.grammar()? {
+        return plain::decode(&args, &grammar, &placement);
+    }
     let format = Format::named(&args.format)?;
     let (schema, examples) = match args.labels.is_empty() {
         false => (schema(&args.labels)?, Vec::new()),
@@ -109,15 +120,10 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
             (corpus.schema, corpus.examples)
         }
     };
-    let level = args.level;
-    let strategy = match (&args.strategy, level) {
-        (Some(text), _) => parse_strategy(text)?,
-        (None, Level::None) => StrategyName::UNCONSTRAINED.into(),
-        (None, _) => StrategyName::MASKED.into(),
-    };
-    let sampling = Sampling { temperature: args.temperature, seed: args.seed, ..Sampling::greedy() };
-    let (canonical, budget) = (args.canonical, args.budget);
-    let one = TextOptions { format, schema, examples, level, strategy, sampling, canonical, budget };
+    let level = args.level.unwrap_or(Level::Grounded);
+    let (strategy, sampling) = (args.strategy(level)?, args.sampling());
+    let (canonical, budget, instruction) = (args.canonical, args.budget, args.instruction);
+    let one = TextOptions { format, schema, examples, instruction, level, strategy, sampling, canonical, budget };
     one.check()?;
 
     let mut model = resolve(&args.model, &Cache::from_env()?)?;
@@ -133,27 +139,44 @@ pub(super) fn decode(args: DecodeArgs) -> Result<u8, CliError> {
     if args.trace {
         trace::show(&passes, engine.vocabulary());
     }
-    let faint = Style::new().dimmed();
-    for Pass { output, .. } in &passes {
-        let times = &output.times;
-        let seconds = (times.prefill + times.decode + times.choose + times.mask).as_secs_f64();
-        anstream::eprintln!(
-            "{faint}{} tokens, {:.1} tokens/s with the prompt in the time, {:.4} ms of mask work per token, ended by {}{faint:#}",
-            output.positions.output,
-            output.positions.output as f64 / seconds.max(1e-9),
-            times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,
-            match output.finish {
-                gramask_decode::Finish::End => "an end token",
-                gramask_decode::Finish::Squeezed => "an end token, in time for the budget",
-                gramask_decode::Finish::Budget => "the budget",
-                gramask_decode::Finish::Context => "the model's context",
-            }
-        );
-    }
+    passes.iter().for_each(|pass| show_speed(&pass.output));
     let masked = level != Level::None;
     let broken =
         !judged.parsed || judged.independent == Some(false) || level == Level::Grounded && !judged.faults.is_empty();
     Ok(if masked && broken { BROKEN } else { DONE })
+}
+
+impl DecodeArgs {
+    /// The strategy: the one that is asked for, or the usual one of a level.
+    fn strategy(&self, level: Level) -> Result<StrategyChoice, CliError> {
+        Ok(match (&self.strategy, level) {
+            (Some(text), _) => parse_strategy(text)?,
+            (None, Level::None) => StrategyName::UNCONSTRAINED.into(),
+            (None, _) => StrategyName::MASKED.into(),
+        })
+    }
+
+    fn sampling(&self) -> Sampling {
+        Sampling { temperature: self.temperature, seed: self.seed, ..Sampling::greedy() }
+    }
+}
+
+/// Tokens, speed and end of an output, on standard error.
+fn show_speed(output: &Output) {
+    let (faint, times) = (Style::new().dimmed(), &output.times);
+    let seconds = (times.prefill + times.decode + times.choose + times.mask).as_secs_f64();
+    anstream::eprintln!(
+        "{faint}{} tokens, {:.1} tokens/s with the prompt in the time, {:.4} ms of mask work per token, ended by {}{faint:#}",
+        output.positions.output,
+        output.positions.output as f64 / seconds.max(1e-9),
+        times.mask.as_secs_f64() * 1e3 / output.positions.output.max(1) as f64,
+        match output.finish {
+            Finish::End => "an end token",
+            Finish::Squeezed => "an end token, in time for the budget",
+            Finish::Budget => "the budget",
+            Finish::Context => "the model's context",
+        }
+    );
 }
 
 fn show(text: &Text, passes: &[Pass], judged: &Evaluation, schema: &Schema) {

@@ -51,6 +51,17 @@ pub enum CliError {
     Vocabulary(#[from] crate::pull::VocabularyFault),
     #[error(transparent)]
     Constraint(#[from] gramask_grammar::ConstraintError),
+    #[error(transparent)]
+    Plain(#[from] gramask_grammar::PlainProgramError),
+    /// White space without JSON.
+    #[error("--whitespace goes with a JSON Schema: give --json-schema, or leave it out")]
+    Whitespace,
+    /// Strategy `repair` with a plain grammar.
+    #[error("strategy `repair` mends outputs that say entities: a plain grammar has none, so take another strategy")]
+    NoRepair,
+    /// Level `grounded` with a plain grammar.
+    #[error("a plain grammar refers to no document, so that level `grounded` does not go with it: give `syntax`")]
+    NotGrounded,
     /// Level `none` where a constraint is shown or compared.
     #[error("level `none` has no mask: give `syntax` or `grounded`")]
     NoConstraint,

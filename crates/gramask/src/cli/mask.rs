@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use gramask_grammar::{Constraint, Format, Level, Program, State, Vocabulary, tokens_of};
+use gramask_grammar::{Constraint, Format, Level, NetworkLimits, Program, State, Vocabulary, tokens_of};
 use gramask_ner::Text;
 
-use super::shared::{level, schema, vocabulary};
+use super::shared::{GrammarArgs, PLAIN, level, schema, vocabulary};
 use super::{CliError, DONE};
 use crate::pull::Cache;
 
@@ -15,24 +15,35 @@ use crate::pull::Cache;
 const SHOWN: usize = 20;
 
 pub(super) const HELP: &str = "\
-Without --after, the masks are those of the first token. At level `grounded` everything that refers to the text must be true of it.";
+Without --after, the masks are those of the first token. At level `grounded` everything that refers to the text must be true of it.
+A plain grammar has no text, labels or level.
+
+  gramask mask --text \"Naloxone reverses clonidine.\" --after '[{\"text\":\"'
+  gramask mask --json-schema schema.json --after '{'
+  gramask mask --regex '[0-9]{4}-[0-9]{2}' --after 2026";
 
 #[derive(Debug, Args)]
 pub(super) struct MaskArgs {
     /// The format: a name (`gramask formats` lists them) or the path of a .gram file
-    #[arg(long, value_name = "FORMAT", default_value = "json-list")]
+    #[arg(long, value_name = "FORMAT", default_value = "json-list", conflicts_with_all = PLAIN)]
     format: String,
     /// The labels, separated by commas
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "Chemical,Disease")]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "Chemical,Disease", conflicts_with_all = PLAIN)]
     labels: Vec<String>,
     /// The text
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    text: String,
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        required_unless_present_any = PLAIN,
+        conflicts_with_all = PLAIN
+    )]
+    text: Option<String>,
     /// The beginning of the output
     #[arg(long, value_name = "OUTPUT", default_value = "", allow_hyphen_values = true)]
     after: String,
     /// `syntax` (the output parses) or `grounded` (it parses and is true of the text)
-    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level)]
+    #[arg(long, value_name = "LEVEL", default_value = "grounded", value_parser = level, conflicts_with_all = PLAIN)]
     level: Level,
     /// A name (`gramask pull` lists them), a tokenizer.json, a .gguf file, or `bytes`, which needs no file
     /// [default: that of smollm2-135m-instruct if it is in the cache, else `bytes`]
@@ -41,25 +52,32 @@ pub(super) struct MaskArgs {
     /// Show all tokens, not only the first 20
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    plain: GrammarArgs,
 }
 
 /// Shows which tokens may follow.
 pub(super) fn mask(args: MaskArgs) -> Result<u8, CliError> {
-    let format = Format::named(&args.format)?;
-    let program = Program::compile(&format, &schema(&args.labels)?)?;
+    let (title, program) = match args.plain.grammar()? {
+        Some(grammar) => (grammar.name().to_owned(), Program::of_grammar(&grammar, &NetworkLimits::default())?),
+        None => {
+            let program = Program::compile(&Format::named(&args.format)?, &schema(&args.labels)?)?;
+            (format!("{} {}", program.format().name, args.level), program)
+        }
+    };
     if args.level == Level::None {
         return Err(CliError::NoConstraint);
     }
     let named = vocabulary(args.vocabulary.as_deref(), &Cache::from_env()?)?;
     let vocabulary = &named.vocabulary;
-    let text = Text::new(args.text);
+    let text = Text::new(args.text.unwrap_or_default());
     let mut constraint = Constraint::new(program, &text, args.level, Arc::clone(vocabulary))?;
     let state = follow(&mut constraint, args.after.as_bytes())?;
 
     let tokens: Vec<u32> = tokens_of(constraint.mask(state)).collect();
     let (head, faint) = (Style::new().bold(), Style::new().dimmed());
     let words = shown(args.after.as_bytes());
-    anstream::println!("{head}{} {}, after `{words}`{head:#}", format.name, args.level);
+    anstream::println!("{head}{title}, after `{words}`{head:#}");
     anstream::println!("{} of {} tokens of {} may follow", tokens.len(), vocabulary.len(), named.name);
     let number = if args.all { tokens.len() } else { SHOWN };
     for &token in tokens.iter().take(number) {

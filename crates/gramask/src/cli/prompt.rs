@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use gramask_decode::Prompt;
+use gramask_decode::{Prompt, PromptError};
 use gramask_grammar::{Format, Program, Vocabulary};
 use gramask_ner::{Document, Schema, did_you_mean};
 use serde::Serialize;
@@ -93,6 +93,14 @@ struct Piece {
     special: Option<u32>,
 }
 
+/// What a prompt belongs to.
+struct Names<'a> {
+    model: &'a str,
+    corpus: Option<&'a str>,
+    document: Option<&'a str>,
+    format: &'a str,
+}
+
 /// What the prompts of a document are made of.
 struct Asked<'a> {
     model: &'a str,
@@ -101,6 +109,7 @@ struct Asked<'a> {
     format: &'a Format,
     schema: &'a Schema,
     examples: &'a [Document],
+    instruction: Option<&'a str>,
     text: &'a str,
 }
 
@@ -133,9 +142,10 @@ fn of_text(args: &PromptArgs, text: &str) -> Result<u8, CliError> {
         format: &format,
         schema: &schema,
         examples: &examples,
+        instruction: None,
         text,
     };
-    show(&asked, &prompts, &vocabulary, args.json)?;
+    show(&asked.names(), &asked.prompts(&prompts)?, &vocabulary, args.json)?;
     Ok(DONE)
 }
 
@@ -157,7 +167,7 @@ fn of_experiment(args: &PromptArgs, file: &Path) -> Result<u8, CliError> {
     let cache = Cache::from_env()?;
     let mut opened: Option<(String, Prompts, Arc<Vocabulary>)> = None;
     for (name, corpus, format) in combinations(&plan.experiment) {
-        let (Some(corpus), Some(format)) = (plan.corpus(&corpus), plan.format(&format)) else { continue };
+        let Some(corpus) = plan.corpus(&corpus) else { continue };
         let (_, prompts, vocabulary) = match &mut opened {
             Some(known) if known.0 == name => known,
             other => {
@@ -167,6 +177,14 @@ fn of_experiment(args: &PromptArgs, file: &Path) -> Result<u8, CliError> {
             }
         };
         let document = document(corpus, args.document.as_deref())?;
+        if let Some(task) = corpus.tasks.get(&document.id) {
+            let made = prompts.conversations().conversation(&task.told(plan.experiment.instruction.as_deref()));
+            let made = made.map_err(|source| RunError::Prompt { format: format.clone(), source })?;
+            let of = Names { model: &name, corpus: Some(&corpus.name), document: Some(&document.id), format: &format };
+            show(&of, &[(None, made)], vocabulary, args.json)?;
+            continue;
+        }
+        let Some(format) = plan.format(&format) else { continue };
         let asked = Asked {
             model: &name,
             corpus: Some(&corpus.name),
@@ -174,9 +192,10 @@ fn of_experiment(args: &PromptArgs, file: &Path) -> Result<u8, CliError> {
             format,
             schema: &corpus.schema,
             examples: plan.examples_for(&name, corpus),
+            instruction: plan.experiment.instruction.as_deref(),
             text: document.text.as_str(),
         };
-        show(&asked, prompts, vocabulary, args.json)?;
+        show(&asked.names(), &asked.prompts(prompts)?, vocabulary, args.json)?;
     }
     if of > 1 && !args.all {
         anstream::eprintln!(
@@ -230,25 +249,43 @@ fn document<'a>(corpus: &'a PlannedCorpus, id: Option<&str>) -> Result<&'a Docum
     })
 }
 
+impl Asked<'_> {
+    fn names(&self) -> Names<'_> {
+        Names { model: self.model, corpus: self.corpus, document: self.document, format: &self.format.name }
+    }
+
+    /// The prompts of all passes, each with its label where there are several.
+    fn prompts(&self, prompts: &Prompts) -> Result<Vec<(Option<String>, Prompt)>, CliError> {
+        let programs: Vec<Arc<Program>> = Program::passes(self.format, self.schema)?;
+        let made = programs.iter().map(|program| {
+            let prompt = prompts.prompter(program, self.examples, self.instruction)?.build(self.text)?;
+            let label = program.schema().labels().first().filter(|_| programs.len() > 1);
+            Ok((label.cloned(), prompt))
+        });
+        let made: Result<_, PromptError> = made.collect();
+        Ok(made.map_err(|source| RunError::Prompt { format: self.format.name.clone(), source })?)
+    }
+}
+
 /// Prints the prompts of all passes.
-fn show(asked: &Asked<'_>, prompts: &Prompts, vocabulary: &Vocabulary, json: bool) -> Result<(), CliError> {
-    let failed = |source| RunError::Prompt { format: asked.format.name.clone(), source };
-    let programs: Vec<Arc<Program>> = Program::passes(asked.format, asked.schema)?;
-    let made = programs.iter().map(|program| prompts.prompter(program, asked.examples)?.build(asked.text));
-    let made: Vec<Prompt> = made.collect::<Result<_, _>>().map_err(failed)?;
-    let bytes: Vec<u8> = made.iter().flat_map(|prompt| &prompt.tokens).flat_map(|token| token.to_le_bytes()).collect();
-    let sha256 = sha256_hex(bytes);
-    for (program, prompt) in programs.iter().zip(&made) {
+fn show(
+    of: &Names<'_>,
+    made: &[(Option<String>, Prompt)],
+    vocabulary: &Vocabulary,
+    json: bool,
+) -> Result<(), CliError> {
+    let tokens = made.iter().flat_map(|(_, prompt)| &prompt.tokens);
+    let sha256 = sha256_hex(tokens.flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>());
+    for (label, prompt) in made {
         let written = WrittenPrompt::of(prompt, vocabulary);
-        let label = program.schema().labels().first().filter(|_| programs.len() > 1);
         let stretches = written.stretches(vocabulary);
         let pieces = stretches.into_iter().map(|stretch| Piece { text: stretch.text, special: stretch.special });
         let shown = Shown {
-            model: asked.model,
-            corpus: asked.corpus,
-            document: asked.document,
-            format: &asked.format.name,
-            pass: label.map(String::as_str),
+            model: of.model,
+            corpus: of.corpus,
+            document: of.document,
+            format: of.format,
+            pass: label.as_deref(),
             sha256: &sha256,
             count: written.tokens.len(),
             prompt: &written,

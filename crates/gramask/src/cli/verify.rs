@@ -171,6 +171,7 @@ fn decode(
             let one = TextOptions {
                 format: program.format().clone(),
                 schema: program.schema().clone(),
+                instruction: None,
                 examples: Vec::new(),
                 level: Level::None,
                 strategy: StrategyName::UNCONSTRAINED.into(),

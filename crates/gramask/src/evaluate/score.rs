@@ -74,7 +74,7 @@ impl<'a> RecordScorer<'a> {
     pub fn new(plan: &'a Plan) -> Result<RecordScorer<'a>, PlanError> {
         let mut programs = HashMap::new();
         let mut documents = HashMap::new();
-        for corpus in &plan.corpora {
+        for corpus in plan.corpora.iter().filter(|corpus| corpus.tasks.is_empty()) {
             for format in &plan.formats {
                 let compiled = Program::passes(format, &corpus.schema).map_err(|source| PlanError::Compile {
                     format: format.name.clone(),

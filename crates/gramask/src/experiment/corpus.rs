@@ -45,7 +45,7 @@ pub struct CorpusChoice {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
-fn is_zero(number: &usize) -> bool {
+pub(super) fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 

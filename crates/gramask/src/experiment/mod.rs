@@ -2,7 +2,8 @@
 //!
 //! One TOML file describes a grid of cells, **corpus x format x level x strategy** (for each model); a run carries out
 //! every cell over the same documents. [`StrategyName::goes_with`] says which strategies go with which level: strategies
-//! without a constraint with level `none`, the others with `syntax` and `grounded`.
+//! without a constraint with level `none`, the others with `syntax` and `grounded`. Tasks stand beside corpora: a [`TaskChoice`] has
+//! prompts with a grammar each, and no format.
 //!
 //! ```
 //! use gramask::experiment::Experiment;
@@ -32,6 +33,7 @@ mod models;
 mod overrides;
 mod parse;
 mod strategies;
+mod tasks;
 mod template;
 
 pub use builtin::Builtin;
@@ -42,6 +44,7 @@ pub use gramask_decode::{StrategyChoice, StrategyName, UnknownStrategy};
 pub use models::ModelVariant;
 pub use overrides::Overrides;
 pub use strategies::{Strategies, parse_strategy};
+pub use tasks::{TASK_FORMAT, TaskChoice, WhitespaceChoice};
 pub use template::{TemplateVariables, parse_variable};
 pub(crate) use template::{WrittenValue, variables};
 
@@ -70,6 +73,12 @@ pub struct Experiment {
     pub variants: Vec<ModelVariant>,
     /// The documents.
     pub corpora: Vec<CorpusChoice>,
+    /// Prompts, each with a grammar of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskChoice>,
+    /// What the model is told to do, in place of the built-in instruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
     /// The folders that relative paths are relative to.
     #[serde(skip)]
     pub folders: Folders,
@@ -189,22 +198,32 @@ impl Experiment {
             for corpus in &self.corpora {
                 let own = |format: &&String| self.decodes(model, &format_name(format));
                 for format in self.formats.iter().filter(own) {
-                    for &level in &self.levels {
-                        for strategy in self.strategies.of(level) {
-                            cells.extend(self.seeds_of(strategy).into_iter().map(|seed| Cell {
-                                model: model.clone(),
-                                corpus: corpus.name.clone(),
-                                format: format_name(format),
-                                level,
-                                strategy,
-                                seed,
-                            }));
-                        }
-                    }
+                    self.add_cells([model, &corpus.name, &format_name(format)], |_| true, &mut cells);
                 }
+            }
+            for tasks in &self.tasks {
+                // There is no document that an output could be true of.
+                self.add_cells([model, &tasks.name, TASK_FORMAT], |level| level != Level::Grounded, &mut cells);
             }
         }
         cells
+    }
+
+    /// Adds the cells of a model, a corpus and a format.
+    fn add_cells(&self, names: [&str; 3], has: impl Fn(Level) -> bool, cells: &mut Vec<Cell>) {
+        let [model, corpus, format] = names.map(str::to_owned);
+        for &level in self.levels.iter().filter(|level| has(**level)) {
+            for strategy in self.strategies.of(level) {
+                cells.extend(self.seeds_of(strategy).into_iter().map(|seed| Cell {
+                    model: model.clone(),
+                    corpus: corpus.clone(),
+                    format: format.clone(),
+                    level,
+                    strategy,
+                    seed,
+                }));
+            }
+        }
     }
 
     /// The seeds that a strategy is carried out with: one, or each of several where it draws tokens.

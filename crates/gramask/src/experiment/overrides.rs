@@ -87,6 +87,7 @@ impl Experiment {
         }
         if let Some(limit) = overrides.limit {
             self.corpora.iter_mut().for_each(|corpus| corpus.limit = Some(limit));
+            self.tasks.iter_mut().for_each(|tasks| tasks.limit = Some(limit));
         }
         if let Some(device) = &overrides.device {
             self.device = device.clone();

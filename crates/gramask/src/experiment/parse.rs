@@ -13,10 +13,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::models::WrittenModel;
+use super::tasks::WrittenTasks;
 use super::template::{self, WrittenValue};
 use super::{
-    CorpusChoice, Examples, Experiment, ExperimentError, Folders, Place, Strategies, StrategyName, WrittenCorpus,
-    format_name, run_name,
+    CorpusChoice, Examples, Experiment, ExperimentError, Folders, Place, Strategies, StrategyName, TASK_FORMAT,
+    TaskChoice, WrittenCorpus, format_name, run_name,
 };
 
 /// The file as written.
@@ -27,6 +28,7 @@ struct Written {
     #[serde(default)]
     about: String,
     models: Spanned<Vec<Spanned<WrittenModel>>>,
+    #[serde(default = "nothing")]
     formats: Spanned<Vec<Spanned<String>>>,
     levels: Spanned<Vec<Spanned<Level>>>,
     budget: Spanned<usize>,
@@ -39,7 +41,11 @@ struct Written {
     share_prompts: bool,
     canonical: Option<Spanned<bool>>,
     dtype: Option<String>,
+    #[serde(default = "nothing")]
     corpora: Spanned<Vec<Spanned<WrittenCorpus>>>,
+    #[serde(default)]
+    tasks: Vec<Spanned<WrittenTasks>>,
+    instruction: Option<Spanned<String>>,
     strategies: Spanned<Strategies>,
     #[serde(default)]
     examples: Examples,
@@ -91,6 +97,10 @@ fn one() -> Spanned<usize> {
     Spanned::new(0..0, 1)
 }
 
+fn nothing<T>() -> Spanned<Vec<T>> {
+    Spanned::new(0..0, Vec::new())
+}
+
 fn flex() -> String {
     "flex".into()
 }
@@ -130,6 +140,8 @@ impl Written {
         self.check_numbers()?;
         let (sampling, seeds) = self.sampling()?;
         let corpora = self.corpora(path)?;
+        let tasks = self.tasks(path, &corpora)?;
+        let instruction = self.instruction()?;
         let models = values(self.models);
         let folders = Folders::of(path);
         let mut variants: Vec<_> = models.iter().filter_map(WrittenModel::variant).cloned().collect();
@@ -143,6 +155,8 @@ impl Written {
             models: models.iter().map(|model| model.called().into()).collect(),
             variants,
             corpora,
+            tasks,
+            instruction,
             folders,
             formats: values(self.formats),
             levels: values(self.levels),
@@ -167,7 +181,13 @@ impl Written {
     /// Models, formats and levels: at least one of each, and none twice.
     fn check_lists(&self) -> Result<(), Located> {
         filled(&self.models, "models", "the name or path of a model")?;
-        filled(&self.formats, "formats", "the name of a format or the path of a .gram file")?;
+        if self.tasks.is_empty() || !self.corpora.get_ref().is_empty() {
+            filled(&self.formats, "formats", "the name of a format or the path of a .gram file")?;
+        } else if let Some(format) = self.formats.get_ref().first() {
+            let message =
+                "tasks have grammars of their own, and there are no corpora: leave `formats` out, or add [[corpora]]";
+            return Err((format.span(), message.into()));
+        }
         filled(&self.levels, "levels", "`none`, `syntax` or `grounded`")?;
         unique(self.models.get_ref(), |model| model.called().into())?;
         for model in self.models.get_ref() {
@@ -243,8 +263,11 @@ impl Written {
     }
 
     fn corpora(&self, path: &Path) -> Result<Vec<CorpusChoice>, Located> {
-        if self.corpora.get_ref().is_empty() {
-            return Err((self.corpora.span(), "`corpora` is empty: add [[corpora]] with a name or a path".into()));
+        if self.corpora.get_ref().is_empty() && self.tasks.is_empty() {
+            return Err((
+                self.corpora.span(),
+                "`corpora` is empty: add [[corpora]] with a name or a path, or [[tasks]] with a path".into(),
+            ));
         }
         let mut choices: Vec<CorpusChoice> = Vec::new();
         for corpus in self.corpora.get_ref() {
@@ -257,6 +280,52 @@ impl Written {
             choices.push(choice);
         }
         Ok(choices)
+    }
+}
+
+impl Written {
+    /// The tasks; no two sets of documents have one name.
+    fn tasks(&self, path: &Path, corpora: &[CorpusChoice]) -> Result<Vec<TaskChoice>, Located> {
+        let mut choices: Vec<TaskChoice> = Vec::new();
+        for tasks in &self.tasks {
+            let choice = tasks.get_ref().choice(path)?;
+            let mut names = corpora.iter().map(|corpus| &corpus.name).chain(choices.iter().map(|other| &other.name));
+            if names.any(|name| *name == choice.name) {
+                let message =
+                    format!("`{}` is the name of other documents, too: give these tasks another `name`", choice.name);
+                return Err((tasks.span(), message));
+            }
+            choices.push(choice);
+        }
+        let levels = self.levels.get_ref();
+        if !choices.is_empty() && levels.iter().all(|level| *level.get_ref() == Level::Grounded) {
+            let message =
+                "tasks refer to no document, so that level `grounded` does not go with them: add `none` or `syntax`";
+            return Err((self.levels.span(), message.into()));
+        }
+        let repairs = self.strategies.get_ref().chosen().iter().any(|strategy| strategy.name().repairs());
+        if repairs && !choices.is_empty() {
+            let message =
+                "strategy `repair` mends outputs that say entities: it does not go with [[tasks]], so leave it out";
+            return Err((self.strategies.span(), message.into()));
+        }
+        let taken = self.formats.get_ref().iter().find(|format| format_name(format.get_ref()) == TASK_FORMAT);
+        if let Some(format) = taken.filter(|_| !choices.is_empty()) {
+            let message = format!("beside [[tasks]] no format can be called `{TASK_FORMAT}`: rename its file");
+            return Err((format.span(), message));
+        }
+        Ok(choices)
+    }
+
+    fn instruction(&self) -> Result<Option<String>, Located> {
+        let Some(instruction) = &self.instruction else { return Ok(None) };
+        match instruction.get_ref().trim().is_empty() {
+            true => Err((
+                instruction.span(),
+                "the instruction is empty: say what the model is to do, or leave it out".into(),
+            )),
+            false => Ok(Some(instruction.get_ref().clone())),
+        }
     }
 }
 

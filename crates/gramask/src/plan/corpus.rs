@@ -1,13 +1,13 @@
 //! A corpus of a plan: its documents, and the examples of its prompts.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use gramask_ner::corpus::{self, OnProblem, Options, Problem, ProblemKind, ReadError, take_unused_renames};
 use gramask_ner::{Corpus, Document, Schema};
 use serde::Serialize;
 
-use super::{PlanError, examples};
+use super::{PlanError, Task, examples};
 use crate::experiment::{CorpusChoice, Unit};
 use crate::pull::sha256_hex;
 
@@ -29,6 +29,8 @@ pub struct PlannedCorpus {
     pub digest: String,
     /// Faults that reading went past, of the documents and of the split that the examples come from.
     pub problems: Vec<Problem>,
+    /// The tasks that the documents stand for, by their identifiers. None in a corpus.
+    pub tasks: HashMap<String, Task>,
 }
 
 impl PlannedCorpus {
@@ -91,7 +93,15 @@ impl PlannedCorpus {
             return Err(PlanError::NoDocument { name: choice.name.clone() });
         }
         let digest = digest(&schema, documents.iter().chain(&chosen));
-        Ok(PlannedCorpus { name: choice.name.clone(), schema, documents, examples: chosen, digest, problems })
+        Ok(PlannedCorpus {
+            name: choice.name.clone(),
+            schema,
+            documents,
+            examples: chosen,
+            digest,
+            problems,
+            tasks: HashMap::new(),
+        })
     }
 
     /// Reads a corpus for the prompt of a text that is no part of it. The examples come from the split `train`, or from

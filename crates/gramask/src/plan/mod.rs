@@ -7,6 +7,8 @@ mod corpus;
 mod examples;
 mod placement;
 mod shard;
+mod tasks;
+mod validator;
 
 use std::path::PathBuf;
 
@@ -22,6 +24,9 @@ pub use corpus::{PlannedCorpus, whole_documents};
 pub use examples::choose as choose_examples;
 pub use placement::{Placement, UnknownWeightType};
 pub use shard::{NoShard, Shard};
+pub use tasks::Task;
+pub use validator::Validator;
+use validator::compare_with_expected;
 
 use crate::experiment::{Cell, Experiment, StrategyName, format_name, format_path};
 
@@ -30,7 +35,7 @@ use crate::experiment::{Cell, Experiment, StrategyName, format_name, format_path
 pub struct Plan {
     /// The experiment, with the changes by the command line.
     pub experiment: Experiment,
-    /// The corpora, in the experiment's order.
+    /// The corpora, in the experiment's order, and after them the tasks.
     pub corpora: Vec<PlannedCorpus>,
     /// The formats, in the experiment's order.
     pub formats: Vec<Format>,
@@ -81,6 +86,12 @@ pub enum PlanError {
     /// A corpus of which all documents are left out.
     #[error("corpus `{name}`: `skip = {skip}` leaves no document: it has {found}")]
     SkippedAll { name: String, skip: usize, found: usize },
+    /// A file of tasks that cannot be read.
+    #[error("cannot read the tasks {}: {source}", file.display())]
+    TaskFile { file: PathBuf, source: std::io::Error },
+    /// A faulty task.
+    #[error("{}:{line}: {what}", file.display())]
+    Task { file: PathBuf, line: usize, what: String },
     /// A format file.
     #[error("{0}")]
     Format(#[from] FormatErrors),
@@ -139,6 +150,7 @@ impl Plan {
         for choice in &experiment.corpora {
             corpora.push(PlannedCorpus::read(choice, experiment.examples.n, &experiment.examples.split)?);
         }
+        let tasks = experiment.tasks.iter().map(PlannedCorpus::of_tasks).collect::<Result<Vec<_>, _>>()?;
         for corpus in &corpora {
             for format in &formats {
                 gramask_grammar::Program::passes(format, &corpus.schema).map_err(|source| PlanError::Compile {
@@ -148,6 +160,7 @@ impl Plan {
                 })?;
             }
         }
+        corpora.extend(tasks);
         Ok(Plan {
             experiment,
             corpora,

@@ -12,7 +12,7 @@ use gramask_decode::{
     StrategyBuilder, StrategyTask, decode_with,
 };
 use gramask_grammar::{Constraint, Level, Program};
-use gramask_ner::{Document, Text};
+use gramask_ner::Document;
 
 use super::aggregate::{effort, preamble};
 use super::engine::{Engine, Prompts};
@@ -32,7 +32,7 @@ pub(super) struct CellRun<'a> {
     pub plan: &'a Plan,
     pub cell: &'a Cell,
     pub corpus: &'a PlannedCorpus,
-    /// One for each pass.
+    /// One for each pass over a document; none for tasks, which have their own.
     pub programs: &'a [Arc<Program>],
     pub strategy: &'a StrategyChoice,
     pub builder: StrategyBuilder,
@@ -101,10 +101,19 @@ impl CellRun<'_> {
         Ok(())
     }
 
+    /// The programs of a document, one for each pass.
+    fn programs_of(&self, document: &Document) -> &[Arc<Program>] {
+        self.corpus.tasks.get(&document.id).map_or(self.programs, |task| std::slice::from_ref(&task.program))
+    }
+
     /// The makers of prompts, one for each pass.
     fn prompters<'p>(&self, prompts: &'p Prompts) -> Result<Vec<Prompter<'p, SharedTokenizer>>, RunError> {
+        if !self.corpus.tasks.is_empty() {
+            return Ok(vec![prompts.conversations()]);
+        }
         let examples = self.plan.examples_for(&self.cell.model, self.corpus);
-        let prompters = self.programs.iter().map(|program| prompts.prompter(program, examples));
+        let instruction = self.plan.experiment.instruction.as_deref();
+        let prompters = self.programs.iter().map(|program| prompts.prompter(program, examples, instruction));
         prompters
             .collect::<Result<_, _>>()
             .map_err(|source| RunError::Prompt { format: self.cell.format.clone(), source })
@@ -159,9 +168,14 @@ impl CellRun<'_> {
     ) -> Result<PreparedDocument<'a>, String> {
         let mut passes = Vec::with_capacity(prompters.len());
         let allowance = self.plan.experiment.budget + self.builder.extra_budget(self.strategy);
-        for (program, prompter) in self.programs.iter().zip(prompters) {
+        let task = self.corpus.tasks.get(&document.id);
+        for (program, prompter) in self.programs_of(document).iter().zip(prompters) {
             let shortest = program.write(&document.text, &[]).map_err(|error| error.to_string())?;
-            let prompt = prompter.build(document.text.as_str()).map_err(|error| error.to_string())?;
+            let prompt = match task {
+                None => prompter.build(document.text.as_str()),
+                Some(task) => prompter.conversation(&task.told(self.plan.experiment.instruction.as_deref())),
+            };
+            let prompt = prompt.map_err(|error| error.to_string())?;
             passes.push(PreparedPass { prompt, budget: prompts.count(&shortest.text) + 1 + allowance });
         }
         Ok(PreparedDocument { document, passes })
@@ -202,14 +216,15 @@ impl CellRun<'_> {
                 strategy: self.builder.build(self.strategy, task)?,
             })
         };
-        self.programs.iter().zip(&prepared.passes).enumerate().map(request).collect()
+        self.programs_of(prepared.document).iter().zip(&prepared.passes).enumerate().map(request).collect()
     }
 
     fn record(&self, prepared: &PreparedDocument<'_>, outputs: &[Output]) -> Record {
         let text = &prepared.document.text;
         let Cell { strategy, level, .. } = self.cell;
         let judge = |(program, output): (_, &Output)| evaluate(*strategy, program, text, &output.text, *level);
-        let judged = Evaluation::join(self.programs.iter().zip(outputs).map(judge), &self.corpus.schema);
+        let programs = self.programs_of(prepared.document);
+        let judged = Evaluation::join(programs.iter().zip(outputs).map(judge), &self.corpus.schema);
         let mut record = self.blank(prepared.document, &prepared.prompt());
         let texts: Vec<String> = outputs.iter().map(|output| output.text.clone()).collect();
         record.output = texts.join("\n");
@@ -233,14 +248,17 @@ impl CellRun<'_> {
         (record.distortion, record.removed) = Distortion::of(outputs, vocabulary, &**tokenizer);
         record.effort = effort(outputs);
         record.prompts = self.written_prompts(prepared);
-        record.trace = self.plan.trace.then(|| self.trace(text, outputs));
+        record.trace = self.plan.trace.then(|| self.trace(prepared.document, outputs));
         record.independent = judged.independent;
+        if let Some(task) = self.corpus.tasks.get(&prepared.document.id) {
+            record.answer = Some(task.judge(&record.output));
+        }
         record
     }
 
-    fn trace(&self, text: &Text, outputs: &[Output]) -> Vec<TraceToken> {
-        let mut tokens = trace(outputs, &self.builder.vocabulary);
-        for (pass, (program, output)) in self.programs.iter().zip(outputs).enumerate() {
+    fn trace(&self, document: &Document, outputs: &[Output]) -> Vec<TraceToken> {
+        let (text, mut tokens) = (&document.text, trace(outputs, &self.builder.vocabulary));
+        for (pass, (program, output)) in self.programs_of(document).iter().zip(outputs).enumerate() {
             let vocabulary = self.builder.vocabulary.clone();
             // Level `none` has no constraint, and nothing to add.
             if let Ok(mut constraint) = Constraint::new(program.clone(), text, self.cell.level, vocabulary) {
@@ -271,7 +289,7 @@ impl CellRun<'_> {
 
     fn blank(&self, document: &Document, prompt: &[u32]) -> Record {
         let bytes: Vec<u8> = prompt.iter().flat_map(|token| token.to_le_bytes()).collect();
-        let unexpressed = Program::unexpressed(self.programs, &document.text, &document.entities);
+        let unexpressed = Program::unexpressed(self.programs_of(document), &document.text, &document.entities);
         let inexpressible = unexpressed.map_or(document.entities.len(), |entities| entities.len());
         Record {
             cell: self.cell.clone(),
@@ -294,6 +312,7 @@ impl CellRun<'_> {
             distortion: Distortion::default(),
             effort: Effort::default(),
             independent: None,
+            answer: None,
             prompts: Vec::new(),
             trace: None,
         }

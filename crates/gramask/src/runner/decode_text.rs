@@ -1,11 +1,13 @@
 //! Decoding a single text, outside any run.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use gramask_decode::{
     BuildError, Layout, Output, Request, RequestError, Sampling, Settings, StrategyBuilder, StrategyTask, decode,
 };
 use gramask_grammar::{Format, Level, Program};
+use gramask_model::chat::Message;
 use gramask_ner::{Document, Schema, Text};
 use thiserror::Error;
 
@@ -22,6 +24,8 @@ pub struct TextOptions {
     pub schema: Schema,
     /// The examples in the prompt.
     pub examples: Vec<Document>,
+    /// What the model is told, in place of the built-in instruction.
+    pub instruction: Option<String>,
     /// The level of the constraint.
     pub level: Level,
     /// The strategy, which must go with the level.
@@ -114,32 +118,80 @@ pub fn decode_one_pass(
     text: &Text,
 ) -> Result<(Output, Evaluation), DecodeTextError> {
     let program = Program::compile(&how.format, &how.schema)?;
-    let builder = engine.strategy_builder(how.sampling, how.canonical);
+    let prompter = engine.prompts.prompter(&program, &how.examples, how.instruction.as_deref())?;
+    let (prompt, ngrams) = (prompter.build(text.as_str())?, StrategyBuilder::ngrams(prompter.prompting()));
+    let task = StrategyTask { program: &program, text, level: how.level, prompt: &prompt.text, ngrams: &ngrams };
+    let choice =
+        Choices { strategy: &how.strategy, sampling: how.sampling, canonical: how.canonical, budget: how.budget };
+    answer(engine, task, &prompt.tokens, &choice)
+}
+
+/// How a prompt with a plain grammar is answered.
+#[derive(Clone, Debug)]
+pub struct AnswerOptions {
+    /// The program of the grammar.
+    pub program: Arc<Program>,
+    /// `none` or `syntax`.
+    pub level: Level,
+    /// The strategy, which must go with the level.
+    pub strategy: StrategyChoice,
+    /// How tokens are sampled.
+    pub sampling: Sampling,
+    /// The most output tokens in addition to those of the shortest output.
+    pub budget: usize,
+}
+
+/// Answers a conversation in the language of a plain grammar, and evaluates the answer.
+///
+/// # Errors
+/// When it cannot be answered: the prompt is longer than the model's context, the grammar names a token that the model does not
+/// have, ...
+pub fn decode_answer(
+    engine: &mut Engine,
+    how: &AnswerOptions,
+    messages: &[Message],
+) -> Result<(Output, Evaluation), DecodeTextError> {
+    how.sampling.validate()?;
+    let prompter = engine.prompts.conversations();
+    let (prompt, ngrams) = (prompter.conversation(messages)?, StrategyBuilder::ngrams(prompter.prompting()));
+    let text = Text::new(messages.last().map_or("", |message| message.content.as_str()));
+    let task =
+        StrategyTask { program: &how.program, text: &text, level: how.level, prompt: &prompt.text, ngrams: &ngrams };
+    let choice = Choices { strategy: &how.strategy, sampling: how.sampling, canonical: false, budget: how.budget };
+    answer(engine, task, &prompt.tokens, &choice)
+}
+
+/// What a prompt is answered with.
+struct Choices<'a> {
+    strategy: &'a StrategyChoice,
+    sampling: Sampling,
+    canonical: bool,
+    budget: usize,
+}
+
+/// Decodes one sequence, and evaluates it.
+fn answer(
+    engine: &mut Engine,
+    task: StrategyTask<'_>,
+    prompt: &[u32],
+    choices: &Choices<'_>,
+) -> Result<(Output, Evaluation), DecodeTextError> {
+    let builder = engine.strategy_builder(choices.sampling, choices.canonical);
     let Engine { backbone, vocabulary, prompts, .. } = engine;
-    let prompter = prompts.prompter(&program, &how.examples)?;
-    let prompt = prompter.build(text.as_str())?;
-    let shortest = program.write(text, &[])?;
-    let task = StrategyTask {
-        program: &program,
-        text,
-        level: how.level,
-        prompt: &prompt.text,
-        ngrams: &StrategyBuilder::ngrams(prompter.prompting()),
-    };
-    let mut strategy = builder.build(&how.strategy, task)?;
-    let prompt = prompt.tokens;
-    let allowance = how.budget + builder.extra_budget(&how.strategy);
+    let shortest = task.program.write(task.text, &[])?;
+    let mut strategy = builder.build(choices.strategy, task)?;
+    let allowance = choices.budget + builder.extra_budget(choices.strategy);
     let budget = (prompts.count(&shortest.text) + 1 + allowance).max(strategy.least_budget());
     let mut model = backbone.language_model();
     let layout =
-        Layout::plan(1, model.context(), Some(budget), [prompt.as_slice()]).with_hypotheses(how.strategy.hypotheses());
-    let request = Request { id: "text".into(), prompt, budget: Some(budget), strategy };
+        Layout::plan(1, model.context(), Some(budget), [prompt]).with_hypotheses(choices.strategy.hypotheses());
+    let request = Request { id: "text".into(), prompt: prompt.to_vec(), budget: Some(budget), strategy };
     let mut outcome = None;
-    decode(&mut *model, vocabulary, &Settings::new(layout, how.sampling), [request], |ended| {
+    decode(&mut *model, vocabulary, &Settings::new(layout, choices.sampling), [request], |ended| {
         outcome = Some(ended.outcome);
         ControlFlow::Continue(())
     })?;
     let output = outcome.ok_or(DecodeTextError::Nothing)??;
-    let judged = evaluate(how.strategy.name(), &program, text, &output.text, how.level);
+    let judged = evaluate(choices.strategy.name(), task.program, task.text, &output.text, task.level);
     Ok((output, judged))
 }

@@ -185,7 +185,8 @@ impl Prompts {
         self.chat.as_ref().is_some_and(ChatTemplate::tells_time)
     }
 
-    /// The prompts of a format, schema and list of examples. Without examples, the prompt has the description of the format.
+    /// The prompts of a format, schema and list of examples. Without examples, the prompt has the description of the format. An
+    /// `instruction` stands in the place of the built-in one, and of the description.
     ///
     /// # Errors
     /// When an example cannot be written in the format.
@@ -193,8 +194,18 @@ impl Prompts {
         &self,
         program: &Arc<Program>,
         examples: &[Document],
+        instruction: Option<&str>,
     ) -> Result<Prompter<'_, SharedTokenizer>, PromptError> {
-        Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting::of(program, examples)?))
+        let prompting = match instruction {
+            None => Prompting::of(program, examples)?,
+            Some(instruction) => Prompting::told(instruction, program, examples)?,
+        };
+        Ok(Prompter::new(&*self.tokenizer, self.chat.as_ref(), prompting))
+    }
+
+    /// Prompts that are conversations, with nothing before them.
+    pub fn conversations(&self) -> Prompter<'_, SharedTokenizer> {
+        Prompter::new(&*self.tokenizer, self.chat.as_ref(), Prompting::default())
     }
 
     /// The number of tokens of a text.

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gramask_decode::PromptStore;
 use gramask_grammar::Program;
 
-pub use decode_text::{DecodeTextError, Pass, TextOptions, decode_one_pass, decode_text};
+pub use decode_text::{AnswerOptions, DecodeTextError, Pass, TextOptions, decode_answer, decode_one_pass, decode_text};
 pub use engine::{Backbone, Engine, Prompts};
 pub use error::RunError;
 pub use estimate::{Basis, CellEstimate, Estimate, estimate};
@@ -65,9 +65,13 @@ pub fn run_plan(
     // The prompts of the current model, corpus and format.
     let mut shared: Option<([String; 3], PromptStore)> = None;
     for cell in plan.experiment.cells() {
-        let (Some(corpus), Some(format)) = (plan.corpus(&cell.corpus), plan.format(&cell.format)) else {
+        let Some(corpus) = plan.corpus(&cell.corpus) else {
             continue;
         };
+        let format = plan.format(&cell.format).filter(|_| corpus.tasks.is_empty());
+        if format.is_none() && corpus.tasks.is_empty() {
+            continue;
+        }
         let Some(strategy) = plan.experiment.strategies.get(cell.strategy) else {
             continue;
         };
@@ -82,8 +86,11 @@ pub fn run_plan(
             Some(engine) if engine.name == cell.model => engine,
             other => other.insert(open(&cell.model)?),
         };
-        let programs = Program::passes(format, &corpus.schema)
-            .map_err(|source| RunError::Compile { format: format.name.clone(), source: Box::new(source) })?;
+        let passes = format.map(|format| {
+            Program::passes(format, &corpus.schema)
+                .map_err(|source| RunError::Compile { format: format.name.clone(), source: Box::new(source) })
+        });
+        let programs = passes.transpose()?.unwrap_or_default();
         watch.cell(&cell, corpus.documents.len(), done);
         let asked = [cell.model.clone(), cell.corpus.clone(), cell.format.clone()];
         shared = match shared.take() {

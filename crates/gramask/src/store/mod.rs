@@ -24,6 +24,6 @@ pub use provenance::now;
 pub(crate) use provenance::{machine, versions};
 #[cfg(test)]
 pub(crate) use record::tests::record as record_for_tests;
-pub use record::{Distortion, Fault, FaultKind, Record, RepairedOutput, Times, Tokens};
+pub use record::{Answer, Distortion, Fault, FaultKind, Record, RepairedOutput, Times, Tokens};
 pub use scores::{Scores, ScoresError, read_scores};
 pub use trace::{TraceToken, WantedToken};

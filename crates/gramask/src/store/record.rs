@@ -64,6 +64,9 @@ pub struct Record {
     /// Whether an independent parser of the format's `%syntax` reads the output; `null` where no constraint was set, and for
     /// formats without `%syntax`.
     pub independent: Option<bool>,
+    /// Of a task: whether the answer is valid, and the expected one. None for a document of a corpus.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answer: Option<Answer>,
     /// The prompts of all passes, with `--trace`. Traces of earlier versions lack them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub prompts: Vec<WrittenPrompt>,
@@ -98,6 +101,17 @@ pub struct Distortion {
     pub changed_best_by_budget: Option<usize>,
     /// Tokens that the tokenizer would not have produced for the output's text; see [`non_canonical`](crate::evaluate::non_canonical).
     pub non_canonical: Option<usize>,
+}
+
+/// What is known of the answer to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether a validator that is independent of the masks accepts it.
+    pub valid: bool,
+    /// Whether it is the expected text. None where no answer is expected.
+    pub exact: Option<bool>,
+    /// Whether it is JSON of the expected value. None where no answer, or none in JSON, is expected.
+    pub equal: Option<bool>,
 }
 
 /// What a repair of an output is recorded as.
@@ -231,6 +245,7 @@ pub(crate) mod tests {
             },
             effort: Effort { attempts: 1, ..Effort::default() },
             independent: Some(true),
+            answer: None,
             prompts: Vec::new(),
             trace: None,
         }

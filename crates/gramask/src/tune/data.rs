@@ -59,7 +59,7 @@ impl Data {
             for corpus in corpora {
                 let program = Program::compile(format, &corpus.schema)
                     .map_err(|source| TuneError::Compile { format: format.name.clone(), source: Box::new(source) })?;
-                let prompter = prompts.prompter(&program, &[])?;
+                let prompter = prompts.prompter(&program, &[], None)?;
                 for document in &corpus.documents {
                     let Ok(written) = program.write(&document.text, &document.entities) else {
                         data.unwritable += 1;

@@ -11,5 +11,6 @@ mod kills;
 mod mock_engine;
 mod report;
 mod run;
+mod tasks;
 mod tune;
 mod verify;

@@ -70,11 +70,13 @@ summary_columns! {
     precision: f64 = Score, "Strict precision, micro-averaged",
         |cell| cell.seed_mean(|scores| scores.strict.precision),
         terminal(Head::new(5, "P").spare(8)),
-        report(Head::new(4, "P").meaning("Strict precision, %").digits(1));
+        report(Head::new(4, "P").meaning("Strict precision, %").digits(1)),
+        of_entities(());
     recall: f64 = Score, "Strict recall, micro-averaged",
         |cell| cell.seed_mean(|scores| scores.strict.recall),
         terminal(Head::new(6, "R").spare(8)),
-        report(Head::new(5, "R").meaning("Strict recall, %").digits(1));
+        report(Head::new(5, "R").meaning("Strict recall, %").digits(1)),
+        of_entities(());
     f1: f64 = Score, "Strict F1, micro-averaged",
         |cell| cell.seed_mean(|scores| scores.strict.f1),
         terminal(Head::new(2, "F1").leading()),
@@ -82,11 +84,13 @@ summary_columns! {
             .meaning("Strict F1 in percent, with its 95 % interval by a bootstrap over the documents")
             .digits(1)
             .ranked()
-            .leading());
+            .leading()),
+        of_entities(());
     not_in_document_rate: f64 = Share, "The share of predicted entities whose text the document does not hold",
         |cell| ratio(cell.sum(|row| row.not_in_document) as f64, cell.sum(|row| row.predicted)).unwrap_or(0.0),
         terminal(Head::new(7, "not in\ndoc %").spare(5)),
-        report(Head::new(7, "not in doc %").when(NonZero));
+        report(Head::new(7, "not in doc %").when(NonZero)),
+        of_entities(());
     truncation_rate: f64 = Share, "The share of decoded outputs that the budget or the context ended",
         |cell| cell.share(|row| row.finish.is_some_and(|finish| !finish.is_complete())),
         terminal(Head::new(9, "cut\noff %").spare(7)),
@@ -193,7 +197,8 @@ summary_columns! {
     f1_low: f64 = Score, "The lower end of the 95 % interval of strict F1, by a bootstrap over the documents",
         |cell| cell.f1_interval().low,
         terminal(Head::new(3, "95 %").spare(6).up_to(|row| row.f1_high)),
-        report(Head::new(2, "95 %").meaning("The interval of F1").up_to(|row| row.f1_high));
+        report(Head::new(2, "95 %").meaning("The interval of F1").up_to(|row| row.f1_high)),
+        of_entities(());
     f1_high: f64 = Score, "The upper end of the same interval",
         |cell| cell.f1_interval().high;
     restored_s: f64 = Seconds, "The time of prompts that were taken over from another cell; rates count it beside wall_s",
@@ -239,12 +244,37 @@ summary_columns! {
         };
     decoded: usize = Count, "Outputs: the documents that could be decoded, for each seed. Where there is none, all rates and scores are empty",
         |cell| cell.outputs();
+    valid_rate: Option<f64> = Share,
+        "Of tasks: the share of answers that are valid, as a validator finds that is independent of the masks",
+        |cell| cell.known_share(|row| row.valid),
+        terminal(Head::new(2, "valid\n%").when(Known).leading()),
+        report(Head::new(1, "valid %").when(Known).leading());
+    valid_low: Option<f64> = Share, "The lower end of the 95 % interval of valid_rate (Wilson's)",
+        |cell| cell.wilson(|row| row.valid).map(|interval| interval.low),
+        terminal(Head::new(3, "95 %").when(Known).spare(6).up_to(|row| row.valid_high.unwrap_or(f64::NAN))),
+        report(Head::new(2, "95 %").meaning("The interval of the valid answers' share").when(Known)
+            .up_to(|row| row.valid_high.unwrap_or(f64::NAN)));
+    valid_high: Option<f64> = Share, "The upper end of the same interval",
+        |cell| cell.wilson(|row| row.valid).map(|interval| interval.high);
+    exact_rate: Option<f64> = Share, "Of tasks: the share of answers that are the expected text, where one is expected",
+        |cell| cell.known_share(|row| row.exact_answer),
+        terminal(Head::new(4, "exact\n%").when(Known)),
+        report(Head::new(4, "exact %").when(Known));
+    equal_rate: Option<f64> = Share, "Of tasks: the share of answers that are JSON of the expected value, where one is expected",
+        |cell| cell.known_share(|row| row.equal_answer),
+        terminal(Head::new(5, "equal\n%").when(Known)),
+        report(Head::new(5, "equal %").when(Known));
 }
 
 impl SummaryRow {
     /// Whether no document of the cell could be decoded, so that it has no figures.
     pub fn decoded_nothing(&self) -> bool {
         self.documents > 0 && self.decoded == 0
+    }
+
+    /// Whether its outputs answer tasks, and say no entities.
+    pub fn is_of_tasks(&self) -> bool {
+        self.valid_rate.is_some()
     }
 
     /// Whether a mask was at work.

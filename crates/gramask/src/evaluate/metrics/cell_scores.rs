@@ -89,6 +89,25 @@ impl<'a> CellScores<'a> {
         self.per_output(self.count(is) as f64)
     }
 
+    /// The share of the outputs of which something holds, among those of which it is known; none where it is of none.
+    pub fn known_share(&self, is: impl Fn(&ScoreRow) -> Option<bool>) -> Option<f64> {
+        ratio(self.count(|row| is(row) == Some(true)) as f64, self.count(|row| is(row).is_some()))
+    }
+
+    /// The 95 % interval of that share: E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    pub fn wilson(&self, is: impl Fn(&ScoreRow) -> Option<bool>) -> Option<Interval> {
+        const Z: f64 = 1.959_963_985;
+        let share = self.known_share(&is)?;
+        let n = self.count(|row| is(row).is_some()) as f64;
+        let (scale, centre) = (1.0 + Z * Z / n, share + Z * Z / (2.0 * n));
+        let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        Some(Interval {
+            value: share,
+            low: ((centre - half) / scale).max(0.0),
+            high: ((centre + half) / scale).min(1.0),
+        })
+    }
+
     /// Something per output token; 0 where there is no token.
     pub fn per_token(&self, sum: f64) -> f64 {
         per(sum, self.sum(|row| row.output_tokens) as f64)

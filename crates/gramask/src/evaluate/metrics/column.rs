@@ -140,6 +140,8 @@ pub struct Column {
     pub report: Option<Head>,
     value: fn(&SummaryRow) -> Option<f64>,
     applies: fn(&SummaryRow) -> bool,
+    /// Whether it is a figure of entities, which tables of tasks do not have.
+    of_entities: bool,
 }
 
 impl Column {
@@ -149,7 +151,7 @@ impl Column {
         meaning: &'static str,
         value: fn(&SummaryRow) -> Option<f64>,
     ) -> Column {
-        Column { name, unit, meaning, terminal: None, report: None, value, applies: |_| true }
+        Column { name, unit, meaning, terminal: None, report: None, value, applies: |_| true, of_entities: false }
     }
 
     pub(super) const fn terminal(self, head: Head) -> Column {
@@ -165,6 +167,11 @@ impl Column {
         Column { applies, ..self }
     }
 
+    /// It is a figure of entities.
+    pub(super) const fn of_entities(self, (): ()) -> Column {
+        Column { of_entities: true, ..self }
+    }
+
     /// The value as the file has it; none where it is not known.
     pub fn value(&self, row: &SummaryRow) -> Option<f64> {
         (self.value)(row).filter(|_| self.is_known(row))
@@ -177,12 +184,16 @@ impl Column {
 
     /// The value that tables show; none where it is not known or would mislead.
     pub fn shown(&self, row: &SummaryRow) -> Option<f64> {
-        self.value(row).filter(|_| (self.applies)(row))
+        self.value(row).filter(|_| (self.applies)(row) && !(self.of_entities && row.is_of_tasks()))
     }
 
     /// Whether a table of these rows has the column.
-    pub fn is_shown<'a>(&self, head: &Head, rows: impl IntoIterator<Item = &'a SummaryRow>) -> bool {
-        let mut values = rows.into_iter().map(|row| self.value(row));
+    pub fn is_shown<'a>(&self, head: &Head, rows: impl IntoIterator<Item = &'a SummaryRow, IntoIter: Clone>) -> bool {
+        let rows = rows.into_iter();
+        if self.of_entities && rows.clone().next().is_some() && rows.clone().all(SummaryRow::is_of_tasks) {
+            return false;
+        }
+        let mut values = rows.map(|row| self.value(row));
         match head.show {
             Show::Always => true,
             Show::NonZero => values.any(|value| value.is_some_and(|value| value != 0.0)),

@@ -138,6 +138,15 @@ score_columns! {
     finish: Option<Finish> = |scores| scores.record.finish;
     "Whether an independent parser reads the output; empty where none is asked"
     independent: Option<bool> = |scores| scores.record.independent;
+    "Of a task: whether a validator that is independent of the masks accepts the answer"
+    #[serde(default)]
+    valid: Option<bool> = |scores| scores.record.answer.map(|answer| answer.valid);
+    "Of a task: whether the answer is the expected text; empty where none is expected"
+    #[serde(default)]
+    exact_answer: Option<bool> = |scores| scores.record.answer.and_then(|answer| answer.exact);
+    "Of a task: whether the answer is JSON of the expected value; empty where none in JSON is expected"
+    #[serde(default)]
+    equal_answer: Option<bool> = |scores| scores.record.answer.and_then(|answer| answer.equal);
     "Gold entities that the format cannot express"
     inexpressible: usize = |scores| scores.record.inexpressible;
     "Faults of syntax"
