@@ -1,5 +1,6 @@
 """Formats: writers, readers, and the masks of all of them."""
 
+import json
 import pickle
 import re
 import subprocess
@@ -242,13 +243,51 @@ def test_regular_expressions(pattern, good, bad, vocabulary):
         constraint.advance_bytes(constraint.start(), bad)
 
 
-def test_what_the_engine_does_not_read():
+def accepts(grammar, vocabulary, text):
+    constraint = grammar.constraint(vocabulary)
+    try:
+        return constraint.is_complete(constraint.advance_bytes(constraint.start(), text))
+    except gramask.TokenError:
+        return False
+
+
+def test_grammars_of_other_syntaxes(vocabulary):
+    lark = gramask.Grammar.from_lark('start: "a" NUMBER\nNUMBER: /[0-9]+/\n')
+    assert accepts(lark, vocabulary, "a12") and not accepts(lark, vocabulary, "12")
+    gbnf = gramask.Grammar.from_gbnf('root ::= root "+" [0-9] | [0-9]\n')
+    assert accepts(gbnf, vocabulary, "1+2+3") and not accepts(gbnf, vocabulary, "1+")
+    choice = gramask.Grammar.from_choice(["yes", "no"])
+    assert accepts(choice, vocabulary, "no") and not accepts(choice, vocabulary, "not")
+    for grammar in (lark, gbnf, choice):
+        assert pickle.loads(pickle.dumps(grammar)) == grammar
+
+
+def test_json_schemas(vocabulary, tmp_path):
+    schema = {"type": "object", "properties": {"dose": {"type": "integer", "minimum": 1}}, "required": ["dose"]}
+    grammar = gramask.Grammar.from_json_schema(schema)
+    assert accepts(grammar, vocabulary, '{"dose":5}')
+    assert not accepts(grammar, vocabulary, '{"dose":0}') and not accepts(grammar, vocabulary, '{"dose": 5}')
+    spaced = gramask.Grammar.from_json_schema(json.dumps(schema), whitespace=2)
+    assert accepts(spaced, vocabulary, '{ "dose":  5 }') and spaced != grammar
+    assert pickle.loads(pickle.dumps(spaced)) == spaced
+    path = tmp_path / "dose.json"
+    path.write_text(json.dumps(schema))
+    assert accepts(gramask.Grammar(path), vocabulary, '{"dose":5}')
+    with pytest.raises(gramask.FormatError, match="/multipleOf"):
+        gramask.Grammar.from_json_schema({"type": "integer", "multipleOf": 0})
+    with pytest.raises(TypeError):
+        gramask.Grammar.from_json_schema({1, 2})
+
+
+def test_what_the_engine_does_not_read(tmp_path):
     with pytest.raises(gramask.FormatError, match="regex:1"):
         gramask.Grammar.from_regex("a(?=b)")
-    with pytest.raises(NotImplementedError, match="Lark"):
-        gramask.Grammar.from_lark("start: A")
-    with pytest.raises(NotImplementedError, match="JSON Schema"):
-        gramask.Grammar.from_json_schema({"type": "string"})
+    with pytest.raises(gramask.FormatError, match="there is no"):
+        gramask.Grammar.from_lark("start: A\n")
+    with pytest.raises(gramask.FormatError, match="gramask.Format"):
+        gramask.Grammar("start: entity*\nentity: @label @text\n")
+    with pytest.raises(gramask.FormatError, match=".gbnf"):
+        gramask.Grammar(tmp_path / "grammar.txt")
 
 
 @pytest.mark.skipif(not (ROOT / "grammars").is_dir(), reason="no checkout around the tests")
