@@ -1,13 +1,12 @@
 //! A constraint says which tokens may come next. It belongs to a vocabulary and a plain grammar, or to a format, a schema, a
 //! document and a level.
 
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use gramask_ner::{Text, did_you_mean};
 
 use crate::automaton::{Automaton, Limits};
-use crate::engine::{AnyEngine, Engine, Mask, State, set_bit};
+use crate::engine::{AnyEngine, Engine, Finish, Mask, State, set_bit};
 use crate::matcher::Matcher;
 use crate::notation::ast::Boundaries;
 use crate::plain::{CompiledGrammar, PlainEngine};
@@ -53,9 +52,6 @@ pub enum ConstraintError {
     End { grammar: String, name: String },
 }
 
-/// No way to finish in tokens.
-const NEVER: usize = usize::MAX;
-
 /// Says at each state which tokens may follow.
 ///
 /// A state is a `Copy` number. The constraint remembers what it computed for each state, so its methods take `&mut self`. One
@@ -64,8 +60,7 @@ pub struct Constraint {
     engine: AnyEngine,
     vocabulary: Arc<Vocabulary>,
     start: State,
-    /// Tokens to the end of the output, the end token left out.
-    costs: FxHashMap<State, usize>,
+    finish: Finish,
     /// The last bit row that was returned, and its tokens if it was made from a list.
     row: Vec<u32>,
     listed: Vec<u32>,
@@ -132,14 +127,14 @@ impl Constraint {
         let specials = specials.collect::<Result<_, _>>()?;
         let mut engine = PlainEngine::new(grammar.network(), &vocabulary, specials);
         let start = engine.start();
-        if let Err(byte) = engine.shortest_tokens(start, &vocabulary) {
+        if let Err(byte) = engine.check_shortest(start, &vocabulary) {
             return Err(ConstraintError::Byte { format: grammar.name().to_owned(), byte });
         }
         Ok(Constraint::over(AnyEngine::Plain(Box::new(engine)), vocabulary, start))
     }
 
     fn over(engine: AnyEngine, vocabulary: Arc<Vocabulary>, start: State) -> Constraint {
-        Constraint { engine, vocabulary, start, costs: FxHashMap::default(), row: Vec::new(), listed: Vec::new() }
+        Constraint { engine, vocabulary, start, finish: Finish::default(), row: Vec::new(), listed: Vec::new() }
     }
 
     /// The state before the first token.
@@ -195,7 +190,11 @@ impl Constraint {
         if self.vocabulary.is_end(token) {
             return self.engine.accepts(state).then_some(Self::ENDED);
         }
-        self.engine.advance_token(state, token, &self.vocabulary)
+        let next = self.engine.advance_token(state, token, &self.vocabulary)?;
+        if let Some(bytes) = self.vocabulary.text(token) {
+            self.finish.follow(&self.engine, state, bytes, next);
+        }
+        Some(next)
     }
 
     /// The state after these bytes, whatever tokens write them.
@@ -214,54 +213,36 @@ impl Constraint {
     /// It is the length of the shortest completion in bytes, cut into the fewest tokens. Along that completion it falls by one
     /// with each token. So a sequence that once has enough tokens left can always finish.
     pub fn tokens_to_finish(&mut self, state: State) -> usize {
-        self.cost(state).saturating_add(1)
-    }
-
-    fn cost(&mut self, state: State) -> usize {
-        if let Some(&cost) = self.costs.get(&state) {
-            return cost;
-        }
-        let Ok(tokens) = self.engine.shortest_tokens(state, &self.vocabulary) else {
-            self.costs.insert(state, NEVER);
-            return NEVER;
-        };
-        let (mut path, mut at) = (vec![state], state);
-        for &token in &tokens {
-            match self.advance(at, token) {
-                Some(next) => at = next,
-                None => break,
-            }
-            path.push(at);
-        }
-        // From the end: a state on the way whose cost was known to be less shortens all before it.
-        let mut cost = 0;
-        for (left, &at) in path.iter().rev().enumerate() {
-            cost = if left == 0 { 0 } else { cost + 1 };
-            cost = self.costs.get(&at).map_or(cost, |known| cost.min(*known));
-            self.costs.insert(at, cost);
-        }
-        cost
+        let tokens = self.finish.tokens(&mut self.engine, &self.vocabulary, state);
+        tokens.map_or(usize::MAX, |tokens| tokens + 1)
     }
 
     /// The tokens that may follow and after which `budget - 1` further tokens are enough to finish.
     pub fn mask_within(&mut self, state: State, budget: usize) -> &[u32] {
-        let vocabulary = Arc::clone(&self.vocabulary);
-        let mut after: Vec<(State, Vec<u32>)> = Vec::new();
-        self.engine.walk(state, &vocabulary, |ids, next| after.push((next, ids.to_vec())));
+        // With this the state after the first token of the plan has its rest, so that the mask is not empty if that is enough.
+        self.finish.tokens(&mut self.engine, &self.vocabulary, state);
+        let (mut all, mut after) = (Vec::new(), Vec::new());
+        self.engine.walk(state, &self.vocabulary, |ids, next| {
+            all.extend_from_slice(ids);
+            after.push((next, all.len()));
+        });
+        let mut ids = all.as_slice();
         self.listed.clear();
         self.row.clear();
-        self.row.resize(vocabulary.words(), 0);
-        for (next, ids) in after {
-            // A byte is at most one token, so that the shorter bound often answers.
-            let enough = |tokens: usize| tokens.saturating_add(2) <= budget;
-            if vocabulary.has_every_byte() && enough(self.engine.shortest_length(next) as usize)
-                || enough(self.cost(next))
-            {
-                self.listed.extend(ids);
+        self.row.resize(self.vocabulary.words(), 0);
+        for (next, end) in after {
+            let these;
+            (these, ids) = ids.split_at(end - (all.len() - ids.len()));
+            if let Some(bytes) = these.first().and_then(|token| self.vocabulary.text(*token)) {
+                self.finish.follow(&self.engine, state, bytes, next);
+            }
+            let tokens = self.finish.bound(&mut self.engine, &self.vocabulary, next);
+            if tokens.is_some_and(|tokens| tokens + 2 <= budget) {
+                self.listed.extend_from_slice(these);
             }
         }
         if self.engine.accepts(state) && budget >= 1 {
-            self.listed.extend_from_slice(vocabulary.ends());
+            self.listed.extend_from_slice(self.vocabulary.ends());
         }
         self.listed.iter().for_each(|id| set_bit(&mut self.row, *id));
         &self.row

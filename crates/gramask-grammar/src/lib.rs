@@ -72,6 +72,7 @@
 mod automaton;
 mod byte_set;
 mod canonical;
+mod completions;
 mod constraint;
 mod delimiters;
 pub mod docs;
@@ -96,6 +97,7 @@ mod repair;
 mod source;
 pub mod syntax_check;
 mod syntaxes;
+mod text_loops;
 mod vocabulary;
 mod write;
 

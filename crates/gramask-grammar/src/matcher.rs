@@ -1,6 +1,7 @@
 //! The automaton together with its liveness: what oracle and engine step.
 
 use crate::automaton::{Automaton, Thread};
+use crate::completions::{Completions, Letter, TextId};
 use crate::liveness::Liveness;
 
 /// An automaton whose dead threads can be told from live ones.
@@ -46,17 +47,22 @@ impl Matcher {
         self.automaton.accepts(thread)
     }
 
-    /// The length in bytes of the shortest completion of any of these threads.
-    pub fn shortest_length(&mut self, threads: &[Thread]) -> Option<u32> {
-        let lengths = threads.iter().filter_map(|thread| self.liveness.shortest_length(&mut self.automaton, *thread));
-        lengths.min()
+    /// The shortest completion of any of these threads, as one of [`Matcher::completions`]; the empty one if there is none.
+    pub fn shortest_text(&mut self, threads: &[Thread]) -> TextId {
+        let found = threads.iter().filter_map(|thread| self.liveness.shortest(&mut self.automaton, *thread));
+        found.min_by_key(|completion| completion.length).map_or(TextId::EMPTY, |completion| completion.text)
+    }
+
+    /// The completions so far.
+    pub fn completions(&self) -> &Completions {
+        self.liveness.texts()
     }
 
     /// The shortest completion of any of these threads, in bytes.
     pub fn shortest_completion(&mut self, threads: &[Thread]) -> Vec<u8> {
-        let completions =
-            threads.iter().filter_map(|thread| self.liveness.shortest_completion(&mut self.automaton, *thread));
-        completions.min_by_key(Vec::len).unwrap_or_default()
+        let text = self.shortest_text(threads);
+        let byte = |letter| if let Letter::Byte(byte) = letter { Some(byte) } else { None };
+        self.completions().letters(text).filter_map(byte).collect()
     }
 
     /// A thread with its allowances of free text and of entities lifted, where no `bytes` more can use them up.

@@ -12,6 +12,7 @@ use crate::matcher::Matcher;
 use crate::plain::{Network, Parts, PlainShared, Texts};
 use crate::program::Program;
 use crate::source::Source;
+use crate::text_loops::Utf8;
 
 /// What one token id writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,8 @@ struct Kids {
     /// By node: which of `sets` holds the bytes below it.
     below: Vec<u32>,
     sets: Vec<ByteSet>,
+    /// By node: a bit for each way in which a character can be begun such that all below goes on with it.
+    characters: Vec<u8>,
 }
 
 impl Kids {
@@ -120,6 +123,7 @@ impl Kids {
             kids.root[usize::from(*byte)] = *place;
         }
         kids.find_below(nodes.len());
+        kids.find_characters(nodes.len());
         kids
     }
 
@@ -138,6 +142,23 @@ impl Kids {
                 self.sets.len() as u32 - 1
             });
         }
+    }
+
+    /// Children follow their parents, so that from the end all below a node is known.
+    fn find_characters(&mut self, nodes: usize) {
+        let mut fits = vec![u8::MAX; nodes];
+        for node in (0..nodes).rev() {
+            for at in self.begin[node + 1] as usize..self.begin[node + 2] as usize {
+                let below = fits[self.places[at] as usize - 1];
+                for begun in Utf8::ALL {
+                    let after = begun.next(self.bytes[at]);
+                    if after.is_none_or(|after| below >> after as u8 & 1 == 0) {
+                        fits[node] &= !(1 << begun as u8);
+                    }
+                }
+            }
+        }
+        self.characters = fits;
     }
 }
 
@@ -284,6 +305,12 @@ impl Vocabulary {
     /// The bytes below a node, which is numbered as in [`Vocabulary::nodes`].
     pub(crate) fn below(&self, node: usize) -> &ByteSet {
         &self.kids.sets[self.kids.below[node] as usize]
+    }
+
+    /// Whether all texts below a node go on with a character that is begun so, and hold no bytes but those of UTF-8. Their last
+    /// character may be cut.
+    pub(crate) fn goes_on(&self, node: usize, begun: Utf8) -> bool {
+        self.kids.characters[node] >> begun as u8 & 1 == 1
     }
 
     /// The tokens that end at a node or below it.

@@ -1,6 +1,7 @@
 //! The engine of a document, or that of a plain grammar.
 
 use super::{Engine, Mask, State};
+use crate::completions::{Completions, TextId};
 use crate::plain::PlainEngine;
 use crate::{Level, Vocabulary};
 
@@ -64,23 +65,25 @@ impl AnyEngine {
         either!(self, engine => engine.walk(state, vocabulary, visit));
     }
 
-    /// The bytes and special tokens of the shortest completion.
-    pub fn shortest_length(&mut self, state: State) -> u32 {
-        either!(self, engine => engine.shortest_length(state))
-    }
-
     pub fn shortest_completion(&mut self, state: State) -> Vec<u8> {
         either!(self, engine => engine.shortest_completion(state))
     }
 
-    /// The shortest completion, cut into the fewest tokens. The error is a byte that no token writes.
-    pub fn shortest_tokens(&mut self, state: State, vocabulary: &Vocabulary) -> Result<Vec<u32>, u8> {
+    /// The shortest completion, as one of [`AnyEngine::completions`]; the empty one for the dead state.
+    pub fn shortest_text(&mut self, state: State) -> TextId {
+        either!(self, engine => engine.shortest_text(state))
+    }
+
+    /// The completions so far.
+    pub fn completions(&self) -> &Completions {
+        either!(self, engine => engine.completions())
+    }
+
+    /// A token that writes a special token of a plain grammar.
+    pub fn special_token(&self, special: u32) -> Option<u32> {
         match self {
-            AnyEngine::Document(engine) => {
-                let way = engine.shortest_completion(state);
-                vocabulary.fewest(&way).map_err(|at| way[at])
-            }
-            AnyEngine::Plain(engine) => engine.shortest_tokens(state, vocabulary),
+            AnyEngine::Document(_) => None,
+            AnyEngine::Plain(engine) => engine.special_token(special),
         }
     }
 

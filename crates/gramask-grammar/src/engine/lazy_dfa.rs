@@ -2,15 +2,15 @@
 //!
 //! It gives the oracle's masks because it is the oracle with its answers kept. A state is the set of live threads. A step
 //! that was never asked is made by the same [`Automaton::step`](crate::automaton::Automaton::step). A walk of the trie over
-//! those steps tries every token, and shares the work of common beginnings. Where all bytes of a subtree lead from a state to
+//! those steps tries every token, and shares the work of common beginnings. Where all texts of a subtree lead from a state to
 //! itself, as mostly in free text, all tokens of the subtree are allowed and it is not walked.
 
 use super::mask::{Kept, set_bit, tokens_of};
 use super::states::{State, States};
 use crate::Vocabulary;
 use crate::automaton::Thread;
-use crate::byte_set::ByteSet;
 use crate::matcher::Matcher;
+use crate::text_loops::TextLoops;
 
 /// Masks of at most this many tokens are kept as a list.
 const FEW_TOKENS: usize = 512;
@@ -72,7 +72,7 @@ impl LazyDfa {
     pub(super) fn mask(&mut self, state: State, vocabulary: &Vocabulary) -> Kept {
         let mut row = vec![0; vocabulary.words()];
         let mut count = 0;
-        self.walk(state, vocabulary, |ids, _| {
+        self.visit::<false>(state, vocabulary, |ids, _| {
             count += ids.len();
             ids.iter().for_each(|id| set_bit(&mut row, *id));
         });
@@ -97,7 +97,17 @@ impl LazyDfa {
     }
 
     /// Calls `visit` with the tokens that lead from `state` to a live state, and that state.
-    pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, mut visit: impl FnMut(&[u32], State)) {
+    pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, visit: impl FnMut(&[u32], State)) {
+        self.visit::<true>(state, vocabulary, visit);
+    }
+
+    /// The same. Where the states are not wanted (`STATES`), a token may come with another one.
+    fn visit<const STATES: bool>(
+        &mut self,
+        state: State,
+        vocabulary: &Vocabulary,
+        mut visit: impl FnMut(&[u32], State),
+    ) {
         let nodes = vocabulary.nodes();
         // The states after the first bytes of the current node, by depth.
         let mut path = vec![state; vocabulary.longest() + 1];
@@ -105,17 +115,26 @@ impl LazyDfa {
         while at < nodes.len() {
             let node = &nodes[at];
             let depth = usize::from(node.depth);
-            let next = self.next(path[depth - 1], node.byte);
+            let before = path[depth - 1];
+            // Where all texts of the subtree lead from a state to itself, all of its tokens are allowed.
+            if !STATES && self.loops(before).hold_from(vocabulary, at) {
+                visit(vocabulary.subtree(node), before);
+                at = node.next as usize;
+                continue;
+            }
+            let next = self.next(before, node.byte);
             if next == State::DEAD {
                 at = node.next as usize;
                 continue;
             }
             path[depth] = next;
-            // Where all bytes below lead from the state to itself, all tokens below are allowed and lead to it.
-            if node.next as usize > at + 1 && vocabulary.below(at).is_within(&self.loops(next)) {
-                visit(vocabulary.subtree(node), next);
-                at = node.next as usize;
-                continue;
+            if node.next as usize > at + 1 {
+                let loops = self.loops(next);
+                if loops.bytes_hold_below(vocabulary, at) || !STATES && loops.hold_below(vocabulary, at) {
+                    visit(vocabulary.subtree(node), next);
+                    at = node.next as usize;
+                    continue;
+                }
             }
             if node.ids.0 < node.ids.1 {
                 visit(vocabulary.ids(node), next);
@@ -124,15 +143,13 @@ impl LazyDfa {
         }
     }
 
-    /// The bytes that lead from a state to itself; none before they are worth finding.
-    fn loops(&mut self, state: State) -> ByteSet {
+    /// The texts that lead from a state to itself; none before they are worth finding.
+    fn loops(&mut self, state: State) -> TextLoops {
         if let Ok(loops) = self.states.loops(state) {
             return loops.copied().unwrap_or_default();
         }
-        let mut loops = ByteSet::default();
-        for byte in (0..=255).filter(|byte| self.next(state, *byte) == state) {
-            loops.insert(byte);
-        }
+        let loops =
+            TextLoops::find(state, |state, byte| Some(self.next(state, byte)).filter(|next| *next != State::DEAD));
         self.states.set_loops(state, loops);
         loops
     }

@@ -10,6 +10,7 @@
 //! `docs/mask-engine.md` derives all this from the oracle.
 
 mod any;
+mod finish;
 mod lazy_dfa;
 mod mask;
 mod states;
@@ -18,14 +19,16 @@ mod trie_walk;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use any::AnyEngine;
+pub(crate) use finish::Finish;
 pub(crate) use lazy_dfa::LazyDfa;
 pub(crate) use mask::{Kept, set_bit};
 pub use mask::{Mask, tokens_of};
 pub use states::State;
-use trie_walk::TrieWalk;
+use trie_walk::{Places, TrieWalk};
 
 use crate::automaton::Thread;
 use crate::byte_set::ByteSet;
+use crate::completions::{Completions, TextId};
 use crate::matcher::Matcher;
 use crate::{Level, Vocabulary};
 
@@ -36,6 +39,7 @@ pub(crate) type Shared = Arc<Mutex<LazyDfa>>;
 pub(crate) struct Engine {
     dfa: LazyDfa,
     walk: TrieWalk,
+    places: Places,
     shared: Option<Shared>,
     /// Room for threads without allowances.
     lifted: Vec<Thread>,
@@ -44,7 +48,14 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub fn new(matcher: Matcher, shared: Option<Shared>) -> Engine {
-        Engine { dfa: LazyDfa::new(matcher), walk: TrieWalk::default(), shared, lifted: Vec::new(), made: 0 }
+        Engine {
+            dfa: LazyDfa::new(matcher),
+            walk: TrieWalk::default(),
+            places: Places::default(),
+            shared,
+            lifted: Vec::new(),
+            made: 0,
+        }
     }
 
     pub fn level(&self) -> Level {
@@ -152,13 +163,27 @@ impl Engine {
     }
 
     /// Calls `visit` with the tokens that lead from `state` to a live state, and that state.
-    pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, visit: impl FnMut(&[u32], State)) {
-        self.dfa.walk(state, vocabulary, visit);
+    pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, mut visit: impl FnMut(&[u32], State)) {
+        let dfa = &mut self.dfa;
+        let threads = dfa.states.threads(state);
+        if !threads.iter().all(|thread| dfa.matcher.automaton.is_narrow(thread)) {
+            return dfa.walk(state, vocabulary, visit);
+        }
+        self.places.clear();
+        self.walk.walk(&mut dfa.matcher, vocabulary, threads, &mut self.places);
+        for (ids, threads) in self.places.iter() {
+            visit(ids, dfa.live_state(threads));
+        }
     }
 
-    /// The length in bytes of the shortest completion.
-    pub fn shortest_length(&mut self, state: State) -> u32 {
-        self.dfa.matcher.shortest_length(self.dfa.states.threads(state)).unwrap_or(u32::MAX)
+    /// The shortest completion, as one of [`Engine::completions`].
+    pub fn shortest_text(&mut self, state: State) -> TextId {
+        self.dfa.matcher.shortest_text(self.dfa.states.threads(state))
+    }
+
+    /// The completions so far.
+    pub fn completions(&self) -> &Completions {
+        self.dfa.matcher.completions()
     }
 
     /// The shortest completion, in bytes.

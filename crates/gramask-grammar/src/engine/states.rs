@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::mask::Kept;
 use crate::automaton::Thread;
-use crate::byte_set::ByteSet;
+use crate::text_loops::TextLoops;
 
 /// A state of a constraint: a number, so that forking a sequence costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ enum Steps {
 /// A state with more steps gets a whole table.
 const FEW: usize = 12;
 
-/// After so many visits of a walk, the bytes that lead from a state to itself are worth finding.
+/// After so many visits of a walk, the texts that lead from a state to itself are worth finding.
 const OFTEN: u32 = 64;
 
 /// One state, and everything that was computed for it.
@@ -57,9 +57,9 @@ pub(super) struct Known {
     token: Option<(u32, State)>,
     tokens: Vec<(u32, State)>,
     pub mask: Option<Kept>,
-    /// How often a walk visited the state, and then the bytes that lead from the state to itself.
+    /// How often a walk visited the state, and then the texts that lead from the state to itself.
     seen: u32,
-    loops: Option<Box<ByteSet>>,
+    loops: Option<Box<TextLoops>>,
 }
 
 /// All states of an engine.
@@ -147,8 +147,8 @@ impl States {
         }
     }
 
-    /// The bytes that lead from a state to itself; `Err` when they are worth finding.
-    pub fn loops(&mut self, state: State) -> Result<Option<&ByteSet>, ()> {
+    /// The texts that lead from a state to itself; `Err` when they are worth finding.
+    pub fn loops(&mut self, state: State) -> Result<Option<&TextLoops>, ()> {
         let known = &mut self.known[state.index()];
         match &known.loops {
             Some(loops) => Ok(Some(loops)),
@@ -160,7 +160,7 @@ impl States {
         }
     }
 
-    pub fn set_loops(&mut self, state: State, loops: ByteSet) {
+    pub fn set_loops(&mut self, state: State, loops: TextLoops) {
         self.known[state.index()].loops = Some(Box::new(loops));
     }
 

@@ -15,6 +15,77 @@ use crate::liveness::Follow;
 use crate::matcher::Matcher;
 use crate::vocabulary::Place;
 
+/// What a walk keeps of the tokens that it finds.
+pub(super) trait Found {
+    /// Whether [`Found::tokens`] gets all threads after the tokens.
+    const ALL_THREADS: bool;
+
+    /// Tokens that live threads can write. They stand there once they have passed so many known bytes.
+    fn tokens(&mut self, ids: &[u32], automaton: &Automaton, threads: &[Thread], passed: u32);
+}
+
+/// The tokens alone.
+impl Found for Vec<u32> {
+    const ALL_THREADS: bool = false;
+
+    fn tokens(&mut self, ids: &[u32], _: &Automaton, _: &[Thread], _: u32) {
+        self.extend_from_slice(ids);
+    }
+}
+
+/// Tokens with the live threads after them.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    ids: Vec<u32>,
+    threads: Vec<Thread>,
+    /// Where the tokens and the threads of each place end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Places {
+    pub fn clear(&mut self) {
+        self.ids.clear();
+        self.threads.clear();
+        self.ends.clear();
+    }
+
+    /// The tokens of each place, and the threads, sorted and distinct.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u32], &[Thread])> {
+        let mut from = (0, 0);
+        self.ends.iter().map(move |&to| {
+            let (ids, threads) = std::mem::replace(&mut from, to);
+            (&self.ids[ids..to.0], &self.threads[threads..to.1])
+        })
+    }
+}
+
+impl Found for Places {
+    const ALL_THREADS: bool = true;
+
+    fn tokens(&mut self, ids: &[u32], automaton: &Automaton, threads: &[Thread], passed: u32) {
+        if ids.is_empty() {
+            return;
+        }
+        let begin = self.threads.len();
+        self.threads.extend_from_slice(threads);
+        let added = &mut self.threads[begin..];
+        if passed > 0 {
+            added.iter_mut().for_each(|thread| automaton.pass(thread, passed));
+        }
+        added.sort_unstable();
+        let mut distinct = begin;
+        for at in begin..self.threads.len() {
+            if at == begin || self.threads[at] != self.threads[distinct - 1] {
+                self.threads[distinct] = self.threads[at];
+                distinct += 1;
+            }
+        }
+        self.threads.truncate(distinct);
+        self.ids.extend_from_slice(ids);
+        self.ends.push((self.ids.len(), distinct));
+    }
+}
+
 /// Room for the threads on the path from the root to a node.
 #[derive(Debug, Default)]
 pub(super) struct TrieWalk {
@@ -22,28 +93,43 @@ pub(super) struct TrieWalk {
     fresh: Vec<Thread>,
     /// Continuations of surfaces on the path: the byte, its place in the trie, and the thread after it.
     on: Vec<(u8, Place, Thread)>,
-    /// The tokens that were found.
+    /// The tokens that [`TrieWalk::tokens`] found.
     pub found: Vec<u32>,
 }
 
 impl TrieWalk {
     /// Finds the tokens that live threads can write, in the order of their bytes.
     pub fn tokens(&mut self, matcher: &mut Matcher, vocabulary: &Vocabulary, threads: &[Thread]) {
-        self.found.clear();
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        self.walk(matcher, vocabulary, threads, &mut found);
+        self.found = found;
+    }
+
+    /// Finds the tokens that live threads can write.
+    pub fn walk(&mut self, matcher: &mut Matcher, vocabulary: &Vocabulary, threads: &[Thread], found: &mut impl Found) {
         self.arena.clear();
         self.arena.extend_from_slice(threads);
-        self.visit(matcher, vocabulary, 0, 0);
+        self.visit(matcher, vocabulary, 0, 0, found);
     }
 
     /// The threads from `from` on in the arena stand at `place`.
-    fn visit(&mut self, matcher: &mut Matcher, vocabulary: &Vocabulary, mut place: Place, from: usize) {
+    fn visit<F: Found>(
+        &mut self,
+        matcher: &mut Matcher,
+        vocabulary: &Vocabulary,
+        mut place: Place,
+        from: usize,
+        found: &mut F,
+    ) {
         let until = self.arena.len();
         let common = common_bytes(&matcher.automaton, &self.arena[from..]);
         if common > 0 {
-            for &byte in matcher.automaton.known(&self.arena[from]).iter().take(common) {
+            let known = matcher.automaton.known(&self.arena[from]);
+            for (passed, &byte) in (1..).zip(known.iter().take(common)) {
                 let Some(kid) = vocabulary.kid(place, byte) else { return };
                 place = kid;
-                self.found.extend_from_slice(vocabulary.ids_at(place));
+                found.tokens(vocabulary.ids_at(place), &matcher.automaton, &self.arena[from..], passed);
             }
             self.arena[from..].iter_mut().for_each(|thread| matcher.automaton.pass(thread, common as u32));
         }
@@ -52,7 +138,7 @@ impl TrieWalk {
             return;
         }
         if from + 1 == until && matcher.automaton.is_surface(&self.arena[from]) {
-            return self.visit_surfaces(matcher, vocabulary, place, from);
+            return self.visit_surfaces(matcher, vocabulary, place, from, found);
         }
         let mut next = ByteSet::default();
         self.arena[from..].iter().for_each(|thread| matcher.automaton.next_bytes(thread, &mut next));
@@ -61,7 +147,7 @@ impl TrieWalk {
                 continue;
             }
             self.step_all(matcher, from, until, byte);
-            self.go_on(matcher, vocabulary, kid, until);
+            self.go_on(matcher, vocabulary, kid, until, found);
         }
     }
 
@@ -78,16 +164,30 @@ impl TrieWalk {
     }
 
     /// Goes on from `place` with the threads from `from` on, and drops them.
-    fn go_on(&mut self, matcher: &mut Matcher, vocabulary: &Vocabulary, place: Place, from: usize) {
+    fn go_on<F: Found>(
+        &mut self,
+        matcher: &mut Matcher,
+        vocabulary: &Vocabulary,
+        place: Place,
+        from: usize,
+        found: &mut F,
+    ) {
         if self.arena.len() > from {
-            self.found.extend_from_slice(vocabulary.ids_at(place));
-            self.visit(matcher, vocabulary, place, from);
+            found.tokens(vocabulary.ids_at(place), &matcher.automaton, &self.arena[from..], 0);
+            self.visit(matcher, vocabulary, place, from, found);
             self.arena.truncate(from);
         }
     }
 
     /// The thread `at`, the last of the arena, writes a surface: what it writes next is read off the document.
-    fn visit_surfaces(&mut self, matcher: &mut Matcher, vocabulary: &Vocabulary, place: Place, at: usize) {
+    fn visit_surfaces<F: Found>(
+        &mut self,
+        matcher: &mut Matcher,
+        vocabulary: &Vocabulary,
+        place: Place,
+        at: usize,
+        found: &mut F,
+    ) {
         let thread = self.arena[at];
         let begin = self.on.len();
         matcher.automaton.surfaces_on(&thread, |byte, on| {
@@ -98,7 +198,7 @@ impl TrieWalk {
         for number in begin..self.on.len() {
             let (byte, kid, on) = self.on[number];
             let ends = match matcher.automaton.follow(&thread) {
-                Follow::Few(bytes) => bytes.iter().any(|byte| vocabulary.kid(kid, *byte).is_some()),
+                Follow::Few(bytes) => F::ALL_THREADS || bytes.iter().any(|byte| vocabulary.kid(kid, *byte).is_some()),
                 Follow::Any => true,
             };
             if !ends && matcher.is_surely_live(&on) {
@@ -106,7 +206,7 @@ impl TrieWalk {
             } else {
                 self.step_all(matcher, at, at + 1, byte);
             }
-            self.go_on(matcher, vocabulary, kid, at + 1);
+            self.go_on(matcher, vocabulary, kid, at + 1, found);
         }
         self.on.truncate(begin);
     }

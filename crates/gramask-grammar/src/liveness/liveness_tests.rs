@@ -129,10 +129,10 @@ fn compare(
         if let Some(alive) = liveness.quick_check(&automaton, &thread) {
             assert_eq!(alive, distance.is_some(), "quick check: {}", place(&automaton));
         }
-        let length = liveness.shortest_length(&mut automaton, thread);
-        let completion = liveness.shortest_completion(&mut automaton, thread);
-        assert_eq!(length, distance, "{}", place(&automaton));
-        assert_eq!(completion.map(|bytes| bytes.len() as u32), distance, "{}", place(&automaton));
+        let completion = liveness.shortest(&mut automaton, thread);
+        let letters = completion.map(|completion| liveness.texts().letters(completion.text).count() as u32);
+        assert_eq!(completion.map(|completion| completion.length), distance, "{}", place(&automaton));
+        assert_eq!(letters, distance, "{}", place(&automaton));
     }
     Some((threads.len(), distances.iter().filter(|distance| distance.is_none()).count()))
 }

@@ -4,7 +4,7 @@
 //! Without it the search would try every way of opening more brackets that is not yet longer than closing the open ones.
 //! The bound ignores the document, except for the bytes that the cursor has still to copy.
 
-use crate::automaton::{Automaton, FrameKind, Open, Progress, Thread, UNKNOWN, UNLIMITED};
+use crate::automaton::{Automaton, Frame, FrameKind, Open, Progress, Thread, UNKNOWN, UNLIMITED};
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, Program};
 use crate::regex::StateId;
@@ -277,7 +277,7 @@ impl LowerBound {
         bytes + 1 + self.most.saturating_mul(depth + bytes)
     }
 
-    /// A lower bound on [`Liveness::shortest_length`](super::Liveness::shortest_length).
+    /// A lower bound on [`Liveness::shortest`](super::Liveness::shortest).
     pub fn of(&self, automaton: &Automaton, thread: &Thread) -> u32 {
         let pc = thread.pc.index();
         let op = automaton.program.op(thread.pc);
@@ -292,10 +292,6 @@ impl LowerBound {
             _ => after[pc + 1],
         };
         let labels = &automaton.program.labels;
-        let bodies = |open: Option<&Open>| {
-            let label = open.map_or(LabelId::NONE, |open| open.label);
-            &self.body[label.index().min(labels.len())]
-        };
         let open = automaton.innermost(thread);
         let mut bytes = match (open, thread.at) {
             // Each label that begins so has its own rest, and is written again later.
@@ -307,13 +303,9 @@ impl LowerBound {
                 };
                 labels.iter().enumerate().filter_map(rest).min().unwrap_or(INFINITE)
             }
-            _ => rest(bodies(open)),
+            _ => rest(self.body_of(open)),
         };
-        for (_, frame) in automaton.frames.entries(thread.frame) {
-            if let FrameKind::Return(pc) = &frame.kind {
-                bytes += bodies(automaton.frames.innermost(frame.below))[pc.index()];
-            }
-        }
+        bytes += self.callers(automaton, thread);
         if automaton.grounded() && !automaton.accepts(thread) {
             if automaton.program.cursor {
                 let cursor = thread.cursor as usize;
@@ -323,6 +315,30 @@ impl LowerBound {
             }
         }
         bytes.clamp(0, INFINITE / 2).try_into().unwrap_or(u32::MAX / 4)
+    }
+
+    /// A lower bound on what follows `@text`, which `thread` writes, where it writes the surface of the words `first..=last`.
+    pub fn after_surface(&self, automaton: &Automaton, thread: &Thread, first: u32, last: u32) -> u32 {
+        let after = thread.pc.index() + 1;
+        let bytes = self.body_of(automaton.innermost(thread))[after] + self.callers(automaton, thread);
+        let starts = self.views[1][after] * digits_beyond_one(automaton, Terminal::Start, Terminal::First, first);
+        let ends = self.views[2][after] * digits_beyond_one(automaton, Terminal::End, Terminal::Last, last);
+        (bytes + starts + ends).clamp(0, INFINITE / 2).try_into().unwrap_or(u32::MAX / 4)
+    }
+
+    /// The bounds inside an entity.
+    fn body_of(&self, open: Option<&Open>) -> &[i64] {
+        let label = open.map_or(LabelId::NONE, |open| open.label);
+        &self.body[label.index().min(self.body.len() - 1)]
+    }
+
+    /// A lower bound on what the rules take to their ends that called the thread's.
+    fn callers(&self, automaton: &Automaton, thread: &Thread) -> i64 {
+        let rest = |(_, frame): (_, &Frame)| match &frame.kind {
+            FrameKind::Return(pc) => self.body_of(automaton.frames.innermost(frame.below))[pc.index()],
+            _ => 0,
+        };
+        automaton.frames.entries(thread.frame).map(rest).sum()
     }
 
     /// What the views of an open entity take at least beyond one byte each, from what is known of the fragment.
@@ -345,12 +361,15 @@ impl LowerBound {
             () if first != UNKNOWN => automaton.source.surface(first, first).len(),
             () => 1,
         };
-        let digits = |start: Terminal, number: Terminal, word: u32| {
-            let value = automaton.source.view(start, word, word).min(automaton.source.view(number, word, word));
-            value.checked_ilog10().unwrap_or(0)
-        };
+        let end = if last == UNKNOWN { at } else { last };
         must(0) * (text as i64 - 1)
-            + must(1) * i64::from(digits(Terminal::Start, Terminal::First, at))
-            + must(2) * i64::from(digits(Terminal::End, Terminal::Last, if last == UNKNOWN { at } else { last }))
+            + must(1) * digits_beyond_one(automaton, Terminal::Start, Terminal::First, at)
+            + must(2) * digits_beyond_one(automaton, Terminal::End, Terminal::Last, end)
     }
+}
+
+/// The digits of a word's offset or number, whichever has fewer, less one.
+fn digits_beyond_one(automaton: &Automaton, offset: Terminal, number: Terminal, word: u32) -> i64 {
+    let value = automaton.source.view(offset, word, word).min(automaton.source.view(number, word, word));
+    i64::from(value.checked_ilog10().unwrap_or(0))
 }

@@ -30,6 +30,7 @@ pub(crate) use static_facts::{Follow, StaticFacts};
 
 use crate::Level;
 use crate::automaton::{Automaton, Frame, FrameKind, FreeText, Open, Progress, Thread};
+use crate::completions::Completions;
 use crate::delimiters::Tail;
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, Program, is_free};
@@ -37,15 +38,17 @@ use crate::source::{Element, Source};
 use list::ListCheck;
 use lower_bound::LowerBound;
 pub(crate) use lower_bound::least_bytes;
-use shortest_completion::{Completion, UnitEnds};
+use shortest_completion::{Completion, Room, UnitEnds};
 
 /// What is known of the completions of an automaton's threads.
 pub(crate) struct Liveness {
     bound: LowerBound,
     /// Copied text can be written without regard to delimiters: it holds none, and none keeps a literal from following it.
     copies_freely: bool,
-    /// The first step of the shortest completion of each thread that a search visited; `None` for dead threads.
+    /// The shortest completion of each thread that a search found one for; `None` for dead threads.
     completions: FxHashMap<Thread, Option<Completion>>,
+    texts: Completions,
+    room: Room,
     /// How free text that is begun can end its unit.
     unit_ends: FxHashMap<FreeText, UnitEnds>,
 }
@@ -56,6 +59,8 @@ impl Liveness {
             bound: LowerBound::new(&automaton.program, &automaton.source, automaton.grounded()),
             copies_freely: copies_freely(&automaton.program, &automaton.source, automaton.level),
             completions: FxHashMap::default(),
+            texts: Completions::new(),
+            room: Room::default(),
             unit_ends: FxHashMap::default(),
         }
     }
@@ -64,8 +69,13 @@ impl Liveness {
     pub fn alive(&mut self, automaton: &mut Automaton, thread: Thread) -> bool {
         match self.quick_check(automaton, &thread) {
             Some(alive) => alive,
-            None => self.shortest_length(automaton, thread).is_some(),
+            None => self.shortest(automaton, thread).is_some(),
         }
+    }
+
+    /// The texts of completions.
+    pub fn texts(&self) -> &Completions {
+        &self.texts
     }
 
     /// A thread with its allowances of free text and of entities lifted, where no `bytes` more can use them up.

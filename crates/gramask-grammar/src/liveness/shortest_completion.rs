@@ -6,28 +6,30 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::ControlFlow;
+use std::ops::Range;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::Liveness;
 use crate::automaton::{Automaton, FreeText, MOST_DIGITS, Progress, Thread, UNKNOWN, less};
+use crate::completions::TextId;
 use crate::delimiters::Tail;
 use crate::escape::{LONGEST_UNIT, Unit};
 use crate::notation::ast::Terminal;
 use crate::program::{LabelId, Op, Program, is_free};
 use crate::regex::StateId;
 
-/// The first step of a shortest completion.
-#[derive(Clone, Debug)]
-pub(super) struct Completion {
-    /// The bytes of the whole completion.
-    length: u32,
-    /// The bytes that are written first.
-    piece: Box<[u8]>,
-    /// Where they lead.
-    next: Thread,
+/// A shortest completion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completion {
+    /// In bytes.
+    pub length: u32,
+    pub text: TextId,
+}
+
+impl Completion {
+    const EMPTY: Completion = Completion { length: 0, text: TextId::EMPTY };
 }
 
 /// Bytes that complete a unit of free text, each with the tail after it.
@@ -39,176 +41,253 @@ const ENOUGH: u32 = 16;
 /// A thread that the search reached.
 struct Node {
     thread: Thread,
-    /// The bytes that lead to it.
-    length: u32,
     from: usize,
-    piece: Box<[u8]>,
+    piece: Piece,
+    /// The thread still stands before `@text`, and the piece writes the surface of these words. What follows is found when the
+    /// node's turn comes: of all surfaces of a document few are as short as the shortest that will do.
+    surface: Option<(u32, u32)>,
 }
 
+/// Bytes of [`Endings::bytes`].
+type Piece = Range<usize>;
+
 /// Bytes, and the thread that they lead to.
-type Edge = (Vec<u8>, Thread);
+type Edge = (Piece, Thread);
+
+/// Room for a search.
+#[derive(Default)]
+pub(super) struct Room {
+    nodes: Vec<Node>,
+    /// The fewest bytes that lead to each thread, and whether its edges were followed from there.
+    best: FxHashMap<Thread, (u32, bool)>,
+    /// (The length so far and what is left at least, the length, whether completions of the node are still to be searched, node.)
+    /// Among equal bounds the longer path comes first: it is nearer to the end.
+    heap: BinaryHeap<(Reverse<u32>, u32, bool, usize)>,
+    endings: Endings,
+    /// Threads after an operation.
+    next: Vec<Thread>,
+}
+
+impl Room {
+    fn begin(&mut self, start: Thread) {
+        self.nodes.clear();
+        self.best.clear();
+        self.heap.clear();
+        self.endings.bytes.clear();
+        self.nodes.push(Node { thread: start, from: 0, piece: 0..0, surface: None });
+        self.best.insert(start, (0, false));
+        self.heap.push((Reverse(0), 0, true, 0));
+    }
+}
 
 impl Liveness {
-    /// The length in bytes of the shortest completion of `thread`; `None` where it has none.
-    pub fn shortest_length(&mut self, automaton: &mut Automaton, thread: Thread) -> Option<u32> {
-        let thread = self.representative(automaton, thread);
-        self.exact_length(automaton, thread)
-    }
-
-    /// The shortest completion itself, in bytes.
-    pub fn shortest_completion(&mut self, automaton: &mut Automaton, thread: Thread) -> Option<Vec<u8>> {
-        let mut thread = self.representative(automaton, thread);
-        self.exact_length(automaton, thread)?;
-        let mut bytes = Vec::new();
-        while !automaton.accepts(&thread) {
-            let completion = self.completions.get(&thread)?.as_ref()?;
-            bytes.extend_from_slice(&completion.piece);
-            thread = completion.next;
-        }
-        Some(bytes)
-    }
-
-    /// A thread with the same shortest completion. Allowances of free text that are enough to finish are like any larger
-    /// ones, so that many threads share one answer.
-    fn representative(&mut self, automaton: &mut Automaton, thread: Thread) -> Thread {
+    /// The shortest completion of `thread`; `None` where it has none.
+    pub fn shortest(&mut self, automaton: &mut Automaton, thread: Thread) -> Option<Completion> {
+        // Allowances of free text that are enough to finish are like any larger ones, so that many threads share one answer.
         match cap_allowances(automaton, thread, ENOUGH) {
-            capped if capped != thread && self.exact_length(automaton, capped).is_some() => capped,
-            _ => thread,
+            capped if capped != thread => self.exact(automaton, capped).or_else(|| self.exact(automaton, thread)),
+            _ => self.exact(automaton, thread),
         }
     }
 
-    fn exact_length(&mut self, automaton: &mut Automaton, thread: Thread) -> Option<u32> {
+    fn exact(&mut self, automaton: &mut Automaton, thread: Thread) -> Option<Completion> {
         if automaton.accepts(&thread) {
-            return Some(0);
+            return Some(Completion::EMPTY);
         }
         if let Some(known) = self.completions.get(&thread) {
-            return known.as_ref().map(|completion| completion.length);
+            return *known;
         }
         if self.bound.surely_dead(automaton, &thread) {
             return None;
         }
+        let mut room = std::mem::take(&mut self.room);
         // First the nearest end of each surface alone: where a longer stretch will do, so will the shorter one that
         // begins with it, which comes later in the order. Only where that fails is every stretch tried.
-        if !automaton.program.cursor
-            && let Some(length) = self.search(automaton, thread, false)
-        {
-            return Some(length);
-        }
-        self.search(automaton, thread, true)
+        let narrow = if automaton.program.cursor { None } else { self.search(automaton, &mut room, thread, false) };
+        let found = narrow.or_else(|| self.search(automaton, &mut room, thread, true));
+        self.room = room;
+        found
     }
 
-    fn search(&mut self, automaton: &mut Automaton, start: Thread, wide: bool) -> Option<u32> {
-        let mut nodes = vec![Node { thread: start, length: 0, from: 0, piece: Box::default() }];
-        let mut best: FxHashMap<Thread, u32> = [(start, 0)].into_iter().collect();
-        // (length so far and what is left at least, the length, whether completions of the node are still to be searched, node)
-        // Among equal bounds the longer path comes first: it is nearer to the end.
-        let mut heap = BinaryHeap::from([(Reverse(0u32), 0u32, true, 0usize)]);
-        let mut done = FxHashSet::default();
-        while let Some((_, length, searched, number)) = heap.pop() {
-            let thread = nodes[number].thread;
-            if !searched || automaton.accepts(&thread) {
-                self.keep(&nodes, number, length);
-                return Some(length);
+    fn search(&mut self, automaton: &mut Automaton, room: &mut Room, start: Thread, wide: bool) -> Option<Completion> {
+        room.begin(start);
+        while let Some((_, length, searched, number)) = room.heap.pop() {
+            let Node { thread, surface, .. } = room.nodes[number];
+            if !searched {
+                return Some(self.keep(room, number));
             }
-            if length > best[&thread] || !done.insert((thread, length)) {
+            if surface.is_some() {
+                self.bind_surface(automaton, room, (number, length), wide);
                 continue;
             }
-            if let Some(kept) = self.completions.get(&thread) {
-                if let Some(completion) = kept {
-                    let whole = length + completion.length;
-                    heap.push((Reverse(whole), whole, false, number));
-                }
-                continue;
+            match room.best.get_mut(&thread) {
+                Some((best, followed)) if length == *best && !*followed => *followed = true,
+                _ => continue,
             }
-            for (piece, next) in self.edges(automaton, thread, wide) {
-                let reached = length + piece.len() as u32;
-                if self.bound.surely_dead(automaton, &next) {
-                    continue;
-                }
-                if best.get(&next).is_none_or(|known| reached < *known) {
-                    best.insert(next, reached);
-                    nodes.push(Node { thread: next, length: reached, from: number, piece: piece.into() });
-                    heap.push((Reverse(reached + self.bound.of(automaton, &next)), reached, true, nodes.len() - 1));
-                }
+            self.edges(automaton, room, thread);
+            let mut edges = std::mem::take(&mut room.endings.edges);
+            for (piece, next) in edges.drain(..) {
+                self.reach(automaton, room, (number, length), piece, next);
             }
+            room.endings.edges = edges;
+            let mut surfaces = std::mem::take(&mut room.endings.surfaces);
+            for words in surfaces.drain(..) {
+                self.reach_surface(automaton, room, (number, length), words);
+            }
+            room.endings.surfaces = surfaces;
         }
         if wide {
-            for (thread, _) in done {
-                self.completions.entry(thread).or_insert(None);
+            for thread in room.best.keys() {
+                self.completions.entry(*thread).or_insert(None);
             }
         }
         None
     }
 
-    /// Keeps the completion of `length` bytes that goes through node `last`.
-    fn keep(&mut self, nodes: &[Node], last: usize, length: u32) {
+    /// A thread is reached by an edge of node `from`, which is so many bytes from the start.
+    fn reach(
+        &mut self,
+        automaton: &mut Automaton,
+        room: &mut Room,
+        (from, length): (usize, u32),
+        piece: Piece,
+        thread: Thread,
+    ) {
+        let reached = length + piece.len() as u32;
+        if room.best.get(&thread).is_some_and(|(known, _)| *known <= reached)
+            || self.bound.surely_dead(automaton, &thread)
+        {
+            return;
+        }
+        let rest = match self.completions.get(&thread) {
+            _ if automaton.accepts(&thread) => Some(0),
+            Some(Some(completion)) => Some(completion.length),
+            Some(None) => return,
+            None => None,
+        };
+        room.best.insert(thread, (reached, false));
+        room.nodes.push(Node { thread, from, piece, surface: None });
+        let number = room.nodes.len() - 1;
+        room.heap.push(match rest {
+            Some(rest) => (Reverse(reached + rest), reached + rest, false, number),
+            None => (Reverse(reached + self.bound.of(automaton, &thread)), reached, true, number),
+        });
+    }
+
+    /// The thread of node `from` writes the surface of some words next.
+    fn reach_surface(
+        &mut self,
+        automaton: &Automaton,
+        room: &mut Room,
+        (from, length): (usize, u32),
+        (first, last): (u32, u32),
+    ) {
+        let thread = room.nodes[from].thread;
+        let begun = if let Progress::Surface(prefix) = thread.at { prefix.depth as usize } else { 0 };
+        let piece = room.endings.piece(&automaton.source.surface(first, last)[begun..]);
+        let reached = length + piece.len() as u32;
+        let least = reached + self.bound.after_surface(automaton, &thread, first, last);
+        room.nodes.push(Node { thread, from, piece, surface: Some((first, last)) });
+        room.heap.push((Reverse(least), reached, true, room.nodes.len() - 1));
+    }
+
+    /// Finds what follows the surface of a node. Where nothing does, or where every end is tried (`wide`), a longer surface is next.
+    fn bind_surface(&mut self, automaton: &mut Automaton, room: &mut Room, (number, length): (usize, u32), wide: bool) {
+        let Node { thread, from, ref piece, surface: Some((first, last)) } = room.nodes[number] else { return };
+        let (piece, before) = (piece.clone(), length - piece.len() as u32);
+        let Some(tail) = automaton.program.delimiters.run(thread.tail, automaton.source.surface(first, last)) else {
+            return;
+        };
+        let Some(open) = automaton.innermost(&thread).cloned() else { return };
+        let bound = automaton.bind_surface(&open, thread.previous, first, last);
+        let fixed = !open.current.written && open.current.last != UNKNOWN;
+        if (wide || bound.is_none()) && !fixed && last + 1 < automaton.source.len() {
+            self.reach_surface(automaton, room, (from, before), (first, last + 1));
+        }
+        if let Some(bound) = bound {
+            let frame = automaton.frames.with_innermost(thread.frame, bound);
+            let mut next = std::mem::take(&mut room.next);
+            automaton.close(Thread { pc: thread.pc.next(), at: Progress::Begin, frame, tail, ..thread }, &mut next);
+            for thread in next.drain(..) {
+                self.reach(automaton, room, (from, before), piece.clone(), thread);
+            }
+            room.next = next;
+        }
+    }
+
+    /// Keeps the completions of the threads on the way to node `last`, whose own completion is known. Gives that of the first.
+    fn keep(&mut self, room: &Room, last: usize) -> Completion {
+        let known = self.completions.get(&room.nodes[last].thread);
+        let mut completion = known.copied().flatten().unwrap_or(Completion::EMPTY);
         let mut number = last;
         while number != 0 {
-            let node = &nodes[number];
-            let from = &nodes[node.from];
-            let completion = Completion { length: length - from.length, piece: node.piece.clone(), next: node.thread };
-            self.completions.insert(from.thread, Some(completion));
-            number = node.from;
+            let Node { from, piece, .. } = &room.nodes[number];
+            let text = self.texts.put_bytes(&room.endings.bytes[piece.clone()], completion.text);
+            completion = Completion { length: completion.length + piece.len() as u32, text };
+            self.completions.insert(room.nodes[*from].thread, Some(completion));
+            number = *from;
+        }
+        completion
+    }
+
+    /// What can be written to the end of a thread's operation, and the threads after it, as edges of `room`.
+    fn edges(&mut self, automaton: &mut Automaton, room: &mut Room, thread: Thread) {
+        let Room { endings, next, .. } = room;
+        self.endings(automaton, thread, endings);
+        for (piece, thread) in endings.ended.drain(..) {
+            automaton.close(Thread { pc: thread.pc.next(), at: Progress::Begin, ..thread }, next);
+            endings.edges.extend(next.drain(..).map(|next| (piece.clone(), next)));
         }
     }
 
-    /// What can be written to the end of a thread's operation, and the threads after it.
-    fn edges(&mut self, automaton: &mut Automaton, thread: Thread, wide: bool) -> Vec<Edge> {
-        let Endings { mut edges, ended } = self.endings(automaton, thread, wide);
-        let mut next = Vec::new();
-        for (piece, thread) in ended {
-            automaton.close(Thread { pc: thread.pc.next(), at: Progress::Begin, ..thread }, &mut next);
-            edges.extend(next.drain(..).map(|next| (piece.clone(), next)));
-        }
-        edges
-    }
-
-    fn endings(&mut self, automaton: &mut Automaton, thread: Thread, wide: bool) -> Endings {
-        let mut found = Endings::default();
+    fn endings(&mut self, automaton: &mut Automaton, thread: Thread, found: &mut Endings) {
         let program = Arc::clone(&automaton.program);
         match program.op(thread.pc) {
-            Op::Literal(bytes) => found.ended.push((bytes[thread.offset()..].to_vec(), thread)),
+            Op::Literal(bytes) => found.end(&bytes[thread.offset()..], thread),
             Op::Regex(number) => {
                 let regex = &program.regexes[*number];
                 let state = if let Progress::Regex(state) = thread.at { state } else { StateId::START };
-                found.ended.extend(regex.shortest_nonempty(state).map(|bytes| (bytes, thread)));
+                if let Some(bytes) = regex.shortest_nonempty(state) {
+                    found.end(&bytes, thread);
+                }
             }
-            Op::Terminal(Terminal::Label) => found.ended = labels(automaton, &thread),
+            Op::Terminal(Terminal::Label) => labels(automaton, &thread, found),
             Op::Terminal(kind @ (Terminal::Copy | Terminal::Word)) if automaton.grounded() => {
                 if let Some((element, cursor, tail)) = automaton.next_element(&thread, *kind) {
                     let bytes = &automaton.source.bytes[element.start as usize..element.end as usize];
-                    found.ended.push((bytes[thread.offset()..].to_vec(), Thread { cursor, tail, ..thread }));
+                    found.end(&bytes[thread.offset()..], Thread { cursor, tail, ..thread });
                 }
             }
-            Op::Terminal(Terminal::Text) if automaton.grounded() => found.ended = surfaces(automaton, &thread, wide),
-            Op::Terminal(kind) if is_free(*kind) => self.free_text(automaton, thread, *kind, &mut found),
+            Op::Terminal(Terminal::Text) if automaton.grounded() => surfaces(automaton, &thread, found),
+            Op::Terminal(kind) if is_free(*kind) => self.free_text(automaton, thread, *kind, found),
             Op::Terminal(kind) if automaton.grounded() => {
                 for (value, rest) in automaton.positions(&thread, *kind) {
-                    if !rest.is_empty() {
-                        let bound = automaton.bind_position(&thread, *kind, value);
-                        found.ended.extend(bound.map(|bound| (rest, bound)));
+                    if !rest.is_empty()
+                        && let Some(bound) = automaton.bind_position(&thread, *kind, value)
+                    {
+                        found.end(&rest, bound);
                     }
                 }
             }
             Op::Terminal(_) => match thread.at {
                 Progress::Number { value: 0, .. } | Progress::Number { digits: MOST_DIGITS, .. } => {}
-                _ => found.ended.push((b"0".to_vec(), thread)),
+                _ => found.end(b"0", thread),
             },
             _ => {}
         }
-        found
     }
 
     fn free_text(&mut self, automaton: &Automaton, thread: Thread, kind: Terminal, found: &mut Endings) {
-        for (piece, free) in self.shortest_free_text(automaton, &thread, kind) {
+        for (bytes, free) in self.shortest_free_text(automaton, &thread, kind) {
             // After the beginning of a delimiter less may follow than after more text.
             if free.tail != Tail::NONE && free.left > 0 {
                 let cursor_left = if kind.is_cursor() { 0 } else { thread.cursor_left };
                 let on = Thread { at: Progress::FreeText(free), tail: Tail::NONE, cursor_left, ..thread };
-                found.edges.push((piece.clone(), on));
+                let piece = found.piece(&bytes);
+                found.edges.push((piece, on));
             }
             let cursor_left = if kind == Terminal::Text { thread.cursor_left } else { free.left };
-            found.ended.push((piece, Thread { cursor_left, tail: free.tail, ..thread }));
+            found.end(&bytes, Thread { cursor_left, tail: free.tail, ..thread });
         }
     }
 
@@ -249,6 +328,24 @@ struct Endings {
     edges: Vec<Edge>,
     /// The operation ended; the thread still names it.
     ended: Vec<Edge>,
+    /// The words of surfaces that may end the operation.
+    surfaces: Vec<(u32, u32)>,
+    /// The bytes of all pieces.
+    bytes: Vec<u8>,
+}
+
+impl Endings {
+    fn piece(&mut self, bytes: &[u8]) -> Piece {
+        let begin = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        begin..self.bytes.len()
+    }
+
+    /// These bytes end the operation.
+    fn end(&mut self, bytes: &[u8], thread: Thread) {
+        let piece = self.piece(bytes);
+        self.ended.push((piece, thread));
+    }
 }
 
 /// The thread with its allowances of free text and of entities cut to `limit`.
@@ -268,67 +365,47 @@ fn cap_allowances(automaton: &Automaton, mut thread: Thread, limit: u32) -> Thre
 }
 
 /// The rests of the labels that `@label` can write here, with the thread once they are bound.
-fn labels(automaton: &mut Automaton, thread: &Thread) -> Vec<Edge> {
+fn labels(automaton: &mut Automaton, thread: &Thread, found: &mut Endings) {
     let (offset, like) = match thread.at {
         Progress::Label { offset, label } => (usize::from(offset), label),
         _ => (0, LabelId::FIRST),
     };
     let program = Arc::clone(&automaton.program);
     let begun = &program.label(like)[..offset];
-    let mut found = Vec::new();
     for label in automaton.labels(thread) {
         let rest = program.label(label).strip_prefix(begun).filter(|rest| !rest.is_empty());
-        let Some(rest) = rest else { continue };
-        found.extend(automaton.bind_label(thread, label).map(|bound| (rest.to_vec(), bound)));
+        if let Some(rest) = rest
+            && let Some(bound) = automaton.bind_label(thread, label)
+        {
+            found.end(rest, bound);
+        }
     }
-    found
 }
 
-/// The surfaces that `@text` can write here, with the thread once they are bound: for each word start the nearest end, or
-/// (`wide`) every end.
-fn surfaces(automaton: &mut Automaton, thread: &Thread, wide: bool) -> Vec<Edge> {
+/// The surfaces that `@text` may write here: for each word start the nearest end.
+fn surfaces(automaton: &Automaton, thread: &Thread, found: &mut Endings) {
     let prefix = if let Progress::Surface(prefix) = thread.at { prefix } else { automaton.source.anywhere() };
-    let Some(open) = automaton.innermost(thread).cloned() else {
-        return Vec::new();
+    let Some(open) = automaton.innermost(thread) else { return };
+    let text = automaton.before_text(open);
+    // An entity does not begin before the previous one, nor a fragment before the one before it.
+    let from = match text.done.last() {
+        Some(before) => before.known().or(before.surface).map_or(0, |words| words.0),
+        None => automaton.earliest_start(thread.previous),
     };
-    let text = automaton.before_text(&open);
-    let from = text.done.last().map_or(0, |before| before.known().or(before.surface).map_or(0, |f| f.0));
-    let (mut found, mut seen): (Vec<Edge>, FxHashMap<&[u8], bool>) = Default::default();
-    let (source, program) = (Arc::clone(&automaton.source), Arc::clone(&automaton.program));
     // An edge that is known names the stretch's.
     let (known_first, known_last) = (text.current.first, text.current.last);
+    let source = &automaton.source;
     for &first in source.starts(prefix) {
         if first < from || known_first != UNKNOWN && first != known_first {
             continue;
         }
-        let lasts = match known_last {
-            UNKNOWN => first..source.len(),
-            last => last.max(first)..(last + 1).min(source.len()),
+        let goes_on = |last: &u32| source.end(*last) > source.start(first) + prefix.depth as usize;
+        let last = match known_last {
+            UNKNOWN => (first..source.len()).find(goes_on),
+            last => Some(last).filter(|last| *last >= first && goes_on(last)),
         };
-        let _ = lasts.into_iter().try_for_each(|last| {
-            let surface = source.surface(first, last);
-            if surface.len() <= prefix.depth as usize {
-                return ControlFlow::Continue(());
-            }
-            let Some(tail) = program.delimiters.run(thread.tail, surface) else {
-                return ControlFlow::Break(());
-            };
-            if let Some(&can_follow) = seen.get(surface) {
-                return if wide || !can_follow { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
-            }
-            let bound = automaton.bind_surface(&open, thread.previous, first, last);
-            seen.insert(surface, bound.is_some());
-            if let Some(bound) = bound {
-                let frame = automaton.frames.with_innermost(thread.frame, bound);
-                found.push((surface[prefix.depth as usize..].to_vec(), Thread { frame, tail, ..*thread }));
-                if !wide {
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
-        });
+        found.surfaces.extend(last.map(|last| (first, last)));
     }
-    found
 }
 
 /// One way to end the unit that leaves no beginning of a delimiter, or one for each beginning. The shortest ways first, and

@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use super::machine::{Machine, Written};
+use super::machine::Machine;
 use super::masks::{Parts, PartsOf};
 use super::network::Network;
+use super::shortest::Shortest;
 use super::stacks::StackId;
 use crate::Vocabulary;
+use crate::completions::{Completions, Letter, TextId};
 use crate::engine::{Kept, Mask, State};
 
 /// A position, and what is kept of it.
@@ -22,6 +24,7 @@ struct Known {
 #[derive(Debug)]
 pub(crate) struct PlainEngine {
     machine: Machine,
+    shortest: Shortest,
     parts: Arc<Mutex<Parts>>,
     parts_of: PartsOf,
     known: Vec<Known>,
@@ -40,6 +43,7 @@ impl PlainEngine {
         let special_of = numbered.flat_map(|(number, tokens)| tokens.iter().map(move |token| (*token, number as u32)));
         PlainEngine {
             machine: Machine::new(Arc::clone(network)),
+            shortest: Shortest::new(),
             parts: vocabulary.parts(network),
             parts_of: PartsOf::default(),
             known: vec![Known { node: StackId::NONE, mask: Some(Kept::Few(Arc::from([]))) }],
@@ -139,7 +143,7 @@ impl PlainEngine {
     pub fn walk(&mut self, state: State, vocabulary: &Vocabulary, mut visit: impl FnMut(&[u32], State)) {
         let node = self.node(state);
         let mut reached = Vec::new();
-        self.machine.walk(vocabulary, &[0], node, &mut |place| {
+        self.machine.walk::<true>(vocabulary, &[0], node, &mut |place| {
             if !place.tokens.is_empty() {
                 reached.push((place.tokens.to_vec(), place.node));
             }
@@ -155,43 +159,45 @@ impl PlainEngine {
         }
     }
 
-    /// The number of bytes and special tokens of the shortest completion.
-    pub fn shortest_length(&self, state: State) -> u32 {
-        self.machine.stacks().rest(self.node(state))
+    /// The shortest completion, as one of [`PlainEngine::completions`]; the empty one for the dead state.
+    pub fn shortest_text(&mut self, state: State) -> TextId {
+        self.shortest.of(&self.machine, self.known[state.index()].node)
+    }
+
+    /// The completions so far.
+    pub fn completions(&self) -> &Completions {
+        &self.shortest.texts
+    }
+
+    /// A token with the name of a special token of the network.
+    pub fn special_token(&self, special: u32) -> Option<u32> {
+        self.specials[special as usize].first().copied()
     }
 
     /// The shortest completion, in bytes. Special tokens are written by their names.
-    pub fn shortest_completion(&self, state: State) -> Vec<u8> {
+    pub fn shortest_completion(&mut self, state: State) -> Vec<u8> {
+        let text = self.shortest_text(state);
         let names = self.machine.network().specials();
         let mut bytes = Vec::new();
-        for written in self.machine.shortest(self.node(state)) {
-            match written {
-                Written::Byte(byte) => bytes.push(byte),
-                Written::Special(special) => bytes.extend_from_slice(names[special as usize].as_bytes()),
+        for letter in self.shortest.texts.letters(text) {
+            match letter {
+                Letter::Byte(byte) => bytes.push(byte),
+                Letter::Special(special) => bytes.extend_from_slice(names[special as usize].as_bytes()),
             }
         }
         bytes
     }
 
-    /// The shortest completion, cut into the fewest tokens. The error is a byte that no token writes.
-    pub fn shortest_tokens(&self, state: State, vocabulary: &Vocabulary) -> Result<Vec<u32>, u8> {
-        let (mut tokens, mut text) = (Vec::new(), Vec::new());
-        let cut = |text: &mut Vec<u8>, tokens: &mut Vec<u32>| -> Result<(), u8> {
-            tokens.extend(vocabulary.fewest(text).map_err(|at| text[at])?);
-            text.clear();
-            Ok(())
-        };
-        for written in self.machine.shortest(self.node(state)) {
-            match written {
-                Written::Byte(byte) => text.push(byte),
-                Written::Special(special) => {
-                    cut(&mut text, &mut tokens)?;
-                    tokens.extend(self.specials[special as usize].first());
-                }
-            }
+    /// Whether tokens can write the shortest completion. The error is a byte that no token writes.
+    pub fn check_shortest(&mut self, state: State, vocabulary: &Vocabulary) -> Result<(), u8> {
+        let text = self.shortest_text(state);
+        let letters: Vec<Letter> = self.shortest.texts.letters(text).collect();
+        let byte = |letter: &Letter| if let Letter::Byte(byte) = letter { Some(*byte) } else { None };
+        for part in letters.split(|letter| byte(letter).is_none()) {
+            let bytes: Vec<u8> = part.iter().filter_map(byte).collect();
+            vocabulary.fewest(&bytes).map_err(|at| bytes[at])?;
         }
-        cut(&mut text, &mut tokens)?;
-        Ok(tokens)
+        Ok(())
     }
 
     /// The next byte, if nothing else can follow and the output is not complete.

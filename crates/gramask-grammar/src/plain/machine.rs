@@ -9,6 +9,8 @@ use std::sync::Arc;
 use super::network::{CallId, Network, StateId};
 use super::stacks::{Entry, StackId, Stacks};
 use crate::byte_set::ByteSet;
+use crate::completions::Letter;
+use crate::text_loops::TextLoops;
 
 /// A network, the sets of stacks so far, and the steps between them.
 #[derive(Debug)]
@@ -19,19 +21,19 @@ pub(crate) struct Machine {
     table_of: Vec<u32>,
     /// By byte; [`UNKNOWN`] where a step was not made yet.
     tables: Vec<[u32; 256]>,
-    /// For each table how often it was asked for, and then the bytes that lead to the node itself.
+    /// For each table how often it was asked for, and then the texts that lead to the node itself.
     loops: Vec<Loops>,
 }
 
 #[derive(Debug)]
 enum Loops {
     Asked(u32),
-    Known(Box<ByteSet>),
+    Known(Box<TextLoops>),
 }
 
 const UNKNOWN: u32 = u32::MAX;
 
-/// After so many visits of a walk, the bytes that lead from a node to itself are worth finding.
+/// After so many visits of a walk, the texts that lead from a node to itself are worth finding.
 const OFTEN: u32 = 64;
 
 /// The place of a node's table of steps.
@@ -88,6 +90,21 @@ impl Machine {
         self.step.gather(network)
     }
 
+    /// The position after a byte that a state above what is not known reads itself, and not a rule that it calls.
+    pub(super) fn step_alone(&mut self, state: StateId, byte: u8) -> StackId {
+        let edges = self.network.byte_edges(state).iter().filter(|edge| edge.first <= byte && byte <= edge.last);
+        self.step.stacks.begin_step(self.step.unions);
+        self.step.reached.extend(edges.map(|edge| (edge.next, StackId::BOTTOM)));
+        self.step.gather(&self.network)
+    }
+
+    /// The states of a position, and the starts of the rules that they call, each with what stands below it.
+    pub(super) fn readers(&mut self, node: StackId) -> Vec<Entry> {
+        let mut found = Vec::new();
+        self.step.enter(&self.network, node, |_, state, below| found.push((state, below)), |_| true);
+        found
+    }
+
     /// The position after bytes.
     pub fn pass(&mut self, mut node: StackId, bytes: &[u8]) -> StackId {
         for &byte in bytes {
@@ -129,9 +146,7 @@ impl Machine {
     pub fn next_bytes(&self, node: StackId) -> ByteSet {
         let mut bytes = ByteSet::default();
         for &(state, _) in self.stacks().entries(node) {
-            for edge in self.network.byte_edges(state) {
-                (edge.first..=edge.last).for_each(|byte| bytes.insert(byte));
-            }
+            bytes.union(&self.network.bytes(state));
             self.network.call_edges(state).iter().for_each(|call| bytes.union(&self.network.rule(call.rule).first));
         }
         bytes
@@ -166,35 +181,34 @@ impl Machine {
         next
     }
 
-    /// The bytes that lead from a node to itself; none before they are worth finding.
-    pub(super) fn loops(&mut self, node: StackId, table: Table) -> ByteSet {
+    /// The texts that lead from a node to itself; none before they are worth finding.
+    pub(super) fn loops(&mut self, node: StackId, table: Table) -> TextLoops {
         match &mut self.loops[table.0 as usize] {
             Loops::Known(loops) => return **loops,
             Loops::Asked(times) if *times < OFTEN => {
                 *times += 1;
-                return ByteSet::default();
+                return TextLoops::default();
             }
             Loops::Asked(_) => {}
         }
-        let mut loops = ByteSet::default();
-        for byte in (0..=255).filter(|byte| self.step_in(node, table, *byte) == node) {
-            loops.insert(byte);
+        let mut loops = TextLoops::find(node, |node, byte| {
+            let table = self.table(node);
+            Some(self.step_in(node, table, byte)).filter(|next| *next != StackId::NONE)
+        });
+        // The rule can't end in the midst of a character. Where it can end, these places matter.
+        if self.accepts(node) {
+            loops = loops.without_characters();
         }
         self.loops[table.0 as usize] = Loops::Known(Box::new(loops));
         loops
     }
 
-    /// The shortest string that empties one of the stacks of a node.
-    pub fn shortest(&self, mut node: StackId) -> Vec<Written> {
-        let mut written = Vec::new();
+    /// The entry of a node whose stacks can be emptied by the shortest string; `None` where the empty string does.
+    pub(super) fn nearest_entry(&self, node: StackId) -> Option<Entry> {
         let stacks = self.stacks();
-        while !stacks.has_bottom(node) {
-            let rest = |&&(state, below): &&Entry| self.network.rest(state).saturating_add(stacks.rest(below));
-            let Some(&(state, below)) = stacks.entries(node).iter().min_by_key(rest) else { break };
-            self.network.shortest_from(state, &mut written);
-            node = below;
-        }
-        written
+        let rest = |&(state, below): &Entry| self.network.rest(state).saturating_add(stacks.rest(below));
+        let nearest = stacks.entries(node).iter().copied().min_by_key(rest);
+        nearest.filter(|_| !stacks.has_bottom(node))
     }
 }
 
@@ -254,40 +268,37 @@ impl Step {
     }
 }
 
-/// A letter of a shortest output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    Byte(u8),
-    /// A special token, by its number in the network.
-    Special(u32),
+/// The first step of a shortest string.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Nearest {
+    /// A letter, and the state after it.
+    Letter(Letter, StateId),
+    /// A rule by its start, and the state after what it stands for.
+    Call(StateId, StateId),
+    /// The rule may end.
+    End,
 }
 
 impl Network {
-    /// Adds the shortest string from a state to the end of its rule.
-    pub fn shortest_from(&self, state: StateId, written: &mut Vec<Written>) {
-        let mut open = vec![state];
-        while let Some(state) = open.pop() {
-            let rest = self.rest(state);
-            if rest == 0 {
-                continue;
-            }
-            let nearer = |next: StateId| self.rest(next).saturating_add(1) == rest;
-            let byte = self.byte_edges(state).iter().filter(|edge| nearer(edge.next));
-            if let Some((byte, next)) = byte.map(|edge| (preferred(edge.first, edge.last), edge.next)).min_by_key(order)
-            {
-                written.push(Written::Byte(byte));
-                open.push(next);
-            } else if let Some(edge) = self.special_edges(state).iter().find(|edge| nearer(edge.next)) {
-                written.push(Written::Special(edge.special));
-                open.push(edge.next);
-            } else {
-                let length = |rule| self.rule(rule).shortest;
-                let mut calls = self.call_edges(state).iter();
-                if let Some(call) = calls.find(|call| self.rest(call.next).saturating_add(length(call.rule)) == rest) {
-                    open.push(call.next);
-                    open.push(self.rule(call.rule).start);
-                }
-            }
+    /// The first step of the shortest string from a state to the end of its rule.
+    pub(super) fn nearest(&self, state: StateId) -> Nearest {
+        let rest = self.rest(state);
+        if rest == 0 {
+            return Nearest::End;
+        }
+        let nearer = |next: StateId| self.rest(next).saturating_add(1) == rest;
+        let byte = self.byte_edges(state).iter().filter(|edge| nearer(edge.next));
+        if let Some((byte, next)) = byte.map(|edge| (preferred(edge.first, edge.last), edge.next)).min_by_key(order) {
+            return Nearest::Letter(Letter::Byte(byte), next);
+        }
+        if let Some(edge) = self.special_edges(state).iter().find(|edge| nearer(edge.next)) {
+            return Nearest::Letter(Letter::Special(edge.special), edge.next);
+        }
+        let length = |rule| self.rule(rule).shortest;
+        let mut calls = self.call_edges(state).iter();
+        match calls.find(|call| self.rest(call.next).saturating_add(length(call.rule)) == rest) {
+            Some(call) => Nearest::Call(self.rule(call.rule).start, call.next),
+            None => Nearest::End,
         }
     }
 }

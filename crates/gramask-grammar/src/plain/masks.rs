@@ -4,10 +4,11 @@
 //! the stacks below do not matter. So a mask is put together from *parts*:
 //!
 //! ```text
-//! part(places, state) = the tokens that the state alone can write from these places of the trie on,
-//!                       and its exits: the places where its rule may end inside a token
+//! part(places, state) = the tokens that the state can write from these places of the trie on, where it reads the first byte
+//!                       itself, and its exits: the places where its rule may end inside a token
 //!
-//! mask(places, node)  = for each entry (state, below) of the node:
+//! mask(places, node)  = for each entry (state, below) of the node, and for each rule that it calls, with its start and the
+//!                       callers below:
 //!                           the tokens of part(places, state), and mask(its exits, below)
 //! ```
 //!
@@ -73,6 +74,13 @@ struct Part {
     exits: ExitsId,
 }
 
+/// What stacks above something unknown read: parts, and the places where they may be empty.
+#[derive(Clone, Debug)]
+struct Reads {
+    parts: Arc<[PartId]>,
+    exits: ExitsId,
+}
+
 /// The parts of free text that the grammars of a vocabulary share: the tokens, and the exits.
 pub(crate) type Texts = Mutex<FxHashMap<Residual, (Kept, Arc<[Place]>)>>;
 
@@ -85,6 +93,8 @@ pub(crate) struct Parts {
     exit_numbers: FxHashMap<Arc<[Place]>, ExitsId>,
     parts: Vec<Part>,
     part_numbers: FxHashMap<(ExitsId, StateId), PartId>,
+    /// What nodes of this machine read from places on.
+    reads: FxHashMap<(ExitsId, StackId), Reads>,
     /// By parts, and what [`Parts::mask`] adds to them.
     masks: FxHashMap<Box<[u32]>, Kept>,
     /// How many walks over free text were made here, for tests.
@@ -105,6 +115,7 @@ impl Parts {
             exits: vec![root, none],
             parts: Vec::new(),
             part_numbers: FxHashMap::default(),
+            reads: FxHashMap::default(),
             masks: FxHashMap::default(),
             walked: 0,
         }
@@ -157,14 +168,11 @@ impl Parts {
         }
         let mut found = Vec::new();
         for &(state, below) in machine.stacks().entries(node) {
-            let number = self.part(vocabulary, exits, state);
-            let part = &self.parts[number.0 as usize];
-            if part.some {
-                found.push(number);
-            }
-            let exits = part.exits;
-            if exits != ExitsId::NONE && below != StackId::BOTTOM {
-                found.extend_from_slice(&self.parts_of(vocabulary, machine, exits, below, known));
+            let alone = self.machine.alone(state);
+            let reads = self.reads(vocabulary, exits, alone);
+            found.extend_from_slice(&reads.parts);
+            if reads.exits != ExitsId::NONE && below != StackId::BOTTOM {
+                found.extend_from_slice(&self.parts_of(vocabulary, machine, reads.exits, below, known));
             }
         }
         found.sort_unstable();
@@ -174,18 +182,52 @@ impl Parts {
         found
     }
 
+    /// What a node of this machine reads from these places on.
+    fn reads(&mut self, vocabulary: &Vocabulary, exits: ExitsId, node: StackId) -> Reads {
+        if let Some(reads) = self.reads.get(&(exits, node)) {
+            return reads.clone();
+        }
+        let (mut parts, mut places) = (Vec::new(), Vec::new());
+        for (state, below) in self.machine.readers(node) {
+            let number = self.part(vocabulary, exits, state);
+            let part = &self.parts[number.0 as usize];
+            if part.some {
+                parts.push(number);
+            }
+            let exits = part.exits;
+            if exits == ExitsId::NONE {
+                continue;
+            }
+            if self.machine.accepts(below) {
+                places.extend_from_slice(&self.exits[exits.0 as usize]);
+            }
+            if below != StackId::BOTTOM {
+                let reads = self.reads(vocabulary, exits, below);
+                parts.extend_from_slice(&reads.parts);
+                places.extend_from_slice(&self.exits[reads.exits.0 as usize]);
+            }
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        places.sort_unstable();
+        places.dedup();
+        let reads = Reads { parts: parts.into(), exits: self.number(places.into()) };
+        self.reads.insert((exits, node), reads.clone());
+        reads
+    }
+
     fn part(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> PartId {
         if let Some(number) = self.part_numbers.get(&(exits, state)) {
             return *number;
         }
-        let node = self.machine.alone(state);
-        let shared = exits == ExitsId::ROOT && self.machine.next_bytes(node).len() >= WIDE;
+        let bytes = self.machine.network().bytes(state);
+        let shared = exits == ExitsId::ROOT && bytes.len() >= WIDE;
         let key = if shared { residual(self.machine.network(), state, vocabulary.longest()) } else { None };
         let texts = || vocabulary.texts().lock().unwrap_or_else(PoisonError::into_inner);
         let known = key.as_ref().and_then(|key| texts().get(key).cloned());
         let (tokens, places) = known.unwrap_or_else(|| {
             self.walked += usize::from(shared);
-            let made = self.walk(vocabulary, exits, node);
+            let made = self.walk(vocabulary, exits, state);
             if let Some(key) = key {
                 let mut texts = texts();
                 if texts.len() < MOST_TEXTS {
@@ -211,11 +253,12 @@ impl Parts {
         number
     }
 
-    /// The tokens that a position above what is not known can write from these places on, and its exits.
-    fn walk(&mut self, vocabulary: &Vocabulary, exits: ExitsId, node: StackId) -> (Kept, Arc<[Place]>) {
+    /// The tokens that a state above what is not known can write from these places on, where it reads the first byte itself, and
+    /// its exits.
+    fn walk(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> (Kept, Arc<[Place]>) {
         let (mut found, mut ends) = (Vec::new(), Vec::new());
         let places = Arc::clone(&self.exits[exits.0 as usize]);
-        self.machine.walk(vocabulary, &places, node, &mut |reached| {
+        self.machine.walk_alone(vocabulary, &places, state, &mut |reached| {
             found.extend_from_slice(reached.tokens);
             if reached.accepts {
                 let last = if reached.subtree { vocabulary.last_below(reached.place) } else { reached.place };

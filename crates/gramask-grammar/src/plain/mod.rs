@@ -19,6 +19,7 @@ mod masks;
 mod network;
 mod oracle;
 mod residual;
+mod shortest;
 mod stacks;
 #[cfg(test)]
 mod tests;

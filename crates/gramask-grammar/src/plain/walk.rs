@@ -1,10 +1,11 @@
 //! Walks over the vocabulary's trie, which step a position from node to node.
 //!
 //! Where few bytes can follow, they are looked up among the children. Where many can, all children are tried in the order in
-//! which the trie lies in memory, and the steps are kept in tables. If all bytes of a subtree lead from a position to itself, as
+//! which the trie lies in memory, and the steps are kept in tables. If all texts of a subtree lead from a position to itself, as
 //! mostly in free text, all of its tokens are reached at once.
 
 use super::machine::{Machine, Table};
+use super::network::StateId;
 use super::stacks::StackId;
 use crate::Vocabulary;
 use crate::vocabulary::Place;
@@ -26,8 +27,35 @@ pub(super) struct Reached<'v> {
 }
 
 impl Machine {
+    /// Calls `visit` with each place below `places` that can be reached from a state above what is not known, where it reads the
+    /// first byte itself, and not a rule that it calls.
+    pub(super) fn walk_alone(
+        &mut self,
+        vocabulary: &Vocabulary,
+        places: &[Place],
+        state: StateId,
+        visit: &mut impl FnMut(Reached),
+    ) {
+        if self.network().call_edges(state).is_empty() {
+            let node = self.alone(state);
+            return self.walk::<false>(vocabulary, places, node, visit);
+        }
+        for byte in self.network().bytes(state).iter() {
+            let next = self.step_alone(state, byte);
+            for kid in places.iter().filter_map(|place| vocabulary.kid(*place, byte)) {
+                let tokens = vocabulary.ids_at(kid);
+                visit(Reached { node: next, tokens, place: kid, subtree: false, accepts: self.accepts(next) });
+                if next != StackId::BOTTOM && vocabulary.has_kids(kid) {
+                    self.walk::<false>(vocabulary, &[kid], next, visit);
+                }
+            }
+        }
+    }
+
     /// Calls `visit` with each place below `places` that can be reached from a position, and the tokens there.
-    pub(super) fn walk(
+    ///
+    /// Where the positions are not wanted (`POSITIONS`), a token that ends in the midst of a character may come with another one.
+    pub(super) fn walk<const POSITIONS: bool>(
         &mut self,
         vocabulary: &Vocabulary,
         places: &[Place],
@@ -36,7 +64,7 @@ impl Machine {
     ) {
         let bytes = self.next_bytes(node);
         if bytes.len() > FEW_BYTES {
-            places.iter().for_each(|place| self.walk_all(vocabulary, *place, node, visit));
+            places.iter().for_each(|place| self.walk_all::<POSITIONS>(vocabulary, *place, node, visit));
             return;
         }
         for (&place, byte) in places.iter().flat_map(|place| bytes.iter().map(move |byte| (place, byte))) {
@@ -45,12 +73,18 @@ impl Machine {
             let tokens = vocabulary.ids_at(kid);
             visit(Reached { node: next, tokens, place: kid, subtree: false, accepts: self.accepts(next) });
             if next != StackId::BOTTOM && vocabulary.has_kids(kid) {
-                self.walk(vocabulary, &[kid], next, visit);
+                self.walk::<POSITIONS>(vocabulary, &[kid], next, visit);
             }
         }
     }
 
-    fn walk_all(&mut self, vocabulary: &Vocabulary, place: Place, node: StackId, visit: &mut impl FnMut(Reached)) {
+    fn walk_all<const POSITIONS: bool>(
+        &mut self,
+        vocabulary: &Vocabulary,
+        place: Place,
+        node: StackId,
+        visit: &mut impl FnMut(Reached),
+    ) {
         let nodes = vocabulary.nodes();
         let (mut at, end, base) = match place {
             0 => (0, nodes.len(), 0),
@@ -65,15 +99,28 @@ impl Machine {
             let entry = &nodes[at];
             let depth = usize::from(entry.depth) - base;
             let (before, table) = path[depth - 1];
+            let mut reached = Reached {
+                node: before,
+                tokens: vocabulary.subtree(entry),
+                place: at as Place + 1,
+                subtree: true,
+                accepts: self.accepts(before),
+            };
+            if !POSITIONS && self.loops(before, table).hold_from(vocabulary, at) {
+                visit(reached);
+                at = entry.next as usize;
+                continue;
+            }
             let next = self.step_in(before, table, entry.byte);
             if next == StackId::NONE {
                 at = entry.next as usize;
                 continue;
             }
-            let mut reached = Reached {
+            let place = reached.place;
+            reached = Reached {
                 node: next,
                 tokens: vocabulary.ids(entry),
-                place: at as Place + 1,
+                place,
                 subtree: false,
                 accepts: self.accepts(next),
             };
@@ -85,8 +132,8 @@ impl Machine {
             }
             let table = self.table(next);
             path[depth] = (next, table);
-            // Only in a text that has begun is it worth asking.
-            if next == before && vocabulary.below(at).is_within(&self.loops(next, table)) {
+            let loops = self.loops(next, table);
+            if loops.bytes_hold_below(vocabulary, at) || !POSITIONS && loops.hold_below(vocabulary, at) {
                 (reached.subtree, reached.tokens) = (true, vocabulary.subtree(entry));
                 visit(reached);
                 at = entry.next as usize;

@@ -241,6 +241,15 @@ impl Network {
         &self.bytes[self.before(state).0..self.states[state.index()].bytes as usize]
     }
 
+    /// The bytes that a state reads itself.
+    pub fn bytes(&self, state: StateId) -> ByteSet {
+        let mut bytes = ByteSet::default();
+        for edge in self.byte_edges(state) {
+            (edge.first..=edge.last).for_each(|byte| bytes.insert(byte));
+        }
+        bytes
+    }
+
     pub fn call_edges(&self, state: StateId) -> &[CallEdge] {
         &self.calls[self.before(state).1..self.states[state.index()].calls as usize]
     }

@@ -4,6 +4,7 @@ use super::masks::{Draws, vocabulary};
 use crate::plain::PlainEngine;
 use crate::plain::machine::Machine;
 use crate::plain::network::{Network, NetworkLimits};
+use crate::plain::shortest::Shortest;
 use crate::plain::stacks::StackId;
 
 const ARITHMETIC: &str = "e: t \"+\" e | t \"-\" e | t\n t: f \"*\" t | f \"/\" t | f\n f: \"(\" e \")\" | /[0-9]+/";
@@ -83,7 +84,9 @@ fn deep_outputs_close_again() {
         let mut machine = Machine::new(network);
         let start = machine.start();
         let opened = machine.pass(start, open.repeat(depth).as_bytes());
-        assert_eq!(machine.stacks().rest(opened) as usize, machine.shortest(opened).len());
+        let mut shortest = Shortest::new();
+        let text = shortest.of(&machine, opened);
+        assert_eq!(machine.stacks().rest(opened) as usize, shortest.texts.letters(text).count());
         let middle = machine.pass(opened, inner.as_bytes());
         let end = machine.pass(middle, close.repeat(depth).as_bytes());
         machine.accepts(end)

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::grammars::{all, random};
+use crate::completions::Letter;
 use crate::plain::expr::PlainGrammar;
-use crate::plain::machine::{Machine, Written};
+use crate::plain::machine::Machine;
 use crate::plain::network::{Network, NetworkLimits};
 use crate::plain::oracle::PlainOracle;
+use crate::plain::shortest::Shortest;
 use crate::plain::stacks::StackId;
 
 /// The bytes that are tried: those that the grammar names, and one more.
@@ -60,14 +62,10 @@ fn compare(grammar: &PlainGrammar, limits: &NetworkLimits, unions: usize, most: 
 
 /// The shortest string that completes a node does so for the oracle too, and where asked, none is shorter.
 fn check_shortest(machine: &mut Machine, node: StackId, oracle: &PlainOracle, search: bool) -> Result<(), String> {
-    let rest: Vec<u8> = machine
-        .shortest(node)
-        .iter()
-        .map(|written| match written {
-            Written::Byte(byte) => *byte,
-            Written::Special(_) => b'?',
-        })
-        .collect();
+    let mut shortest = Shortest::new();
+    let text = shortest.of(machine, node);
+    let byte = |letter| if let Letter::Byte(byte) = letter { byte } else { b'?' };
+    let rest: Vec<u8> = shortest.texts.letters(text).map(byte).collect();
     if machine.stacks().rest(node) as usize != rest.len() {
         return Err(format!("the rest {rest:?} has not {} bytes", machine.stacks().rest(node)));
     }

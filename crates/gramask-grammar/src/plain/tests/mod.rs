@@ -1,6 +1,7 @@
 //! The engine of plain grammars against its oracle.
 
 mod depth;
+mod first_visits;
 mod grammars;
 mod masks;
 mod membership;

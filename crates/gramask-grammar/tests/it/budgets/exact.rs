@@ -107,6 +107,9 @@ fn best_cut(constraint: &mut Constraint, state: State) -> usize {
 
 impl Count {
     fn add(&mut self, constraint: &mut Constraint, place: &str) {
+        // Nothing is known yet that could make the bound smaller than that of the shortest completion.
+        let (start, bound) = (constraint.start(), constraint.tokens_to_finish(constraint.start()));
+        assert_eq!(bound, best_cut(constraint, start).saturating_add(1), "{place}: the first bound");
         let Some(graph) = graph(constraint) else {
             self.too_large += 1;
             return;
@@ -115,7 +118,6 @@ impl Count {
         let fewest = fewest(&graph);
         let first: HashMap<State, usize> =
             graph.keys().map(|state| (*state, constraint.tokens_to_finish(*state))).collect();
-        let start = constraint.start();
         for (&state, next) in graph.iter().filter(|(state, _)| **state != Constraint::ENDED) {
             let bound = constraint.tokens_to_finish(state);
             assert!(bound <= first[&state], "{place}: a state's bound rose from {} to {bound}", first[&state]);

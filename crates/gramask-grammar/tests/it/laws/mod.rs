@@ -8,12 +8,14 @@
 //! 5. a budget that suffices at the start suffices (`budget`);
 //! 6. a format without positions accepts exactly the lists that some choice of occurrences satisfies (`occurrences`).
 //!
-//! `corpora` holds real text to laws 1 to 3, and `speed` prints how long masks take.
+//! `corpora` holds real text to laws 1 to 3. `speed` prints how long masks take, and `first_visits` what a token costs a
+//! sequence whose states are all new.
 
 mod accepted;
 mod budget;
 mod corpora;
 mod documents;
+mod first_visits;
 mod independent;
 mod interpreters;
 mod masks;

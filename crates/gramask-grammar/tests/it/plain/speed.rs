@@ -4,14 +4,15 @@
 //! GRAMASK_TOKENIZER=tokenizer.json GRAMASK_DATA=data cargo test --release -p gramask-grammar --test it -- --ignored --nocapture json_beside
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gramask_grammar::{CompiledGrammar, Constraint, Grammar, NetworkLimits, Token, Vocabulary};
+use gramask_grammar::{CompiledGrammar, Constraint, Grammar, NetworkLimits, Vocabulary};
 use serde_json::Value;
 
 use crate::expand::third_party::Peers;
+use crate::support::walk::real_vocabulary;
 
 /// Any JSON value, with white space, in the notation of Gramask.
 const JSON: &str = r#"
@@ -34,26 +35,6 @@ STRING: /"([^"\\\x00-\x1f]|\\["\\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/
 NUMBER: /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+\-]?[0-9]+)?/
 WS: /[ \n\t]+/
 "#;
-
-/// The tokens of a byte-level `tokenizer.json`, and an end token.
-fn vocabulary(path: &Path) -> Arc<Vocabulary> {
-    let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    // GPT-2's character for each byte.
-    let printable = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
-    let mut others = 256..;
-    let codes = (0..256u32).map(|byte| if printable(&byte) { byte } else { others.next().unwrap() });
-    let bytes: std::collections::HashMap<char, u8> =
-        codes.enumerate().map(|(byte, code)| (char::from_u32(code).unwrap(), byte as u8)).collect();
-    let mut tokens = Vec::new();
-    for (text, id) in json["model"]["vocab"].as_object().unwrap() {
-        let id = id.as_u64().unwrap() as usize;
-        tokens.resize(tokens.len().max(id + 1), Token::new(""));
-        tokens[id] = Token::new(text.chars().filter_map(|c| bytes.get(&c).copied()).collect::<Vec<u8>>());
-    }
-    tokens.push(Token::special("<end of text>"));
-    let end = tokens.len() as u32 - 1;
-    Vocabulary::new(tokens, vec![end]).unwrap()
-}
 
 /// The valid instances of every 20th file of MaskBench, cut into tokens.
 fn documents(vocabulary: &Vocabulary) -> Vec<Vec<u32>> {
@@ -83,7 +64,7 @@ fn shown(mut times: Vec<Duration>) -> String {
 #[ignore = "prints figures; needs a tokenizer and MaskBench"]
 fn json_beside_llguidance() {
     let path = std::env::var("GRAMASK_TOKENIZER").expect("GRAMASK_TOKENIZER names a tokenizer.json");
-    let vocabulary = vocabulary(Path::new(&path));
+    let vocabulary = real_vocabulary(&path);
     let documents = documents(&vocabulary);
     println!("{} tokens, {} documents", vocabulary.len(), documents.len());
     let begin = Instant::now();

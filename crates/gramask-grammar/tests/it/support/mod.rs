@@ -1,4 +1,5 @@
 //! What several tests use.
 
 pub mod formats;
+pub mod tokenizers;
 pub mod walk;

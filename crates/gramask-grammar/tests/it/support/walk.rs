@@ -23,6 +23,14 @@ pub fn vocabulary(rng: &mut Rng, sources: &[&[u8]], pieces: usize) -> Arc<Vocabu
     Vocabulary::new(tokens, vec![size - 2, size - 1]).unwrap()
 }
 
+/// The vocabulary of a byte-level `tokenizer.json`, and an end token.
+pub fn real_vocabulary(path: &str) -> Arc<Vocabulary> {
+    let mut tokens: Vec<Token> = super::tokenizers::tokens(path).into_iter().map(Token::new).collect();
+    tokens.push(Token::special("<end of text>"));
+    let end = tokens.len() as u32 - 1;
+    Vocabulary::new(tokens, vec![end]).unwrap()
+}
+
 /// The tokens of a mask.
 pub fn allowed(mask: &[u32]) -> Vec<u32> {
     tokens_of(mask).collect()
