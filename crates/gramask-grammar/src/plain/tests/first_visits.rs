@@ -6,6 +6,8 @@
 //!
 //! `EACH` takes one file in so many, `GRAMASK_FILES` those with that in their name.
 
+#![allow(clippy::print_stdout, reason = "it prints figures")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
