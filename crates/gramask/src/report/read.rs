@@ -233,6 +233,7 @@ fn corpora(
     for name in &names {
         let choice = file.corpus(name);
         let read = choice.and_then(|choice| PlannedCorpus::read(&choice, examples.n, &examples.split).ok());
+        let read = read.or_else(|| PlannedCorpus::of_tasks(&file.tasks(name)?).ok());
         let same = |read: &PlannedCorpus| file.settings["corpus_sha256"][name].as_str() == Some(&read.digest);
         let data = match read {
             Some(read) if same(&read) => CorpusData::of(read),

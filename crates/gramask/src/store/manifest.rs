@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::experiment::{CorpusChoice, Experiment, ExperimentError, Overrides};
+use crate::experiment::{CorpusChoice, Experiment, ExperimentError, Overrides, TaskChoice};
 use crate::plan::{PlannedCorpus, Shard};
 use crate::store::now;
 use crate::store::provenance::midnight;
@@ -199,6 +199,13 @@ impl Manifest {
         let folder = if self.overrides["corpus"].is_null() { self.folder.clone() } else { PathBuf::new() };
         let choice = choices.into_iter().find(|choice| choice.name == name)?;
         Some(CorpusChoice { folder, ..choice })
+    }
+
+    /// Which tasks of the run have this name, to read them again.
+    pub fn tasks(&self, name: &str) -> Option<TaskChoice> {
+        let choices: Vec<TaskChoice> = serde_json::from_value(self.settings["experiment"]["tasks"].clone()).ok()?;
+        let choice = choices.into_iter().find(|choice| choice.name == name)?;
+        Some(TaskChoice { folder: self.folder.clone(), ..choice })
     }
 
     /// Checks that another run has the same settings. The shards may differ.

@@ -118,15 +118,21 @@ pub(super) fn figures(all: &[Tally]) -> Result<Vec<Figure>, ReportError> {
         return Ok(results::outcomes(all)?.into_iter().collect());
     }
     let tallies = tallies.as_slice();
+    // Tasks have no entities, and no F1.
+    let of_entities: Vec<Tally> = tallies.iter().filter(|tally| !tally.row.is_of_tasks()).cloned().collect();
+    let of_entities = |draw: fn(&[Tally]) -> Result<Option<Figure>, ReportError>| match of_entities.is_empty() {
+        true => Ok(None),
+        false => draw(&of_entities),
+    };
     let drawn = [
-        results::f1(tallies)?,
-        results::losses(tallies)?,
+        of_entities(results::f1)?,
+        of_entities(results::losses)?,
         results::outcomes(all)?,
-        results::entities(tallies)?,
-        work::pareto(tallies)?,
+        of_entities(results::entities)?,
+        of_entities(work::pareto)?,
         removed::by_format(tallies)?,
         removed::by_position(tallies)?,
-        removed::against_f1(tallies)?,
+        of_entities(removed::against_f1)?,
         work::shares(tallies)?,
         work::effort(tallies)?,
     ];
