@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """MaskBench: masks of JSON Schemas by gramask, llguidance and XGrammar, from Python, in one process and on one thread.
 
-    pip install gramask llguidance xgrammar torch transformers
+    pip install ./crates/gramask-python llguidance xgrammar torch transformers
     python benches/python/maskbench.py FOLDER --tokenizer tokenizer.json [--engines gramask,llguidance,xgrammar] [--limit N] [--csv FILE]
 
 FOLDER has MaskBench's files: a `schema`, and `tests` with `data` and `valid`. The method is MaskBench's

@@ -46,7 +46,7 @@ impl PlannedCorpus {
             check_splits(choice, examples_split)?;
         }
         let (corpus, mut problems) = read(choice, &choice.split).map_err(|source| fail(choice, source))?;
-        let Corpus { mut schema, mut documents, .. } = corpus;
+        let Corpus { mut schema, documents, .. } = corpus;
         let mut chosen = Vec::new();
         let (mut candidates, mut more) = (Vec::new(), None);
         if examples > 0 {
@@ -83,15 +83,7 @@ impl PlannedCorpus {
             candidates.retain(|candidate| !evaluated.contains(candidate.text.as_str()));
             chosen = examples::choose(&candidates, &schema, examples);
         }
-        let found = documents.len();
-        documents.drain(..choice.skip.min(found));
-        documents.truncate(choice.limit.unwrap_or(usize::MAX));
-        if documents.is_empty() && choice.skip > 0 {
-            return Err(PlanError::SkippedAll { name: choice.name.clone(), skip: choice.skip, found });
-        }
-        if documents.is_empty() {
-            return Err(PlanError::NoDocument { name: choice.name.clone() });
-        }
+        let documents = part_of(documents, &choice.name, choice.skip, choice.limit)?;
         let digest = digest(&schema, documents.iter().chain(&chosen));
         Ok(PlannedCorpus {
             name: choice.name.clone(),
@@ -171,6 +163,18 @@ fn other_splits(choice: &CorpusChoice, examples_split: &str) -> Result<Vec<(Corp
 fn union<'a>(schema: Schema, others: impl Iterator<Item = &'a Corpus>) -> Schema {
     let others = others.flat_map(|other| other.schema.labels());
     Schema::new(schema.labels().iter().chain(others).cloned().collect::<BTreeSet<String>>())
+}
+
+/// The documents or tasks that an experiment takes: without the first ones, and so many at most.
+pub(super) fn part_of<T>(mut all: Vec<T>, name: &str, skip: usize, limit: Option<usize>) -> Result<Vec<T>, PlanError> {
+    let found = all.len();
+    all.drain(..skip.min(found));
+    all.truncate(limit.unwrap_or(usize::MAX));
+    match (all.is_empty(), skip) {
+        (false, _) => Ok(all),
+        (true, 0) => Err(PlanError::NoDocument { name: name.to_owned() }),
+        (true, skip) => Err(PlanError::SkippedAll { name: name.to_owned(), skip, found }),
+    }
 }
 
 /// A digest that is equal if two runs have the same documents.

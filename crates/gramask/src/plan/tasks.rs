@@ -16,7 +16,7 @@
 //! One of `json_schema`, `grammar`, `regex` and `choice` is given. Paths are relative to the file.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gramask_grammar::json_schema::JsonSchemaOptions;
@@ -26,6 +26,7 @@ use gramask_ner::{Document, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::corpus::part_of;
 use super::{PlanError, PlannedCorpus, Validator, compare_with_expected};
 use crate::experiment::TaskChoice;
 use crate::pull::sha256_hex;
@@ -98,31 +99,28 @@ impl PlannedCorpus {
     /// A file that cannot be read; with its line, what is wrong with a task.
     pub fn of_tasks(choice: &TaskChoice) -> Result<PlannedCorpus, PlanError> {
         let file = choice.file();
-        let read = std::fs::read_to_string(&file);
-        let text = read.map_err(|source| PlanError::TaskFile { file: file.clone(), source })?;
+        let text = std::fs::read_to_string(&file);
+        let text = text.map_err(|source| PlanError::TaskFile { file: file.clone(), source })?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let lines: Vec<(usize, &str)> = lines.collect();
-        let found = lines.len();
-        let chosen: Vec<(usize, &str)> =
-            lines.into_iter().skip(choice.skip).take(choice.limit.unwrap_or(usize::MAX)).collect();
-        if chosen.is_empty() && choice.skip > 0 {
-            return Err(PlanError::SkippedAll { name: choice.name.clone(), skip: choice.skip, found });
-        }
-        if chosen.is_empty() {
-            return Err(PlanError::NoDocument { name: choice.name.clone() });
-        }
+        let chosen = part_of(lines.collect(), &choice.name, choice.skip, choice.limit)?;
         let (mut documents, mut tasks) = (Vec::with_capacity(chosen.len()), HashMap::new());
+        // What decides the answers: the lines, and the files that they name.
+        let mut sources = Vec::with_capacity(chosen.len());
         for (number, line) in &chosen {
             let wrong = |what| PlanError::Task { file: file.clone(), line: number + 1, what };
-            let (id, task) = task(line, folder, choice).map_err(wrong)?;
+            let (id, task, file) = task(line, folder, choice).map_err(wrong)?;
+            sources.push((*line).to_owned());
+            if let Some(file) = file {
+                sources.push(read(&file).map_err(wrong)?);
+            }
             let text = task.messages.last().map_or(String::new(), |message| message.content.clone());
             documents.push(Document::new(id.clone(), text));
             if tasks.insert(id.clone(), task).is_some() {
                 return Err(wrong(format!("`{id}` is the id of an earlier task, too: give each task its own")));
             }
         }
-        let digest = sha256_hex(chosen.iter().map(|(_, line)| *line).collect::<Vec<_>>().join("\n"));
+        let digest = sha256_hex(sources.join("\n"));
         Ok(PlannedCorpus {
             name: choice.name.clone(),
             schema: Schema::new::<String>([]),
@@ -135,14 +133,31 @@ impl PlannedCorpus {
     }
 }
 
-/// The task of a line, or what is wrong with it.
-fn task(line: &str, folder: &Path, choice: &TaskChoice) -> Result<(String, Task), String> {
+impl Line {
+    /// The file that has the grammar, where the line does not have it.
+    fn file(&self, folder: &Path) -> Option<PathBuf> {
+        let path = match (&self.json_schema, &self.grammar, &self.syntax) {
+            (Some(Value::String(path)), ..) => path,
+            (None, Some(path), None) if !path.contains('\n') => path,
+            _ => return None,
+        };
+        Some(folder.join(path))
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
+}
+
+/// The task of a line, and the file of its grammar, or what is wrong with it.
+fn task(line: &str, folder: &Path, choice: &TaskChoice) -> Result<(String, Task, Option<PathBuf>), String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let (grammar, validator) = grammar(&line, folder, choice)?;
+    let file = line.file(folder);
+    let (grammar, validator) = grammar(&line, file.as_deref(), choice)?;
     let program = Program::of_grammar(&grammar, &NetworkLimits::default())
         .map_err(|error| format!("task `{}`: {error}", line.id))?;
     let messages = messages(line.prompt)?;
-    Ok((line.id, Task { messages, program, validator: Arc::new(validator), expected: line.expected }))
+    Ok((line.id, Task { messages, program, validator: Arc::new(validator), expected: line.expected }, file))
 }
 
 fn messages(prompt: WrittenPrompt) -> Result<Vec<Message>, String> {
@@ -163,7 +178,7 @@ fn messages(prompt: WrittenPrompt) -> Result<Vec<Message>, String> {
 }
 
 /// The grammar of a task, and the validator of its answers.
-fn grammar(line: &Line, folder: &Path, choice: &TaskChoice) -> Result<(Grammar, Validator), String> {
+fn grammar(line: &Line, file: Option<&Path>, choice: &TaskChoice) -> Result<(Grammar, Validator), String> {
     let given = [line.json_schema.is_some(), line.grammar.is_some(), line.regex.is_some(), line.choice.is_some()];
     if given.iter().filter(|given| **given).count() != 1 {
         return Err("give one of `json_schema`, `grammar`, `regex` and `choice`".into());
@@ -172,15 +187,15 @@ fn grammar(line: &Line, folder: &Path, choice: &TaskChoice) -> Result<(Grammar, 
         return Err("`syntax` says what a text at `grammar` is written in: leave it out".into());
     }
     let refused = |errors: GrammarErrors| errors.to_string();
-    if let Some(schema) = &line.json_schema {
-        let schema = match schema {
-            Value::String(path) => {
-                let file = folder.join(path);
-                std::fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?
+    let is_json = |file: &&Path| file.extension().is_some_and(|extension| extension == "json");
+    match (&line.json_schema, file) {
+        (Some(_), Some(file)) => return json_schema(&read(file)?, choice),
+        (Some(schema), None) => return json_schema(&schema.to_string(), choice),
+        (None, file) => {
+            if let Some(file) = file.filter(is_json) {
+                return json_schema(&read(file)?, choice);
             }
-            schema => schema.to_string(),
-        };
-        return json_schema(&schema, choice);
+        }
     }
     if let Some(pattern) = &line.regex {
         return Ok((Grammar::from_regex(pattern).map_err(refused)?, Validator::regex(pattern)?));
@@ -189,25 +204,19 @@ fn grammar(line: &Line, folder: &Path, choice: &TaskChoice) -> Result<(Grammar, 
         return Ok((Grammar::from_choice(texts).map_err(refused)?, Validator::Choice(texts.clone())));
     }
     let written = line.grammar.as_deref().unwrap_or_default();
-    let grammar = match &line.syntax {
-        Some(syntax) => {
+    let grammar = match (&line.syntax, file) {
+        (Some(syntax), _) => {
             let known = ["gram", "lark", "gbnf"].contains(&syntax.as_str());
             let syntax = GrammarSyntax::of_extension(syntax).filter(|_| known);
             let syntax = syntax.ok_or("`syntax` is `gram`, `lark` or `gbnf`")?;
             Grammar::parse(line.id.as_str(), syntax, written).map_err(refused)?
         }
-        None if written.contains('\n') => {
+        (None, Some(file)) => Grammar::read(file).map_err(refused)?,
+        (None, None) => {
             return Err(
                 "`grammar` is a text: say what it is written in, with `syntax`: `gram`, `lark` or `gbnf`".into()
             );
         }
-        None if written.ends_with(".json") => {
-            let file = folder.join(written);
-            let schema = std::fs::read_to_string(&file);
-            let schema = schema.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-            return json_schema(&schema, choice);
-        }
-        None => Grammar::read(folder.join(written)).map_err(refused)?,
     };
     let validator = Validator::Grammar(grammar.clone());
     Ok((grammar, validator))
@@ -261,6 +270,9 @@ mod tests {
         let valid = |id: &str, output: &str| planned.tasks[id].validator.accepts(output);
         assert!(valid("a", " 7 ") && !valid("a", "0") && valid("b", "1+22") && !valid("b", "1+"));
         assert!(valid("c", "2026-11") && !valid("c", "2026-111") && valid("d", "no") && !valid("d", "No"));
+        // Another grammar in a file makes other tasks of the same lines.
+        std::fs::write(folder.path().join("dose.json"), r#"{"type": "integer", "minimum": 2}"#).unwrap();
+        assert_ne!(PlannedCorpus::of_tasks(&choice).unwrap().digest, planned.digest);
         (choice.skip, choice.limit) = (1, Some(2));
         assert_eq!(PlannedCorpus::of_tasks(&choice).unwrap().documents.len(), 2);
     }

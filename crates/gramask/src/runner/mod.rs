@@ -68,10 +68,6 @@ pub fn run_plan(
         let Some(corpus) = plan.corpus(&cell.corpus) else {
             continue;
         };
-        let format = plan.format(&cell.format).filter(|_| corpus.tasks.is_empty());
-        if format.is_none() && corpus.tasks.is_empty() {
-            continue;
-        }
         let Some(strategy) = plan.experiment.strategies.get(cell.strategy) else {
             continue;
         };
@@ -82,15 +78,17 @@ pub fn run_plan(
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
+        let programs = match plan.format(&cell.format) {
+            // Each task has its own.
+            _ if !corpus.tasks.is_empty() => Vec::new(),
+            Some(format) => Program::passes(format, &corpus.schema)
+                .map_err(|source| RunError::Compile { format: format.name.clone(), source: Box::new(source) })?,
+            None => continue,
+        };
         let engine = match &mut engine {
             Some(engine) if engine.name == cell.model => engine,
             other => other.insert(open(&cell.model)?),
         };
-        let passes = format.map(|format| {
-            Program::passes(format, &corpus.schema)
-                .map_err(|source| RunError::Compile { format: format.name.clone(), source: Box::new(source) })
-        });
-        let programs = passes.transpose()?.unwrap_or_default();
         watch.cell(&cell, corpus.documents.len(), done);
         let asked = [cell.model.clone(), cell.corpus.clone(), cell.format.clone()];
         shared = match shared.take() {

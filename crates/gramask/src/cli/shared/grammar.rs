@@ -13,7 +13,6 @@ pub const PLAIN: [&str; 4] = ["grammar", "json_schema", "regex", "choice"];
 
 /// A plain grammar, in one of several ways. Without any the command takes a format.
 #[derive(Debug, Args)]
-#[group(multiple = true)]
 pub struct GrammarArgs {
     /// A plain grammar in place of a format: a .gram, .lark or .gbnf file, or a JSON Schema (.json)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json_schema", "regex", "choice"], help_heading = "Plain grammars")]

@@ -11,7 +11,7 @@ use crate::experiment::Cell;
 /// Makes [`SummaryRow`] and [`COLUMNS`] of a table. An entry reads
 /// `name: type = unit, meaning, formula, how tables show it...;`.
 macro_rules! summary_columns {
-    ($($name:ident: $type:ty = $unit:ident, $meaning:literal, $formula:expr $(, $view:ident($how:expr))*;)*) => {
+    ($($name:ident: $type:ty = $unit:ident, $meaning:literal, $formula:expr $(, $view:ident($($how:expr)?))*;)*) => {
         /// A line of `summary.csv`: the figures of a cell. Of a cell with several seeds they are those of all its outputs;
         /// precision, recall and F1 are means over the seeds.
         #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,7 +55,7 @@ macro_rules! summary_columns {
 
         /// The columns of `summary.csv` after the names of the cell, in their order.
         pub const COLUMNS: &[Column] = &[
-            $(Column::new(stringify!($name), Unit::$unit, $meaning, |row| row.$name.number())$(.$view($how))*,)*
+            $(Column::new(stringify!($name), Unit::$unit, $meaning, |row| row.$name.number())$(.$view($($how)?))*,)*
         ];
     };
 }
@@ -71,12 +71,12 @@ summary_columns! {
         |cell| cell.seed_mean(|scores| scores.strict.precision),
         terminal(Head::new(5, "P").spare(8)),
         report(Head::new(4, "P").meaning("Strict precision, %").digits(1)),
-        of_entities(());
+        of_entities();
     recall: f64 = Score, "Strict recall, micro-averaged",
         |cell| cell.seed_mean(|scores| scores.strict.recall),
         terminal(Head::new(6, "R").spare(8)),
         report(Head::new(5, "R").meaning("Strict recall, %").digits(1)),
-        of_entities(());
+        of_entities();
     f1: f64 = Score, "Strict F1, micro-averaged",
         |cell| cell.seed_mean(|scores| scores.strict.f1),
         terminal(Head::new(2, "F1").leading()),
@@ -85,12 +85,12 @@ summary_columns! {
             .digits(1)
             .ranked()
             .leading()),
-        of_entities(());
+        of_entities();
     not_in_document_rate: f64 = Share, "The share of predicted entities whose text the document does not hold",
         |cell| ratio(cell.sum(|row| row.not_in_document) as f64, cell.sum(|row| row.predicted)).unwrap_or(0.0),
         terminal(Head::new(7, "not in\ndoc %").spare(5)),
         report(Head::new(7, "not in doc %").when(NonZero)),
-        of_entities(());
+        of_entities();
     truncation_rate: f64 = Share, "The share of decoded outputs that the budget or the context ended",
         |cell| cell.share(|row| row.finish.is_some_and(|finish| !finish.is_complete())),
         terminal(Head::new(9, "cut\noff %").spare(7)),
@@ -198,7 +198,7 @@ summary_columns! {
         |cell| cell.f1_interval().low,
         terminal(Head::new(3, "95 %").spare(6).up_to(|row| row.f1_high)),
         report(Head::new(2, "95 %").meaning("The interval of F1").up_to(|row| row.f1_high)),
-        of_entities(());
+        of_entities();
     f1_high: f64 = Score, "The upper end of the same interval",
         |cell| cell.f1_interval().high;
     restored_s: f64 = Seconds, "The time of prompts that were taken over from another cell; rates count it beside wall_s",

@@ -168,7 +168,7 @@ impl Column {
     }
 
     /// It is a figure of entities.
-    pub(super) const fn of_entities(self, (): ()) -> Column {
+    pub(super) const fn of_entities(self) -> Column {
         Column { of_entities: true, ..self }
     }
 
