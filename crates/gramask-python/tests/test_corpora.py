@@ -50,6 +50,30 @@ def test_corpora_that_cannot_be_read(tmp_path):
         gramask.read_corpus(tmp_path, columns="word=0,tag=1")
     with pytest.raises(gramask.CorpusError, match="is a path"):
         gramask.read_corpus(tmp_path, "test")
+    with pytest.raises(gramask.CorpusError, match="leave out columns, labels, or leave out the split"):
+        gramask.read_corpus("mini", "test", columns="word=1,tag=2", labels=["Gene"])
+
+
+def test_a_string_is_no_list_of_labels(tmp_path):
+    """Its characters would be the labels."""
+    with pytest.raises(TypeError, match=r"labels is 'AB': give a list of labels, such as \['AB'\]"):
+        gramask.read_corpus(tmp_path, labels="AB")
+    with pytest.raises(TypeError, match="give a list of labels"):
+        gramask.evaluate([], [], labels="AB")
+    with pytest.raises(TypeError, match="give a list of labels"):
+        gramask.compare([], [], [], labels="AB")
+    with pytest.raises(TypeError):
+        gramask.Format("json-list", labels="AB")
+
+
+def test_documents_take_whatever_stands_for_an_entity():
+    shapes = [ENTITIES[0], ("Chemical", 0, 8), ("Chemical", [(0, 8)]), {"label": "Chemical", "start": 0, "end": 8}]
+    shapes.append({"label": "Chemical", "fragments": [{"start": 0, "end": 8}]})
+    document = gramask.Document("1", TEXT, shapes)
+    assert document.entities == [ENTITIES[0]] * len(shapes) and "Chemical" in document._repr_html_()
+    for wrong in ("Chemical", ("Chemical",), {"label": "Chemical"}, 5):
+        with pytest.raises(TypeError, match="is no entity: give gramask.Entity"):
+            gramask.Document("1", TEXT, [wrong])
 
 
 def test_scores_are_those_of_the_schemes():
@@ -91,6 +115,12 @@ def test_metrics_refuse_what_does_not_go_together():
         gramask.compare([[]], [[]], [[]], scheme="loose")
     with pytest.raises(gramask.MetricError, match="between 0 and 1"):
         gramask.evaluate([[]], [[]], confidence=95)
+    with pytest.raises(gramask.MetricError, match="samples is 0: give at least 1"):
+        gramask.evaluate([[]], [[]], samples=0)
+    with pytest.raises(gramask.MetricError, match="shuffles is -5: give at least 1"):
+        gramask.compare([[]], [[]], [[]], shuffles=-5)
+    with pytest.raises(TypeError, match="seed is 'x': give a whole number"):
+        gramask.evaluate([[]], [[]], seed="x")
     with pytest.raises(gramask.MetricError, match="1.5 is no p-value"):
         gramask.holm([1.5])
 
@@ -139,7 +169,16 @@ def test_folders_that_hold_no_run(run, tmp_path):
     (run / "records.jsonl").write_text("{\n{}\n")
     with pytest.raises(gramask.RunError, match=r"records\.jsonl:1"):
         list(gramask.load_run(run).records())
+    (run / "records.jsonl").write_text("[1]\n")
+    with pytest.raises(gramask.RunError, match="a record is a JSON object, not list"):
+        list(gramask.load_run(run).records())
+    (run / "records.jsonl").write_bytes(b"\xff\n")
+    with pytest.raises(gramask.RunError, match="is not UTF-8"):
+        list(gramask.load_run(run).records())
     with pytest.raises(gramask.RunError, match="cannot read .*scores.csv"):
+        gramask.load_run(run).rows("scores.csv")
+    (run / "scores.csv").write_text("a,b\n1,2\n1,2,3\n")
+    with pytest.raises(gramask.RunError, match=r"scores\.csv:3: 3 cells under 2 columns"):
         gramask.load_run(run).rows("scores.csv")
     (run / "run.json").write_text("[]")
     with pytest.raises(gramask.RunError, match="not written by gramask"):

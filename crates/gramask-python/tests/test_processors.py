@@ -38,6 +38,11 @@ def test_misuse_of_the_processor_for_llama_cpp(fmt, vocabulary):
     constraint = fmt.constraint(TEXT, vocabulary=vocabulary)
     with pytest.raises(gramask.BudgetError):
         LlamaProcessor(constraint, budget=1)
+    with pytest.raises(TypeError, match="constraint 0 is a Format"):
+        LlamaProcessor(fmt)
+    with pytest.raises(TypeError, match="the budget is 2.5: give a whole number"):
+        LlamaProcessor(constraint, budget=2.5)
+    LlamaProcessor(constraint, budget=numpy.int64(40))
     scores = numpy.zeros(len(vocabulary), numpy.float32)
     processor = LlamaProcessor(constraint, prompt_tokens=2)
     with pytest.raises(gramask.TokenError, match="token 120 may not follow"):
@@ -137,7 +142,11 @@ def test_a_batch_of_vllm_ends_within_its_budgets(processor, fmt, vocabulary, min
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"format": "json-list"}, "has format: give `grammar`"),
+        ({"format": "json-list"}, "has format: give one of grammar, lark, gbnf, regex, choice, json_schema, or `format`"),
+        ({"format": "json-list", "text": "", "labels": "AB"}, "`labels` is 'AB': give a list"),
+        ({"format": "json-list", "text": "", "labels": ["A"], "level": "none"}, "`level` is 'none': give `syntax` or `grounded`"),
+        ({"regex": "("}, "not a regex"),
+        ({"json_schema": {"type": "text"}}, "/type"),
         ({"format": "json-lst", "text": "", "labels": ["A"]}, "json-lst"),
         ({"format": "inline-xml", "text": "", "labels": ["A b"]}, "XML tag"),
         ({"grammar": "start: nothing\n"}, "1:8"),
@@ -148,6 +157,27 @@ def test_requests_that_are_not_understood(processor, asked, why):
     with pytest.raises(ValueError, match=why):
         processor.validate_params(params(**asked))
     processor.validate_params(params())
+
+
+@pytest.mark.parametrize(
+    ("asked", "first"),
+    [
+        ({"grammar": 'start: "a"\n'}, "a"),
+        ({"lark": 'start: "b" | "c"'}, "bc"),
+        ({"gbnf": 'root ::= "d"'}, "d"),
+        ({"regex": "[e-g]+"}, "efg"),
+        ({"choice": ["x1", "y1"]}, "xy"),
+        ({"json_schema": {"type": "array"}}, "["),
+    ],
+)
+def test_plain_grammars_of_vllm(processor, vocabulary, asked, first):
+    import torch
+
+    processor.validate_params(params(**asked))
+    processor.update_state(update(added=[(0, params(**asked), None, []), (1, params(**asked), None, [])]))
+    logits = processor.apply(torch.zeros((2, len(vocabulary))))
+    begins = {vocabulary.bytes(token)[:1].decode() for token in allowed(logits[0])}
+    assert begins == set(first) and allowed(logits[0]) == allowed(logits[1])
 
 
 def test_a_budget_that_is_too_small_is_refused(processor):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from . import _html
+from ._arguments import entity_of
 from ._gramask import Entity
 
 
@@ -33,13 +34,19 @@ class Repaired(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """A text with its entities. A notebook shows the entities in the text."""
+    """A text with its entities. A notebook shows the entities in the text.
+
+    `entities` takes whatever stands for an entity, such as `("Chemical", 0, 8)`.
+    """
 
     id: str
     text: str
     entities: list[Entity] = field(default_factory=list)
     #: Where the text stands in the document that it was cut from, in characters.
     offset: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entities", [entity_of(entity) for entity in self.entities])
 
     def _repr_html_(self) -> str:
         return _html.document(self.text, self.entities)

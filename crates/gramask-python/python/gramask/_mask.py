@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,11 @@ class Mask:
     def __iter__(self):
         return iter(self.ids.tolist())
 
-    def __contains__(self, token: int) -> bool:
+    def __contains__(self, token: object) -> bool:
+        try:
+            token = operator.index(token)
+        except TypeError:
+            return False
         place = self.ids.searchsorted(token)
         return bool(place < len(self.ids) and self.ids[place] == token)
 

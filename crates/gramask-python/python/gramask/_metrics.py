@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from . import _gramask
+from ._arguments import labels_of, number_of
+from ._errors import MetricError
 
 #: The schemes of SemEval 2013, task 9.1.
 SCHEMES = ("strict", "exact", "partial", "type")
@@ -91,6 +93,13 @@ def _entities(documents: Iterable) -> list:
     return [getattr(document, "entities", document) for document in documents]
 
 
+def _at_least(value: int, name: str, least: int) -> int:
+    try:
+        return number_of(value, name, least)
+    except ValueError as error:
+        raise MetricError(str(error)) from None
+
+
 def _score(fields: dict, interval: Sequence[float] | None = None) -> Score:
     return Score(**fields, interval=None if interval is None else (interval[0], interval[1]))
 
@@ -111,11 +120,10 @@ def evaluate(
     fragments), partial (an overlap counts half), type (same label, any overlap). `labels` defaults to all that occur; a
     predicted entity of another label is spurious. The intervals of F1 are percentiles of a bootstrap over the documents.
 
-    Raises MetricError if the numbers of documents differ.
+    Raises MetricError if the numbers of documents differ, or a number is out of its range.
     """
-    made = _gramask.evaluate(
-        _entities(gold), _entities(predicted), None if labels is None else list(labels), confidence, samples, seed
-    )
+    labels, samples, seed = labels_of(labels), _at_least(samples, "samples", 1), _at_least(seed, "seed", 0)
+    made = _gramask.evaluate(_entities(gold), _entities(predicted), labels, confidence, samples, seed)
     made = json.loads(made)
     summary, intervals = made["summary"], made["intervals"]
     scores = {scheme: _score(summary["overall"][scheme], intervals[scheme]) for scheme in SCHEMES}
@@ -146,8 +154,8 @@ def compare(
     """Tests whether two systems differ on the same documents, by paired approximate randomisation (Yeh 2000).
 
     The arguments are those of `evaluate`. `difference` is the first system's F1 less the second's. `holm` corrects the p-values
-    of several comparisons.
+    of several comparisons. Raises MetricError as `evaluate` does, and for an unknown scheme.
     """
-    labels = None if labels is None else list(labels)
+    labels, shuffles, seed = labels_of(labels), _at_least(shuffles, "shuffles", 1), _at_least(seed, "seed", 0)
     values = _gramask.compare(_entities(gold), _entities(first), _entities(second), labels, scheme, shuffles, seed)
     return Comparison(*values, scheme)

@@ -6,9 +6,11 @@ import csv
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ._arguments import entity_of
 from ._errors import RunError
 from ._gramask import Entity
 from ._mask import Trace
@@ -62,7 +64,13 @@ class Run:
     def rows(self, name: str = "summary.csv") -> list[dict]:
         """A table of the run as dictionaries. Numbers and truth values are converted; an empty cell is None."""
         with self._open(name) as file:
-            return [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
+            reader = csv.reader(file)
+            heads, rows = next(reader, []), []
+            for cells in filter(None, reader):
+                if len(cells) != len(heads):
+                    raise RunError(f"{self.folder / name}:{reader.line_num}: {len(cells)} cells under {len(heads)} columns")
+                rows.append({head: _value(text) for head, text in zip(heads, cells)})
+        return rows
 
     def records(self) -> Iterator[Record]:
         """The outputs with their texts, line by line. A last line that is incomplete is left out: the run was stopped."""
@@ -76,12 +84,16 @@ class Run:
                     raise RunError(f"{self.folder / 'records.jsonl'}:{number}: {error}") from None
                 yield _record(fields, self.folder, number)
 
+    @contextmanager
     def _open(self, name: str):
         path = self.folder / name
         try:
-            return path.open(encoding="utf-8", newline="" if name.endswith(".csv") else None)
+            with path.open(encoding="utf-8", newline="" if name.endswith(".csv") else None) as file:
+                yield file
         except OSError as error:
-            raise RunError(f"cannot read {path}: {error.strerror}") from None
+            raise RunError(f"cannot read {path}: {error.strerror}; give the folder of a run, such as runs/quickstart") from None
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path} is not UTF-8 ({error.reason}); this file was not written by gramask") from None
 
     def _frame(self, name: str):
         try:
@@ -91,7 +103,10 @@ class Run:
                 "tables of a run are pandas DataFrames: pip install pandas, or use Run.rows(name)"
             ) from None
         with self._open(name) as file:
-            return pandas.read_csv(file)
+            try:
+                return pandas.read_csv(file)
+            except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
+                raise RunError(f"{self.folder / name}: {str(error).strip()}") from None
 
     def __repr__(self) -> str:
         return f"<gramask.Run {self.name} in {self.folder}>"
@@ -100,7 +115,10 @@ class Run:
         from . import _html
 
         rows = self.rows()
-        wanted = ["model", "corpus", "format", "level", "strategy", "documents", "parse_rate", "f1", "f1_low", "f1_high"]
+        wanted = ["model", "corpus", "format", "level", "strategy", "documents", "parse_rate"]
+        # A run of tasks has no entities, and no F1.
+        tasks = any(row.get("valid_rate") is not None for row in rows)
+        wanted += ["valid_rate", "valid_low", "valid_high", "exact_rate"] if tasks else ["f1", "f1_low", "f1_high"]
         heads = [head for head in wanted if rows and head in rows[0]]
         cells = ([_html.code(str(row[head])) for head in heads] for row in rows)
         return _html.table(heads, cells)
@@ -108,33 +126,33 @@ class Run:
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Opens the folder of a run. Raises RunError if it holds none."""
-    folder = Path(folder)
-    path = folder / "run.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}; give the folder of a run, such as runs/quickstart") from None
-    except ValueError as error:
-        raise RunError(f"{path}: {error}; this file was not written by gramask") from None
+    run = Run(Path(folder), {})
+    path = run.folder / "run.json"
+    with run._open("run.json") as file:
+        try:
+            manifest = json.load(file)
+        except json.JSONDecodeError as error:
+            raise RunError(f"{path}: {error}; this file was not written by gramask") from None
     if not isinstance(manifest, dict) or "name" not in manifest:
         raise RunError(f"{path} has no name; this file was not written by gramask")
-    return Run(folder, manifest)
+    return Run(run.folder, manifest)
 
 
 def _record(fields: dict, folder: Path, number: int) -> Record:
+    place = f"{folder / 'records.jsonl'}:{number}"
+    if not isinstance(fields, dict):
+        raise RunError(f"{place}: a record is a JSON object, not {type(fields).__name__}")
     try:
         return Record(
-            entities=[_entity(entity) for entity in fields["entities"]],
-            gold=[_entity(entity) for entity in fields["gold"]],
+            entities=[entity_of(entity) for entity in fields["entities"]],
+            gold=[entity_of(entity) for entity in fields["gold"]],
             fields=fields,
             **{key: fields[key] for key in ("model", "corpus", "format", "level", "strategy", "document", "output", "parsed")},
         )
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{folder / 'records.jsonl'}:{number}: {error} is missing or wrong") from None
-
-
-def _entity(fields: dict) -> Entity:
-    return Entity(fields["label"], fragments=[(part["start"], part["end"]) for part in fields["fragments"]])
+    except KeyError as error:
+        raise RunError(f"{place}: {error} is missing") from None
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{place}: {error}") from None
 
 
 def _value(text: str | None):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy
 
+from ._arguments import number_of
 from ._errors import BudgetError, TokenError
 from ._gramask import Constraint, State
 
@@ -22,11 +23,17 @@ class Sequences:
     """The state of a sequence follows from its tokens alone, so that sequences may be reordered, copied and dropped as a beam
     search does. The states of the previous step are kept, so that a step costs one token."""
 
-    def __init__(self, constraints: Iterable[Constraint], budget: int | Sequence[int] | None):
+    def __init__(self, constraints: Iterable[Constraint], budget: int | Sequence[int | None] | None):
         self.constraints = list(constraints)
         if not self.constraints:
             raise ValueError("there is no constraint: give one for each prompt of the batch")
-        budgets = [budget] * len(self.constraints) if budget is None or isinstance(budget, int) else list(budget)
+        for number, constraint in enumerate(self.constraints):
+            if not isinstance(constraint, Constraint):
+                kind = type(constraint).__name__
+                raise TypeError(f"constraint {number} is a {kind}: give what `constraint(...)` of a Format or a Grammar made")
+        each = isinstance(budget, Iterable)
+        budgets = list(budget) if each else [budget] * len(self.constraints)
+        budgets = [None if of is None else number_of(of, "the budget") for of in budgets]
         if len(budgets) != len(self.constraints):
             raise ValueError(f"{len(budgets)} budgets for {len(self.constraints)} constraints: give one, or one for each")
         self.budgets = budgets

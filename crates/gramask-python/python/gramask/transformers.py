@@ -29,9 +29,8 @@ class LogitsProcessor:
     """
 
     def __init__(self, constraints: Constraint | Iterable[Constraint], *, budget: int | Sequence[int] | None = None):
-        if isinstance(constraints, Constraint):
-            constraints = [constraints]
-        self._sequences = Sequences(constraints, budget)
+        several = isinstance(constraints, Iterable)
+        self._sequences = Sequences(constraints if several else [constraints], budget)
         self._prompt: int | None = None
         self._length = 0
 

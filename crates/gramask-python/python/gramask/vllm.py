@@ -4,8 +4,9 @@
     ask = {"format": "json-list", "text": text, "labels": ["Chemical", "Disease"], "level": "grounded"}
     llm.generate(prompt, SamplingParams(max_tokens=64, extra_args={"gramask": ask}))
 
-A request without `extra_args["gramask"]` is not constrained. `{"grammar": TEXT}` asks for a plain grammar. `max_tokens` is the
-budget, within which the output is complete; a budget that is too small is refused before decoding begins.
+A request without `extra_args["gramask"]` is not constrained. `{"json_schema": SCHEMA}`, `{"regex": PATTERN}`, `{"choice": TEXTS}`,
+`{"lark": TEXT}`, `{"gbnf": TEXT}` and `{"grammar": TEXT}` ask for a plain grammar. `max_tokens` is the budget, within which the output
+is complete; a budget that is too small is refused before decoding begins.
 
 The processor is tested with stand-ins for vLLM's batches, not with vLLM itself. It needs output tokens as soon as they are
 sampled, so that asynchronous scheduling and speculative decoding have to be off.
@@ -28,6 +29,16 @@ except ImportError:  # vLLM is not installed: the class can be made and tested a
 
 _FORMAT_KEYS = {"format", "text", "labels", "level"}
 
+#: What a plain grammar is asked for with, and what makes it.
+_GRAMMARS = {
+    "grammar": Grammar,
+    "lark": Grammar.from_lark,
+    "gbnf": Grammar.from_gbnf,
+    "regex": Grammar.from_regex,
+    "choice": Grammar.from_choice,
+    "json_schema": Grammar.from_json_schema,
+}
+
 
 def _arguments(params: Any) -> dict | None:
     """What a request asks for. Raises ValueError for what is not understood."""
@@ -37,12 +48,26 @@ def _arguments(params: Any) -> dict | None:
     if not isinstance(asked, dict):
         raise ValueError(f'extra_args["gramask"] is {type(asked).__name__}: give a dictionary')
     keys = set(asked)
-    if keys == {"grammar"} or {"format", "text", "labels"} <= keys <= _FORMAT_KEYS:
+    if len(keys) == 1 and keys <= _GRAMMARS.keys():
+        return asked
+    if {"format", "text", "labels"} <= keys <= _FORMAT_KEYS:
+        if isinstance(asked["labels"], str):
+            raise ValueError(f'extra_args["gramask"]: `labels` is {asked["labels"]!r}: give a list of labels')
+        if asked.get("level", "grounded") not in ("syntax", "grounded"):
+            raise ValueError(f'extra_args["gramask"]: `level` is {asked["level"]!r}: give `syntax` or `grounded`')
         return asked
     raise ValueError(
-        f'extra_args["gramask"] has {", ".join(sorted(keys)) or "nothing"}: give `grammar`, or `format`, `text`, `labels` and '
-        "perhaps `level`"
+        f'extra_args["gramask"] has {", ".join(sorted(keys)) or "nothing"}: give one of {", ".join(_GRAMMARS)}, or `format`, `text`, '
+        "`labels` and perhaps `level`"
     )
+
+
+def _maker(asked: dict) -> Format | Grammar:
+    """The format or the grammar of a request."""
+    if "format" in asked:
+        return Format(asked["format"], labels=list(asked["labels"]))
+    [(kind, source)] = asked.items()
+    return _GRAMMARS[kind](source)
 
 
 class _Request:
@@ -75,18 +100,14 @@ class LogitsProcessor(_Base):
     def validate_params(cls, sampling_params: Any) -> None:
         """Raises ValueError for arguments that are not understood, and for formats and grammars that are wrong."""
         asked = _arguments(sampling_params)
-        if asked is None:
-            return
-        if "grammar" in asked:
-            Grammar(asked["grammar"])
-        else:
-            Format(asked["format"], labels=asked["labels"])
+        if asked is not None:
+            _maker(asked)
 
     def __init__(self, vllm_config: Any, device: Any, is_pin_memory: bool):
         self._device = device
         self._vocabulary = _vocabulary(vllm_config)
         self._batch = Batch()
-        self._makers: dict[tuple, Format | Grammar] = {}
+        self._makers: dict[str, Format | Grammar] = {}
         self._requests: dict[int, _Request] = {}
 
     def is_argmax_invariant(self) -> bool:
@@ -146,17 +167,13 @@ class LogitsProcessor(_Base):
 
     def _constraint(self, asked: dict) -> Constraint:
         """The constraint of a request. Formats are kept, so that their documents share what they can."""
-        if "grammar" in asked:
-            key: tuple = (asked["grammar"],)
-            if key not in self._makers:
-                self._makers[key] = Grammar(asked["grammar"])
-            return self._makers[key].constraint(self._vocabulary)
-        labels = list(asked["labels"])
-        key = (asked["format"], *labels)
+        key = repr([(name, asked[name]) for name in sorted(asked) if name not in ("text", "level")])
         if key not in self._makers:
-            self._makers[key] = Format(asked["format"], labels=labels)
-        level = asked.get("level", "grounded")
-        return self._makers[key].constraint(asked["text"], level=level, vocabulary=self._vocabulary)
+            self._makers[key] = _maker(asked)
+        maker = self._makers[key]
+        if isinstance(maker, Grammar):
+            return maker.constraint(self._vocabulary)
+        return maker.constraint(asked["text"], level=asked.get("level", "grounded"), vocabulary=self._vocabulary)
 
 
 def _vocabulary(vllm_config: Any) -> Vocabulary:
