@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it into an empty environment, and runs its tests, the quickstart in an empty folder, and the
-# examples. What needs PyTorch is skipped, with a line, where it is missing.
+# Builds the wheel, installs it into an empty environment, and runs its tests, which run the examples, and the quickstart in an
+# empty folder. What needs PyTorch is skipped, with a line, where it is missing.
 #
 #   scripts/test-python.sh             builds with the features and the profile of the workspace
 #   WITH="torch transformers" scripts/test-python.sh      installs these too, so that nothing is skipped
@@ -34,8 +34,3 @@ if [ -d "${GRAMASK_CACHE:-$HOME/.cache/gramask}/models/smollm2-135m-instruct" ] 
 else
     echo "the model is not in the cache: the quickstart is not run"
 fi
-
-for example in "$root"/examples/python/*.py; do
-    echo "$(basename "$example"):"
-    "$python" "$example" --quick
-done
