@@ -118,7 +118,7 @@ class Run:
         wanted = ["model", "corpus", "format", "level", "strategy", "documents", "parse_rate"]
         # A run of tasks has no entities, and no F1.
         tasks = any(row.get("valid_rate") is not None for row in rows)
-        wanted += ["valid_rate", "valid_low", "valid_high", "exact_rate"] if tasks else ["f1", "f1_low", "f1_high"]
+        wanted += ["valid_rate", "valid_low", "valid_high", "exact_rate", "equal_rate"] if tasks else ["f1", "f1_low", "f1_high"]
         heads = [head for head in wanted if rows and head in rows[0]]
         cells = ([_html.code(str(row[head])) for head in heads] for row in rows)
         return _html.table(heads, cells)
