@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 /// An experiment file that cannot be used.
@@ -16,6 +17,26 @@ pub enum ExperimentError {
     /// Something in the file is wrong.
     #[error("{place}")]
     Wrong { place: Box<Place> },
+}
+
+impl ExperimentError {
+    /// What is wrong at a byte range of a file's text.
+    pub(crate) fn wrong(path: &Path, source: &str, span: Range<usize>, message: impl Into<String>) -> ExperimentError {
+        ExperimentError::Wrong { place: Box::new(Place::new(path, source, span, message)) }
+    }
+}
+
+/// The text of an experiment file or a tuning file.
+pub(crate) fn read_text(path: &Path) -> Result<String, ExperimentError> {
+    std::fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })
+}
+
+/// The values of such a file as they are written.
+pub(crate) fn read_toml<T: DeserializeOwned>(path: &Path, source: &str) -> Result<T, ExperimentError> {
+    toml::from_str(source).map_err(|error: toml::de::Error| {
+        let message = error.message().replace('\n', " ");
+        ExperimentError::wrong(path, source, error.span().unwrap_or(0..0), message)
+    })
 }
 
 /// A place in a file, with what is wrong there and what would be right.

@@ -40,6 +40,7 @@ pub use builtin::Builtin;
 pub(crate) use corpus::WrittenCorpus;
 pub use corpus::{CorpusChoice, Unit};
 pub use error::{ExperimentError, Place};
+pub(crate) use error::{read_text, read_toml};
 pub use gramask_decode::{StrategyChoice, StrategyName, UnknownStrategy};
 pub use models::ModelVariant;
 pub use overrides::Overrides;

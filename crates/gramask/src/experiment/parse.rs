@@ -16,8 +16,8 @@ use super::models::WrittenModel;
 use super::tasks::WrittenTasks;
 use super::template::{self, WrittenValue};
 use super::{
-    CorpusChoice, Examples, Experiment, ExperimentError, Folders, Place, Strategies, StrategyName, TASK_FORMAT,
-    TaskChoice, WrittenCorpus, format_name, run_name,
+    CorpusChoice, Examples, Experiment, ExperimentError, Folders, Strategies, StrategyName, TASK_FORMAT, TaskChoice,
+    WrittenCorpus, format_name, read_text, read_toml, run_name,
 };
 
 /// The file as written.
@@ -112,8 +112,7 @@ impl Experiment {
     /// When it cannot be read, and with file, line and column for all that is wrong in it: the message says what would be
     /// right.
     pub fn read(path: &Path) -> Result<(Experiment, String), ExperimentError> {
-        let source = std::fs::read_to_string(path)
-            .map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })?;
+        let source = read_text(path)?;
         Ok((Experiment::parse(path, &source)?, source))
     }
 
@@ -122,12 +121,8 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::read`].
     pub fn parse(path: &Path, source: &str) -> Result<Experiment, ExperimentError> {
-        let wrong = |(span, message): Located| ExperimentError::Wrong {
-            place: Box::new(Place::new(path, source, span, message)),
-        };
-        let written: Written = toml::from_str(source)
-            .map_err(|error| wrong((error.span().unwrap_or(0..0), error.message().replace("\n", " "))))?;
-        written.check(path).map_err(wrong)
+        let written: Written = read_toml(path, source)?;
+        written.check(path).map_err(|(span, message)| ExperimentError::wrong(path, source, span, message))
     }
 }
 
@@ -296,6 +291,12 @@ impl Written {
                 return Err((tasks.span(), message));
             }
             choices.push(choice);
+        }
+        if let Some(canonical) = self.canonical.as_ref().filter(|canonical| *canonical.get_ref() && !choices.is_empty())
+        {
+            let message = "`canonical` needs level `grounded`, which does not go with [[tasks]]: leave `canonical` out, or give the tasks \
+                           an experiment of their own";
+            return Err((canonical.span(), message.into()));
         }
         let levels = self.levels.get_ref();
         if !choices.is_empty() && levels.iter().all(|level| *level.get_ref() == Level::Grounded) {

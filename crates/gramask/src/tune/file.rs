@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::experiment::{
-    CorpusChoice, ExperimentError, Folders, Place, TemplateVariables, WrittenCorpus, WrittenValue, format_name,
-    run_name, variables,
+    CorpusChoice, ExperimentError, Folders, TemplateVariables, WrittenCorpus, WrittenValue, format_name, read_text,
+    read_toml, run_name, variables,
 };
 
 /// A tuning file, read and checked.
@@ -177,8 +177,7 @@ impl Tuning {
     /// # Errors
     /// When it cannot be read, and with file, line and column for all that is wrong in it.
     pub fn read(path: &Path) -> Result<(Tuning, String), ExperimentError> {
-        let source = std::fs::read_to_string(path)
-            .map_err(|source| ExperimentError::Read { path: path.to_path_buf(), source })?;
+        let source = read_text(path)?;
         Ok((Tuning::parse(path, &source)?, source))
     }
 
@@ -187,11 +186,8 @@ impl Tuning {
     /// # Errors
     /// As [`Tuning::read`].
     pub fn parse(path: &Path, source: &str) -> Result<Tuning, ExperimentError> {
-        let wrong = |span: Range<usize>, message: String| ExperimentError::Wrong {
-            place: Box::new(Place::new(path, source, span, message)),
-        };
-        let written: Written = toml::from_str(source)
-            .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
+        let wrong = |span: Range<usize>, message: String| ExperimentError::wrong(path, source, span, message);
+        let written: Written = read_toml(path, source)?;
         let name = run_name(path, written.name.as_ref()).map_err(|(at, message)| wrong(at, message))?;
         if !each_once(written.formats.get_ref()) {
             let message = "`formats` names one format at least, and each once".into();
