@@ -4,12 +4,22 @@
 
 use burn::backend::TensorMetadata;
 use burn::backend::cubecl::dtype_to_storage_type;
-use burn::tensor::{DType, Shape};
+use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+
+/// Whether kernels that compute in f32 can compute with a tensor that is not differentiated.
+pub fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32 && crate::has_gpu_kernels(&tensor.device())
+}
+
+/// The same of kernels that have a gradient: the tensor may be differentiated.
+pub fn has_kernels_with_gradient<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32 && crate::has_gpu_kernels(&tensor.device().without_autodiff())
+}
 
 /// The most cubes along one axis: WebGPU's least limit.
 pub const MOST_CUBES: usize = 65_535;
@@ -19,6 +29,11 @@ pub fn units(client: &Client, wanted: usize) -> usize {
     let most = client.properties().hardware.max_units_per_cube as usize;
     let units = wanted.min(most).max(1);
     1 << units.ilog2()
+}
+
+/// The units of a cube that computes a row of `width` numbers.
+pub fn row_units(client: &Client, width: usize) -> usize {
+    units(client, width.div_ceil(4).next_power_of_two().clamp(32, 256))
 }
 
 /// At least `count` cubes, in two axes where one is too short. Kernels leave those beyond `count` alone.
@@ -56,6 +71,15 @@ pub fn owned(tensor: CubeTensor) -> CubeTensor {
 /// The tensor's sizes.
 pub fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
     TensorMetadata::shape(tensor).dims()
+}
+
+/// Below this the exponential is 0 in 32 bits, and a shading language may do as it likes with infinities.
+pub const LEAST_EXPONENT: f32 = -87.0;
+
+/// `1 / (1 + exp(-x))`
+#[cube]
+pub fn sigmoid(x: f32) -> f32 {
+    f32::new(1.0) / (f32::new(1.0) + (-max(x, f32::new(LEAST_EXPONENT))).exp())
 }
 
 /// Sums the entries of a cube's units, of which there is a power of two. The first entry gets the sum; all units have to call

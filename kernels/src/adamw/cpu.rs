@@ -1,6 +1,6 @@
 //! The step on the CPU back end: one pass over the numbers, on all cores.
 
-use super::{Factors, Learnt, total};
+use super::{Narrow, total};
 use crate::cpu::flex::contiguous;
 use crate::widest;
 use burn::backend::tensor::FloatTensor;
@@ -18,26 +18,11 @@ pub trait AdamwOps: Backend {
         mean: FloatTensor<Self>,
         square: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        factors: Factors,
+        factors: Narrow,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// Partial sums of squares, in order.
     fn partial_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
-}
-
-pub(super) fn adamw(learnt: Learnt, gradient: Tensor<2>, factors: Factors) -> Learnt {
-    let (value, mean, square) = <Dispatch as AdamwOps>::adamw(
-        learnt.value.into_dispatch(),
-        learnt.mean.into_dispatch(),
-        learnt.square.into_dispatch(),
-        gradient.into_dispatch(),
-        factors,
-    );
-    Learnt {
-        value: Tensor::from_dispatch(value),
-        mean: Tensor::from_dispatch(mean),
-        square: Tensor::from_dispatch(square),
-    }
 }
 
 pub(super) fn sum_of_squares(tensors: &[Tensor<2>]) -> Result<f64, ExecutionError> {
@@ -45,20 +30,6 @@ pub(super) fn sum_of_squares(tensors: &[Tensor<2>]) -> Result<f64, ExecutionErro
         total(Tensor::from_dispatch(<Dispatch as AdamwOps>::partial_squares(x.clone().into_dispatch())))
     };
     tensors.iter().map(of_one).sum()
-}
-
-/// [`Factors`] in the type of the numbers.
-struct Narrow {
-    scale: f32,
-    beta1: f32,
-    rest1: f32,
-    beta2: f32,
-    rest2: f32,
-    unbias1: f32,
-    unbias2: f32,
-    epsilon: f32,
-    rate: f32,
-    kept: f32,
 }
 
 #[inline(always)]
@@ -81,22 +52,10 @@ impl AdamwOps for Flex {
         mean: FlexTensor,
         square: FlexTensor,
         gradient: FlexTensor,
-        factors: Factors,
+        factors: Narrow,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         /// Numbers of one task.
         const CHUNK: usize = 1 << 15;
-        let narrow = Narrow {
-            scale: factors.scale as f32,
-            beta1: factors.beta1 as f32,
-            rest1: (1.0 - factors.beta1) as f32,
-            beta2: factors.beta2 as f32,
-            rest2: (1.0 - factors.beta2) as f32,
-            unbias1: (1.0 / factors.unbias1) as f32,
-            unbias2: (1.0 / factors.unbias2) as f32,
-            epsilon: factors.epsilon as f32,
-            rate: factors.rate as f32,
-            kept: factors.kept as f32,
-        };
         let (mut value, mut mean, mut square) = (contiguous(value), contiguous(mean), contiguous(square));
         let gradient = contiguous(gradient);
         let values = value.storage_mut::<f32>().par_chunks_mut(CHUNK);
@@ -104,7 +63,7 @@ impl AdamwOps for Flex {
             mean.storage_mut::<f32>().par_chunks_mut(CHUNK).zip(square.storage_mut::<f32>().par_chunks_mut(CHUNK));
         let gradients = gradient.storage::<f32>().par_chunks(CHUNK);
         values.zip(means).zip(gradients).for_each(|((value, (mean, square)), gradient)| {
-            update_chunk(&narrow, gradient, value, mean, square);
+            update_chunk(&factors, gradient, value, mean, square);
         });
         (value, mean, square)
     }

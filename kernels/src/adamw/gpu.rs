@@ -7,7 +7,7 @@
     reason = "kernels take their operands one by one, and their language lacks these forms"
 )]
 
-use super::{Factors, Learnt, total};
+use super::{Narrow, total};
 use crate::gpu::{cubes, dims, owned, sum_of_units, units};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
@@ -23,7 +23,7 @@ pub trait AdamwOps: Backend {
         mean: FloatTensor<Self>,
         square: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        factors: Factors,
+        factors: Narrow,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// Puts the partial sums of squares of `x` into `sums`, from place `first` on.
@@ -32,26 +32,6 @@ pub trait AdamwOps: Backend {
 
 /// Numbers of one partial sum: the work of a cube.
 const PART: u32 = 1 << 14;
-
-/// Whether the kernels can compute with a tensor.
-pub fn has_kernels(tensor: &Tensor<2>) -> bool {
-    crate::has_gpu_kernels(&tensor.device()) && tensor.dtype() == DType::F32
-}
-
-pub fn adamw(learnt: Learnt, gradient: Tensor<2>, factors: Factors) -> Learnt {
-    let (value, mean, square) = <Dispatch as AdamwOps>::adamw(
-        learnt.value.into_dispatch(),
-        learnt.mean.into_dispatch(),
-        learnt.square.into_dispatch(),
-        gradient.into_dispatch(),
-        factors,
-    );
-    Learnt {
-        value: Tensor::from_dispatch(value),
-        mean: Tensor::from_dispatch(mean),
-        square: Tensor::from_dispatch(square),
-    }
-}
 
 pub fn sum_of_squares(tensors: &[Tensor<2>]) -> Result<f64, ExecutionError> {
     let parts = |x: &Tensor<2>| x.dims().iter().product::<usize>().div_ceil(PART as usize);
@@ -154,7 +134,7 @@ impl AdamwOps for CubeBackend {
         mean: FloatTensor<Self>,
         square: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        f: Factors,
+        f: Narrow,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (value, mean, square) = (owned(value), owned(mean), owned(square));
         let (client, [rows, columns]) = (value.client.clone(), dims(&value));
@@ -174,16 +154,16 @@ impl AdamwOps for CubeBackend {
                 columns as u32,
                 row_stride,
                 column_stride,
-                f.scale as f32,
-                f.beta1 as f32,
-                (1.0 - f.beta1) as f32,
-                f.beta2 as f32,
-                (1.0 - f.beta2) as f32,
-                (1.0 / f.unbias1) as f32,
-                (1.0 / f.unbias2) as f32,
-                f.epsilon as f32,
-                f.rate as f32,
-                f.kept as f32,
+                f.scale,
+                f.beta1,
+                f.rest1,
+                f.beta2,
+                f.rest2,
+                f.unbias1,
+                f.unbias2,
+                f.epsilon,
+                f.rate,
+                f.kept,
             );
         }
         (value, mean, square)

@@ -11,6 +11,8 @@ mod reference;
 
 pub use reference::{adamw_reference, sum_of_squares_reference};
 
+use burn::backend::Dispatch;
+use burn::backend::tensor::FloatTensor;
 use burn::tensor::{ExecutionError, Tensor};
 
 /// A parameter with the optimiser's memory of its gradients, `[rows, columns]` each, in f32.
@@ -45,6 +47,52 @@ pub struct Factors {
     pub kept: f64,
 }
 
+/// [`Factors`] in the type of the numbers, as the CPU path and the GPU kernel take them. Divisions are made factors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Narrow {
+    scale: f32,
+    beta1: f32,
+    rest1: f32,
+    beta2: f32,
+    rest2: f32,
+    unbias1: f32,
+    unbias2: f32,
+    epsilon: f32,
+    rate: f32,
+    kept: f32,
+}
+
+impl From<&Factors> for Narrow {
+    fn from(factors: &Factors) -> Narrow {
+        Narrow {
+            scale: factors.scale as f32,
+            beta1: factors.beta1 as f32,
+            rest1: (1.0 - factors.beta1) as f32,
+            beta2: factors.beta2 as f32,
+            rest2: (1.0 - factors.beta2) as f32,
+            unbias1: (1.0 / factors.unbias1) as f32,
+            unbias2: (1.0 / factors.unbias2) as f32,
+            epsilon: factors.epsilon as f32,
+            rate: factors.rate as f32,
+            kept: factors.kept as f32,
+        }
+    }
+}
+
+/// A tensor of whatever back end.
+type AnyTensor = FloatTensor<Dispatch>;
+
+/// The step as an operation of back ends: takes the parameter, both means and the gradient, and returns the first three.
+type Step = fn(AnyTensor, AnyTensor, AnyTensor, AnyTensor, Narrow) -> (AnyTensor, AnyTensor, AnyTensor);
+
+fn stepped(step: Step, learnt: Learnt, gradient: Tensor<2>, factors: &Factors) -> Learnt {
+    let Learnt { value, mean, square } = learnt;
+    let [value, mean, square, gradient] = [value, mean, square, gradient].map(Tensor::into_dispatch);
+    let (value, mean, square) = step(value, mean, square, gradient, factors.into());
+    let [value, mean, square] = [value, mean, square].map(Tensor::from_dispatch);
+    Learnt { value, mean, square }
+}
+
 /// The parameter and both means after a step with this gradient. They are changed in place where no other tensor shares their
 /// memory.
 ///
@@ -52,11 +100,11 @@ pub struct Factors {
 /// `gradient`: as the parameter, f32; it need not lie row after row
 pub fn adamw(learnt: Learnt, gradient: Tensor<2>, factors: &Factors) -> Learnt {
     #[cfg(feature = "gpu")]
-    if gpu::has_kernels(&gradient) {
-        return gpu::adamw(learnt, gradient, *factors);
+    if crate::gpu::has_kernels(&gradient) {
+        return stepped(<Dispatch as gpu::AdamwOps>::adamw, learnt, gradient, factors);
     }
     match crate::cpu::has_native_path(&gradient) {
-        true => cpu::adamw(learnt, gradient, *factors),
+        true => stepped(<Dispatch as cpu::AdamwOps>::adamw, learnt, gradient, factors),
         false => adamw_reference(learnt, gradient, factors),
     }
 }
@@ -68,7 +116,7 @@ pub fn adamw(learnt: Learnt, gradient: Tensor<2>, factors: &Factors) -> Learnt {
 /// If the device fails.
 pub fn sum_of_squares(tensors: &[Tensor<2>]) -> Result<f64, ExecutionError> {
     #[cfg(feature = "gpu")]
-    if tensors.iter().all(gpu::has_kernels) {
+    if tensors.iter().all(crate::gpu::has_kernels) {
         return gpu::sum_of_squares(tensors);
     }
     match tensors.iter().all(crate::cpu::has_native_path) {

@@ -8,7 +8,7 @@
 )]
 
 use super::Norm;
-use crate::gpu::{cubes, dims, element, element_of, empty, owned, sum_of_units, units};
+use crate::gpu::{cubes, dims, element, element_of, empty, owned, row_units, sum_of_units};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, FloatDType, Tensor};
@@ -107,7 +107,7 @@ impl NormOps for CubeBackend {
         let dtype = DType::from(dtype);
         let out = empty(&stream, [rows, width], dtype);
         let client = stream.client.clone();
-        let units = units(&client, width.div_ceil(4).next_power_of_two().clamp(32, 256));
+        let units = row_units(&client, width);
         let types = [element(&delta), element_of(dtype)];
         // SAFETY: rows and columns are within all buffers, whose shapes are those of `stream` and `weight`.
         unsafe {

@@ -8,7 +8,7 @@
 )]
 
 use super::{GELU_CUBE, GELU_SLOPE, Gate};
-use crate::gpu::{cubes, dims, element, empty, units};
+use crate::gpu::{cubes, dims, element, empty, sigmoid, units};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
@@ -47,10 +47,7 @@ fn gated_kernel<F: Float>(
     if comptime!(gelu) {
         argument = gate * f32::new(GELU_SLOPE) * (gate * gate * f32::new(GELU_CUBE) + f32::new(1.0));
     }
-    // Clamped: below this the sigmoid is 0 in 32 bits, and a shading language may do as it likes with infinities.
-    let least = f32::new(-87.0);
-    let sigmoid = f32::new(1.0) / (f32::new(1.0) + (-max(argument, least)).exp());
-    out[at as usize] = F::cast_from(gate * sigmoid * up);
+    out[at as usize] = F::cast_from(gate * sigmoid(argument) * up);
 }
 
 impl SwigluOps for CubeBackend {

@@ -7,7 +7,7 @@
     reason = "kernels take their operands one by one, and their language lacks these forms"
 )]
 
-use crate::gpu::{cubes, dims, empty, max_of_units, sum_of_units, units};
+use crate::gpu::{LEAST_EXPONENT, cubes, dims, empty, max_of_units, row_units, sigmoid, sum_of_units, units};
 use crate::norm::gpu::{NormOps, inverse_root_of_units};
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
@@ -17,8 +17,6 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Below this the exponential is 0 in 32 bits, and a shading language may do as it likes.
-const LEAST: f32 = -87.0;
 /// The rows that one cube adds up for the gradient of a norm's weight.
 const ROWS: u32 = 32;
 
@@ -249,11 +247,6 @@ pub fn gate_by_both(gate: CubeTensor, up: CubeTensor, gradient: CubeTensor) -> (
     (by_gate, by_up)
 }
 
-/// The units of a cube that computes a row.
-fn row_units(client: &Client, width: usize) -> usize {
-    units(client, width.div_ceil(4).next_power_of_two().clamp(32, 256))
-}
-
 /// One cube per row. With `r = 1 / sqrt(mean of x^2 + epsilon)`, the gradient is
 /// `r * weight * gradient - r^3 * x * (mean of gradient * weight * x)`.
 #[cube(launch_unchecked)]
@@ -367,7 +360,7 @@ fn rotate_kernel(
 /// The exponential of a number that is not above 0.
 #[cube]
 fn exp_of(difference: f32) -> f32 {
-    let least = f32::new(LEAST);
+    let least = f32::new(LEAST_EXPONENT);
     select(difference < least, 0.0f32, max(difference, least).exp())
 }
 
@@ -462,12 +455,6 @@ fn add_scaled_kernel(y: &[f32], z: &[f32], out: &mut [f32], count: u32, scale: f
     }
     let at = number as usize;
     out[at] = y[at] + z[at] * scale;
-}
-
-#[cube]
-fn sigmoid(x: f32) -> f32 {
-    // Clamped: below this the sigmoid is 0 in 32 bits.
-    f32::new(1.0) / (f32::new(1.0) + (-max(x, f32::new(LEAST))).exp())
 }
 
 /// One unit per number.

@@ -15,17 +15,12 @@ mod reference;
 pub use reference::{add_scaled_reference, gate_reference, masked_softmax_reference, norm_reference, rotate_reference};
 
 #[cfg(feature = "gpu")]
+use crate::gpu::has_kernels_with_gradient;
+#[cfg(feature = "gpu")]
 use autodiff::TrainingOps;
 #[cfg(feature = "gpu")]
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
-
-/// Whether the kernels can compute with a tensor, be it differentiated or not.
-#[cfg(feature = "gpu")]
-fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
-    use burn::tensor::DType;
-    crate::has_gpu_kernels(&tensor.device().without_autodiff()) && tensor.dtype() == DType::F32
-}
 
 /// RMSNorm: every row divided by the root of the mean of its squares, times the weight.
 ///
@@ -33,7 +28,7 @@ fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// `x` `[rows, width]`, `weight` `[1, width]` -> as `x`
 pub fn norm(x: Tensor<2>, weight: Tensor<2>, epsilon: f64) -> Tensor<2> {
     #[cfg(feature = "gpu")]
-    if has_kernels(&x) {
+    if has_kernels_with_gradient(&x) {
         let normed = <Dispatch as TrainingOps>::norm(x.into_dispatch(), weight.into_dispatch(), epsilon);
         return Tensor::from_dispatch(normed);
     }
@@ -47,7 +42,7 @@ pub fn norm(x: Tensor<2>, weight: Tensor<2>, epsilon: f64) -> Tensor<2> {
 /// `x` `[tokens, heads * width]`, `cos` and `sin` `[tokens, 1, width / 2]` -> `[heads, tokens, width]`
 pub fn rotate(x: Tensor<2>, cos: &Tensor<3>, sin: &Tensor<3>, scale: f64) -> Tensor<3> {
     #[cfg(feature = "gpu")]
-    if has_kernels(&x) {
+    if has_kernels_with_gradient(&x) {
         let [cos, sin] = [cos, sin].map(|angles| angles.clone().into_dispatch());
         return Tensor::from_dispatch(<Dispatch as TrainingOps>::rotate(x.into_dispatch(), cos, sin, scale));
     }
@@ -60,7 +55,7 @@ pub fn rotate(x: Tensor<2>, cos: &Tensor<3>, sin: &Tensor<3>, scale: f64) -> Ten
 /// `scores` `[heads, tokens, tokens]`, `mask` `[1, tokens, tokens]` -> as `scores`
 pub fn masked_softmax(scores: Tensor<3>, mask: &Tensor<3>) -> Tensor<3> {
     #[cfg(feature = "gpu")]
-    if has_kernels(&scores) {
+    if has_kernels_with_gradient(&scores) {
         let (scores, mask) = (scores.into_dispatch(), mask.clone().into_dispatch());
         return Tensor::from_dispatch(<Dispatch as TrainingOps>::masked_softmax(scores, mask));
     }
@@ -73,7 +68,7 @@ pub fn masked_softmax(scores: Tensor<3>, mask: &Tensor<3>) -> Tensor<3> {
 /// `y`, `z` `[rows, columns]` -> the same
 pub fn add_scaled(y: Tensor<2>, z: Tensor<2>, scale: f64) -> Tensor<2> {
     #[cfg(feature = "gpu")]
-    if has_kernels(&y) {
+    if has_kernels_with_gradient(&y) {
         let sum = <Dispatch as TrainingOps>::add_scaled(y.into_dispatch(), z.into_dispatch(), scale);
         return Tensor::from_dispatch(sum);
     }
@@ -86,7 +81,7 @@ pub fn add_scaled(y: Tensor<2>, z: Tensor<2>, scale: f64) -> Tensor<2> {
 /// `gate`, `up` `[tokens, hidden]` -> the same
 pub fn gate(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     #[cfg(feature = "gpu")]
-    if has_kernels(&gate) {
+    if has_kernels_with_gradient(&gate) {
         return Tensor::from_dispatch(<Dispatch as TrainingOps>::gate(gate.into_dispatch(), up.into_dispatch()));
     }
     gate_reference(gate, up)
