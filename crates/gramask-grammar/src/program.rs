@@ -5,7 +5,9 @@
 //! Rules are compiled in place. A rule that can hold itself (a nested entity) is called, so that only formats that nest need
 //! a stack.
 
-use std::collections::HashMap;
+mod compiler;
+mod names;
+
 use std::sync::{Arc, OnceLock};
 
 use gramask_ner::Schema;
@@ -14,10 +16,10 @@ use crate::Format;
 use crate::delimiters::Delimiters;
 use crate::escape::Unit;
 use crate::liveness::StaticFacts;
-use crate::notation::ast::{Escape, Expr, ExprKind, Order, RuleId, Syntax, Terminal};
-use crate::notation::{MAX_OPERATIONS, recursive};
+use crate::notation::ast::{Escape, Order, Terminal};
 use crate::plain::{CompiledGrammar, NetworkLimits};
-use crate::regex::{Regex, Steps};
+use crate::regex::Regex;
+use compiler::Compiler;
 
 /// The place of an operation in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -277,40 +279,6 @@ impl Program {
         Delimiters::new(&found)
     }
 
-    /// In XML a label that is written as a tag must be a name, and in Python one that is written as a class.
-    fn check_names(&self) -> Result<(), CompileError> {
-        let tag = |pair: &[Op]| match pair {
-            [Op::Literal(before), Op::Terminal(Terminal::Label)] => before.ends_with(b"<") || before.ends_with(b"</"),
-            _ => false,
-        };
-        let class = |pair: &[Op]| match pair {
-            [Op::Terminal(Terminal::Label), Op::Literal(after)] => after.starts_with(b"("),
-            _ => false,
-        };
-        let (named, is_name, kind, instead): (bool, fn(&str) -> bool, _, _) =
-            match self.format.grammar.directives.syntax {
-                Some(Syntax::Xml) => (
-                    self.ops.windows(2).any(tag),
-                    is_xml_name,
-                    "name of an XML tag",
-                    "letters, digits, `_`, `-` and `.`, a letter or `_` first",
-                ),
-                Some(Syntax::Python) => (
-                    self.ops.windows(2).any(class),
-                    is_python_name,
-                    "Python identifier",
-                    "letters from a to z, digits and `_`, no digit first, and no keyword of Python",
-                ),
-                _ => return Ok(()),
-            };
-        match self.schema.labels().iter().find(|label| !is_name(label)) {
-            Some(label) if named => {
-                Err(CompileError::Name { format: self.format.name.clone(), label: label.clone(), kind, instead })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Whether escaped text could hold this literal; a quote cannot occur in a JSON string, say.
     fn writable(&self, literal: &[u8]) -> bool {
         let mut begin = 0;
@@ -350,206 +318,4 @@ impl Program {
 /// Whether a terminal writes text of the document that only its delimiter ends.
 pub(crate) fn is_free(kind: Terminal) -> bool {
     matches!(kind, Terminal::Copy | Terminal::Word | Terminal::Text)
-}
-
-/// The names of XML 1.0 (section 2.3), without the colon, which namespaces use.
-fn is_xml_name(label: &str) -> bool {
-    let first = |c: char| {
-        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
-            | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}' | '\u{2070}'..='\u{218f}'
-            | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
-            | '\u{10000}'..='\u{effff}')
-    };
-    let later = |c: char| {
-        first(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
-    };
-    label.starts_with(first) && label.chars().all(later)
-}
-
-/// The ASCII identifiers of Python 3. Others exist, but Python normalises them (NFKC), so that they would be other labels.
-fn is_python_name(label: &str) -> bool {
-    const KEYWORDS: &str = "False None True and as assert async await break class continue def del elif else except \
-        finally for from global if import in is lambda nonlocal not or pass raise return try while with yield __debug__";
-    label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !KEYWORDS.split_whitespace().any(|keyword| keyword == label)
-}
-
-struct Compiler<'p> {
-    program: &'p mut Program,
-    /// Where the rules that call themselves begin.
-    subroutines: HashMap<RuleId, Pc>,
-    /// Calls whose target is not yet compiled.
-    calls: Vec<(Pc, RuleId)>,
-    /// Which rules can hold themselves.
-    recursive: Vec<bool>,
-    /// Where each pattern stands among the program's regexes.
-    regexes: HashMap<String, usize>,
-    steps: Steps,
-}
-
-impl<'p> Compiler<'p> {
-    fn new(program: &'p mut Program) -> Self {
-        Compiler {
-            recursive: recursive(&program.format.grammar),
-            program,
-            subroutines: HashMap::new(),
-            calls: Vec::new(),
-            regexes: HashMap::new(),
-            steps: Steps::new(),
-        }
-    }
-
-    fn run(mut self) -> Result<(), CompileError> {
-        let start = self.program.format.grammar.start;
-        if self.program.format.grammar.directives.pass_label {
-            self.push(Op::Label(LabelId::FIRST));
-        }
-        self.rule(start)?;
-        self.push(Op::Accept);
-        while let Some((pc, rule)) = self.calls.pop() {
-            let target = match self.subroutines.get(&rule) {
-                Some(target) => *target,
-                None => {
-                    let target = self.here();
-                    self.subroutines.insert(rule, target);
-                    self.body(rule)?;
-                    self.push(Op::Return);
-                    target
-                }
-            };
-            self.program.ops[pc.index()] = Op::Call(target);
-        }
-        Ok(())
-    }
-
-    fn here(&self) -> Pc {
-        Pc::new(self.program.ops.len())
-    }
-
-    fn push(&mut self, op: Op) -> Pc {
-        let pc = self.here();
-        self.program.ops.push(op);
-        pc
-    }
-
-    /// A rule where it is used: in place, or called if it can hold itself.
-    fn rule(&mut self, rule: RuleId) -> Result<(), CompileError> {
-        if self.recursive[rule.index()] {
-            let pc = self.push(Op::Call(Pc::START));
-            self.calls.push((pc, rule));
-            return Ok(());
-        }
-        self.body(rule)
-    }
-
-    fn body(&mut self, rule: RuleId) -> Result<(), CompileError> {
-        if self.program.ops.len() > MAX_OPERATIONS {
-            let (format, labels) = (self.program.format.name.clone(), self.program.schema.len());
-            return Err(CompileError::TooLarge { format, labels, limit: MAX_OPERATIONS });
-        }
-        let expr = self.program.format.grammar.rule(rule).expr.clone();
-        let entity = self.program.format.grammar.entity == Some(rule);
-        if entity {
-            self.push(Op::Open);
-        }
-        self.expr(&expr)?;
-        if entity {
-            self.push(Op::Close);
-        }
-        Ok(())
-    }
-
-    fn expr(&mut self, expr: &Expr) -> Result<(), CompileError> {
-        match &expr.kind {
-            ExprKind::Empty => {}
-            ExprKind::Literal(bytes) => self.literal(bytes),
-            ExprKind::Sequence(parts) => parts.iter().try_for_each(|part| self.expr(part))?,
-            ExprKind::Choice(parts) => self.choice(parts)?,
-            ExprKind::Repeat { body, min, max } => self.repeat(body, *min, *max)?,
-            ExprKind::Regex(pattern) => {
-                let number = self.regex(pattern)?;
-                self.push(Op::Regex(number));
-            }
-            ExprKind::Terminal(kind) => {
-                self.program.copies |= *kind == Terminal::Copy;
-                self.program.skips |= *kind == Terminal::Skip;
-                self.push(Op::Terminal(*kind));
-            }
-            ExprKind::Rule(rule) => self.rule(*rule)?,
-            ExprKind::Each { rule, separator } => {
-                for label in 0..self.program.schema.len() {
-                    if label > 0 && !separator.is_empty() {
-                        self.literal(separator);
-                    }
-                    self.push(Op::Label(LabelId::new(label)));
-                    self.rule(*rule)?;
-                }
-                self.push(Op::Label(LabelId::NONE));
-            }
-        }
-        Ok(())
-    }
-
-    /// The number of the regex with this pattern; all its places share one.
-    fn regex(&mut self, pattern: &str) -> Result<usize, CompileError> {
-        if let Some(&number) = self.regexes.get(pattern) {
-            return Ok(number);
-        }
-        let regex = Regex::new(pattern, &mut self.steps).map_err(|source| CompileError::Regex {
-            format: self.program.format.name.clone(),
-            pattern: pattern.to_owned(),
-            source: source.into(),
-        })?;
-        let number = self.program.regexes.len();
-        self.program.regexes.push(regex);
-        self.regexes.insert(pattern.to_owned(), number);
-        Ok(number)
-    }
-
-    fn literal(&mut self, bytes: &[u8]) {
-        self.push(Op::Literal(bytes.into()));
-    }
-
-    fn choice(&mut self, parts: &[Expr]) -> Result<(), CompileError> {
-        let split = self.push(Op::Split(Vec::new()));
-        let (mut targets, mut jumps) = (Vec::new(), Vec::new());
-        for part in parts {
-            targets.push(self.here());
-            self.expr(part)?;
-            jumps.push(self.push(Op::Jump(Pc::START)));
-        }
-        let end = self.here();
-        for jump in jumps {
-            self.program.ops[jump.index()] = Op::Jump(end);
-        }
-        self.program.ops[split.index()] = Op::Split(targets);
-        Ok(())
-    }
-
-    fn repeat(&mut self, body: &Expr, min: u32, max: Option<u32>) -> Result<(), CompileError> {
-        for _ in 0..min {
-            self.expr(body)?;
-        }
-        match max {
-            None => {
-                let split = self.push(Op::Split(Vec::new()));
-                self.expr(body)?;
-                self.push(Op::Jump(split));
-                self.program.ops[split.index()] = Op::Split(vec![split.next(), self.here()]);
-            }
-            Some(max) => {
-                let mut splits = Vec::new();
-                for _ in min..max {
-                    splits.push(self.push(Op::Split(Vec::new())));
-                    self.expr(body)?;
-                }
-                let end = self.here();
-                for split in splits {
-                    self.program.ops[split.index()] = Op::Split(vec![split.next(), end]);
-                }
-            }
-        }
-        Ok(())
-    }
 }

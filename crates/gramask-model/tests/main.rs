@@ -12,3 +12,4 @@ mod transformer_gpu;
 mod transformer_tiny;
 mod transformer_variants;
 mod tuning;
+mod tuning_adapters;
