@@ -115,6 +115,6 @@ pub use plain_program::PlainProgramError;
 pub use program::{CompileError, Program};
 pub use read::{Problem, ReadError, Reading};
 pub use repair::{Edits, Lenient, LenientReadings, Repaired};
-pub use syntaxes::{Grammar, GrammarError, GrammarErrors, GrammarSyntax, PlainFacts};
+pub use syntaxes::{Grammar, GrammarError, GrammarErrorKind, GrammarErrors, GrammarSyntax, PlainFacts};
 pub use vocabulary::{Token, Vocabulary, VocabularyError};
 pub use write::{Reason, WriteError, Written};

@@ -9,26 +9,22 @@ use std::sync::Arc;
 use gramask_ner::{Schema, visible};
 
 use crate::engine::State;
-use crate::notation::FormatErrors;
 use crate::plain::{CompiledGrammar, NetworkError, NetworkLimits};
 use crate::program::Program;
 use crate::read::{ReadError, Reading};
-use crate::{Constraint, ConstraintError, Format, Grammar, Token, Vocabulary};
+use crate::{Constraint, ConstraintError, Format, Grammar};
 
-/// The bytes are the first tokens of the vocabulary that outputs are read with.
-const END: u32 = 256;
 /// So many bytes that could follow are named in a message.
 const NAMED: usize = 8;
 
-/// Why there is no program of a plain grammar.
+/// A grammar over one of the limits, so that there is no program of it.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // the messages explain the fields
-pub enum PlainProgramError {
-    /// A grammar over one of the limits.
-    #[error("grammar `{grammar}`: {source}")]
-    Network { grammar: String, source: NetworkError },
-    #[error(transparent)]
-    Format(#[from] FormatErrors),
+#[error("grammar `{grammar}`: {source}")]
+pub struct PlainProgramError {
+    /// The name of the grammar.
+    pub grammar: String,
+    /// The limit.
+    pub source: NetworkError,
 }
 
 impl Program {
@@ -52,9 +48,10 @@ impl Program {
     /// A grammar over one of the limits.
     pub fn of_grammar(grammar: &Grammar, limits: &NetworkLimits) -> Result<Arc<Program>, PlainProgramError> {
         let compiled = CompiledGrammar::compile(grammar, limits)
-            .map_err(|source| PlainProgramError::Network { grammar: grammar.name().to_owned(), source })?;
+            .map_err(|source| PlainProgramError { grammar: grammar.name().to_owned(), source })?;
         // A format with the grammar's name; nothing reads its rules.
-        let format = Format::parse(grammar.name(), "start: \" \"\n")?;
+        let format = Format::parse(grammar.name(), "start: \" \"\n");
+        let format = format.unwrap_or_else(|errors| unreachable!("the text is a format: {errors}"));
         let format = Format { description: grammar.description().to_owned(), source: String::new(), ..format };
         let mut program = Program::empty(&format, &Schema::new::<String>([]));
         program.grammar = Some(compiled);
@@ -89,7 +86,7 @@ pub(crate) fn read_plain(grammar: &Arc<CompiledGrammar>, output: &[u8]) -> Resul
         }
         let rest = &output[place..];
         let written = rest.first().map(|byte| (u32::from(*byte), 1));
-        let specials = grammar.specials().iter().zip(END + 1..);
+        let specials = grammar.specials().iter().zip(CompiledGrammar::END + 1..);
         let specials =
             specials.filter(|(name, _)| rest.starts_with(name.as_bytes())).map(|(name, id)| (id, name.len()));
         for (token, length) in written.into_iter().chain(specials) {
@@ -113,12 +110,9 @@ pub(crate) fn read_plain(grammar: &Arc<CompiledGrammar>, output: &[u8]) -> Resul
     Err(ReadError::Syntax { offset, found, expected })
 }
 
-/// The constraint over single bytes, the end, and the special tokens that the grammar names.
+/// The constraint over single bytes.
 fn constraint(grammar: &Arc<CompiledGrammar>) -> Result<Constraint, ConstraintError> {
-    let bytes = (0..=255u8).map(|byte| Token::new([byte])).chain([Token::special("")]);
-    let tokens = bytes.chain(grammar.specials().iter().map(|name| Token::special(name.as_str()))).collect();
-    let vocabulary = Vocabulary::new(tokens, vec![END]);
-    Constraint::of_grammar(grammar, vocabulary.unwrap_or_else(|error| unreachable!("the bytes are tokens: {error}")))
+    Constraint::of_grammar(grammar, Arc::clone(grammar.byte_vocabulary()))
 }
 
 /// What could follow in one of these states, in words.

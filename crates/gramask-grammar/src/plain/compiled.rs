@@ -1,18 +1,22 @@
 //! A compiled plain grammar, which all its constraints share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Network, NetworkError, NetworkLimits, PlainGrammar};
-use crate::Grammar;
+use crate::{Grammar, Token, Vocabulary};
 
 /// A plain grammar, compiled. All constraints that are made of it share the network and the masks.
 #[derive(Debug)]
 pub struct CompiledGrammar {
     name: String,
     network: Arc<Network>,
+    bytes: OnceLock<Arc<Vocabulary>>,
 }
 
 impl CompiledGrammar {
+    /// The end token of [`CompiledGrammar::byte_vocabulary`], after the bytes. The special tokens of the grammar follow it.
+    pub(crate) const END: u32 = 256;
+
     /// Compiles a grammar.
     ///
     /// ```
@@ -44,11 +48,23 @@ impl CompiledGrammar {
         grammar: &PlainGrammar,
         limits: &NetworkLimits,
     ) -> Result<Arc<CompiledGrammar>, NetworkError> {
-        Ok(Arc::new(CompiledGrammar { name: name.into(), network: Network::compile(grammar, limits)? }))
+        let network = Network::compile(grammar, limits)?;
+        Ok(Arc::new(CompiledGrammar { name: name.into(), network, bytes: OnceLock::new() }))
     }
 
     pub(crate) fn network(&self) -> &Arc<Network> {
         &self.network
+    }
+
+    /// A vocabulary of the single bytes, the end, and the special tokens that the grammar names. Outputs are read and written with
+    /// it. It is made at the first call, and all later ones share its masks.
+    pub(crate) fn byte_vocabulary(&self) -> &Arc<Vocabulary> {
+        self.bytes.get_or_init(|| {
+            let bytes = (0..=255u8).map(|byte| Token::new([byte])).chain([Token::special("")]);
+            let tokens = bytes.chain(self.specials().iter().map(|name| Token::special(name.as_str()))).collect();
+            Vocabulary::new(tokens, vec![Self::END])
+                .unwrap_or_else(|error| unreachable!("the bytes are tokens: {error}"))
+        })
     }
 
     /// The name of the grammar.

@@ -5,8 +5,15 @@ use std::fmt;
 use crate::notation::ast::Span;
 use crate::notation::{FormatError, FormatErrors, Place, show, show_all};
 
-/// The message of a grammar that is a format.
-pub(super) const IS_FORMAT: &str = "this is a format, whose outputs depend on a document";
+/// What kind of fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GrammarErrorKind {
+    /// A file that can't be read, a mistake in a grammar, or a warning.
+    Fault,
+    /// The source is a format, which refers to a document: no plain grammar, and no mistake either.
+    Format,
+}
 
 /// One thing that is wrong with a grammar.
 ///
@@ -19,6 +26,8 @@ pub(super) const IS_FORMAT: &str = "this is a format, whose outputs depend on a 
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrammarError {
+    /// What kind of fault it is.
+    pub kind: GrammarErrorKind,
     /// The file, or the name of the grammar.
     pub file: String,
     /// Where in it; none where the whole file is meant.
@@ -27,6 +36,13 @@ pub struct GrammarError {
     pub message: String,
     /// What would be right, where the message does not say it.
     pub help: Option<String>,
+}
+
+impl GrammarError {
+    /// An error of a whole file.
+    pub(super) fn whole(file: &str, message: String, help: Option<String>) -> GrammarError {
+        GrammarError { kind: GrammarErrorKind::Fault, file: file.to_owned(), place: None, message, help }
+    }
 }
 
 impl fmt::Display for GrammarError {
@@ -47,7 +63,7 @@ pub struct GrammarErrors {
 impl GrammarErrors {
     /// Whether the source is a format, which refers to a document: no plain grammar, and no mistake either.
     pub fn is_format(&self) -> bool {
-        self.errors.iter().any(|error| error.message == IS_FORMAT)
+        self.errors.iter().any(|error| error.kind == GrammarErrorKind::Format)
     }
 }
 
@@ -68,6 +84,7 @@ impl From<GrammarError> for GrammarErrors {
 impl From<FormatErrors> for GrammarErrors {
     fn from(errors: FormatErrors) -> Self {
         let error = |FormatError { file, place, problem }: FormatError| GrammarError {
+            kind: GrammarErrorKind::Fault,
             file,
             place,
             message: problem.to_string(),
@@ -97,7 +114,7 @@ impl Fault {
     /// The error of a file.
     pub fn located(self, file: &str, source: &str) -> GrammarError {
         let place = Some(Place::new(source, self.span));
-        GrammarError { file: file.to_owned(), place, message: self.message, help: self.help }
+        GrammarError { place, ..GrammarError::whole(file, self.message, self.help) }
     }
 }
 

@@ -82,37 +82,36 @@ impl Grammar {
     pub fn read(path: impl AsRef<Path>) -> Result<Grammar, GrammarErrors> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let whole = |message: String, help: &str| GrammarError {
-            file: file.clone(),
-            place: None,
-            message,
-            help: Some(help.to_owned()),
-        };
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let Some(syntax) = GrammarSyntax::of_extension(&extension) else {
             let message = "the ending of the file does not say what grammar it holds".to_owned();
-            return Err(whole(
-                message,
-                "name it .gram (the notation of Gramask), .lark (Lark), .gbnf (GBNF) or .json (JSON Schema)",
-            )
-            .into());
+            let help = "name it .gram (the notation of Gramask), .lark (Lark), .gbnf (GBNF) or .json (JSON Schema)";
+            return Err(GrammarError::whole(&file, message, Some(help.to_owned())).into());
         };
-        let bytes = std::fs::read(path).map_err(|error| {
-            whole(format!("the file can't be read: {error}"), &format!("give the path of a readable .{extension} file"))
-        })?;
-        let source = String::from_utf8(bytes).map_err(|error| {
-            let offset = error.utf8_error().valid_up_to();
-            let value = error.as_bytes()[offset];
-            GrammarError {
-                place: Some(Place::of_byte(error.as_bytes(), offset)),
-                ..whole(format!("this is not UTF-8: byte {value:#04x} at offset {offset}"), "save the file as UTF-8")
-            }
-        })?;
-        let mut grammar = Grammar::parse(file, syntax, &source)?;
-        if let Some(stem) = path.file_stem() {
-            grammar.name = stem.to_string_lossy().into_owned();
+        if syntax == GrammarSyntax::JsonSchema {
+            return Grammar::read_json_schema(path, &JsonSchemaOptions::default());
         }
-        Ok(grammar)
+        let grammar = Grammar::parse(file.as_str(), syntax, &source(&file, path)?)?;
+        Ok(grammar.of_file(path))
+    }
+
+    /// The grammar of the instances of the JSON Schema in a file, whatever its ending.
+    ///
+    /// # Errors
+    /// A file that can't be read or is not UTF-8; and as [`Grammar::from_json_schema`].
+    pub fn read_json_schema(path: impl AsRef<Path>, options: &JsonSchemaOptions) -> Result<Grammar, GrammarErrors> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let grammar = named(Grammar::from_json_schema(&source(&file, path)?, options), &file)?;
+        Ok(grammar.of_file(path))
+    }
+
+    /// The same with the name of a file.
+    fn of_file(mut self, path: &Path) -> Grammar {
+        if let Some(stem) = path.file_stem() {
+            self.name = stem.to_string_lossy().into_owned();
+        }
+        self
     }
 
     /// The grammar of a source; `name` is its name, and how messages name the file.
@@ -206,7 +205,7 @@ impl Grammar {
     /// As [`JsonSchema::grammar`]: also a keyword that no grammar enforces exactly.
     pub fn from_json_schema(schema: &str, options: &JsonSchemaOptions) -> Result<Grammar, GrammarErrors> {
         let name = "json-schema".to_owned();
-        let error = |message: String| GrammarError { file: name.clone(), place: None, message, help: None };
+        let error = |message: String| GrammarError::whole(&name, message, None);
         let compiled = JsonSchema::parse(schema).and_then(|schema| schema.grammar(options));
         let compiled = compiled.map_err(|refused| error(refused.to_string()))?;
         let warnings = compiled.warnings.iter();
@@ -240,7 +239,7 @@ impl Grammar {
         if length > MAX_SHORTEST as u64 {
             let message = format!("the shortest output has {length} bytes; the limit is {MAX_SHORTEST}");
             let help = Some("give the rules alternatives that write less".to_owned());
-            return Err(GrammarError { file: grammar.name, place: None, message, help }.into());
+            return Err(GrammarError::whole(&grammar.name, message, help).into());
         }
         Ok(grammar)
     }
@@ -274,6 +273,22 @@ impl Grammar {
     pub(crate) fn plain(&self) -> &Arc<PlainGrammar> {
         &self.plain
     }
+}
+
+/// The text of a file.
+fn source(file: &str, path: &Path) -> Result<String, GrammarErrors> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        let help = "give the path of a readable file".to_owned();
+        GrammarError::whole(file, format!("the file can't be read: {error}"), Some(help))
+    })?;
+    let source = String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let value = error.as_bytes()[offset];
+        let message = format!("this is not UTF-8: byte {value:#04x} at offset {offset}");
+        let place = Some(Place::of_byte(error.as_bytes(), offset));
+        GrammarError { place, ..GrammarError::whole(file, message, Some("save the file as UTF-8".to_owned())) }
+    })?;
+    Ok(source)
 }
 
 /// The same under another name, which messages have, too.

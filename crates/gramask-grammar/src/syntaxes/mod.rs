@@ -24,7 +24,7 @@ mod tests;
 mod texts;
 mod translated;
 
-pub use error::{GrammarError, GrammarErrors};
+pub use error::{GrammarError, GrammarErrorKind, GrammarErrors};
 pub use facts::PlainFacts;
 pub use grammar::{Grammar, GrammarSyntax};
 pub(crate) use notation::plain;

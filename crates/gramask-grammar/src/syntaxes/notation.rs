@@ -1,6 +1,6 @@
 //! The project's own notation, without `@terminals`, as a plain grammar.
 
-use super::error::{Fault, GrammarError, GrammarErrors, IS_FORMAT};
+use super::error::{Fault, GrammarError, GrammarErrorKind, GrammarErrors};
 use super::regexes::Regexes;
 use crate::notation::ast::{Expr as Written, ExprKind, Grammar, RuleId as WrittenRule};
 use crate::notation::{Place, parse_any};
@@ -48,10 +48,10 @@ fn format(file: &str, source: &str, grammar: &Grammar) -> GrammarError {
             }
         });
     }
-    let message = IS_FORMAT.to_owned();
+    let message = "this is a format, whose outputs depend on a document".to_owned();
     let help = "a plain grammar has no `@terminals`, no rule `entity` and no `%pass`".to_owned();
     let place = place.map(|span| Place::new(source, span));
-    GrammarError { file: file.to_owned(), place, message, help: Some(help) }
+    GrammarError { kind: GrammarErrorKind::Format, file: file.to_owned(), place, message, help: Some(help) }
 }
 
 struct Translation<'a> {

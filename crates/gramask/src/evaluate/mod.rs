@@ -8,6 +8,7 @@
 //! [`metrics`] has the formula of every figure, and says where it is shown. Nothing here reads or writes a file: that is the task of
 //! [`store`](crate::store). [`report`](crate::report) shows the figures.
 
+mod answer;
 mod canonical;
 mod changed;
 mod compare;
@@ -17,6 +18,7 @@ mod promises;
 mod score;
 mod summary;
 
+pub use answer::evaluate_answer;
 pub use canonical::non_canonical;
 pub(crate) use compare::between;
 pub use compare::{Against, CompareError, Comparison, cells_without_outputs, comparisons};

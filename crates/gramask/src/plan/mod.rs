@@ -26,7 +26,6 @@ pub use placement::{Placement, UnknownWeightType};
 pub use shard::{NoShard, Shard};
 pub use tasks::Task;
 pub use validator::Validator;
-use validator::compare_with_expected;
 
 use crate::experiment::{Cell, Experiment, StrategyName, format_name, format_path};
 

@@ -27,10 +27,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::corpus::part_of;
-use super::{PlanError, PlannedCorpus, Validator, compare_with_expected};
+use super::{PlanError, PlannedCorpus, Validator};
 use crate::experiment::TaskChoice;
 use crate::pull::sha256_hex;
-use crate::store::Answer;
 
 /// A prompt, and the grammar of its answer.
 #[derive(Clone, Debug)]
@@ -51,16 +50,6 @@ impl Task {
         let Some(instruction) = instruction else { return self.messages.clone() };
         let turns = self.messages.iter().filter(|message| message.role != "system").cloned();
         [Message::system(instruction)].into_iter().chain(turns).collect()
-    }
-
-    /// Judges an answer.
-    pub fn judge(&self, answer: &str) -> Answer {
-        let expected = self.expected.as_ref().map(|expected| compare_with_expected(answer, expected));
-        Answer {
-            valid: self.validator.accepts(answer),
-            exact: expected.map(|(exact, _)| exact),
-            equal: expected.and_then(|(_, equal)| equal),
-        }
     }
 }
 
@@ -187,15 +176,20 @@ fn grammar(line: &Line, file: Option<&Path>, choice: &TaskChoice) -> Result<(Gra
         return Err("`syntax` says what a text at `grammar` is written in: leave it out".into());
     }
     let refused = |errors: GrammarErrors| errors.to_string();
-    let is_json = |file: &&Path| file.extension().is_some_and(|extension| extension == "json");
+    let is_json = |file: &Path| file.extension().is_some_and(|extension| extension == "json");
+    let in_file = |file: &Path| {
+        let grammar = Grammar::read_json_schema(file, &options(choice)).map_err(refused)?;
+        Ok((grammar, Validator::json_schema(&read(file)?)?))
+    };
     match (&line.json_schema, file) {
-        (Some(_), Some(file)) => return json_schema(&read(file)?, choice),
-        (Some(schema), None) => return json_schema(&schema.to_string(), choice),
-        (None, file) => {
-            if let Some(file) = file.filter(is_json) {
-                return json_schema(&read(file)?, choice);
-            }
+        (Some(schema), None) => {
+            let schema = schema.to_string();
+            let grammar = Grammar::from_json_schema(&schema, &options(choice)).map_err(refused)?;
+            return Ok((grammar, Validator::json_schema(&schema)?));
         }
+        (Some(_), Some(file)) => return in_file(file),
+        (None, Some(file)) if is_json(file) => return in_file(file),
+        (None, _) => {}
     }
     if let Some(pattern) = &line.regex {
         return Ok((Grammar::from_regex(pattern).map_err(refused)?, Validator::regex(pattern)?));
@@ -222,10 +216,8 @@ fn grammar(line: &Line, file: Option<&Path>, choice: &TaskChoice) -> Result<(Gra
     Ok((grammar, validator))
 }
 
-fn json_schema(schema: &str, choice: &TaskChoice) -> Result<(Grammar, Validator), String> {
-    let options = JsonSchemaOptions { whitespace: choice.whitespace.whitespace(), ..JsonSchemaOptions::default() };
-    let grammar = Grammar::from_json_schema(schema, &options).map_err(|errors| errors.to_string())?;
-    Ok((grammar, Validator::json_schema(schema)?))
+fn options(choice: &TaskChoice) -> JsonSchemaOptions {
+    JsonSchemaOptions { whitespace: choice.whitespace.whitespace(), ..JsonSchemaOptions::default() }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::engine::{Engine, Prompts};
 use super::passes::{PassOutcomes, PreparedDocument, PreparedPass, finish};
 use super::trace::{follow, trace};
 use super::{RunError, Watch};
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Evaluation, evaluate, evaluate_answer};
 use crate::experiment::{Cell, StrategyChoice};
 use crate::plan::{Plan, PlannedCorpus};
 use crate::pull::sha256_hex;
@@ -251,7 +251,7 @@ impl CellRun<'_> {
         record.trace = self.plan.trace.then(|| self.trace(prepared.document, outputs));
         record.independent = judged.independent;
         if let Some(task) = self.corpus.tasks.get(&prepared.document.id) {
-            record.answer = Some(task.judge(&record.output));
+            record.answer = Some(evaluate_answer(task, &record.output));
         }
         record
     }

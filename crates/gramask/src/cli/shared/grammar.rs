@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use gramask_grammar::Grammar;
 use gramask_grammar::json_schema::{JsonSchemaOptions, Whitespace};
-use gramask_grammar::{Grammar, GrammarError};
 
 use crate::cli::CliError;
 
@@ -48,7 +48,11 @@ impl GrammarArgs {
             return Err(CliError::Whitespace);
         }
         let grammar = match (schema, &self.grammar, &self.regex) {
-            (Some(file), _, _) => json_schema(file, self.whitespace)?,
+            (Some(file), _, _) => {
+                let most = self.whitespace;
+                let whitespace = if most == 0 { Whitespace::Compact } else { Whitespace::Any { most } };
+                Grammar::read_json_schema(file, &JsonSchemaOptions { whitespace, ..JsonSchemaOptions::default() })?
+            }
             (None, Some(file), _) => Grammar::read(file)?,
             (None, None, Some(regex)) => Grammar::from_regex(regex)?,
             (None, None, None) if !self.choice.is_empty() => Grammar::from_choice(&self.choice)?,
@@ -63,23 +67,4 @@ impl GrammarArgs {
 
 fn is_json(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "json")
-}
-
-/// The grammar of a file with a JSON Schema.
-fn json_schema(file: &Path, most: u32) -> Result<Grammar, CliError> {
-    let name = file.display().to_string();
-    let source = std::fs::read_to_string(file).map_err(|error| GrammarError {
-        file: name.clone(),
-        place: None,
-        message: format!("the file can't be read: {error}"),
-        help: Some("give the path of a JSON Schema".into()),
-    });
-    let source = source.map_err(gramask_grammar::GrammarErrors::from)?;
-    let whitespace = if most == 0 { Whitespace::Compact } else { Whitespace::Any { most } };
-    let options = JsonSchemaOptions { whitespace, ..JsonSchemaOptions::default() };
-    let grammar = Grammar::from_json_schema(&source, &options).map_err(|mut errors| {
-        errors.errors.iter_mut().for_each(|error| error.file.clone_from(&name));
-        errors
-    })?;
-    Ok(grammar)
 }
