@@ -58,8 +58,8 @@ pub(super) enum NodeKind {
     Name(String),
     /// `<|name|>`.
     Special(String),
-    /// `%json {...}`.
-    Json,
+    /// `%json {...}`: the text of a JSON Schema.
+    Json(String),
     /// `%regex {"substring_chars": ...}` and the like: any number of neighbouring pieces.
     Pieces(Vec<String>),
     Sequence(Vec<Node>),

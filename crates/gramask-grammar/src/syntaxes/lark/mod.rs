@@ -11,16 +11,18 @@
 //! Text is read by a lexer, terminal by terminal, as llguidance does it; [`lexing`] says what that means and how it is
 //! translated. What has no equal meaning here is refused where it stands.
 //!
-//! Steps, one file each: `lexer` and `parser` make the [`ast`]; `tokens` looks up names and makes each terminal one regex
-//! (`terminals`, `common`); `lexing` makes rules over bytes.
+//! Steps, one file each: `lexer` and `parser` make the [`ast`]. `tokens` looks up names, and makes each terminal one regex
+//! (`terminals`, `common`) and each JSON Schema the rules of its instances (`json`). `lexing` makes rules over bytes.
 
 mod ast;
 mod common;
+mod json;
 mod lexer;
 mod lexing;
 mod parser;
 mod terminals;
 mod tokens;
+mod values;
 
 use super::error::Fault;
 use super::translated::{Translated, finish};
@@ -32,8 +34,9 @@ use crate::plain::Builder;
 /// The first fault of the parser; else those of the names, the terminals and the lexer.
 pub(super) fn translate(source: &str) -> Result<Translated, Vec<Fault>> {
     let parsed = parser::parse(source).map_err(|fault| vec![fault])?;
-    let tokens = tokens::tokens(parsed)?;
-    let warnings = warnings(&tokens);
+    let mut tokens = tokens::tokens(parsed)?;
+    let mut warnings = warnings(&tokens);
+    warnings.append(&mut tokens.warnings);
     let start = tokens.rules[tokens.start].span;
     let mut builder = Builder::new();
     let output = lexing::translate(tokens, source, &mut builder)?;

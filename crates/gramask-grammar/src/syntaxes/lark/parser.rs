@@ -2,8 +2,9 @@
 
 use super::super::error::Fault;
 use super::super::limits;
-use super::ast::{Definition, Lazy, Node, NodeKind, Options, Source};
+use super::ast::{Definition, Lazy, Node, NodeKind, Source};
 use super::lexer::{Kind, Token, tokens};
+use super::values::{options, pieces};
 use crate::notation::ast::Span;
 
 /// Reads a source.
@@ -419,77 +420,13 @@ impl<'a> Parser<'a> {
         let Some(Kind::Json(value)) = self.peek() else { return Err(self.expected("JSON")) };
         let at = self.here();
         self.at += 1;
-        let kind = if name == "json" { NodeKind::Json } else { NodeKind::Pieces(pieces(value, at)?) };
+        let kind = match name {
+            // As it is written: a JSON Schema counts with all digits of its numbers, and with its members in order.
+            "json" => NodeKind::Json(self.text[at.start..at.end].trim_start_matches("%json").trim().to_owned()),
+            _ => NodeKind::Pieces(pieces(value, at)?),
+        };
         Ok(Node { kind, span: self.from(span) })
     }
-}
-
-/// The pieces of a text of which `%regex` takes any neighbouring ones.
-fn pieces(value: &serde_json::Value, span: Span) -> Result<Vec<String>, Fault> {
-    let wrong = || {
-        Fault::new(span, "`%regex` has one of `substring_chars`, `substring_words` and `substring_chunks`")
-            .help("write %regex {\"substring_words\": \"the text\"}")
-    };
-    let object = value.as_object().filter(|object| object.len() == 1).ok_or_else(wrong)?;
-    let (key, value) = object.iter().next().ok_or_else(wrong)?;
-    let text = || value.as_str().ok_or_else(wrong);
-    Ok(match key.as_str() {
-        "substring_chars" => text()?.chars().map(String::from).collect(),
-        "substring_words" => words(text()?),
-        "substring_chunks" => {
-            let chunks = value.as_array().ok_or_else(wrong)?.iter();
-            chunks.map(|chunk| chunk.as_str().map(str::to_owned).ok_or_else(wrong)).collect::<Result<_, _>>()?
-        }
-        _ => return Err(wrong()),
-    })
-}
-
-/// Runs of letters and digits, of white space, and of other characters, as llguidance cuts words.
-fn words(text: &str) -> Vec<String> {
-    let kind = |c: char| match c {
-        c if c.is_alphanumeric() || c == '_' => 0,
-        c if c.is_whitespace() => 1,
-        _ => 2,
-    };
-    let mut words: Vec<String> = Vec::new();
-    let mut last = 2;
-    for c in text.chars() {
-        match words.last_mut() {
-            Some(word) if kind(c) == last => word.push(c),
-            _ => words.push(c.to_string()),
-        }
-        last = kind(c);
-    }
-    words
-}
-
-/// Sets what `%llguidance` says.
-fn options(value: &serde_json::Value, span: Span, options: &mut Options) -> Result<(), Fault> {
-    let Some(object) = value.as_object() else {
-        return Err(Fault::new(span, "`%llguidance` takes an object").help("write `%llguidance {}`"));
-    };
-    for (key, value) in object {
-        let Some(set) = value.as_bool() else {
-            return Err(Fault::new(span, format!("`{key}` of `%llguidance` is true or false")));
-        };
-        match key.as_str() {
-            "allow_initial_skip" => options.initial_skip |= set,
-            "ignore_once" => options.ignore_once |= set,
-            // How llguidance makes tokens of forced text; the language is the same.
-            "no_forcing" => {}
-            "allow_invalid_utf8" if !set => {}
-            "allow_invalid_utf8" => {
-                return Err(
-                    Fault::new(span, "`allow_invalid_utf8` is not supported").help("remove it: outputs are UTF-8")
-                );
-            }
-            _ => {
-                return Err(Fault::new(span, format!("`%llguidance` has no option `{key}`"))
-                    .help("the options are `allow_initial_skip`, `ignore_once` and `no_forcing`"));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn one(text: &str) -> Option<char> {

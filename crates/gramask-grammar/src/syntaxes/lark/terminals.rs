@@ -83,7 +83,7 @@ impl<'a> Terminals<'a> {
                 return Err(Fault::new(node.span, format!("the special token `{name}` stands in a terminal"))
                     .help("a special token is no text: name it in a rule"));
             }
-            NodeKind::Json => {
+            NodeKind::Json(_) => {
                 return Err(Fault::new(node.span, "`%json` stands in a terminal").help("use it in a rule"));
             }
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::error::{Fault, did_you_mean};
 use super::super::regexes::Regexes;
 use super::ast::{Definition, Lazy, Node, NodeKind, Options, Source};
+use super::json::Json;
 use super::terminals::Terminals;
 use crate::notation::ast::Span;
 use crate::regex::{Regex, StateId};
@@ -67,6 +68,9 @@ pub(super) enum Lexeme {
     /// Text that ends where the regex first matches.
     Lazy(Arc<Regex>),
     Special(String),
+    /// The instances of a JSON Schema. To the lexer they are as one lexeme, whose end is known without the next byte, unless it
+    /// is that of a number.
+    Json(Arc<Json>),
 }
 
 pub(super) struct Rule {
@@ -84,6 +88,8 @@ pub(super) struct Tokens {
     /// The text that is ignored between lexemes; empty text is not ignored.
     pub ignored: Option<(Arc<Regex>, Span)>,
     pub options: Options,
+    /// What is ignored in the JSON Schemas.
+    pub warnings: Vec<Fault>,
 }
 
 impl Tokens {
@@ -138,6 +144,7 @@ pub(super) fn tokens(source: Source) -> Result<Tokens, Vec<Fault>> {
         lexemes: Vec::new(),
         by_pattern: HashMap::new(),
         places: Vec::new(),
+        warnings: Vec::new(),
         faults,
     };
     let bodies: Vec<Tree> = rules.iter().map(|rule| lookup.rule(rule)).collect();
@@ -148,7 +155,15 @@ pub(super) fn tokens(source: Source) -> Result<Tokens, Vec<Fault>> {
         }
     }
     let skip = lookup.ignored(&ignored);
-    let Lookup { lexemes, places, mut faults, .. } = lookup;
+    let Lookup { lexemes, places, warnings, mut faults, .. } = lookup;
+    if skip.is_some() {
+        let json = places.iter().find(|place| matches!(lexemes[place.lexeme], Lexeme::Json(_)));
+        faults.extend(json.map(|place| {
+            Fault::new(place.span, "`%json` in a grammar with `%ignore` is not supported").help(
+                "llguidance ignores text before an instance in some places only: write the white space as a terminal",
+            )
+        }));
+    }
     let Some(start) = names.get("start").copied() else {
         let span = rules.first().map_or(Span::new(0, 0), |rule| rule.span);
         let help = did_you_mean("start", names.keys().copied());
@@ -161,7 +176,7 @@ pub(super) fn tokens(source: Source) -> Result<Tokens, Vec<Fault>> {
     }
     let rules = rules.iter().zip(bodies);
     let rules = rules.map(|(rule, body)| Rule { name: rule.name.clone(), span: rule.span, body }).collect();
-    Ok(Tokens { rules, start, places, lexemes, ignored: skip, options })
+    Ok(Tokens { rules, start, places, lexemes, ignored: skip, options, warnings })
 }
 
 struct Lookup<'a> {
@@ -172,6 +187,7 @@ struct Lookup<'a> {
     /// The lexemes by pattern, special tokens by name.
     by_pattern: HashMap<String, usize>,
     places: Vec<Place>,
+    warnings: Vec<Fault>,
     faults: Vec<Fault>,
 }
 
@@ -218,13 +234,10 @@ impl<'a> Lookup<'a> {
             }
             NodeKind::Text { text, .. } if text.is_empty() => Tree::empty(),
             NodeKind::Special(name) => self.place(name.clone(), || Lexeme::Special(name.clone()), node.span),
-            NodeKind::Json => {
-                self.faults.push(
-                    Fault::new(node.span, "`%json` is not available in a grammar")
-                        .help("give the JSON Schema as the whole grammar"),
-                );
+            NodeKind::Json(schema) => self.json(schema, node.span).unwrap_or_else(|fault| {
+                self.faults.push(fault);
                 Tree::empty()
-            }
+            }),
             _ => self.lexeme(node).unwrap_or_else(|fault| {
                 self.faults.push(fault);
                 Tree::empty()
@@ -242,6 +255,16 @@ impl<'a> Lookup<'a> {
         }
         let place = self.place(pattern, || Lexeme::Text(regex), node.span);
         Ok(if optional { Tree::Repeat { body: Box::new(place), min: 0, max: Some(1) } } else { place })
+    }
+
+    /// The instances of a JSON Schema. The same text is compiled once.
+    fn json(&mut self, schema: &str, span: Span) -> Result<Tree, Fault> {
+        let key = format!("%json {schema}");
+        let json = match self.by_pattern.get(&key).map(|known| &self.lexemes[*known]) {
+            Some(Lexeme::Json(json)) => Arc::clone(json),
+            _ => Arc::new(Json::new(schema, span, &mut self.warnings)?),
+        };
+        Ok(self.place(key, || Lexeme::Json(json), span))
     }
 
     fn place(&mut self, key: String, lexeme: impl FnOnce() -> Lexeme, span: Span) -> Tree {

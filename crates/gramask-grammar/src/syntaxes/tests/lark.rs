@@ -191,6 +191,97 @@ fn random_grammars_are_read_as_llguidance_reads_them() {
     );
 }
 
+/// A JSON Schema that llguidance, too, takes to be without white space.
+fn compact(schema: &str) -> String {
+    schema.replacen('{', "{\"x-guidance\": {\"whitespace_flexible\": false}, ", 1)
+}
+
+#[test]
+fn json_schemas_in_rules_mean_what_llguidance_says() {
+    let words = compact(r#"{"type": "array", "items": {"enum": [1, "b", null]}, "maxItems": 2}"#);
+    let member =
+        compact(r#"{"type": "object", "properties": {"a": {"type": "boolean"}}, "additionalProperties": false}"#);
+    let number = compact(r#"{"enum": [1, 11, true]}"#);
+    let nested = compact(
+        r##"{"$ref": "#/$defs/t", "$defs": {"t": {"type": "array", "items": {"$ref": "#/$defs/t"}, "maxItems": 2}}}"##,
+    );
+    for (source, alphabet, longest, least) in [
+        (format!("start: \"<\" %json {words} \">\""), "<[1,\"bnul]>", 9, 7),
+        (format!("start: \"x\"? a | \"y\"\na: %json {member} \"!\"?"), "xy{\"a:truefls}!", 13, 10),
+        (format!("start: /[a-c]+/ %json {words} %json {member} | \"c\""), "ac[]1{}", 7, 10),
+        (format!("start: %json {number} (\";\" %json {number})*"), "1true;", 6, 8),
+        (format!("start: %json {number} \"+\" | %json {words} \"-\""), "1true[]+-", 5, 5),
+        (format!("start: <|call|> %json {nested} <|end|> start?"), "[],", 30, 8),
+        (format!("start: t %json {nested}\nt[suffix=\"!\"]: /[a!]*/"), "a![],", 8, 10),
+    ] {
+        compare(&source, alphabet, longest, least);
+    }
+}
+
+#[test]
+fn an_instance_in_a_rule_is_an_instance_of_the_schema() {
+    let schema = r##"{"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"type": "integer", "minimum": 8}}, "required": ["n"], "additionalProperties": false}"##;
+    let alone = Grammar::from_json_schema(schema, &Default::default()).unwrap();
+    let source = format!("start: \"(\" %json {schema} \")\" | %json {schema}\n");
+    let inside = parse(GrammarSyntax::Lark, &source);
+    assert_eq!(inside.facts().shortest, br#"{"n":8}"#);
+    for (text, valid) in [
+        (r#"{"n":8}"#, true),
+        (r#"{"next":{"next":{"n":9},"n":10},"n":12}"#, true),
+        (r#"{"n":7}"#, false),
+        (r#"{"n":8,"next":{"n":8}}"#, false),
+        (r#"{"next":{},"n":8}"#, false),
+        (r#"{ "n":8}"#, false),
+        ("", false),
+    ] {
+        assert_eq!(is_output(alone.plain(), text.as_bytes()), valid, "{text}");
+        for (around, whole) in [(format!("({text})"), valid), (text.to_owned(), valid), (format!("({text}"), false)] {
+            assert_eq!(is_output(inside.plain(), around.as_bytes()), whole, "{around}");
+        }
+    }
+    // The same names of parts in two schemas are two rules.
+    let two = r##"start: %json {"$ref": "#/$defs/a", "$defs": {"a": {"enum": ["x"]}}} ":" %json {"$ref": "#/$defs/a", "$defs": {"a": {"enum": ["y"]}}}"##;
+    assert_eq!(shown(outputs(parse(GrammarSyntax::Lark, two).plain(), b"\"xy:", 7)), ["\"x\":\"y\""]);
+}
+
+#[test]
+fn json_schemas_that_have_no_equal_in_a_rule_are_refused() {
+    for (source, expected) in [
+        (
+            r#"start: "a" b
+b: "x" %json {"type": "string", "pattern": "(?=a)"}"#,
+            "test:2:8: the JSON Schema can't be enforced at `/pattern`",
+        ),
+        (r#"start: %json {"type": "objekt"}"#, "test:1:8: the JSON Schema is not valid at `/type`"),
+        (r#"start: %json {"a": 1, "a": 2}"#, "test:1:8: the JSON Schema is not JSON"),
+        (
+            r#"start: %json {"type": "null", "x-guidance": {"whitespace_flexible": true}}"#,
+            "test:1:8: the options at `/x-guidance` are not supported",
+        ),
+        ("%ignore \" \"\nstart: \"a\" %json {}", "test:2:12: `%json` in a grammar with `%ignore`"),
+        (r#"start: /[a-z]+/ %json {"type": "null"}"#, "test:1:17: the text before this instance would go on with `n`"),
+        (
+            r#"start: %json {"type": "integer"} /[0-9]/"#,
+            "test:1:8: the number at the end of an instance would go on with `0`",
+        ),
+        (
+            r#"start: %json {"type": "integer"} "." | %json {"type": "number"} "!""#,
+            "test:1:8: the number at the end of an instance would go on with `.`",
+        ),
+        (
+            r#"start: NAME | %json {"type": "boolean"}
+NAME: /[a-z]+/"#,
+            "test:1:15: `NAME` is allowed here too, and begins as an instance can",
+        ),
+    ] {
+        let error = refusal(source);
+        assert!(error.contains(expected), "{source}: {error}");
+    }
+    let odd = parse(GrammarSyntax::Lark, "start: %json {\"enum\": [1], \"colour\": 2}\n");
+    let warnings: Vec<String> = odd.warnings().iter().map(ToString::to_string).collect();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("test:1:8: at `/colour`"), "{warnings:?}");
+}
+
 #[test]
 fn what_the_lexer_decides_by_context_is_refused() {
     // `else` begins a name only where a statement may follow.
@@ -225,7 +316,7 @@ fn what_has_no_equal_is_refused_with_its_place() {
         ("start[temperature=0.5]: /.*/", "the attribute `temperature` is not supported"),
         ("start[wrong]: /.*/", "unknown attribute `wrong`"),
         ("start: <[5-7]>", "test:1:8: a token by its number"),
-        ("start: %json {\"type\": \"object\"}", "test:1:8: `%json` is not available"),
+        ("start: A\nA: %json {\"type\": \"object\"}", "test:2:4: `%json` stands in a terminal"),
         ("start: %json {\"type\" \"object\"}", "the value of `%json` is not JSON"),
         ("%llguidance {\"allow_invalid_utf8\": true}\nstart: \"a\"", "`allow_invalid_utf8` is not supported"),
         ("%llguidance {\"fast\": true}\nstart: \"a\"", "no option `fast`"),

@@ -6,14 +6,15 @@
 //! A reading without a lexer accepts `cats`.
 //!
 //! The translation says the same without a lexer. The text of a lexeme may be followed only by bytes with which no lexeme of the
-//! row goes on. So the texts of each lexeme are cut by the bytes that must not follow them (`texts`), and rules are
-//! multiplied by the set of bytes that must not come first and by the set that must not follow (`restrict`). Mostly these sets
-//! are empty, since such a byte could not follow anyhow, and rules stay as they are.
+//! row goes on. So the texts of each lexeme are cut by the bytes that must not follow them (`texts`). Rules are multiplied by two
+//! sets (`restrict`): the bytes that must not come first, and the bytes that must not follow. Mostly these sets are empty, since
+//! such a byte could not follow anyhow, and rules stay as they are.
 //!
 //! The rows of a context-free grammar depend on the whole text before. `rows` encloses them. Where a lexeme of the row would
 //! change the language and is only sometimes in it, the grammar is refused.
 
 mod bits;
+mod instances;
 mod productions;
 mod restrict;
 mod rows;
@@ -54,6 +55,7 @@ pub(super) fn translate(tokens: Tokens, source: &str, builder: &mut Builder) -> 
     let rows = Rows::new(&tokens, &productions, &|one, other| lexer.overlap(one, other));
     let mut faults = lexer.begun_empty(&rows);
     let active = lexer.active(&rows, &mut faults);
+    lexer.check_instances(&rows, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -73,7 +75,8 @@ pub(super) fn translate(tokens: Tokens, source: &str, builder: &mut Builder) -> 
 pub(super) struct Lexer<'a> {
     tokens: &'a Tokens,
     source: &'a str,
-    /// The texts of each lexeme; ignored text is the last. `None` for special tokens, and where nothing is ignored.
+    /// The texts of each lexeme; ignored text is the last. `None` for special tokens and instances of JSON Schemas, and where nothing
+    /// is ignored.
     texts: Vec<Option<Texts>>,
     /// How the second lexeme takes texts of the first.
     clashes: HashMap<(usize, usize), Vec<Clash>>,
@@ -93,7 +96,7 @@ impl<'a> Lexer<'a> {
                 tokens.places.iter().find(|place| place.lexeme == lexeme).map_or(Span::new(0, 0), |place| place.span);
             texts.push(match kind {
                 Lexeme::Text(regex) | Lexeme::Lazy(regex) => Some(text(regex, span)?),
-                Lexeme::Special(_) => None,
+                Lexeme::Special(_) | Lexeme::Json(_) => None,
             });
         }
         texts.push(match &tokens.ignored {
@@ -125,16 +128,25 @@ impl<'a> Lexer<'a> {
 
     /// Whether two lexemes have a text in common.
     fn overlap(&self, one: usize, other: usize) -> bool {
+        if let (Some(one), Some(other)) = (self.json(one), self.json(other)) {
+            return !one.first.and(&other.first).is_empty();
+        }
         one == other || self.clashes.get(&(one, other)).is_some_and(|clashes| clashes.iter().any(|clash| clash.both))
+    }
+
+    /// The bytes that a lexeme can begin with; none of a special token.
+    fn first(&self, lexeme: usize) -> ByteSet {
+        match (&self.texts[lexeme], self.json(lexeme)) {
+            (Some(texts), _) => texts.first(),
+            (None, Some(json)) => json.first,
+            (None, None) => ByteSet::default(),
+        }
     }
 
     /// The bytes that may follow each place, and ignored text as the last.
     fn after(&self, rows: &Rows) -> Vec<ByteSet> {
         let ignored = self.texts[self.ignored()].as_ref().map_or(ByteSet::default(), Texts::first);
-        let first = |place: usize| match &self.texts[self.tokens.places[place].lexeme] {
-            Some(texts) => texts.first(),
-            None => ByteSet::default(),
-        };
+        let first = |place: usize| self.first(self.tokens.places[place].lexeme);
         let all = |places: &mut dyn Iterator<Item = usize>| {
             let mut after = ignored;
             places.for_each(|place| after.union(&first(place)));
@@ -235,7 +247,8 @@ impl<'a> Lexer<'a> {
             clashes.into_iter().any(|clash| !clash.longer.is_empty())
         };
         let own = self.texts[lexeme].as_ref().is_some_and(|texts| !texts.all_onward().is_empty());
-        !self.is_lazy(lexeme) && (own || rows.may[place].iter().any(goes_on))
+        let number = self.json(lexeme).is_some_and(|json| !json.onward.is_empty());
+        !self.is_lazy(lexeme) && (own || number || rows.may[place].iter().any(goes_on))
     }
 
     /// Terminals that can be empty at the beginning of an output. llguidance takes the empty text where ignored text comes, which
@@ -247,7 +260,7 @@ impl<'a> Lexer<'a> {
         let places = rows.first.iter().map(|place| self.tokens.places[place]);
         let can_be_empty = |lexeme: usize| match &self.tokens.lexemes[lexeme] {
             Lexeme::Text(regex) => regex.matches(StateId::START),
-            Lexeme::Lazy(_) | Lexeme::Special(_) => false,
+            Lexeme::Lazy(_) | Lexeme::Special(_) | Lexeme::Json(_) => false,
         };
         let fault = |span| {
             Fault::new(span, "this terminal can be empty at the beginning of an output, in a grammar with `%ignore`")
@@ -262,12 +275,17 @@ impl<'a> Lexer<'a> {
             .help("let `%ignore` take less, or the terminal")
     }
 
-    fn unknown(&self, span: Span, other: usize, clash: &Clash) -> Fault {
-        let text = shown(&clash.text);
-        let name = match self.tokens.places.iter().find(|place| place.lexeme == other) {
+    /// A lexeme as it is written.
+    fn named(&self, lexeme: usize) -> String {
+        match self.tokens.places.iter().find(|place| place.lexeme == lexeme) {
             Some(place) => format!("`{}`", &self.source[place.span.start..place.span.end]),
             None => "ignored text".to_owned(),
-        };
+        }
+    }
+
+    fn unknown(&self, span: Span, other: usize, clash: &Clash) -> Fault {
+        let text = shown(&clash.text);
+        let name = self.named(other);
         let message =
             format!("the lexer takes `{text}` here, or reads on for {name}, which is allowed only in some places");
         Fault::new(span, message).help(format!(

@@ -51,6 +51,9 @@ pub(super) fn translate(
     let begin = restriction.begin();
     let outputs: Vec<Expr> = restriction.of(output, begin).into_values().collect();
     restriction.define();
+    if !restriction.taken.is_empty() {
+        return Err(restriction.taken);
+    }
     if restriction.too_large {
         let fault = Fault::new(start, "the lexer makes this grammar too large");
         return Err(vec![fault.help("use fewer terminals that begin alike, and repeat less")]);
@@ -78,6 +81,9 @@ struct Restriction<'a, 'b> {
     made: HashMap<(usize, Side, Side), RuleId>,
     open: VecDeque<(usize, Side)>,
     ignored: HashMap<(Side, Side), RuleId>,
+    /// The rule of each JSON Schema's instances, and the instances whose first byte the text before would take.
+    instances: HashMap<usize, RuleId>,
+    taken: Vec<Fault>,
     too_large: bool,
 }
 
@@ -100,6 +106,8 @@ impl<'a, 'b> Restriction<'a, 'b> {
             made: HashMap::new(),
             open: VecDeque::new(),
             ignored: HashMap::new(),
+            instances: HashMap::new(),
+            taken: Vec::new(),
             too_large: false,
         }
     }
@@ -140,7 +148,7 @@ impl<'a, 'b> Restriction<'a, 'b> {
         };
         let whole = match tokens.lexemes.get(number) {
             Some(Lexeme::Text(regex) | Lexeme::Lazy(regex)) => Some(regex),
-            Some(Lexeme::Special(_)) => None,
+            Some(Lexeme::Special(_) | Lexeme::Json(_)) => None,
             None => tokens.ignored.as_ref().map(|(regex, _)| regex),
         };
         let free = self.sides[side.0].and(&texts.first()).is_empty();
@@ -285,6 +293,15 @@ impl<'a, 'b> Restriction<'a, 'b> {
         let before = self.of(&Tree::Ignored, side);
         self.then(before, |all, side| match lexeme {
             Lexeme::Special(name) => Parts::from([(Side::FREE, Expr::Special(name.clone()))]),
+            Lexeme::Json(json) => {
+                let taken = all.sides[side.0].and(&json.first);
+                if !taken.is_empty() {
+                    all.taken.push(all.lexer.taken(place, &taken));
+                }
+                let number = tokens.places[place].lexeme;
+                let instance = *all.instances.entry(number).or_insert_with(|| json.define(all.builder));
+                Parts::from([(Side::FREE, Expr::Rule(instance))])
+            }
             Lexeme::Text(_) | Lexeme::Lazy(_) => {
                 let mut parts: BTreeMap<Side, Vec<Expr>> = BTreeMap::new();
                 for (to, regex) in all.cut(place, side) {
