@@ -28,7 +28,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::leniency::{Leniencies, Matches};
-use super::significance::{Interval, Unpaired, bootstrap, mean_f1, shortest};
+use super::significance::{Interval, Unpaired, bootstrap, mean_figure, shortest};
 
 /// Four parts of a loss or of a gap, as F1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ impl Split {
 
     fn f1(&self, leniency: usize, places: impl Iterator<Item = usize> + Clone) -> f64 {
         let seeds: Vec<&[Matches]> = self.matches[leniency].iter().map(Vec::as_slice).collect();
-        mean_f1(&seeds, places)
+        mean_figure(&seeds, places)
     }
 
     fn strict(&self, places: impl Iterator<Item = usize> + Clone) -> f64 {
@@ -154,7 +154,7 @@ mod tests {
         let lost = losses(&[&one, &two]);
         let sum = lost.parse + lost.copy + lost.count + lost.recognition;
         let strict =
-            |system: &[Leniencies]| mean_f1(&[&system.iter().map(|all| all.strict).collect::<Vec<_>>()[..]], 0..60);
+            |system: &[Leniencies]| mean_figure(&[&system.iter().map(|all| all.strict).collect::<Vec<_>>()[..]], 0..60);
         assert!((sum - (1.0 - (strict(&one) + strict(&two)) / 2.0)).abs() < 1e-12);
         assert!([lost.parse, lost.copy, lost.count, lost.recognition].iter().all(|&part| part > 0.0), "{lost:?}");
 

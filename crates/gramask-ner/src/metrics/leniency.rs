@@ -78,7 +78,7 @@ impl Tally for Matches {
         self.right += other.right;
     }
 
-    fn f1(&self) -> f64 {
+    fn figure(&self) -> f64 {
         let ratio = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         f1(ratio(self.right, self.predicted), ratio(self.found, self.gold))
     }
@@ -113,10 +113,10 @@ mod tests {
         let free = Matches::surfaces(&text, &gold, &predicted, 1);
         assert_eq!((free.gold, free.predicted, free.found, free.right), (3, 4, 2, 2));
         // Precision 2/4, recall 2/3.
-        assert!((free.f1() - 2.0 * (0.5 * 2.0 / 3.0) / (0.5 + 2.0 / 3.0)).abs() < 1e-12);
+        assert!((free.figure() - 2.0 * (0.5 * 2.0 / 3.0) / (0.5 + 2.0 / 3.0)).abs() < 1e-12);
         let once = Matches::surfaces(&text, &gold, &predicted[..1], 0);
         assert_eq!((once.found, once.right), (2, 1), "one prediction finds a surface that is gold twice");
-        assert_eq!(Matches::default().f1(), 0.0);
+        assert_eq!(Matches::default().figure(), 0.0);
     }
 
     #[test]
@@ -128,6 +128,6 @@ mod tests {
         let strict = scorer.summary().overall.strict;
         let matches = Matches::exact(&gold, &predicted, 0);
         assert_eq!((matches.found, matches.predicted), (strict.counts.correct, strict.counts.actual()));
-        assert_eq!(matches.f1(), strict.f1);
+        assert_eq!(matches.figure(), strict.f1);
     }
 }

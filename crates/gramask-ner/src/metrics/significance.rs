@@ -7,6 +7,7 @@
 //! |---|---|
 //! | how far may the F1 of this corpus be off? | [`interval`]: percentile bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3) |
 //! | are two systems different on the same documents? | [`difference`]: paired approximate randomisation (Noreen, "Computer-Intensive Methods for Testing Hypotheses", 1989; Yeh, "More accurate tests for the statistical significance of result differences", COLING 2000) |
+//! | how large is the difference? | [`difference_interval`]: the same bootstrap, with the outputs of both systems in each sample |
 //! | and of outputs with several seeds? | [`mean_interval`] and [`mean_difference`]: the same with the mean of the seeds' F1, the seeds of a document kept together |
 //! | which of many differences stand? | [`holm`]: Holm's step-down correction ("A simple sequentially rejective multiple test procedure", 1979) |
 //!
@@ -60,12 +61,12 @@ pub struct Unpaired {
     pub second: usize,
 }
 
-/// What is counted of a document: counts that can be summed, and the F1 of a sum.
+/// What is counted of a document: counts that can be summed, and the figure of a sum, such as the micro-averaged F1.
 pub trait Tally: Copy + Default + PartialEq {
     /// Adds the counts of another document.
     fn add(&mut self, other: &Self);
-    /// The micro-averaged F1 of what was added up.
-    fn f1(&self) -> f64;
+    /// The figure of the sum, from 0 to 1.
+    fn figure(&self) -> f64;
 }
 
 impl Tally for Counts {
@@ -73,7 +74,7 @@ impl Tally for Counts {
         Counts::add(self, other);
     }
 
-    fn f1(&self) -> f64 {
+    fn figure(&self) -> f64 {
         self.score().f1
     }
 }
@@ -92,9 +93,29 @@ pub fn interval<T: Tally>(documents: &[T], confidence: f64, samples: usize, seed
 /// So the interval is that of the mean over these seeds; how far the seeds are apart is another figure.
 pub fn mean_interval<T: Tally>(seeds: &[&[T]], confidence: f64, samples: usize, seed: u64) -> Interval {
     let documents = shortest(seeds);
-    let drawn = bootstrap(documents, samples, seed, |places| [mean_f1(seeds, places.iter().copied())]);
-    let value = mean_f1(seeds, 0..documents);
+    let drawn = bootstrap(documents, samples, seed, |places| [mean_figure(seeds, places.iter().copied())]);
+    let value = mean_figure(seeds, 0..documents);
     Interval::of(value, drawn.into_iter().map(|[value]| value).collect(), confidence)
+}
+
+/// The difference of the figures of two systems on the same documents, given in the same order, with its interval. A sample draws
+/// documents, and of each document the outputs of both systems and of all seeds.
+///
+/// # Errors
+/// [`Unpaired`] where the numbers of documents differ.
+pub fn difference_interval<T: Tally>(
+    first: &[&[T]],
+    second: &[&[T]],
+    confidence: f64,
+    samples: usize,
+    seed: u64,
+) -> Result<Interval, Unpaired> {
+    let documents = paired(first, second)?;
+    let of =
+        |places: &[usize]| mean_figure(first, places.iter().copied()) - mean_figure(second, places.iter().copied());
+    let drawn = bootstrap(documents, samples, seed, |places| [of(places)]);
+    let value = of(&(0..documents).collect::<Vec<usize>>());
+    Ok(Interval::of(value, drawn.into_iter().map(|[value]| value).collect(), confidence))
 }
 
 /// Tests whether two systems differ on the same documents, given in the same order.
@@ -121,12 +142,8 @@ pub fn mean_difference<T: Tally>(
     shuffles: usize,
     seed: u64,
 ) -> Result<Difference, Unpaired> {
-    let documents = shortest(first);
-    let unpaired = |of: &[&[T]]| of.iter().map(|of| of.len()).find(|&length| length != documents);
-    if let Some(other) = unpaired(first).or(unpaired(second)) {
-        return Err(Unpaired { first: documents, second: other });
-    }
-    let observed = mean_f1(first, 0..documents) - mean_f1(second, 0..documents);
+    let documents = paired(first, second)?;
+    let observed = mean_figure(first, 0..documents) - mean_figure(second, 0..documents);
     let count = match first.is_empty() || second.is_empty() {
         true => 0,
         false => first.len().max(second.len()),
@@ -142,7 +159,7 @@ pub fn mean_difference<T: Tally>(
     for document in same {
         common.iter_mut().zip(pairs_of(document)).for_each(|(sum, (a, _))| sum.add(&a));
     }
-    let mean = |of: &[T]| of.iter().map(T::f1).sum::<f64>() / of.len().max(1) as f64;
+    let mean = |of: &[T]| of.iter().map(T::figure).sum::<f64>() / of.len().max(1) as f64;
     let mut numbers = Rng::new(seed);
     let mut hits = 0usize;
     for _ in 0..shuffles {
@@ -211,14 +228,24 @@ pub(super) fn bootstrap<const N: usize>(
     (0..samples).map(sample).collect()
 }
 
-/// The mean over the seeds of the micro-averaged F1 of some documents.
-pub(super) fn mean_f1<T: Tally>(seeds: &[&[T]], places: impl Iterator<Item = usize> + Clone) -> f64 {
-    let f1 = |documents: &&[T]| {
+/// The mean over the seeds of the figure of some documents.
+pub(super) fn mean_figure<T: Tally>(seeds: &[&[T]], places: impl Iterator<Item = usize> + Clone) -> f64 {
+    let figure = |documents: &&[T]| {
         let mut all = T::default();
         places.clone().for_each(|place| all.add(&documents[place]));
-        all.f1()
+        all.figure()
     };
-    seeds.iter().map(f1).sum::<f64>() / seeds.len().max(1) as f64
+    seeds.iter().map(figure).sum::<f64>() / seeds.len().max(1) as f64
+}
+
+/// The number of documents of two systems, which is that of all their seeds.
+pub(super) fn paired<T>(first: &[&[T]], second: &[&[T]]) -> Result<usize, Unpaired> {
+    let documents = shortest(first);
+    let unpaired = |of: &[&[T]]| of.iter().map(|of| of.len()).find(|&length| length != documents);
+    match unpaired(first).or(unpaired(second)) {
+        Some(other) => Err(Unpaired { first: documents, second: other }),
+        None => Ok(documents),
+    }
 }
 
 /// How many documents all seeds have.
@@ -284,6 +311,13 @@ mod tests {
         assert_eq!((same.p, same.difference), (1.0, 0.0));
         let unpaired = difference(&first, &second[1..], 9, 1).unwrap_err();
         assert!(unpaired.to_string().contains("30 and 29"));
+        let worse: Vec<Counts> = (0..30).map(|i| counts(i % 2, 1, 1)).collect();
+        let ends = difference_interval(&[&first], &[&worse], 0.95, 500, 1).unwrap();
+        let back = difference_interval(&[&worse], &[&first], 0.95, 500, 1).unwrap();
+        let tested = difference(&first, &worse, 999, 1).unwrap();
+        assert!((ends.value - tested.difference).abs() < 1e-12 && ends.low < ends.value && ends.value < ends.high);
+        assert!((ends.low + back.high).abs() < 1e-12 && (ends.high + back.low).abs() < 1e-12);
+        assert!(difference_interval(&[&first], &[&second[1..]], 0.95, 500, 1).is_err());
     }
 
     #[test]

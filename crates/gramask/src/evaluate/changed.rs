@@ -38,7 +38,9 @@ pub fn count_changed(rows: &mut [SummaryRow], scored: &[ScoreRow]) {
             [model, corpus, format, level.name(), strategy.as_str()]
                 == [&row.model, &row.corpus, &row.format, &row.level, &row.strategy].map(String::as_str)
         };
-        row.changed_documents = counts.iter().find(|(cell, _)| of_row(cell)).map(|(_, count)| *count);
+        // The answers of tasks have no entities that could differ.
+        let mut counts = counts.iter().filter(|_| !row.is_of_tasks());
+        row.changed_documents = counts.find(|(cell, _)| of_row(cell)).map(|(_, count)| *count);
     }
 }
 

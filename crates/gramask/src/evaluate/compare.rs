@@ -1,146 +1,67 @@
-//! Comparing cells: whether their F1 differs, and what the difference consists of.
+//! Comparing cells: whether their figures differ, and what a difference of F1 consists of.
 //!
 //! Each cell is compared with another cell on the documents that both have. A paired test with Holm's correction for all comparisons
-//! tells whether they differ. The difference is split into parsing, copying, counting and recognition. Everything is computed from
-//! scores, without a model or a corpus: see `docs/statistics.md`.
+//! tells whether they differ. Cells of corpora are compared by F1, and the difference is split into parsing, copying, counting and
+//! recognition. Cells of tasks are compared by the shares of valid and of expected answers. Everything is computed from scores, without
+//! a model or a corpus: see `docs/statistics.md`.
 
-use std::collections::{BTreeMap, HashSet};
+mod against;
+mod metric;
 
-use gramask_grammar::Level;
-use gramask_ner::metrics::{Gap, Interval, Leniencies, Matches, gap, holm, mean_difference, mean_interval};
-use thiserror::Error;
+use std::collections::BTreeMap;
+
+use gramask_ner::metrics::{
+    Difference, Gap, Interval, Leniencies, Share, difference_interval, gap, holm, mean_difference, mean_interval,
+    share_difference, wilson,
+};
+
+pub use against::{Against, CompareError};
+pub use metric::Metric;
 
 use super::ScoreRow;
 use super::metrics::{Seeds, by_seed};
-use crate::experiment::{Cell, StrategyName};
+use crate::experiment::Cell;
 
-/// The shuffles of a test, the samples of an interval, and the seed of both.
+/// The confidence of an interval, the shuffles of a test, the samples of an interval, and the seed of both.
+const CONFIDENCE: f64 = 0.95;
 const SHUFFLES: usize = 10_000;
 const SAMPLES: usize = 2_000;
 const SEED: u64 = 1;
 
-/// What to compare each cell with: the cell of the same corpus that has these names and is equal otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Against {
-    model: Option<String>,
-    format: Option<String>,
-    level: Option<Level>,
-    strategy: Option<StrategyName>,
-}
-
-/// Why nothing can be compared.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "the messages name the fields")]
-pub enum CompareError {
-    /// A word names nothing in the scores.
-    #[error("`{word}` is no model, format, level or strategy of these scores: give one of {known}")]
-    Unknown { word: String, known: String },
-    /// No cell has a cell to be compared with.
-    #[error("no cell can be compared with one that has {wanted}: the cells are {cells}")]
-    Nothing { wanted: String, cells: String },
-}
-
-/// The comparison of two cells on the documents that both have.
+/// The comparison of two cells by a metric, on the documents that both have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// The cell.
     pub cell: Cell,
     /// The other cell.
     pub against: Cell,
-    /// The number of documents that all seeds of both cells have.
+    /// What is compared.
+    pub metric: Metric,
+    /// The number of documents of which all seeds of both cells have the metric.
     pub documents: usize,
-    /// The cell's strict F1, the mean of its seeds.
-    pub f1: Interval,
-    /// The strict F1 of the other cell.
-    pub f1_against: Interval,
+    /// The cell's figure, the mean of its seeds.
+    pub figure: Interval,
+    /// The figure of the other cell.
+    pub against_figure: Interval,
     /// The difference, with the interval of a paired bootstrap.
     pub difference: Interval,
     /// The two-sided p-value of the paired test.
     pub p: f64,
     /// The p-value with Holm's correction for all comparisons.
     pub p_holm: f64,
-    /// The parts of the difference. None if the leniencies of a document are unknown.
+    /// The parts of a difference of F1. None if the leniencies of a document are unknown.
     pub gap: Option<Gap>,
 }
 
-impl Against {
-    /// Parses names separated by commas: of a model, a format, a level or a strategy that the scores have, or `model=...`,
-    /// `format=...`, `level=...`, `strategy=...`.
-    ///
-    /// # Errors
-    /// [`CompareError::Unknown`], with what there is.
-    pub fn parse(text: &str, scored: &[ScoreRow]) -> Result<Against, CompareError> {
-        let mut against = Against::default();
-        let models: HashSet<&str> = scored.iter().map(|scored| scored.model.as_str()).collect();
-        let formats: HashSet<&str> = scored.iter().map(|scored| scored.format.as_str()).collect();
-        for word in text.split(',').map(str::trim) {
-            let (key, name) = match word.split_once('=') {
-                Some((key, name)) => (Some(key.trim()), name.trim()),
-                None => (None, word),
-            };
-            let is = |kind| key.is_none_or(|key| key == kind);
-            let level = name.parse::<Level>().ok();
-            if is("level") && level.is_some() {
-                against.level = level;
-            } else if is("strategy")
-                && let Ok(strategy) = name.parse()
-            {
-                against.strategy = Some(strategy);
-            } else if is("format") && formats.contains(name) {
-                against.format = Some(name.into());
-            } else if is("model") && models.contains(name) {
-                against.model = Some(name.into());
-            } else {
-                let mut known: Vec<&str> = models.into_iter().chain(formats).collect();
-                known.extend(["none", "syntax", "grounded"]);
-                known.extend(StrategyName::all().map(|name| name.as_str()));
-                known.sort_unstable();
-                return Err(CompareError::Unknown { word: word.into(), known: known.join(", ") });
-            }
-        }
-        Ok(against)
-    }
-
-    /// The cell that this one is compared with. If the level changes and no strategy is named, it has the same strategy if there is
-    /// such a cell, or otherwise `unconstrained` or `masked`.
-    fn of<'a>(&self, cell: &Cell, cells: &'a [Cell]) -> Option<&'a Cell> {
-        let level = self.level.unwrap_or(cell.level);
-        let plain = match level {
-            Level::None => StrategyName::UNCONSTRAINED,
-            Level::Syntax | Level::Grounded => StrategyName::MASKED,
-        };
-        let with = |strategy| Cell {
-            model: self.model.clone().unwrap_or(cell.model.clone()),
-            corpus: cell.corpus.clone(),
-            format: self.format.clone().unwrap_or(cell.format.clone()),
-            level,
-            strategy,
-            seed: None,
-        };
-        let find = |strategy| cells.iter().find(|other| **other == with(strategy));
-        let found = match self.strategy {
-            Some(strategy) => find(strategy),
-            None if self.level.is_some() => find(cell.strategy).or_else(|| find(plain)),
-            None => find(cell.strategy),
-        };
-        found.filter(|other| *other != cell)
-    }
-
-    /// In words.
-    fn wanted(&self) -> String {
-        let level = self.level.map(|level| level.to_string());
-        let strategy = self.strategy.map(|strategy| strategy.to_string());
-        let all = [("model", &self.model), ("format", &self.format), ("level", &level), ("strategy", &strategy)];
-        let named = all.iter().filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind} `{name}`")));
-        named.collect::<Vec<_>>().join(" and ")
-    }
-}
-
-/// Compares each cell with its other cell, if there is one, in the order of the scores.
+/// Compares each cell with its other cell, if there is one, in the order of the scores and by the metrics that both cells have.
 ///
 /// # Errors
-/// [`CompareError::Nothing`] if no cell has another cell.
-pub fn comparisons(scored: &[ScoreRow], against: &Against) -> Result<Vec<Comparison>, CompareError> {
+/// [`CompareError::Nothing`] if no cell has another cell; [`CompareError::NoMetric`] if none of these cells has one of the metrics.
+pub fn comparisons(
+    scored: &[ScoreRow],
+    against: &Against,
+    metrics: &[Metric],
+) -> Result<Vec<Comparison>, CompareError> {
     let mut by_cell: BTreeMap<Cell, Vec<&ScoreRow>> = BTreeMap::new();
     let mut cells: Vec<Cell> = Vec::new();
     for scored in scored {
@@ -153,8 +74,20 @@ pub fn comparisons(scored: &[ScoreRow], against: &Against) -> Result<Vec<Compari
     }
     let seeds: BTreeMap<&Cell, Seeds<'_>> = by_cell.iter().map(|(cell, of)| (cell, by_seed(of))).collect();
     let pairs = cells.iter().filter_map(|cell| Some((cell, against.of(cell, &cells)?)));
-    let mut found: Vec<Comparison> =
-        pairs.filter_map(|(cell, other)| one(cell, other, seeds.get(cell)?, seeds.get(other)?)).collect();
+    let pairs = pairs.filter_map(|(cell, other)| {
+        Some(Pair { cell, against: other, ours: seeds.get(cell)?, theirs: seeds.get(other)? })
+    });
+    let (mut found, mut comparable) = (Vec::new(), false);
+    for pair in pairs {
+        let all: Vec<Comparison> = Metric::ALL.into_iter().filter_map(|metric| pair.compare(metric)).collect();
+        comparable |= !all.is_empty();
+        found.extend(all.into_iter().filter(|comparison| metrics.contains(&comparison.metric)));
+    }
+    if found.is_empty() && comparable {
+        return Err(CompareError::NoMetric {
+            metric: metrics.iter().map(|metric| metric.name()).collect::<Vec<_>>().join("`, `"),
+        });
+    }
     if found.is_empty() {
         let named: Vec<String> = cells.iter().take(8).map(|cell| format!("`{cell}`")).collect();
         let more = if cells.len() > named.len() { ", ..." } else { "" };
@@ -167,9 +100,11 @@ pub fn comparisons(scored: &[ScoreRow], against: &Against) -> Result<Vec<Compari
     Ok(found)
 }
 
-/// Compares two cells, which may be of two runs. None if they share no document. The p-value is not corrected.
-pub(crate) fn between(cell: &Cell, against: &Cell, ours: &[&ScoreRow], theirs: &[&ScoreRow]) -> Option<Comparison> {
-    one(cell, against, &by_seed(ours), &by_seed(theirs))
+/// Compares two cells, which may be of two runs, by all metrics that both have. Nothing if they share no document. The p-values are
+/// not corrected.
+pub(crate) fn between(cell: &Cell, against: &Cell, ours: &[&ScoreRow], theirs: &[&ScoreRow]) -> Vec<Comparison> {
+    let pair = Pair { cell, against, ours: &by_seed(ours), theirs: &by_seed(theirs) };
+    Metric::ALL.into_iter().filter_map(|metric| pair.compare(metric)).collect()
 }
 
 /// The cells of these scores in which no document could be decoded. They have no figures to compare.
@@ -181,47 +116,101 @@ pub fn cells_without_outputs(scored: &[ScoreRow]) -> Vec<Cell> {
     decoded.into_iter().filter(|(_, decoded)| !decoded).map(|(cell, _)| cell).collect()
 }
 
-fn decoded_nothing(seeds: &Seeds<'_>) -> bool {
-    seeds.values().flat_map(BTreeMap::values).all(|scored| scored.not_decoded > 0)
+/// Two cells with their scores.
+struct Pair<'a> {
+    cell: &'a Cell,
+    against: &'a Cell,
+    ours: &'a Seeds<'a>,
+    theirs: &'a Seeds<'a>,
 }
 
-fn one(cell: &Cell, against: &Cell, first: &Seeds<'_>, second: &Seeds<'_>) -> Option<Comparison> {
-    let seeds = || first.values().chain(second.values());
-    let everywhere = |document: &&&str| seeds().all(|of| of.contains_key(**document));
-    let documents: Vec<&str> = first.values().next()?.keys().filter(everywhere).copied().collect();
-    if documents.is_empty() || decoded_nothing(first) || decoded_nothing(second) {
-        return None;
+/// What a metric gives of two cells: their figures, the difference and its test.
+struct Test {
+    figures: [Interval; 2],
+    difference: Interval,
+    p: f64,
+    gap: Option<Gap>,
+}
+
+impl Pair<'_> {
+    /// None if a cell decoded nothing, or if no document has the metric in all seeds of both cells.
+    fn compare(&self, metric: Metric) -> Option<Comparison> {
+        let nothing = |seeds: &Seeds<'_>| rows(seeds).all(|scored| scored.not_decoded > 0);
+        let of_tasks = |seeds: &Seeds<'_>| rows(seeds).any(|scored| scored.valid.is_some());
+        if nothing(self.ours) || nothing(self.theirs) {
+            return None;
+        }
+        if metric == Metric::F1 && (of_tasks(self.ours) || of_tasks(self.theirs)) {
+            return None;
+        }
+        let has = |scored: &ScoreRow| metric == Metric::F1 || metric.hit(scored).is_some();
+        let seeds = || self.ours.values().chain(self.theirs.values());
+        let everywhere = |document: &&str| seeds().all(|of| of.get(document).is_some_and(|scored| has(scored)));
+        let documents: Vec<&str> = self.ours.values().next()?.keys().copied().filter(everywhere).collect();
+        if documents.is_empty() {
+            return None;
+        }
+        let Test { figures: [figure, against_figure], difference, p, gap } = match metric {
+            Metric::F1 => self.by_f1(&documents)?,
+            Metric::Valid | Metric::Exact | Metric::Equal => self.by_share(&documents, metric)?,
+        };
+        Some(Comparison {
+            cell: self.cell.clone(),
+            against: self.against.clone(),
+            metric,
+            documents: documents.len(),
+            figure,
+            against_figure,
+            difference,
+            p,
+            p_holm: p,
+            gap,
+        })
     }
-    let (ours, theirs) = (pick(first, &documents, ScoreRow::matches), pick(second, &documents, ScoreRow::matches));
-    let (ours, theirs) = (slices(&ours), slices(&theirs));
-    let test = mean_difference(&ours, &theirs, SHUFFLES, SEED).ok()?;
-    let lenient = |seeds| -> Option<Vec<Vec<Leniencies>>> {
-        let picked = pick(seeds, &documents, ScoreRow::leniencies);
-        picked.into_iter().map(|of| of.into_iter().collect()).collect()
-    };
-    // Without leniencies, the strict matches alone give the interval of the difference.
-    let strictly = |matches: &[&[Matches]]| -> Vec<Vec<Leniencies>> {
-        let same = |&strict: &Matches| Leniencies { strict, ..Leniencies::default() };
-        matches.iter().map(|of| of.iter().map(same).collect()).collect()
-    };
-    let known = lenient(first).zip(lenient(second));
-    let (one, other) = known.clone().unwrap_or_else(|| (strictly(&ours), strictly(&theirs)));
-    let parts = gap(&slices(&one), &slices(&other), 0.95, SAMPLES, SEED).ok()?;
-    Some(Comparison {
-        cell: cell.clone(),
-        against: against.clone(),
-        documents: documents.len(),
-        f1: mean_interval(&ours, 0.95, SAMPLES, SEED),
-        f1_against: mean_interval(&theirs, 0.95, SAMPLES, SEED),
-        difference: parts.difference,
-        p: test.p,
-        p_holm: test.p,
-        gap: known.map(|_| parts),
-    })
+
+    fn by_f1(&self, documents: &[&str]) -> Option<Test> {
+        let [ours, theirs] = [self.ours, self.theirs].map(|seeds| pick(seeds, documents, ScoreRow::matches));
+        let (ours, theirs) = (slices(&ours), slices(&theirs));
+        let lenient = |seeds| -> Option<Vec<Vec<Leniencies>>> {
+            let picked = pick(seeds, documents, ScoreRow::leniencies);
+            picked.into_iter().map(|of| of.into_iter().collect()).collect()
+        };
+        let gap = match lenient(self.ours).zip(lenient(self.theirs)) {
+            Some((ours, theirs)) => Some(gap(&slices(&ours), &slices(&theirs), CONFIDENCE, SAMPLES, SEED).ok()?),
+            None => None,
+        };
+        Some(Test {
+            figures: [&ours, &theirs].map(|seeds| mean_interval(seeds, CONFIDENCE, SAMPLES, SEED)),
+            difference: difference_interval(&ours, &theirs, CONFIDENCE, SAMPLES, SEED).ok()?,
+            p: mean_difference(&ours, &theirs, SHUFFLES, SEED).ok()?.p,
+            gap,
+        })
+    }
+
+    fn by_share(&self, documents: &[&str], metric: Metric) -> Option<Test> {
+        let hits = |seeds| pick(seeds, documents, |scored| metric.hit(scored) == Some(true));
+        let shares = |hits: &[Vec<bool>]| -> Vec<Vec<Share>> {
+            hits.iter().map(|of| of.iter().map(|hit| Share::of(*hit)).collect()).collect()
+        };
+        let (ours, theirs) = (hits(self.ours), hits(self.theirs));
+        let interval = |hits: &[Vec<bool>]| {
+            let all = || hits.iter().flatten();
+            wilson(all().filter(|hit| **hit).count(), all().count())
+        };
+        let Difference { p, .. } = share_difference(&slices(&ours), &slices(&theirs)).ok()?;
+        let (our_shares, their_shares) = (shares(&ours), shares(&theirs));
+        let difference =
+            difference_interval(&slices(&our_shares), &slices(&their_shares), CONFIDENCE, SAMPLES, SEED).ok()?;
+        Some(Test { figures: [interval(&ours)?, interval(&theirs)?], difference, p, gap: None })
+    }
+}
+
+fn rows<'a>(seeds: &'a Seeds<'a>) -> impl Iterator<Item = &'a ScoreRow> {
+    seeds.values().flat_map(BTreeMap::values).copied()
 }
 
 /// Seed by seed, something of these documents.
-fn pick<T>(seeds: &Seeds<'_>, documents: &[&str], what: fn(&ScoreRow) -> T) -> Vec<Vec<T>> {
+fn pick<T>(seeds: &Seeds<'_>, documents: &[&str], what: impl Fn(&ScoreRow) -> T) -> Vec<Vec<T>> {
     let of_seed = |of: &BTreeMap<&str, &ScoreRow>| {
         let scored = documents.iter().filter_map(|document| of.get(document));
         scored.map(|scored| what(scored)).collect()
@@ -236,9 +225,15 @@ fn slices<T>(seeds: &[Vec<T>]) -> Vec<&[T]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::StrategyName;
     use crate::report::tables::{comparisons_csv, comparisons_table};
-    use crate::store::record_for_tests as record;
+    use crate::store::{Answer, record_for_tests as record};
+    use gramask_grammar::Level;
     use gramask_ner::{Entity, Schema};
+
+    fn compared(scored: &[ScoreRow], against: &str) -> Result<Vec<Comparison>, CompareError> {
+        comparisons(scored, &Against::parse(against, scored).unwrap(), &Metric::ALL)
+    }
 
     /// Thirty documents of a cell, of which the strategy finds every `each`-th entity.
     fn cell(level: Level, strategy: StrategyName, format: &str, seed: Option<u64>, each: usize) -> Vec<ScoreRow> {
@@ -261,7 +256,7 @@ mod tests {
         scored.extend(cell(grounded, "beam".parse().unwrap(), "tuples", None, 2));
         scored.extend(cell(grounded, StrategyName::MASKED, "lines", None, 2));
         let pairs = |text: &str| -> Vec<String> {
-            let found = comparisons(&scored, &Against::parse(text, &scored).unwrap()).unwrap();
+            let found = compared(&scored, text).unwrap();
             let shown = |comparison: &Comparison| format!("{} <- {}", comparison.cell, comparison.against);
             found.iter().map(shown).collect()
         };
@@ -276,7 +271,7 @@ mod tests {
         assert_eq!(pairs("lines"), ["mini tuples grounded masked <- mini lines grounded masked"]);
         let error = Against::parse("format=beam", &scored).unwrap_err().to_string();
         assert!(error.contains("`format=beam`") && error.contains("tuples"), "{error}");
-        let error = comparisons(&scored, &Against::parse("syntax", &scored).unwrap()).unwrap_err().to_string();
+        let error = compared(&scored, "syntax").unwrap_err().to_string();
         assert!(error.contains("level `syntax`") && error.contains("mini tuples none beam"), "{error}");
     }
 
@@ -288,13 +283,13 @@ mod tests {
         }
         // A document that only one of them has is left out.
         scored.pop();
-        let found = comparisons(&scored, &Against::parse("none", &scored).unwrap()).unwrap();
+        let found = compared(&scored, "none").unwrap();
         let [one] = &found[..] else { panic!("{found:?}") };
         assert_eq!((one.documents, one.p), (29, one.p_holm));
         // All of 29; every second: 15 of 29; every third: 10 of 29.
         let f1 = |found: f64| 2.0 * (found / 29.0) / (1.0 + found / 29.0);
-        assert!((one.f1.value - (1.0 + f1(15.0)) / 2.0).abs() < 1e-12, "{one:?}");
-        assert!((one.difference.value - (one.f1.value - f1(10.0))).abs() < 1e-12);
+        assert!((one.figure.value - (1.0 + f1(15.0)) / 2.0).abs() < 1e-12, "{one:?}");
+        assert!((one.difference.value - (one.figure.value - f1(10.0))).abs() < 1e-12);
         assert!(one.p < 0.01 && one.difference.low > 0.0 && one.gap.is_none());
         let text = comparisons_table(&found);
         assert!(text.contains("none unconstrained") && text.contains(" *"), "{text}");
@@ -323,9 +318,59 @@ mod tests {
             };
         }
         scored.extend(masked);
-        let found = comparisons(&scored, &Against::parse("none", &scored).unwrap()).unwrap();
+        let found = compared(&scored, "none").unwrap();
         let gap = found[0].gap.unwrap();
         assert!((gap.parts.parse.value - found[0].difference.value).abs() < 1e-12 && gap.parts.parse.low > 0.0);
         assert_eq!((gap.parts.copy.value, gap.parts.recognition.value), (0.0, 0.0));
+    }
+
+    /// Twenty answers of a cell, of which those are valid that `valid` says. Only the first ten have an expected answer.
+    fn answers(
+        level: Level,
+        strategy: StrategyName,
+        seed: Option<u64>,
+        valid: impl Fn(usize) -> bool,
+    ) -> Vec<ScoreRow> {
+        let of = |number: usize| {
+            let mut record = record(level, &format!("t{number:02}"));
+            (record.cell.strategy, record.cell.format, record.cell.seed) = (strategy, "task".into(), seed);
+            let exact = (number < 10).then(|| valid(number) && number > 5);
+            record.answer = Some(Answer { valid: valid(number), exact, equal: None });
+            ScoreRow::of(&record, &Schema::new([""; 0]))
+        };
+        (0..20).map(of).collect()
+    }
+
+    #[test]
+    fn tasks_are_compared_by_the_shares_of_their_answers() {
+        let mut scored = answers(Level::None, StrategyName::UNCONSTRAINED, None, |number| number % 2 == 0);
+        scored.extend(answers(Level::Syntax, StrategyName::MASKED, Some(1), |_| true));
+        scored.extend(answers(Level::Syntax, StrategyName::MASKED, Some(2), |number| number != 1));
+        // A task that could not be decoded in one cell is not compared.
+        scored[19].valid = None;
+        let found = compared(&scored, "none").unwrap();
+        let metrics: Vec<Metric> = found.iter().map(|comparison| comparison.metric).collect();
+        assert_eq!(metrics, [Metric::Valid, Metric::Exact], "no F1, and no answer is expected in JSON");
+        let [valid, exact] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((valid.documents, exact.documents), (19, 10));
+        assert!(
+            (valid.figure.value - 37.0 / 38.0).abs() < 1e-12
+                && (valid.against_figure.value - 10.0 / 19.0).abs() < 1e-12
+        );
+        assert!((valid.difference.value - (37.0 / 38.0 - 10.0 / 19.0)).abs() < 1e-12);
+        assert!(valid.figure.low < 0.9 && valid.figure.high < 1.0, "Wilson's interval: {valid:?}");
+        // Nine answers are better in some seed, and none is worse: of all exchanges, only none and all of them are as far apart.
+        assert!((valid.p - 2.0 / 512.0).abs() < 1e-12, "{valid:?}");
+        assert!((exact.p - 0.5).abs() < 1e-12 && (exact.difference.value - 0.2).abs() < 1e-12, "{exact:?}");
+        assert_eq!((valid.p_holm, exact.p_holm), (2.0 * valid.p, exact.p));
+        let table = comparisons_table(&found);
+        assert!(table.contains("valid") && !table.contains("F1") && !table.contains("recognition"), "{table}");
+        let csv = comparisons_csv(&found).unwrap();
+        assert!(csv.lines().nth(2).unwrap().contains(",exact,10,0.4,"), "{csv}");
+
+        let only = |metrics: &[Metric]| comparisons(&scored, &Against::parse("none", &scored).unwrap(), metrics);
+        let exact_alone = only(&[Metric::Exact]).unwrap();
+        assert_eq!((exact_alone.len(), exact_alone[0].p_holm), (1, exact.p));
+        assert!(only(&[Metric::Equal]).unwrap_err().to_string().contains("do not have `equal`"));
     }
 }

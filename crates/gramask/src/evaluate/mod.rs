@@ -21,7 +21,7 @@ mod summary;
 pub use answer::evaluate_answer;
 pub use canonical::non_canonical;
 pub(crate) use compare::between;
-pub use compare::{Against, CompareError, Comparison, cells_without_outputs, comparisons};
+pub use compare::{Against, CompareError, Comparison, Metric, cells_without_outputs, comparisons};
 pub use metrics::{
     COLUMNS, CellScores, Column, Head, NAMES, Name, SCORE_COLUMNS, ScoreRow, Show, SummaryRow, Unit, columns_page,
 };

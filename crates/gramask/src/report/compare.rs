@@ -1,6 +1,6 @@
 //! The comparison of two runs: the cells that both have, on the documents that both have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use gramask_ner::metrics::{Interval, holm};
@@ -15,10 +15,10 @@ use super::single::{LEFT_OUT, SCORES_ALONE, embedded, facts, program};
 use super::tally::Tally;
 use super::{Options, Report};
 use crate::evaluate::ScoreRow;
-use crate::evaluate::{Comparison, between};
+use crate::evaluate::{Comparison, Metric, between};
 use crate::experiment::Cell;
 
-/// A cell that both runs have.
+/// A cell that both runs have, compared by a metric.
 struct Common {
     /// The number of the cell in each run.
     places: [usize; 2],
@@ -26,7 +26,7 @@ struct Common {
     held: Comparison,
     /// Pairs of outputs.
     pairs: usize,
-    /// Pairs of outputs whose entities differ.
+    /// Pairs of outputs whose entities differ; of tasks, of which one alone is a hit of the metric.
     changed: usize,
 }
 
@@ -47,11 +47,12 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
             "The runs are of different models ({a}, {b}): cells are paired without regard to the model."
         ));
     }
-    let common: Vec<Common> = pairs.into_iter().filter_map(|places| Common::of(&runs, places)).collect();
+    let common: Vec<Common> = pairs.into_iter().flat_map(|places| Common::of(&runs, places)).collect();
     if common.is_empty() {
         return Err(nothing(&runs));
     }
-    let lonely = [0, 1].map(|run: usize| runs[run].cells.len() - common.len());
+    let paired: HashSet<[usize; 2]> = common.iter().map(|common| common.places).collect();
+    let lonely = [0, 1].map(|run: usize| runs[run].cells.len() - paired.len());
     if lonely != [0, 0] {
         notes.push(format!("Left out: {} cell(s) that only A has, {} that only B has.", lonely[0], lonely[1]));
     }
@@ -60,14 +61,19 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
 
     let tallies = Tally::all(&runs[0]);
     let shown: Vec<Tally> = common.iter().map(|common| tallies[common.places[0]].clone()).collect();
-    let figures = vec![differences(&shown, &common, &adjusted)?];
+    let compared: Vec<Compared<'_>> = shown.iter().zip(&common).zip(&adjusted).map(Compared::of).collect();
+    let metrics: Vec<Metric> =
+        Metric::ALL.into_iter().filter(|metric| compared.iter().any(|of| of.metric() == *metric)).collect();
+    let of_metric = |metric: Metric| compared.iter().filter(|of| of.metric() == metric).copied().collect::<Vec<_>>();
+    let figures: Result<Vec<Figure>, ReportError> =
+        metrics.iter().map(|metric| differences(*metric, &of_metric(*metric))).collect();
+    let figures = figures?;
     let (documents, documents_note) = match options.documents {
         true if runs.iter().any(|run| run.records.iter().all(Vec::is_empty)) => (None, SCORES_ALONE.to_string()),
         true => documents(&runs, &common, options.most)?,
         false => (None, LEFT_OUT.to_string()),
     };
-    let table = table(&shown, &common, &adjusted);
-    let summary = figures[0].table.to_csv()?;
+    let summary = numbers(&compared).to_csv()?;
     let named =
         |run: usize| format!("{} ({})", runs[run].name(), runs[run].file.date.replace('T', " ").replace('Z', ""));
     let mut all_facts = Vec::new();
@@ -79,16 +85,13 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Report, 
     let page = Page {
         title: format!("{} against {}", runs[1].name(), runs[0].name()),
         about: format!("A is {}, B is {}; a difference is B's figure less A's.", named(0), named(1)),
-        lead: lead(&common, &adjusted),
+        lead: metrics.iter().flat_map(|metric| lead(*metric, &of_metric(*metric))).collect(),
         notes,
         facts: all_facts,
         experiments: runs.iter().map(|run| (run.name().to_string(), run.file.experiment.clone())).collect(),
         table_title: "Cells in common".into(),
-        table_caption: "Strict F1 of both runs on the documents that both have. The interval of a difference is by a bootstrap over the \
-                        documents, p by paired approximate randomisation (10,000 shuffles, two-sided), corrected by Holm's method for \
-                        the number of cells in the last column."
-            .into(),
-        table,
+        table_caption: caption(&metrics),
+        table: table(&compared),
         table_file: "comparison.csv".into(),
         figures,
         documents,
@@ -136,26 +139,52 @@ fn nothing(runs: &[RunData; 2]) -> ReportError {
 }
 
 impl Common {
-    /// Of a pair of cells; none where they have no document in common.
-    fn of(runs: &[RunData; 2], places: [usize; 2]) -> Option<Common> {
+    /// Of a pair of cells, by each metric that both have; none where they have no document in common.
+    fn of(runs: &[RunData; 2], places: [usize; 2]) -> Vec<Common> {
         let [first, second] = [0, 1].map(|run: usize| &runs[run].scored[places[run]]);
         let [cell, against] = [1, 0].map(|run: usize| &runs[run].cells[places[run]]);
         let key = |scored: &ScoreRow| (scored.seed, scored.document.clone());
-        let before: HashMap<_, &str> = first.iter().map(|scored| (key(scored), scored.said.as_str())).collect();
-        let pairs: Vec<(&str, &str)> =
-            second.iter().filter_map(|scored| Some((scored.said.as_str(), *before.get(&key(scored))?))).collect();
-        Some(Common {
-            places,
-            held: between(cell, against, &second.iter().collect::<Vec<_>>(), &first.iter().collect::<Vec<_>>())?,
-            pairs: pairs.len(),
-            changed: pairs.iter().filter(|(now, then)| now != then).count(),
-        })
+        let before: HashMap<_, &ScoreRow> = first.iter().map(|scored| (key(scored), scored)).collect();
+        let pairs: Vec<(&ScoreRow, &ScoreRow)> =
+            second.iter().filter_map(|now| Some((now, *before.get(&key(now))?))).collect();
+        let compared = between(cell, against, &second.iter().collect::<Vec<_>>(), &first.iter().collect::<Vec<_>>());
+        let common = |held: Comparison| {
+            // Whether two outputs differ. None if that is not known.
+            let differ = |(now, then): &(&ScoreRow, &ScoreRow)| match held.metric {
+                Metric::F1 => Some(now.said != then.said),
+                metric => Some(metric.hit(now)? != metric.hit(then)?),
+            };
+            let known: Vec<bool> = pairs.iter().filter_map(differ).collect();
+            let changed = known.iter().filter(|differ| **differ).count();
+            Common { places, pairs: known.len(), changed, held }
+        };
+        compared.into_iter().map(common).collect()
+    }
+}
+
+/// A line of the tables: a cell of the first run, its comparison, and the corrected p-value.
+#[derive(Clone, Copy)]
+struct Compared<'a> {
+    tally: &'a Tally,
+    common: &'a Common,
+    p_holm: f64,
+}
+
+impl<'a> Compared<'a> {
+    fn of(((tally, common), p_holm): ((&'a Tally, &'a Common), &f64)) -> Compared<'a> {
+        Compared { tally, common, p_holm: *p_holm }
+    }
+
+    fn metric(&self) -> Metric {
+        self.common.held.metric
     }
 }
 
 /// Adds a note if the runs do not have the same documents.
 fn unpaired(runs: &[RunData; 2], common: &[Common], notes: &mut Vec<String>) {
-    let least = common.iter().map(|common| common.held.documents).min().unwrap_or(0);
+    // Every document has these two metrics, of corpora and of tasks. An answer is expected of some tasks only.
+    let of_all = common.iter().filter(|common| matches!(common.held.metric, Metric::F1 | Metric::Valid));
+    let least = of_all.map(|common| common.held.documents).min().unwrap_or(0);
     let most = |run: usize| common.iter().map(|common| runs[run].rows[common.places[run]].documents).max().unwrap_or(0);
     let (a, b) = (most(0), most(1));
     if least < a.max(b) {
@@ -166,22 +195,56 @@ fn unpaired(runs: &[RunData; 2], common: &[Common], notes: &mut Vec<String>) {
     }
 }
 
-fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<Figure, ReportError> {
-    let text = Text {
-        id: "differences",
-        title: "Differences of F1, B less A",
-        caption: "The difference of strict F1 in points, with its 95 % interval by a bootstrap over the documents that both runs have. An \
-                  interval that holds 0 leaves open which run is better there.",
+/// How the figures were compared.
+fn caption(metrics: &[Metric]) -> String {
+    let meanings: Vec<&str> = metrics.iter().map(|metric| metric.meaning()).collect();
+    let mut caption = format!(
+        "Compared on the documents that both runs have: {}. The interval of a difference is by a bootstrap over the documents.",
+        meanings.join("; ")
+    );
+    if metrics.contains(&Metric::F1) {
+        caption += " p of F1 is by paired approximate randomisation (10,000 shuffles, two-sided).";
+    }
+    if metrics.iter().any(|metric| *metric != Metric::F1) {
+        caption +=
+            " p of a share is by exact paired randomisation (two-sided; McNemar's exact test, if a cell has one seed).";
+    }
+    caption + " The last column of p is corrected by Holm's method for the number of lines."
+}
+
+/// The differences of a metric.
+fn differences(metric: Metric, compared: &[Compared<'_>]) -> Result<Figure, ReportError> {
+    let id = match metric {
+        Metric::F1 => "differences".to_owned(),
+        other => format!("differences-{other}"),
     };
-    let grid = Grid::of(shown, |_| true);
-    let drawing = dots(&grid, text, "difference of strict F1, points", |cell| {
-        let Interval { value, low, high } = common[cell].held.difference;
+    let title = format!("Differences of {}, B less A", metric.title());
+    let caption = format!(
+        "The difference of {} in points, with its 95 % interval by a bootstrap over the documents that both runs have. An interval \
+         that holds 0 leaves open which run is better there.",
+        metric.meaning()
+    );
+    let text = Text { id: &id, title: &title, caption: &caption };
+    let tallies: Vec<Tally> = compared.iter().map(|of| of.tally.clone()).collect();
+    let grid = Grid::of(&tallies, |_| true);
+    let label = match metric {
+        Metric::F1 => "difference of strict F1, points".to_owned(),
+        other => format!("difference of {} answers, points", other.title()),
+    };
+    let drawing = dots(&grid, text, &label, |cell| {
+        let Interval { value, low, high } = compared[cell].common.held.difference;
         Some(Dot { value, interval: Some((low, high)) })
     })?;
+    Ok(Figure::new(text, drawing, numbers(compared)))
+}
+
+/// The numbers of comparisons.
+fn numbers(compared: &[Compared<'_>]) -> FigureTable {
     let columns = [
+        "metric",
         "documents",
-        "f1_a",
-        "f1_b",
+        "a",
+        "b",
         "difference",
         "difference_low",
         "difference_high",
@@ -194,15 +257,15 @@ fn differences(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Result<F
         "recognition",
     ];
     let mut table = FigureTable::of_cells(&columns);
-    for ((tally, common), p_holm) in shown.iter().zip(common).zip(adjusted) {
-        let Interval { value, low, high } = common.held.difference;
-        let figures =
-            [common.held.f1_against.value, common.held.f1.value, value, low, high, common.held.p, *p_holm].map(number);
-        let documents = [common.held.documents.to_string()].into_iter();
-        let parts = parts(&common.held).map(|part| part.map_or(String::new(), number));
-        table.add(tally, documents.chain(figures).chain([common.changed.to_string()]).chain(parts));
+    for Compared { tally, common, p_holm } in compared {
+        let held = &common.held;
+        let Interval { value, low, high } = held.difference;
+        let figures = [held.against_figure.value, held.figure.value, value, low, high, held.p, *p_holm].map(number);
+        let names = [held.metric.to_string(), held.documents.to_string()].into_iter();
+        let parts = parts(held).map(|part| part.map_or(String::new(), number));
+        table.add(tally, names.chain(figures).chain([common.changed.to_string()]).chain(parts));
     }
-    Ok(Figure::new(text, drawing, table))
+    table
 }
 
 /// The parts of a difference, if they are known: parsing, copying, counting and recognition.
@@ -216,26 +279,45 @@ fn parts(held: &Comparison) -> [Option<f64>; 4] {
     ]
 }
 
-fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
-    let several = |name: fn(&Tally) -> &String| shown.iter().any(|tally| name(tally) != name(&shown[0]));
+fn table(compared: &[Compared<'_>]) -> Table {
+    let several = |name: fn(&Tally) -> &String| compared.iter().any(|of| name(of.tally) != name(compared[0].tally));
     let column = |head: &str, meaning: &str, numeric| Column { head: head.into(), meaning: meaning.into(), numeric };
     let (models, corpora) = (several(|tally| &tally.cell.model), several(|tally| &tally.cell.corpus));
+    let other_metrics = compared.iter().any(|of| of.metric() != Metric::F1);
     let names = [
         (models, column("model", "The model of A", false)),
         (corpora, column("corpus", "The corpus", false)),
         (true, column("format", "The format of the output", false)),
         (true, column("level", "The level of the constraint", false)),
         (true, column("strategy", "How tokens were chosen", false)),
+        (other_metrics, column("metric", "The figure that is compared", false)),
     ];
+    let f1 = compared.iter().any(|of| of.metric() == Metric::F1);
+    let pairs = match f1 {
+        true => "Pairs of outputs whose entities differ, or of which one alone is valid, exact or equal",
+        false => "Pairs of answers of which one alone is valid, exact or equal",
+    };
+    let [a, b, changed] = match other_metrics {
+        false => [
+            column("F1 A", "Strict F1 of A, %", true),
+            column("F1 B", "Strict F1 of B, %", true),
+            column("outputs changed", "Pairs of outputs whose entities differ", true),
+        ],
+        true => [
+            column("A", "The figure of A, %", true),
+            column("B", "The figure of B, %", true),
+            column("outputs changed", pairs, true),
+        ],
+    };
     let figures = [
         column("documents", "The documents that both runs have", true),
-        column("F1 A", "Strict F1 of A, %", true),
-        column("F1 B", "Strict F1 of B, %", true),
+        a,
+        b,
         column("B − A", "The difference, in points", true),
         column("95 %", "The interval of the difference", true),
-        column("p", "By paired approximate randomisation", true),
-        column("p, Holm", "The same, corrected for the number of cells", true),
-        column("outputs changed", "Pairs of outputs whose entities differ", true),
+        column("p", "The paired test", true),
+        column("p, Holm", "The same, corrected for the number of lines", true),
+        changed,
     ];
     let split = [
         column("parse", "The part of the difference that is parsing, in points", true),
@@ -243,33 +325,34 @@ fn table(shown: &[Tally], common: &[Common], adjusted: &[f64]) -> Table {
         column("count", "The part that is positions and numbers", true),
         column("recogn.", "The rest: recognition", true),
     ];
-    let split = split.into_iter().filter(|_| common.iter().any(|common| common.held.gap.is_some()));
-    let split: Vec<Column> = split.collect();
-    let is_split = !split.is_empty();
+    let is_split = compared.iter().any(|of| of.common.held.gap.is_some());
     let shown_names = names.iter().map(|(shown, _)| *shown).collect::<Vec<bool>>();
-    let columns = names.into_iter().filter(|(shown, _)| *shown).map(|(_, column)| column).chain(figures).chain(split);
-    let row = |((tally, common), &p_holm): ((&Tally, &Common), &f64)| {
-        let cell = &tally.cell;
-        let named = [&cell.model, &cell.corpus, &cell.format, &tally.row.level, &tally.row.strategy];
-        let named = named.into_iter().zip(&shown_names).filter(|(_, shown)| **shown);
+    let columns = names.into_iter().filter(|(shown, _)| *shown).map(|(_, column)| column).chain(figures);
+    let columns = columns.chain(split.into_iter().filter(|_| is_split)).collect();
+    let row = |Compared { tally, common, p_holm }: &Compared<'_>| {
+        let (cell, held) = (&tally.cell, &common.held);
+        let named =
+            [&cell.model, &cell.corpus, &cell.format, &tally.row.level, &tally.row.strategy].map(String::as_str);
+        let named = named.into_iter().chain([held.metric.title()]);
+        let named = named.zip(&shown_names).filter(|(_, shown)| **shown);
         let points =
             |value: f64| Entry { text: format!("{:+.1}", 100.0 * value + 0.0), key: Some(value), ..Entry::default() };
-        let Interval { value, low, high } = common.held.difference;
+        let Interval { value, low, high } = held.difference;
         let figures = [
-            Entry::number(common.held.documents as f64, 0),
-            Entry::number(100.0 * common.held.f1_against.value, 1),
-            Entry::number(100.0 * common.held.f1.value, 1),
-            Entry { best: p_holm < 0.05, ..points(value) },
+            Entry::number(held.documents as f64, 0),
+            Entry::number(100.0 * held.against_figure.value, 1),
+            Entry::number(100.0 * held.figure.value, 1),
+            Entry { best: *p_holm < 0.05, ..points(value) },
             Entry { text: format!("{:+.1} to {:+.1}", 100.0 * low, 100.0 * high), ..points(low) },
-            probability(common.held.p),
-            probability(p_holm),
+            probability(held.p),
+            probability(*p_holm),
             Entry::number(common.changed as f64, 0),
         ];
-        let split = parts(&common.held).map(|part| part.map_or(Entry::text("–"), points));
+        let split = parts(held).map(|part| part.map_or(Entry::text("–"), points));
         let split = split.into_iter().filter(|_| is_split);
         named.map(|(name, _)| Entry::text(name)).chain(figures).chain(split).collect()
     };
-    Table { columns: columns.collect(), rows: shown.iter().zip(common).zip(adjusted).map(row).collect() }
+    Table { columns, rows: compared.iter().map(row).collect() }
 }
 
 /// A p-value. The smallest value that the shuffles can give is marked as an upper bound.
@@ -278,22 +361,30 @@ fn probability(p: f64) -> Entry {
     Entry { text, key: Some(p), ..Entry::default() }
 }
 
-fn lead(common: &[Common], adjusted: &[f64]) -> Vec<String> {
+/// What the comparisons by a metric tell.
+fn lead(metric: Metric, compared: &[Compared<'_>]) -> [String; 2] {
     let standing = |better: bool| {
-        let cells = common.iter().zip(adjusted);
-        cells.filter(|(common, p)| **p < 0.05 && (common.held.difference.value > 0.0) == better).count()
+        let found = |of: &&Compared<'_>| of.p_holm < 0.05 && (of.common.held.difference.value > 0.0) == better;
+        compared.iter().filter(found).count()
     };
     let (better, worse) = (standing(true), standing(false));
-    let changed: usize = common.iter().map(|common| common.changed).sum();
-    let documents: usize = common.iter().map(|common| common.pairs).sum();
-    vec![
+    let changed: usize = compared.iter().map(|of| of.common.changed).sum();
+    let pairs: usize = compared.iter().map(|of| of.common.pairs).sum();
+    let differing = match metric {
+        Metric::F1 => "The entities differ",
+        Metric::Valid => "One answer is valid and the other is not",
+        Metric::Exact => "One answer is the expected text and the other is not",
+        Metric::Equal => "One answer has the expected value and the other does not",
+    };
+    [
         format!(
-            "Of {} cells in common, B is better than A in {better} and worse in {worse} beyond chance (p < 0.05, Holm); of the other {} the \
-             documents do not tell.",
-            common.len(),
-            common.len() - better - worse
+            "By {}, of {} cells in common B is better than A in {better} and worse in {worse} beyond chance (p < 0.05, Holm); of the \
+             other {} the documents do not tell.",
+            metric.meaning(),
+            compared.len(),
+            compared.len() - better - worse
         ),
-        format!("The entities differ in {changed} of {documents} pairs of outputs."),
+        format!("{differing} in {changed} of {pairs} pairs of outputs."),
     ]
 }
 

@@ -34,9 +34,7 @@ pub fn single(folder: &Path, options: Options) -> Result<Report, ReportError> {
         facts: facts(&run),
         experiments: vec![(run.name().to_string(), run.file.experiment.clone())],
         table_title: "All cells".into(),
-        table_caption: "A line for each cell. F1, precision and recall are strict (label and both boundaries) and micro-averaged; the \
-                        best F1 is marked. Choose a heading to sort."
-            .into(),
+        table_caption: table_caption(&tallies),
         table: headline(&tallies),
         table_file: "summary.csv".into(),
         figures: figures(&tallies)?,
@@ -89,6 +87,18 @@ pub(super) fn about(experiment: &str) -> String {
     about.unwrap_or_default().to_string()
 }
 
+fn table_caption(tallies: &[Tally]) -> String {
+    let mut caption = "A line for each cell. ".to_owned();
+    if tallies.iter().any(|tally| !tally.row.is_of_tasks()) {
+        caption += "F1, precision and recall are strict (label and both boundaries) and micro-averaged; the best F1 is marked. ";
+    }
+    if tallies.iter().any(|tally| tally.row.is_of_tasks()) {
+        caption += "A validator that shares no code with the masks tells valid answers. The shares of exact and equal answers are of the \
+                    tasks that expect an answer. ";
+    }
+    caption + "Choose a heading to sort."
+}
+
 /// The main results, in a few sentences.
 fn lead(tallies: &[Tally]) -> Vec<String> {
     let mut lead = Vec::new();
@@ -111,6 +121,14 @@ fn lead(tallies: &[Tally]) -> Vec<String> {
         (_, 0) => lead.push(format!("Without a mask, {free}. There is no masked cell.")),
         (0, _) => lead.push(format!("With a mask, {masked}.")),
         _ => lead.push(format!("Without a mask, {free}. With one, {masked}.")),
+    }
+    for (mask, masked) in [("Without", false), ("With", true)] {
+        let cells = || tallies.iter().filter(|tally| tally.row.is_of_tasks() && tally.masked() == masked);
+        let answers: usize = cells().map(|tally| tally.row.decoded).sum();
+        let valid: f64 = cells().filter_map(|tally| Some(tally.row.valid_rate? * tally.row.decoded as f64)).sum();
+        if answers > 0 {
+            lead.push(format!("{mask} a mask, {:.0} of {answers} answers are valid.", valid));
+        }
     }
     lead
 }
@@ -167,6 +185,8 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
     let outputs: usize = run.scored.iter().map(Vec::len).sum();
     let settings = &file.settings;
     let experiment = &settings["experiment"];
+    let tasks = run.rows.iter().filter(|row| row.is_of_tasks()).count();
+    let shortest = if tasks == 0 { "the output without entities" } else { "the shortest output" };
     let mut facts = vec![
         ("Begun".to_string(), file.date.replace('T', " ").replace('Z', " UTC")),
         ("Outputs".into(), format!("{outputs} in {} cells", run.cells.len())),
@@ -174,10 +194,7 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
         ("Device".into(), text(&settings["device"])),
         ("Versions".into(), joined(&file.versions)),
         ("Sampling".into(), joined(&experiment["sampling"])),
-        (
-            "Budget".into(),
-            format!("{} tokens beyond those of the output without entities", text(&experiment["budget"])),
-        ),
+        ("Budget".into(), format!("{} tokens beyond those of {shortest}", text(&experiment["budget"]))),
         ("Examples in the prompt".into(), text(&experiment["examples"]["n"])),
         ("Models, SHA-256".into(), digests(&settings["model_sha256"])),
         ("Corpora, SHA-256".into(), digests(&settings["corpus_sha256"])),
@@ -191,6 +208,10 @@ pub(super) fn facts(run: &RunData) -> Vec<(String, String)> {
         }
         facts.push(("Changed on the command line".into(), joined(&shown)));
     }
-    facts.retain(|(_, value)| !value.is_empty() && value != "null");
+    // The prompts of tasks have no examples of a corpus.
+    let of_tasks_alone = tasks == run.rows.len();
+    facts.retain(|(name, value)| {
+        !value.is_empty() && value != "null" && !(of_tasks_alone && name == "Examples in the prompt")
+    });
     facts
 }

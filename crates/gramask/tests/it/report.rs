@@ -361,7 +361,7 @@ fn two_runs_are_compared_where_both_have_something() {
     elements(&html);
     let runs = [first.path(), second.path()].map(|folder| RunData::read(folder, false).unwrap());
     for (row, (a, b)) in runs[0].rows.iter().zip(&runs[1].rows).enumerate() {
-        assert!((value(&report, row, "f1_a") - a.f1).abs() < 1e-6 && (value(&report, row, "f1_b") - b.f1).abs() < 1e-6);
+        assert!((value(&report, row, "a") - a.f1).abs() < 1e-6 && (value(&report, row, "b") - b.f1).abs() < 1e-6);
         assert!((value(&report, row, "difference") - (b.f1 - a.f1)).abs() < 2e-6);
         let (low, high) = (value(&report, row, "difference_low"), value(&report, row, "difference_high"));
         assert!(low <= value(&report, row, "difference") && value(&report, row, "difference") <= high);

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use gramask::evaluate::{RecordScorer, broken_promises, journal_rows, summary_rows};
 use gramask::experiment::Experiment;
 use gramask::plan::Plan;
+use gramask::report::{Figure, Options, compare, single};
 use gramask::runner::run_plan;
 use gramask::store::Journal;
 use gramask_grammar::Level;
@@ -88,6 +89,11 @@ fn what_does_not_go_with_tasks_is_refused() {
         &EXPERIMENT.replace(r#"["none", "syntax", "grounded"]"#, r#"["grounded"]"#).replace("unconstrained = {}, ", ""),
     );
     assert!(grounded.contains("tasks refer to no document"), "{grounded}");
+    let canonical = refused(&("canonical = true\n".to_owned() + EXPERIMENT));
+    assert!(
+        canonical.contains("experiment.toml:1:13") && canonical.contains("does not go with [[tasks]]"),
+        "{canonical}"
+    );
     let repair = refused(&EXPERIMENT.replace("lazy = {}", "repair = {}"));
     assert!(repair.contains("`repair` mends outputs that say entities"), "{repair}");
     let formats = refused(&("formats = [\"lines\"]\n".to_owned() + EXPERIMENT));
@@ -98,6 +104,61 @@ fn what_does_not_go_with_tasks_is_refused() {
     assert!(unknown.contains("unknown field `kind`"), "{unknown}");
     let twice = refused(&(EXPERIMENT.to_owned() + "[[tasks]]\npath = \"other/tasks.jsonl\"\n"));
     assert!(twice.contains("another `name`"), "{twice}");
+}
+
+/// A run of tasks that is committed with its scores.
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments/results/tasks/grammars");
+
+#[test]
+fn cells_of_tasks_are_compared_by_their_answers() {
+    let compared = |args: &[&str]| gramask(&[&["compare", COMMITTED], args].concat());
+    let printed = |args: &[&str]| {
+        let output = compared(args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (table, note) = printed(&[]);
+    assert!(!table.contains("F1") && !note.contains("F1"), "{table}{note}");
+    assert!(note.contains("corrected for 12 comparison(s)") && note.contains("McNemar"), "{note}");
+    let (csv, _) = printed(&["--metric", "valid", "--csv"]);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let column = |name: &str| csv.lines().next().unwrap().split(',').position(|head| head == name).expect(name);
+    let [strategy, p, holm, difference] = ["strategy", "p", "p_holm", "difference"].map(column);
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 6);
+    let masked = rows.iter().find(|row| &row[strategy] == "masked").unwrap();
+    // 35 answers are valid with a mask and not without one, and none the other way round: twice one half to the 35th.
+    let number = |at: usize| masked[at].parse::<f64>().unwrap();
+    assert!((number(p) / 0.5f64.powi(34) - 1.0).abs() < 1e-3 && number(holm) > number(p), "{masked:?}");
+    assert!((number(difference) - 35.0 / 36.0).abs() < 1e-6);
+    let refused = compared(&["--metric", "f1"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("do not have `f1`"));
+    assert!(String::from_utf8_lossy(&compared(&["--metric", "f2"]).stderr).contains("valid, exact, equal"));
+}
+
+#[test]
+fn reports_of_tasks_speak_of_answers() {
+    let run = Path::new(COMMITTED);
+    let report = single(run, Options::default()).unwrap();
+    let ids: Vec<&str> = report.page.figures.iter().map(|figure| figure.id.as_str()).collect();
+    assert!(ids.contains(&"valid") && !ids.contains(&"f1"), "{ids:?}");
+    let both = compare(run, run, Options::default()).unwrap();
+    let ids: Vec<&str> = both.page.figures.iter().map(|figure| figure.id.as_str()).collect();
+    assert_eq!(ids, ["differences-valid", "differences-exact"]);
+    assert_eq!(both.page.table.rows.len(), 2 * report.page.table.rows.len());
+    assert!(both.page.notes.iter().all(|note| !note.contains("not of the same documents")), "{:?}", both.page.notes);
+    for page in [&report.page, &both.page] {
+        let of_figure = |figure: &Figure| [figure.title.clone(), figure.caption.clone(), figure.svg.clone()];
+        let columns = page.table.columns.iter().flat_map(|column| [column.head.clone(), column.meaning.clone()]);
+        let mut texts: Vec<String> = page.figures.iter().flat_map(of_figure).chain(columns).collect();
+        texts.extend(page.lead.clone());
+        texts.push(page.table_caption.clone());
+        texts.extend(page.facts.iter().map(|(name, value)| format!("{name}: {value}")));
+        for text in texts {
+            let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+            assert!(!["F1", "entity", "entities"].iter().any(|word| words.contains(word)), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Show::{Known, NonZero, Several};
 use super::cell_scores::ratio;
 use super::{CellScores, Column, Head, Unit};
-use crate::experiment::Cell;
+use crate::experiment::{Cell, TASK_FORMAT};
 
 /// Makes [`SummaryRow`] and [`COLUMNS`] of a table. An entry reads
 /// `name: type = unit, meaning, formula, how tables show it...;`.
@@ -182,7 +182,8 @@ summary_columns! {
     changed_documents: Option<usize> = Count, "Documents whose entities differ from those of the strategy masked",
         |_| None,
         terminal(Head::new(19, "docs\nchanged").digits(0).when(NonZero)),
-        report(Head::new(17, "docs changed").digits(0).when(Known));
+        report(Head::new(17, "docs changed").digits(0).when(Known)),
+        of_entities();
     attempts_per_document: f64 = PerOutput, "Outputs that the strategy tried",
         |cell| cell.per_output(cell.sum(|row| row.attempts) as f64);
     discarded_per_document: f64 = PerOutput, "Tokens that were chosen and then given up",
@@ -274,7 +275,7 @@ impl SummaryRow {
 
     /// Whether its outputs answer tasks, and say no entities.
     pub fn is_of_tasks(&self) -> bool {
-        self.valid_rate.is_some()
+        self.valid_rate.is_some() || self.decoded_nothing() && self.format == TASK_FORMAT
     }
 
     /// Whether a mask was at work.

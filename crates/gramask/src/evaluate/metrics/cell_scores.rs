@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gramask_ner::metrics::{Counts, Interval, Leniencies, Matches, Schemes, Score, Tally as _, mean_interval};
+use gramask_ner::metrics::{Counts, Interval, Leniencies, Matches, Schemes, Score, Tally as _, mean_interval, wilson};
 
 use super::ScoreRow;
 
@@ -94,18 +94,9 @@ impl<'a> CellScores<'a> {
         ratio(self.count(|row| is(row) == Some(true)) as f64, self.count(|row| is(row).is_some()))
     }
 
-    /// The 95 % interval of that share: E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    /// That share with its 95 % interval; none where it is known of no output.
     pub fn wilson(&self, is: impl Fn(&ScoreRow) -> Option<bool>) -> Option<Interval> {
-        const Z: f64 = 1.959_963_985;
-        let share = self.known_share(&is)?;
-        let n = self.count(|row| is(row).is_some()) as f64;
-        let (scale, centre) = (1.0 + Z * Z / n, share + Z * Z / (2.0 * n));
-        let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-        Some(Interval {
-            value: share,
-            low: ((centre - half) / scale).max(0.0),
-            high: ((centre + half) / scale).min(1.0),
-        })
+        wilson(self.count(|row| is(row) == Some(true)), self.count(|row| is(row).is_some()))
     }
 
     /// Something per output token; 0 where there is no token.
@@ -143,7 +134,7 @@ impl<'a> CellScores<'a> {
             for scored in of.values() {
                 all.add(&pick(&scored.leniencies()?));
             }
-            Some(all.f1())
+            Some(all.figure())
         };
         let f1: Vec<f64> = self.seeds.values().map(of_seed).collect::<Option<_>>()?;
         (!f1.is_empty()).then(|| f1.iter().sum::<f64>() / f1.len() as f64)

@@ -1,7 +1,7 @@
 //! A sheet to draw on: plotters' SVG back end in units of a pixel's part, with the marks, colours and texts of all figures.
 //!
-//! Colours are written as they are on light ground. [`STYLE`] names each of them again for dark ground, by attribute, so that
-//! the same file is right in a page of either kind, beside a text on GitHub, and in a program that knows no style sheets.
+//! Colours are written as they are on light ground. [`STYLE`] names each of them again for dark ground, by attribute. So the same
+//! file is right in a page of either kind, beside a text on GitHub, and in a program that knows no style sheets.
 
 use std::io;
 

@@ -127,6 +127,7 @@ pub(super) fn figures(all: &[Tally]) -> Result<Vec<Figure>, ReportError> {
     let drawn = [
         of_entities(results::f1)?,
         of_entities(results::losses)?,
+        results::valid(tallies)?,
         results::outcomes(all)?,
         of_entities(results::entities)?,
         of_entities(work::pareto)?,

@@ -30,18 +30,50 @@ pub(super) fn f1(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
     Ok(Some(Figure::new(text, drawing, table)))
 }
 
+/// The share of valid answers with its interval, of tasks.
+pub(super) fn valid(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
+    let text = Text {
+        id: "valid",
+        title: "Valid answers of tasks",
+        caption: "The share of answers that a validator accepts which shares no code with the masks, with its 95 % interval (Wilson's). \
+                  Intervals that overlap do not show that two cells are alike: they are of the same tasks, and the paired test of a \
+                  comparison is sharper.",
+    };
+    let known = |tally: &Tally| {
+        let row = &tally.row;
+        Some([row.valid_rate?, row.valid_low?, row.valid_high?])
+    };
+    if tallies.iter().all(|tally| known(tally).is_none()) {
+        return Ok(None);
+    }
+    let grid = Grid::of(tallies, |tally| known(tally).is_some());
+    let drawing = dots(&grid, text, "valid answers, %", |cell| {
+        known(&tallies[cell]).map(|[value, low, high]| Dot { value, interval: Some((low, high)) })
+    })?;
+    let mut table = FigureTable::of_cells(&["tasks", "valid", "valid_low", "valid_high", "exact", "equal"]);
+    for tally in tallies {
+        let Some(valid) = known(tally) else { continue };
+        let expected = [tally.row.exact_rate, tally.row.equal_rate];
+        let figures = valid.into_iter().map(Some).chain(expected).map(|value| value.map_or(String::new(), number));
+        table.add(tally, [tally.row.documents.to_string()].into_iter().chain(figures));
+    }
+    Ok(Some(Figure::new(text, drawing, table)))
+}
+
 /// The colours of the outcomes: blue is fine, grey was not tried.
 const OUTCOMES: [usize; 6] = [0, 5, 1, 4, 3, 6];
 
 /// How the outputs ended up.
 pub(super) fn outcomes(tallies: &[Tally]) -> Result<Option<Figure>, ReportError> {
-    let text = Text {
-        id: "outcomes",
-        title: "How the outputs ended up: failures by kind",
-        caption: "Each output counts once, for the worst that can be said of it. An output that is cut off or does not parse gives no \
-                  entity; one whose copy is wrong parses, but no entity of it can be placed; a refused entity is one that the \
-                  document does not hold, whose label is unknown, whose parts disagree, or that stands there twice.",
+    let caption = match tallies.iter().all(|tally| tally.row.is_of_tasks()) {
+        true => "Each answer counts once, for the worst that can be said of it: it was cut off, or it does not parse.",
+        false => {
+            "Each output counts once, for the worst that can be said of it. An output that is cut off or does not parse gives no \
+             entity; one whose copy is wrong parses, but no entity of it can be placed; a refused entity is one that the document \
+             does not hold, whose label is unknown, whose parts disagree, or that stands there twice."
+        }
     };
+    let text = Text { id: "outcomes", title: "How the outputs ended up: failures by kind", caption };
     let grid = Grid::of(tallies, |_| true);
     let seen: Vec<Outcome> = Outcome::ALL
         .into_iter()

@@ -4,20 +4,33 @@ use comfy_table::{Cell as TableCell, CellAlignment, LineStyle, Table, presets};
 use gramask_ner::metrics::Interval;
 use serde::Serialize;
 
-use crate::evaluate::Comparison;
+use crate::evaluate::{Comparison, Metric};
 use crate::experiment::Cell;
 
-/// A table of comparisons, in points of F1. A difference that is significant at 5 % is marked `*`. Models are named if there are
-/// several.
+/// A table of comparisons, in percent and points. A difference that is significant at 5 % is marked `*`. Models are named if there are
+/// several, and metrics if there is another than F1.
 pub fn comparisons_table(comparisons: &[Comparison]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    let heads = ["cell", "against", "docs", "F1", "against", "difference", "95 %", "p", "p Holm"];
-    let parts = ["parse", "copy", "count", "recognition"];
+    let other_metrics = comparisons.iter().any(|comparison| comparison.metric != Metric::F1);
+    let f1 = comparisons.iter().any(|comparison| comparison.metric == Metric::F1);
+    let mut heads = vec!["cell", "against"];
+    if other_metrics {
+        heads.push("metric");
+    }
+    let names = heads.len();
+    heads.extend(["docs", if other_metrics { "%" } else { "F1" }, "against", "difference", "95 %", "p", "p Holm"]);
+    if f1 {
+        heads.extend(["parse", "copy", "count", "recognition"]);
+    }
+    let aligned = |column: usize, text: String| {
+        let alignment = if column < names { CellAlignment::Left } else { CellAlignment::Right };
+        TableCell::new(text).set_alignment(alignment)
+    };
     let models = |comparison: &Comparison| [comparison.cell.model.clone(), comparison.against.model.clone()];
     let first = comparisons.first().map(models);
     let several = comparisons.iter().any(|comparison| Some(models(comparison)) != first);
-    table.set_header(heads.iter().chain(&parts).enumerate().map(|(at, head)| aligned(at, (*head).into())));
+    table.set_header(heads.iter().enumerate().map(|(at, head)| aligned(at, (*head).into())));
     for comparison in comparisons {
         let Comparison { cell, against, gap, .. } = comparison;
         let points = |value: f64| format!("{:+.2}", 100.0 * value + 0.0);
@@ -25,30 +38,30 @@ pub fn comparisons_table(comparisons: &[Comparison]) -> String {
             Some(gap) => points(pick(gap).value),
             None => "-".into(),
         };
-        let mut row = vec![
-            named(cell, several),
-            what_differs(against, cell),
+        let mut row = vec![named(cell, several), what_differs(against, cell)];
+        if other_metrics {
+            row.push(comparison.metric.title().into());
+        }
+        row.extend([
             comparison.documents.to_string(),
-            format!("{:.2}", 100.0 * comparison.f1.value),
-            format!("{:.2}", 100.0 * comparison.f1_against.value),
+            format!("{:.2}", 100.0 * comparison.figure.value),
+            format!("{:.2}", 100.0 * comparison.against_figure.value),
             points(comparison.difference.value),
             format!("{:+.1} to {:+.1}", 100.0 * comparison.difference.low, 100.0 * comparison.difference.high),
             probability(comparison.p),
             format!("{}{}", probability(comparison.p_holm), if comparison.p_holm < 0.05 { " *" } else { "  " }),
-        ];
-        row.extend([
-            part(|gap| gap.parts.parse),
-            part(|gap| gap.parts.copy),
-            part(|gap| gap.parts.count),
-            part(|gap| gap.parts.recognition),
         ]);
+        if f1 {
+            row.extend([
+                part(|gap| gap.parts.parse),
+                part(|gap| gap.parts.copy),
+                part(|gap| gap.parts.count),
+                part(|gap| gap.parts.recognition),
+            ]);
+        }
         table.add_row(row.into_iter().enumerate().map(|(at, text)| aligned(at, text)));
     }
     table.to_string()
-}
-
-fn aligned(column: usize, text: String) -> TableCell {
-    TableCell::new(text).set_alignment(if column < 2 { CellAlignment::Left } else { CellAlignment::Right })
 }
 
 /// The name of a cell, with its model if there are several.
@@ -70,7 +83,7 @@ fn what_differs(other: &Cell, cell: &Cell) -> String {
 
 /// Four digits are the resolution of 10,000 shuffles.
 fn probability(p: f64) -> String {
-    format!("{p:.4}")
+    if p < 0.00005 { "<0.0001".into() } else { format!("{p:.4}") }
 }
 
 /// A line of `comparisons.csv`.
@@ -85,13 +98,14 @@ struct Line<'a> {
     against_format: &'a str,
     against_level: &'a str,
     against_strategy: &'a str,
+    metric: &'a str,
     documents: usize,
-    f1: f64,
-    f1_low: f64,
-    f1_high: f64,
-    against_f1: f64,
-    against_f1_low: f64,
-    against_f1_high: f64,
+    figure: f64,
+    figure_low: f64,
+    figure_high: f64,
+    against_figure: f64,
+    against_figure_low: f64,
+    against_figure_high: f64,
     difference: f64,
     difference_low: f64,
     difference_high: f64,
@@ -111,13 +125,15 @@ struct Line<'a> {
     recognition_high: Option<f64>,
 }
 
-/// The comparisons as CSV with a header. F1 goes from 0 to 1, with six digits after the point.
+/// The comparisons as CSV with a header. Figures go from 0 to 1, with six digits after the point.
 ///
 /// # Errors
 /// When a line cannot be written.
 pub fn comparisons_csv(comparisons: &[Comparison]) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let rounded = |value: f64| (value * 1e6).round() / 1e6 + 0.0;
+    // An exact test can give a p-value of which six digits after the point would leave nothing.
+    let exact = |p: f64| if p < 1e-4 { format!("{p:.3e}").parse().unwrap_or(p) } else { rounded(p) };
     for comparison in comparisons {
         let Comparison { cell, against, .. } = comparison;
         let part = |pick: fn(&gramask_ner::metrics::Parts<Interval>) -> Interval| {
@@ -139,18 +155,19 @@ pub fn comparisons_csv(comparisons: &[Comparison]) -> Result<String, csv::Error>
             against_format: &against.format,
             against_level: against.level.name(),
             against_strategy: against.strategy.as_str(),
+            metric: comparison.metric.name(),
             documents: comparison.documents,
-            f1: rounded(comparison.f1.value),
-            f1_low: rounded(comparison.f1.low),
-            f1_high: rounded(comparison.f1.high),
-            against_f1: rounded(comparison.f1_against.value),
-            against_f1_low: rounded(comparison.f1_against.low),
-            against_f1_high: rounded(comparison.f1_against.high),
+            figure: rounded(comparison.figure.value),
+            figure_low: rounded(comparison.figure.low),
+            figure_high: rounded(comparison.figure.high),
+            against_figure: rounded(comparison.against_figure.value),
+            against_figure_low: rounded(comparison.against_figure.low),
+            against_figure_high: rounded(comparison.against_figure.high),
             difference: rounded(comparison.difference.value),
             difference_low: rounded(comparison.difference.low),
             difference_high: rounded(comparison.difference.high),
-            p: rounded(comparison.p),
-            p_holm: rounded(comparison.p_holm),
+            p: exact(comparison.p),
+            p_holm: exact(comparison.p_holm),
             parse,
             parse_low,
             parse_high,
