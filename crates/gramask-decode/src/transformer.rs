@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gramask_grammar::{Token, Vocabulary, VocabularyError};
-use gramask_kernels::sampling::{MaskTable, SamplingError, TableUse};
+use gramask_kernels::sampling::{MaskTable, SamplingError};
 use gramask_model::cache::{Cache, CacheError, Segment};
 use gramask_model::device::{Demand, DeviceFault, guard, is_flex, memory_of, name_of};
 use gramask_model::tokenizer::Tokenizer;
@@ -34,11 +34,6 @@ impl<'a> TransformerModel<'a> {
     /// The transformer, with no cache yet: [`LanguageModel::open`] makes it.
     pub fn new(transformer: &'a Transformer) -> Self {
         TransformerModel { transformer, cache: None, demand: None, masks: None }
-    }
-
-    /// What the masks on the device were used for; nothing, if tokens are chosen on the host.
-    pub fn mask_use(&self) -> TableUse {
-        self.masks.as_ref().map(MaskTable::used).unwrap_or_default()
     }
 
     /// Does something with the cache; before it is opened there is no slot.
