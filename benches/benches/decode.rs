@@ -17,14 +17,14 @@
 //! | `--loop` | `yes`, or `no`: leave out the loop with and without masks |
 //! | `--csv` | also write the rows to this file |
 //!
-//! A step is what a step of decoding is: one forward pass, and the logits of each sequence on the host. In the loop the
-//! same documents are decoded for as many tokens with a mask and without; `mask_us` is the work of masks per token, summed
-//! over threads, and `to_unconstrained` what the loop loses by all that a mask costs.
+//! A step is what a step of decoding is: one forward pass, and the logits of each sequence on the host. In the loop the same
+//! documents are decoded for as many tokens with a mask and without. `mask_us` is the work of masks per token, summed over
+//! threads. `to_unconstrained` is what the loop loses by all that a mask costs.
 //!
-//! `chosen_again` is the share of the masked tokens that were chosen a second time, since the output could not have been
-//! finished within its budget after the first choice. A model with made-up weights does not end its output by itself, so that
-//! it runs into every budget: there the column is near 1, and the masked loop is the most that masks cost. With a trained
-//! model and the budgets of a run it is near 0.
+//! `chosen_again` is the share of the masked tokens that were chosen a second time, since the output could not have been finished
+//! within its budget after the first choice. A model with made-up weights does not end its output by itself, so that it runs into
+//! every budget. There the column is near 1, and the masked loop is the most that masks cost. With a trained model and the
+//! budgets of a run it is near 0.
 #![allow(clippy::print_stdout, reason = "the rows are its output")]
 
 use std::error::Error;

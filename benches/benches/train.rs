@@ -15,10 +15,10 @@
 //! | `--steps` | steps that are timed |
 //! | `--csv` | also write the rows to this file |
 //!
-//! A step is one pack, forward and backward, and one update of AdamW. `gflops` counts the products that the mathematics of
-//! a step needs: with frozen weights two of each matrix for each token (forward, and the gradient of the input), three
-//! where the weights are learnt, and those of adapter, head and attention. `of_peak` compares it with the matrix product
-//! of a layer's shape on all cores, timed in the same run before and after each step.
+//! A step is one pack, forward and backward, and one update of AdamW. `gflops` counts the products that the mathematics of a step
+//! needs. With frozen weights these are two of each matrix for each token: forward, and the gradient of the input. Where the
+//! weights are learnt they are three. Adapter, head and attention are added. `of_peak` compares it with the matrix product of a
+//! layer's shape on all cores, timed in the same run before and after each step.
 #![allow(clippy::print_stdout, reason = "the rows are its output")]
 
 use std::error::Error;

@@ -1,10 +1,10 @@
 //! Sampling under a constraint so that the output is complete within its budget. All constrained strategies share it.
 //!
 //! # The budget
-//! An output must be complete when the budget is used up. Let `r` be the number of tokens that may still come. The **tight
-//! mask** of a state holds the allowed tokens after which the output can be finished with `r - 1` more. Sampling from the tight
-//! mask at every step, beginning with `tokens_to_finish(start) <= budget`, never runs out: the tight mask is not empty (it
-//! holds the constraint's own completion), and every token in it keeps the condition for the next step.
+//! An output must be complete when the budget is used up. Let `r` be the number of tokens that may still come. The **tight mask**
+//! of a state holds the allowed tokens after which the output can be finished with `r - 1` more. Sampling from the tight mask at
+//! every step, beginning with `tokens_to_finish(start) <= budget`, never runs out. The tight mask is not empty, because it holds
+//! the constraint's own completion. Every token in it keeps the condition for the next step.
 //!
 //! The tight mask is costly: every allowed token must be followed to see what is left to do. And it rarely differs from the
 //! plain mask where it matters. So the plain mask is applied first, and only the tokens of the choice's
@@ -14,27 +14,27 @@
 //! - otherwise, or if the basis is too large to test, the choice is made again under the tight mask.
 //!
 //! **The token always has exactly the distribution of the tight mask.** For [`Basis::Tokens`] the filters keep the same tokens
-//! under both masks, so that the token is the one that the tight mask alone would have given with this random number. For
+//! under both masks. So the token is the one that the tight mask alone would have given with this random number. For
 //! [`Basis::Drawn`] it follows by rejection. Let `P` be the plain distribution, and `q` the probability that `P` gives to the
 //! tight mask `T`. A token `t` of `T` comes from the first draw with probability `P(t)`, and from the second, independent draw
 //! with `(1 - q) P(t) / q`. The sum is `P(t) / q`, which is its probability under the tight mask.
 //!
 //! This argument does not need the plain mask. [`BudgetedSampler::choose_lazily`] makes its first choice from all tokens, and
-//! also tests whether the tokens of the basis are allowed. Naive lazy decoding goes wrong here: with top-k or top-p the filters
-//! keep other tokens of the whole vocabulary than of the allowed ones, so that a drawn token that happens to be allowed does not
-//! have the masked distribution. Here the choice stands only if the filters would have kept the same tokens.
+//! also tests whether the tokens of the basis are allowed. Naive lazy decoding goes wrong here. With top-k or top-p the filters
+//! keep other tokens of the whole vocabulary than of the allowed ones. So a drawn token that happens to be allowed does not have
+//! the masked distribution. Here the choice stands only if the filters would have kept the same tokens.
 //!
 //! # What is recorded
-//! The recorded probability mass is the mass of the mask that was applied last. Where that is the tight mask, the record also
-//! has the mass under the plain mask, so that what the grammar removed and what the budget removed are known apart
+//! The recorded probability mass is the mass of the mask that was applied last. If that is the tight mask, the record also has
+//! the mass under the plain mask. So what the grammar removed and what the budget removed are known apart
 //! ([`BudgetScores`](crate::BudgetScores)). A choice that stands was not changed by the budget.
 //!
 //! # On the device
 //! The device may have made the first choice, under the plain mask. It is the same token, since host and device draw alike.
-//! Without top-k and top-p its basis is known without the logits: [`is_presampled`] tests that. If the choice does not stand,
-//! the device is asked for the second choice too, in a second round for all documents ([`BudgetedSampler::request_again`]).
-//! The request has the tight mask, and where the first token was drawn the second draw: it is the choice that the host would
-//! have made from the logits, so that the argument above holds as it is. No logits are fetched.
+//! Without top-k and top-p its basis is known without the logits: [`is_presampled`] tests that. If the choice does not stand, the
+//! device is asked for the second choice too, in a second round for all documents ([`BudgetedSampler::request_again`]). The
+//! request has the tight mask, and the second draw if the first token was drawn. It is the choice that the host would have made
+//! from the logits. So the argument above holds as it is. No logits are fetched.
 //!
 //! A lazy first choice was made without a mask, and what the budget removed is told from the choice under the plain mask. So
 //! the second round then asks for two samples, under the plain mask with the first draw and under the tight mask

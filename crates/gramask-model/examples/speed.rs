@@ -1,7 +1,7 @@
 //! Tokens per second of a checkpoint: `speed MODEL [DEVICE] [WEIGHTS] [BATCH]`.
 //!
-//! Prints prefill of a long prompt, and decode steps of 1 and 8 sequences after a 256-token prompt, with the bytes of
-//! weights that a second of decoding reads, which is to be compared with the memory's bandwidth.
+//! Prints prefill of a long prompt, and decode steps of 1 and 8 sequences after a 256-token prompt. It also prints the bytes of
+//! weights that a second of decoding reads, to compare with the memory's bandwidth.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -1,8 +1,8 @@
 //! Chat templates: how the turns of a conversation become one prompt for a model.
 //!
-//! The template comes with the checkpoint, in the Jinja dialect of the Python package `transformers`: blocks are
-//! trimmed, loops can be left by `break`, and the functions `raise_exception` and `strftime_now` and the filter `tojson`
-//! exist. Values are printed as Python prints them. One thing differs: `~` joins a boolean as `true`, and not as `True`.
+//! The template comes with the checkpoint, in the Jinja dialect of the Python package `transformers`. Blocks are trimmed, and
+//! loops can be left by `break`. The functions `raise_exception` and `strftime_now` and the filter `tojson` exist. Values are
+//! printed as Python prints them. One thing differs: `~` joins a boolean as `true`, and not as `True`.
 //!
 //! ```
 //! use gramask_model::chat::{ChatTemplate, Message};

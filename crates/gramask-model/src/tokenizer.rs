@@ -1,15 +1,15 @@
 //! Tokenizers: text to token ids and back, and the exact bytes that each token writes.
 //!
-//! The algorithm is that of the `tokenizers` crate; this module builds it from a `tokenizer.json` or from the metadata
-//! of a GGUF file, and inverts each vocabulary to bytes, which is what a constraint is compiled against.
+//! The algorithm is that of the `tokenizers` crate. This module builds it from a `tokenizer.json` or from the metadata of a GGUF
+//! file. It also inverts each vocabulary to bytes, which a constraint is compiled against.
 //!
 //! - A **special** token stands for no text (start of turn, end of text, padding). It writes no bytes; it is read from
 //!   text only where the caller asks for it, and no constraint allows it.
 //! - The **end tokens** are the special tokens by which a model says that its turn is over.
 //! - The **size** of a tokenizer is the model's: embeddings are often padded, and ids without a token count as special.
 //!
-//! Two alphabets are known: GPT-2's, in which each byte is a printable character (`Ġ` is the space), and
-//! SentencePiece's, in which `▁` is the space and `<0x0A>` a byte that no token has.
+//! Two alphabets are known. In GPT-2's, each byte is a printable character (`Ġ` is the space). In SentencePiece's, `▁` is the
+//! space, and `<0x0A>` is a byte that no token has.
 
 mod alphabet;
 mod build;

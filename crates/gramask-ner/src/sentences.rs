@@ -1,9 +1,9 @@
 //! Cutting documents into sentences without ever cutting an entity.
 //!
-//! The rules are written by hand for scientific prose, in two steps. First every place where a sentence may end is
-//! found: a line break (the border of title and abstract), or `.`, `?` or `!`, closing marks, and white space before
-//! something that can begin a sentence. Then places are removed that lie inside an entity or after an abbreviation,
-//! an initial or the full stop of a spaced number (`1. 1. 49`).
+//! The rules are written by hand for scientific prose, in two steps. First every place where a sentence may end is found. That is
+//! a line break (the border of title and abstract). Or it is `.`, `?` or `!`, closing marks, and white space before something
+//! that can begin a sentence. Then places are removed that lie inside an entity or after an abbreviation, an initial or the full
+//! stop of a spaced number (`1. 1. 49`).
 
 use crate::{Document, Entity, Fragment, Text};
 

@@ -1,8 +1,7 @@
 //! The extension module of the Python package `gramask`.
 //!
-//! The classes and functions here are the engine's side of the package; `python/gramask` is the side that people see, with
-//! what needs no engine: data classes, displays for notebooks, processors for other libraries. `docs/python.md` is the
-//! reference.
+//! The classes and functions here are the engine's side of the package. `python/gramask` is the side that people see, with what
+//! needs no engine: data classes, displays for notebooks, processors for other libraries. `docs/python.md` is the reference.
 //!
 //! Three rules hold at the border. A call that can take long lets other threads of Python run, and Ctrl-C end it
 //! ([`border`]). A panic becomes an exception. An error of the engine becomes an exception with the engine's own message

@@ -1,10 +1,11 @@
 //! Attention of new tokens over a cache of keys and values.
 //!
-//! A decoding step has one query per head and sequence. Few heads share each key and value, so memory limits the speed. A
-//! prompt, or a draft, has many queries per sequence, and each sees one position more than the previous one. One loop does
-//! both. Neighbouring tokens of one sequence form a [block](Block), so that its keys and values are read once for all of
-//! them. Each (block, key head) is one piece of work: scores by the linear layer's [tile](crate::linear::cpu::tile) or [panels](crate::linear::cpu::panel) (queries of the group times keys), a
-//! softmax in place over what each query sees, and the weighted sum of the values with the output rows in registers.
+//! A decoding step has one query per head and sequence. Few heads share each key and value, so memory limits the speed. A prompt,
+//! or a draft, has many queries per sequence, and each sees one position more than the previous one. One loop does both.
+//! Neighbouring tokens of one sequence form a [block](Block), so that its keys and values are read once for all of them. Each
+//! (block, key head) is one piece of work. Its scores are queries of the group times keys, by the linear layer's
+//! [tile](crate::linear::cpu::tile) or [panels](crate::linear::cpu::panel). A softmax follows in place, over what each query
+//! sees. Then comes the weighted sum of the values, with the output rows in registers.
 //!
 //! Sequences often begin with the same tokens (an instruction and examples). With hundreds of positions per slot, reading the
 //! cache from memory takes most of the time. So a span may say that its first positions equal [those of another

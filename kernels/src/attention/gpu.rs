@@ -10,9 +10,9 @@
 //! 3. each unit sums one column of the weighted values over the keys. If the cube has more units than columns, several units
 //!    share a column, and each takes a part of the keys.
 //!
-//! A short batch has fewer cubes than a GPU can run at once, so the keys are split in chunks as well, each with a maximum
-//! and a sum of its own, and a second launch joins them (Dao et al. 2023, "Flash-Decoding"). The number of chunks follows from
-//! the cache's capacity and never from a sequence's length, so that every step has the same launches.
+//! A short batch has fewer cubes than a GPU can run at once. So the keys are split in chunks as well, each with a maximum and a
+//! sum of its own. A second launch joins them (Dao et al. 2023, "Flash-Decoding"). The number of chunks follows from the cache's
+//! capacity and never from a sequence's length, so that every step has the same launches.
 
 #![allow(
     clippy::too_many_arguments,

@@ -4,7 +4,7 @@
 //! paper, and GGUF files of Llama models, pair the neighbours `2i` and `2i + 1`; the loader undoes that.)
 //!
 //! [`rotate_reference`] is the definition. The CPU rotates queries ([`rotate`]) and writes rotated keys ([`store`]). On a GPU
-//! [`rotate_store`] is one kernel from the product of queries, keys and values to the cache: bias (Qwen2), norms of heads
+//! [`rotate_store`] is one kernel from the product of queries, keys and values to the cache. Bias (Qwen2), norms of heads
 //! (Qwen3), rotation and the write all work within one head of one token.
 
 mod cpu;

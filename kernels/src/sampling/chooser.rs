@@ -1,9 +1,9 @@
 //! Choosing one token from a row of logits and a mask, on the CPU.
 //!
-//! The order of the steps is fixed: the mask takes away tokens, the temperature divides, then top-k, top-p and min-p filter,
-//! each over what the one before has left, and one random number picks from the rest by walking it in order of tokens.
-//! With a mask only its allowed tokens are visited, apart from one vectorised pass over the whole row for the model's own
-//! probabilities, which do not depend on mask, temperature or filters.
+//! The order of the steps is fixed. The mask takes away tokens, and the temperature divides. Then top-k, top-p and min-p filter,
+//! each over what the previous one has left. One random number picks from the rest by walking it in order of tokens. With a mask
+//! only its allowed tokens are visited. One vectorised pass over the whole row gives the model's own probabilities, which do not
+//! depend on mask, temperature or filters.
 //!
 //! Weights are whole numbers (see [`integer`](super::fixed_point)), so that this is what every device does.
 

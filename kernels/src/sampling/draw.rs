@@ -1,8 +1,8 @@
 //! Random numbers that are a function of where they are used, not of when.
 //!
-//! A generator with a state gives other numbers to a document when its batch changes. Here the number is Philox-4x32-10
-//! (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3) of the key *seed*
-//! and the counter *(document, position)*, and of nothing else.
+//! A generator with a state gives other numbers to a document when its batch changes. Here the number is Philox-4x32-10 (Salmon,
+//! Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3). It depends on the key *seed* and
+//! the counter *(document, position)*, and on nothing else.
 
 /// The two multipliers of Philox-4x32.
 pub(super) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];

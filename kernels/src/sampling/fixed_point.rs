@@ -1,10 +1,10 @@
 //! Draws in whole numbers, so that every device draws the same token.
 //!
-//! A draw compares sums of weights `e^((logit - max) / T)` with a random share of their total. In floats such a sum depends
-//! on the order of its terms and each term on the device's exponential and on whether it fuses multiplications with additions:
-//! two devices would then differ on tokens near a border. Here a weight is a 64-bit whole number. Of float operations only
-//! one subtraction and one multiplication are left, which every device rounds alike; sums of whole numbers are exact, in any
-//! order and however they are cut into parts.
+//! A draw compares sums of weights `e^((logit - max) / T)` with a random share of their total. In floats such a sum depends on
+//! the order of its terms. Each term depends on the device's exponential, and on whether it fuses multiplications with additions.
+//! Two devices would then differ on tokens near a border. Here a weight is a 64-bit whole number. Only one subtraction and one
+//! multiplication are left in floats, and every device rounds these alike. Sums of whole numbers are exact, in any order and
+//! however they are cut into parts.
 //!
 //! Logits are compared as **keys**: whole numbers in the order of the floats. So infinities and NaN need no float that a
 //! shading language lacks, and thresholds can be searched for bit by bit.

@@ -5,11 +5,11 @@
 //! that the mask removed. The host sends the number of a row of a [`MaskTable`], and the place of the draw.
 //!
 //! # One definition, every device
-//! The token is the same on every device, bit for bit, whatever the batch: logits are compared as whole numbers, weights and
-//! their sums are whole numbers, and the random number is a function of seed, document and position. What is defined:
+//! The token is the same on every device, bit for bit, whatever the batch. Logits are compared as whole numbers. Weights and
+//! their sums are whole numbers. The random number is a function of seed, document and position. What is defined:
 //!
-//! - the mask removes tokens, then the temperature divides, then top-k, top-p and min-p filter in this order, and one
-//!   random number picks from the rest by walking it in order of tokens;
+//! - first the mask removes tokens, then the temperature divides, then top-k, top-p and min-p filter in this order. One random
+//!   number picks from the rest by walking it in order of tokens;
 //! - of equal logits the lower token goes first, in the arg-max and in the filters;
 //! - logits of `-inf` and NaN are never chosen; those of `+inf` share the whole probability equally;
 //! - a row without a usable token gives a [`NoChoice`], never a token.
@@ -20,10 +20,9 @@
 //! # How
 //! - [`mask_argmax`] and [`mask_softmax_sample`] run as CubeCL kernels on every GPU, and as native code on
 //!   the CPU, which visits only the allowed tokens ([`Chooser`]);
-//! - top-k and top-p need no sort. Both keep all tokens above some logit, and the first few of those equal to it. With
-//!   logits as whole numbers of the same order, that logit is the greatest `t` such that at least `k` tokens (or weights of
-//!   at least `p` of the total) lie at `t` or above: a count that falls as `t` grows, so that `t` is found bit by bit from
-//!   the top, and exactly;
+//! - top-k and top-p need no sort. Both keep all tokens above some logit, and the first few of those equal to it. Logits are
+//!   whole numbers of the same order. So that logit is the greatest `t` such that at least `k` tokens (or weights of at least `p`
+//!   of the total) lie at `t` or above. Their count falls as `t` grows. So `t` is found exactly, bit by bit from the top;
 //! - [`reference`] has the same in plain tensor operations.
 //!
 //! # Example

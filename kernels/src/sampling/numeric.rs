@@ -1,7 +1,7 @@
 //! Maxima and sums of exponentials over rows of logits.
 //!
-//! The exponential is a polynomial of our own, in plain `f32` operations that the compiler can vectorise: the same bits on
-//! every processor, so that scores do not depend on the platform's mathematical library.
+//! The exponential is a polynomial of our own, in plain `f32` operations that the compiler can vectorise. It gives the same bits
+//! on every processor. So scores do not depend on the platform's mathematical library.
 
 /// Below this the exponential is counted as 0 (its true value is under 2e-38).
 const UNDERFLOW: f32 = -87.0;

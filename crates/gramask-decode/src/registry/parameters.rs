@@ -1,8 +1,8 @@
 //! The parameters of strategies: names, defaults, ranges and help.
 //!
-//! A strategy declares each parameter as a constant, lists the constants in its definition, and reads a value with the same
-//! constant, so that name, type and default cannot differ between the places. Ranges are checked while a value is read: the
-//! error then has the value's place in the file.
+//! A strategy declares each parameter as a constant. It lists the constants in its definition, and reads a value with the same
+//! constant. So name, type and default cannot differ between the places. Ranges are checked while a value is read: the error then
+//! has the value's place in the file.
 
 use std::fmt;
 

@@ -2,13 +2,13 @@
 //!
 //! # What and why
 //! Masked sampling draws a token by its probability alone, even if hardly anything valid follows it. The right weight of a token
-//! is its probability times its **expected future grammaticality**: the probability that an unconstrained continuation is
-//! valid. ASAp ("adaptive sampling with approximate expected futures", Park, Wang, Berg-Kirkpatrick, Polikarpova and D'Antoni,
-//! "Grammar-Aligned Decoding", arXiv 2405.21047, section 3, algorithm 1) begins with the estimate 1 for every allowed token,
-//! which is masked sampling. Each sample then lowers the estimates along its path, from the last token to the first. The
-//! estimate of a prefix is the sum over the allowed tokens of their probability times the estimate after them. All estimates are
-//! upper bounds and fall towards the truth. The distribution of the samples converges to the model's, conditioned on validity.
-//! The output is the last iteration's sample.
+//! is its probability times its **expected future grammaticality**: the probability that an unconstrained continuation is valid.
+//! ASAp begins with the estimate 1 for every allowed token, which is masked sampling ("adaptive sampling with approximate
+//! expected futures": Park, Wang, Berg-Kirkpatrick, Polikarpova and D'Antoni, "Grammar-Aligned Decoding", arXiv 2405.21047,
+//! section 3, algorithm 1). Each sample then lowers the estimates along its path, from the last token to the first. The estimate
+//! of a prefix is the sum over the allowed tokens of their probability times the estimate after them. All estimates are upper
+//! bounds and fall towards the truth. The distribution of the samples converges to the model's, conditioned on validity. The
+//! output is the last iteration's sample.
 //!
 //! # The target
 //! The target is the model's distribution at the sampling's temperature, conditioned on the outputs that the constraint accepts

@@ -8,12 +8,12 @@
 //! the model's distribution over the valid outputs. When the weights become uneven, the particles are **resampled**: heavy
 //! particles are forked, and light ones dropped. In the end one particle is drawn in proportion to its weight.
 //!
-//! Sources: Lew, Zhi-Xuan, Grand and Mansinghka, "Sequential Monte Carlo Steering of Large Language Models using Probabilistic
-//! Programs", arXiv 2306.03081, section 2; Loula et al., "Syntactic and Semantic Control of Large Language Models via
-//! Sequential Monte Carlo", arXiv 2504.13139, section 2; Lipkin et al., "Fast Controlled Generation from Language Models with
-//! Adaptive Weighted Rejection Sampling", arXiv 2504.05410, section 2. Resampling is systematic (Douc and Cappé, "Comparison of
-//! resampling schemes for particle filtering", 2005, section 2.4). It happens when the effective sample size
-//! `(sum w)^2 / sum w^2` is below a share of `n`.
+//! Sources, section 2 of each: Lew, Zhi-Xuan, Grand and Mansinghka, "Sequential Monte Carlo Steering of Large Language Models
+//! using Probabilistic Programs", arXiv 2306.03081. Loula et al., "Syntactic and Semantic Control of Large Language Models via
+//! Sequential Monte Carlo", arXiv 2504.13139. Lipkin et al., "Fast Controlled Generation from Language Models with Adaptive
+//! Weighted Rejection Sampling", arXiv 2504.05410. Resampling is systematic (Douc and Cappé, "Comparison of resampling schemes
+//! for particle filtering", 2005, section 2.4). It happens when the effective sample size `(sum w)^2 / sum w^2` is below a share
+//! of `n`.
 //!
 //! # The target
 //! The target is the model's distribution at the sampling's temperature, conditioned on the outputs that the constraint accepts

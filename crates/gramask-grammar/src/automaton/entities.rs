@@ -1,8 +1,7 @@
 //! The open entity: which tuples (label, fragments) agree with everything that was written of it.
 //!
-//! The set is never listed. What was written is kept as bindings ([`Binding`]), and the automaton answers the few questions
-//! that matter from them: does any tuple agree that comes after the previous entity, which values can a view have, and which
-//! tuple is the earliest.
+//! The set is never listed. What was written is kept as bindings ([`Binding`]). From them the automaton answers three questions.
+//! Does any tuple agree that comes after the previous entity? Which values can a view have? Which tuple is the earliest?
 
 use std::cmp::Reverse;
 use std::ops::ControlFlow;

@@ -23,9 +23,9 @@
 //!
 //! The output is what the rule `start` writes; the rule `entity` writes one entity.
 //!
-//! Steps, one file each: `lexer`, then `statements` (with `directives`) and `parser` (with `pattern`) make the [`ast`];
-//! `check` refuses rules that no engine could run, `meaning` refuses terminals that would mean nothing, and `size` refuses
-//! what takes too long to compile. All of them report a [`Problem`], which [`FormatError`] shows with its place.
+//! Steps, one file each: `lexer`, then `statements` (with `directives`) and `parser` (with `pattern`) make the [`ast`]. `check`
+//! refuses rules that no engine could run. `meaning` refuses terminals that would mean nothing. `size` refuses what takes too
+//! long to compile. All of them report a [`Problem`], which [`FormatError`] shows with its place.
 
 pub mod ast;
 mod check;

@@ -1,7 +1,7 @@
 //! Safetensors files: the length of a JSON header, the header, then the tensors' bytes.
 //!
-//! The header is read here rather than by the `safetensors` crate alone, so that a truncated file names the tensor that
-//! it lacks; the crate then checks all that remains (overlaps, gaps, overflow).
+//! The header is read here and not by the `safetensors` crate alone, so that a truncated file names the tensor that it lacks. The
+//! crate then checks all that remains (overlaps, gaps, overflow).
 
 use super::CheckpointError;
 use super::source::{self, Element, by_rows};

@@ -13,9 +13,9 @@
 //! | `load.rs` | from a checkpoint's tensors to a model |
 //! | `fused.rs`, `recorded.rs` | the same layers for GPUs, in few launches; a decoding step that is recorded and replayed |
 //!
-//! The families differ by configuration only: Qwen2 adds a bias to queries, keys and values; Qwen3 normalises each
-//! head's queries and keys; Gemma 3 does that too, normalises what each half of a layer adds to the stream, scales embeddings,
-//! and has layers that see the last positions only. A model without `lm_head` uses the embedding as its head.
+//! The families differ by configuration only. Qwen2 adds a bias to queries, keys and values. Qwen3 normalises each head's queries
+//! and keys. Gemma 3 does that too, normalises what each half of a layer adds to the stream, scales embeddings, and has layers
+//! that see the last positions only. A model without `lm_head` uses the embedding as its head.
 //!
 //! **Scopes.** What a layer sees and how it rotates heads is its scope. The layers of a scope share angles and masks, which are
 //! made once per pass. Most models have one scope.

@@ -1,7 +1,7 @@
 //! What a cache does between forward passes: tokens taken back, prefixes shared, sequences forked.
 //!
-//! Each check ends with a forward pass whose logits tell whether the right keys and values are where they should be; the
-//! reference computes the same tokens from the beginning, in a cache of its own that was never edited.
+//! Each check ends with a forward pass. Its logits tell whether the right keys and values are where they should be. The reference
+//! computes the same tokens from the beginning, in a cache of its own that was never edited.
 
 use gramask_model::cache::Cache;
 use gramask_model::checkpoint::{Family, SeededTensors};

@@ -1,7 +1,7 @@
 //! Masks of the oracle, applied on the device.
 //!
-//! The oracle tries every token byte by byte. Its masks along the outputs of all formats go to the device as they do in
-//! decoding, into a table of rows; what the device then takes for the best allowed token is held against a plain search.
+//! The oracle tries every token byte by byte. Its masks along the outputs of all formats go to the device as they do in decoding,
+//! into a table of rows. The best allowed token, as the device finds it, is compared with that of a plain search.
 
 use std::sync::Arc;
 

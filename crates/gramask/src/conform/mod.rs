@@ -1,9 +1,9 @@
 //! The vendor test: does a device compute what the CPU computes?
 //!
-//! A driver can be wrong in ways that no error tells. So each thing that this program computes on a device is computed
-//! there and on the CPU back end `flex`, from the same seeded numbers, and compared: the kernels, whole models, the
-//! cache, the outputs of every format token by token, and masks, which are held against the oracle that tries every
-//! token byte by byte. No reference is ever computed on the device under test.
+//! A driver can be wrong in ways that no error tells. So everything that this program computes on a device is computed on the
+//! device and on the CPU back end `flex`, from the same seeded numbers, and compared. This covers the kernels, whole models, the
+//! cache, the outputs of every format token by token, and masks. The oracle, which tries every token byte by byte, gives the
+//! masks to compare with. No reference is ever computed on the device under test.
 //!
 //! Beside these stand **probes** of Burn's own operations, which this program avoids where drivers are known to get them
 //! wrong. A probe that fails is a *fault of the device*: it is named, and does not fail the test of what this program

@@ -1,7 +1,8 @@
 //! Burn's own operations, probed: what is wrong here is wrong in the device's driver, or in Burn for this device.
 //!
-//! Why there is so much `argmax` here: on Mesa 22.3.6 (Debian 12) it has been seen to be wrong over `[8, 151936]` in half of
-//! the rows, and right over `[8, 65536]`, with kernels that Burn's autotuning chose. Expected answers are worked out here, one after the other, and sums in 64 bits.
+//! The many probes of `argmax` have a reason. On Mesa 22.3.6 (Debian 12), with kernels that Burn's autotuning chose, it was wrong
+//! over `[8, 151936]` in half of the rows, and right over `[8, 65536]`. Expected answers are worked out here, one after the
+//! other, and sums in 64 bits.
 
 use burn::tensor::{Bool, DType, FloatDType, Tensor, TensorData, activation};
 

@@ -1,8 +1,8 @@
 //! Models from the model hub, through the crate `hf-hub`.
 //!
-//! That crate knows the hub's addresses, its redirections and its cache layout, and goes on with a half-finished file. What
-//! is done around it here: all files are taken from one commit, a broken connection is tried again (from where it broke),
-//! every file's size is checked, and its SHA-256 where the hub states one (it does so for every large file).
+//! That crate knows the hub's addresses, its redirections and its cache layout, and goes on with a half-finished file. Around it,
+//! this module takes all files from one commit, and tries a broken connection again, from where it broke. It checks every file's
+//! size. It also checks the SHA-256 where the hub states one, as it does for every large file.
 
 use std::fs;
 use std::path::{Path, PathBuf};

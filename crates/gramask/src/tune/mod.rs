@@ -1,9 +1,9 @@
 //! Supervised tuning: a model learns to write the entities of documents in one format or several.
 //!
-//! A [`Tuning`] file names model, corpora and formats; [`Prepared`] has written an example for each document and format,
-//! with the prompt that `gramask run` makes without examples, so that a tuned model is asked as it was taught; and
-//! [`Prepared::train`] makes the steps. A step's examples are of a few formats, in groups of one: a group's common beginning
-//! is computed once (see [`Pack`](gramask_model::tuning::Pack)).
+//! A [`Tuning`] file names model, corpora and formats. [`Prepared`] has an example for each document and format. It has the
+//! prompt that `gramask run` makes without examples, so that a tuned model is asked as it was taught. [`Prepared::train`] makes
+//! the steps. A step's examples are of a few formats, in groups of one: a group's common beginning is computed once (see
+//! [`Pack`](gramask_model::tuning::Pack)).
 //!
 //! A training has a folder:
 //!

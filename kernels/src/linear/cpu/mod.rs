@@ -7,8 +7,8 @@
 //! 1. weights stay as the checkpoint has them, `[out, in]`, so that a dot product reads both operands in order;
 //! 2. a [tile](tile) of `M` activation rows times `R` weight rows lives in registers: every weight that was loaded is
 //!    used `M` times, every activation `R` times;
-//! 3. half-precision weights, and the [blocks](weight_layout) of quantised files, are widened in registers, which divides the
-//!    memory traffic by two to seven; activations are never rounded; for a single activation row, a block's numbers are
+//! 3. half-precision weights, and the [blocks](weight_layout) of quantised files, are widened in registers. This divides the
+//!    memory traffic by two to seven. Activations are never rounded. For a single activation row, a block's numbers are
 //!    multiplied without their scale, and the sum is then multiplied by the scale;
 //! 4. lanes are summed four accumulators at a time, since a dot product of 576 values is only 36 vectors long;
 //! 5. [threads](crate::cpu::parallel) take pieces of the weight rows, and no thread waits for a late one.

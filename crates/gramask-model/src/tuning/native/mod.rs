@@ -1,10 +1,10 @@
 //! The training step as plain Rust, for the CPU.
 //!
-//! The same step as [`graph`](super::graph) records and Burn differentiates, with each operation's gradient written out.
-//! Three things make it faster. All buffers keep their memory from step to step. Projections of one input are one matrix
-//! product, with the adapter added to the weights ([`weights`]). No product is computed that no gradient needs: the last
-//! layer goes on after attention only where an output token follows, and the first layer's input has no gradient while the
-//! embedding is frozen. Tests hold each gradient to the recorded one and to finite differences.
+//! The same step as [`graph`](super::graph) records and Burn differentiates, with each operation's gradient written out. Three
+//! things make it faster. All buffers keep their memory from step to step. Projections of one input are one matrix product, with
+//! the adapter added to the weights ([`weights`]). No product is computed that no gradient needs. The last layer goes on after
+//! attention only where an output token follows. The first layer's input has no gradient while the embedding is frozen. Tests
+//! hold each gradient to the recorded one and to finite differences.
 //!
 //! | file | what it holds |
 //! |---|---|
