@@ -1,5 +1,5 @@
-//! Times a decoding step's attention on the CPU, for the heads of SmolLM2-135M, beside plain tensor operations; once with every
-//! sequence reading its own slot alone, once with the first three quarters of each read in one place, as a shared prefix is.
+//! Times a decoding step's attention on the CPU, for the heads of SmolLM2-135M, beside plain tensor operations. Once every
+//! sequence reads its own slot alone. Once the first three quarters of each are read in one place, as a shared prefix is.
 //!
 //! `cargo run --release -p gramask-kernels --example attention_speed`
 

@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release -p gramask-kernels --example linear_speed`
 //!
-//! Each weight is one of many copies visited in turn, 256 MB in all, so that it comes from memory as in a model and
-//! not from a cache near the core. The times are minima, since other programs may be running; the share is the bytes
-//! of weights per second over what a loop that only reads reaches on as much memory and the same threads.
+//! Each weight is one of many copies visited in turn, 256 MB in all. So it comes from memory as in a model, and not from a cache
+//! near the core. The times are minima, since other programs may be running. The share compares the bytes of weights per second
+//! with what a loop that only reads reaches, on as much memory and the same threads.
 
 #![allow(clippy::print_stdout)]
 

@@ -19,9 +19,9 @@
 //! | [`training`] | what a training step computes between its products, with gradients |
 //! | [`adamw`] | a step of the optimiser |
 //!
-//! The same four files are in each folder: `mod` (the function and its documentation), `reference` (the definition in plain
-//! tensor operations, which runs on every device), `cpu` (vector code for Burn's back end `flex`) and `gpu` (CubeCL).
-//! [`cpu`] and `gpu.rs` at the top have what these files share. [`checks`] compares each kernel with its reference.
+//! The same four files are in each folder. `mod` has the function and its documentation. `reference` has the definition in plain
+//! tensor operations, which runs on every device. `cpu` has vector code for Burn's back end `flex`, and `gpu` has CubeCL. [`cpu`]
+//! and `gpu.rs` at the top have what these files share. [`checks`] compares each kernel with its reference.
 //!
 //! # Nouns
 //! - [`Weight`]: the weight `[out, in]` of a linear layer on a device, stored as a [`WeightType`]: floats, or the blocks of a

@@ -1,8 +1,8 @@
 //! outlines-core: a table of all states of a regular expression's automaton and of the tokens that lead on from each,
 //! made before the first mask.
 //!
-//! Version 0.2.14 takes a token only if it ends where the expression could end, or where no match has just ended; so it
-//! loses what follows a match, as in a repeated group. Where its masks differ, that is why.
+//! Version 0.2.14 takes a token only if it ends where the expression could end, or where no match has just ended. So it loses
+//! what follows a match, as in a repeated group. Where its masks differ, that is why.
 
 use std::sync::Arc;
 

@@ -3,9 +3,9 @@
 //! A guess costs little and may be wrong, since the model confirms or refuses it. So the means are simple, and work on bytes,
 //! not on tokens. Where the constraint leaves one byte only, nothing is guessed. Elsewhere one of the allowed bytes is picked by
 //!
-//! - **the text before** (`recall`): if the end of the text written so far occurs earlier, in the prompt with its examples and
-//!   its document or in the output itself, what followed that occurrence may follow here. This copies the document and repeats
-//!   labels (Saxena, "Prompt lookup decoding", 2023);
+//! - **the text before** (`recall`): the end of the text written so far may occur earlier, in the prompt with its examples and
+//!   its document or in the output itself. Then what followed that occurrence may follow here. This copies the document and
+//!   repeats labels (Saxena, "Prompt lookup decoding", 2023);
 //! - **the shape** (`expect`): counts of what followed a context in earlier outputs, where all letters and digits are the same
 //!   class, and a run of them counts as one. So a tag is expected to be closed, and a word to be followed by a space, whatever
 //!   their letters.

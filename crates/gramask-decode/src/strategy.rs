@@ -11,11 +11,11 @@
 //! is dropped. A move can take tokens of a hypothesis back, append others, or let it rest.
 //!
 //! # Sampling on the device
-//! A strategy that needs one token for each row of logits can ask for it in advance ([`Strategy::sample_requests`]). Where
-//! the logits are on a GPU, the tokens are then sampled there, with the draws and filters of the [`Sampler`], and the
-//! strategy gets them in place of the logits ([`RowLogits`]). If it cannot take a token, since the output could not be
-//! finished after it, it asks for another in a second round ([`Strategy::sample_again`]). `unconstrained`, `masked`, `lazy`
-//! and `draft` sample on the device; the others work on logits on the host.
+//! A strategy that needs one token for each row of logits can ask for it in advance ([`Strategy::sample_requests`]). Where the
+//! logits are on a GPU, the tokens are then sampled on the GPU, with the draws and filters of the [`Sampler`]. The strategy gets
+//! them in place of the logits ([`RowLogits`]). If it cannot take a token, since the output could not be finished after it, it
+//! asks for another in a second round ([`Strategy::sample_again`]). `unconstrained`, `masked`, `lazy` and `draft` sample on the
+//! device; the others work on logits on the host.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Pseudorandom numbers that follow from a seed, and the hash that turns names into seeds. Both are the same on every machine.
 //!
-//! Everything that is drawn on the host uses this one generator: bootstraps and shuffles of statistics, initial weights, dropout,
-//! the order of training documents, and the inputs of tests. Sampled tokens do not: they are drawn by place, on every device
-//! alike (`gramask_kernels::sampling::Draw`).
+//! Everything that is drawn on the host uses this one generator. This covers bootstraps and shuffles of statistics, initial
+//! weights, dropout, the order of training documents, and the inputs of tests. Sampled tokens do not: they are drawn by place, on
+//! every device alike (`gramask_kernels::sampling::Draw`).
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, figure 16).
 ///

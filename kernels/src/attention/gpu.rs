@@ -2,8 +2,8 @@
 //! et al. 2022, "FlashAttention", section 3.1).
 //!
 //! # How the kernel divides the work
-//! A cube has one token and up to [`QUERIES`] of the query heads that share a head of keys and values, and reads those
-//! keys and values once, in the cache. It takes as many keys at a time as it has units:
+//! A cube has one token and up to [`QUERIES`] of the query heads that share a head of keys and values. It reads those keys and
+//! values once, in the cache. It takes as many keys at a time as it has units:
 //!
 //! 1. each unit multiplies one key by all the queries, which are in shared memory;
 //! 2. the cube finds the largest score of each query, and each unit turns its own into a weight;

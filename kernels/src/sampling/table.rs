@@ -1,8 +1,8 @@
 //! Masks that live on the device.
 //!
-//! A step of a batch needs one mask for each sequence, and most of them have been needed before: by another document in the
-//! same state of its format, or by this one. So masks are kept in a table on the device, and what a step sends is the
-//! number of a row for each sequence, 4 bytes. A mask is known by its contents, so that no one need agree on names.
+//! A step of a batch needs one mask for each sequence. Most of them have been needed before, by another document in the same
+//! state of its format, or by this one. So masks are kept in a table on the device, and what a step sends is the number of a row
+//! for each sequence, 4 bytes. A mask is known by its contents, so that no one need agree on names.
 
 use super::error::SamplingError;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};

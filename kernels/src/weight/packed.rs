@@ -1,8 +1,8 @@
 //! Weights in blocks of 4 and 8 bits on a GPU: in words of 32 bits, since a shading language reads nothing smaller.
 //!
-//! The numbers are those of the file ([`WeightType`]), in as many bytes; only their order changes. A block's whole
-//! numbers stay together, four or eight to a word. Its 16-bit scale (and minimum) goes to a table of its own, two halves
-//! to a word: for `q8_0` the scales of two neighbouring blocks of a row, for `q4_1` scale and minimum of one block.
+//! The numbers are those of the file ([`WeightType`]), in as many bytes; only their order changes. A block's whole numbers stay
+//! together, four or eight to a word. Its 16-bit scale (and minimum) goes to a table of its own, two halves to a word. For `q8_0`
+//! these are the scales of two neighbouring blocks of a row, for `q4_1` scale and minimum of one block.
 
 use super::WeightType;
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};

@@ -26,8 +26,8 @@
 //!
 //! # The budget
 //! Under a constraint a token is kept only if the output can be finished in time after it. The plain mask is applied first, and
-//! its `k` likeliest tokens are tested. If one of them fails, the tight mask is applied instead (see the module
-//! `budgeted_sampler`: if all of the greatest `k` stay allowed, they are also the greatest `k` of what stays allowed).
+//! its `k` likeliest tokens are tested. If one of them fails, the tight mask is applied instead. (See the module
+//! `budgeted_sampler`: if all of the greatest `k` stay allowed, they are also the greatest `k` of what stays allowed.)
 //!
 //! # What it costs
 //! Up to `k` rows in each forward pass, and `k` slots of the cache. For each hypothesis: one linear pass over the vocabulary to

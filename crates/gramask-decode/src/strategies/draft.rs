@@ -5,19 +5,19 @@
 //! after each of them are computed in one pass. Each draft token is then compared with the token that masked decoding chooses
 //! from the logits before it. From the first difference on, the draft is taken back.
 //!
-//! **The output is that of [`Masked`](crate::Masked), token by token.** The chooser, the mask and the random number of a
-//! position are the same; a draft only says for which tokens logits are computed in advance. (This is stronger than what
-//! speculative sampling promises, which keeps the distribution; Leviathan, Kalman and Matias, "Fast inference from
-//! transformers via speculative decoding", ICML 2023. It holds up to the rounding of the device's matrix products, which
-//! may differ with the number of rows.)
+//! **The output is that of [`Masked`](crate::Masked), token by token.** The chooser, the mask and the random number of a position
+//! are the same. A draft only says for which tokens logits are computed in advance. (This is stronger than what speculative
+//! sampling promises, which keeps the distribution; Leviathan, Kalman and Matias, "Fast inference from transformers via
+//! speculative decoding", ICML 2023. It holds up to the rounding of the device's matrix products, which may differ with the
+//! number of rows.)
 //!
 //! How long should a draft be? One more token costs one more row of the forward pass. If it is confirmed, it is worth what a
 //! token costs otherwise. That cost is counted in rows: the rows of all passes so far and their overhead
 //! ([`Step::overhead`](crate::Step::overhead)), divided by the tokens that they gave. So a draft goes on while all of it is
-//! confirmed with a probability of at least `tokens / cost`. This rule has the least average cost, as in every repeated gamble:
-//! a lower bound drafts tokens that cost more than others, and a higher bound leaves out tokens that cost less. One document on
-//! a CPU begins with long drafts. With sixteen documents the rows themselves take most of the time, and drafts are short unless
-//! they are almost certain. On a GPU rows cost almost nothing, and drafts are long.
+//! confirmed with a probability of at least `tokens / cost`. This rule has the least average cost, as in every repeated gamble. A
+//! lower bound drafts tokens that cost more than others. A higher bound leaves out tokens that cost less. One document on a CPU
+//! begins with long drafts. With sixteen documents the rows themselves take most of the time, and drafts are short unless they
+//! are almost certain. On a GPU rows cost almost nothing, and drafts are long.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

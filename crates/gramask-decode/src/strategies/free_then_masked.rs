@@ -1,8 +1,8 @@
 //! Free text first, then the constraint.
 //!
 //! A format that is forced from the first token on keeps a model from reasoning in words (Tam et al., "Let me speak freely?",
-//! 2024). Here the model writes freely until it has written a trigger, such as `Answer:`, and is masked after it (Banerjee et
-//! al., "CRANE: reasoning with constrained LLM generation", arXiv 2502.09061; arXiv 2601.07525). If the trigger does not come
+//! 2024). Here the model writes freely until it has written a trigger, such as `Answer:`, and is masked after it. (Banerjee et
+//! al., "CRANE: reasoning with constrained LLM generation", arXiv 2502.09061; arXiv 2601.07525.) If the trigger does not come
 //! before the free text is used up or the model ends the output, the trigger is appended. So an answer always follows.
 
 use crate::budgeted_sampler::{BudgetedSampler, SampleContext};

@@ -5,7 +5,7 @@
 //!
 //! - **on the left**, the tokenizer may join the chosen token and the forced text (`"` and `text` may be one token). Its tokens
 //!   then replace the chosen token, which has not been computed yet. The text is the same;
-//! - **on the right**, the last forced token is left to the model if the mask allows a longer token that begins with it: the
+//! - **on the right**, the last forced token is left to the model if the mask allows a longer token that begins with it. The
 //!   model may prefer to write the longer token.
 //!
 //! The model's opinion of later text can depend on the tokens of earlier text, and masked decoding may write forced text in

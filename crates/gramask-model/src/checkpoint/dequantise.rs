@@ -1,8 +1,8 @@
 //! The block formats of quantised tensors, as ggml lays them out.
 //!
-//! A row of a quantised matrix is a sequence of blocks; a block holds the small integers of 32 or 256 weights and the
-//! scales that make floats of them again. Source: `ggml-common.h` and `ggml-quants.c` of the ggml project. All numbers
-//! are little-endian; `d` and `m` are f16.
+//! A row of a quantised matrix is a sequence of blocks. A block holds the small integers of 32 or 256 weights, and the scales
+//! that make floats of them again. Source: `ggml-common.h` and `ggml-quants.c` of the ggml project. All numbers are
+//! little-endian; `d` and `m` are f16.
 //!
 //! | type | weights | bytes | layout | weight |
 //! |---|---|---|---|---|

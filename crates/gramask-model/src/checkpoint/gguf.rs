@@ -1,8 +1,8 @@
 //! GGUF files: a header of metadata and tensor descriptions, then the tensors' bytes.
 //!
-//! Layout (versions 2 and 3, little-endian; the specification is `docs/gguf.md` of the ggml project): magic `GGUF`,
-//! version, number of tensors, number of metadata entries; the entries; per tensor its name, dimensions (innermost
-//! first), type and offset; padding to the alignment; the data that the offsets count from.
+//! Layout of versions 2 and 3, little-endian (the specification is `docs/gguf.md` of the ggml project): magic `GGUF`, version,
+//! number of tensors, number of metadata entries. Then come the entries, and per tensor its name, dimensions (innermost first),
+//! type and offset. After padding to the alignment comes the data that the offsets count from.
 //!
 //! A count or length in a corrupt header can be any number. So every read is checked against the file's size, and every count
 //! against the bytes that so many items need at least. Memory is allocated only in proportion to the size of the file.

@@ -1,8 +1,8 @@
 //! A device that fails, as an error.
 //!
-//! Burn talks to a GPU from a thread of its own. A failure comes back in three ways: as an error of the next read, as a panic of
-//! the call, or as a panic of the device's thread, after which every call panics. [`guard`] turns all of them into one kind of
-//! error. It distinguishes the two causes that a user can act on: too little memory, and a lost device.
+//! Burn talks to a GPU from a thread of its own. A failure comes back as an error of the next read, as a panic of the call, or as
+//! a panic of the device's thread. After the last, every call panics. [`guard`] turns all of them into one kind of error. It
+//! distinguishes the two causes that a user can act on: too little memory, and a lost device.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -17,9 +17,9 @@
 //! | `state.rs` | going on exactly where a training was stopped |
 //! | `random.rs` | numbers that are the same on every machine |
 //!
-//! Everything is computed in `f32`. As in the [transformer](crate::transformer), the step is written twice: in Burn's tensor
-//! operations, which Burn differentiates on every device, and natively for the CPU, where it is several times as fast. The
-//! first is the definition, and tests hold the second to it.
+//! Everything is computed in `f32`. As in the [transformer](crate::transformer), the step is written twice. One is in Burn's
+//! tensor operations, which Burn differentiates on every device. The other is native for the CPU, where it is several times as
+//! fast. The first is the definition, and tests hold the second to it.
 //!
 //! # Example
 //! One step of a tiny random model towards one sequence.

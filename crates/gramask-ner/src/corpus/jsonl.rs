@@ -7,10 +7,10 @@
 //! {"id":4,"text":"aspirin use","entities":[{"id":9,"label":"Chemical","start_offset":0,"end_offset":7}]}
 //! ```
 //!
-//! The third and fourth line are as Doccano exports them, without and with relations. `"id"` is a string or a whole
-//! number. An entity's `"text"`, the fragments' surfaces with a space between, is optional, and is checked if it is given.
-//! `"offset"` (see [`Document`]) is optional. Offsets count characters. Other fields are passed over, but a line without
-//! `"entities"` and without `"label"` is a problem: its gold entities may be in a field that this reader does not know.
+//! The third and fourth line are as Doccano exports them, without and with relations. `"id"` is a string or a whole number. An
+//! entity's `"text"`, the fragments' surfaces with a space between, is optional, and is checked if it is given. `"offset"` (see
+//! [`Document`]) is optional. Offsets count characters. Other fields are passed over. But a line without `"entities"` and without
+//! `"label"` is a problem, because its gold entities may be in a field that this reader does not know.
 
 use std::io::{self, Write};
 use std::path::Path;

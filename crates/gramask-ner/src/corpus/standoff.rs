@@ -1,7 +1,8 @@
 //! Standoff: the text in a `.txt` file, the annotations in files beside it, with the same stem.
 //!
-//! A document of BRAT is a `.txt` and an `.ann` file. A document of the BioNLP shared tasks is a `.txt`, an `.a1` file with
-//! the given annotations, and an `.a2` file with the annotations to be found, which may be missing. The stem is the identifier.
+//! A document of BRAT is a `.txt` and an `.ann` file. A document of the BioNLP shared tasks has three files: a `.txt`, an `.a1`
+//! file with the given annotations, and an `.a2` file with the annotations to be found. The last may be missing. The stem is the
+//! identifier.
 //!
 //! ```text
 //! T1   Gene_or_protein 79 83   DPYD

@@ -1,4 +1,4 @@
-//! How sure a figure is: intervals of F1, tests of a difference, and what many tests at once do to them.
+//! How sure a figure is: intervals of F1 and of shares, tests of a difference, and what many tests at once do to them.
 //!
 //! All methods resample **documents**, never entities, since the entities of a document are not independent. They take the
 //! counts of each document in one scheme, and compute micro-averaged figures from the counts of those drawn.
@@ -42,10 +42,10 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The difference of two systems' F1, and how likely one as great would be if there were none.
+/// The difference of two systems' figures, and how likely one as great would be if there were none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The first system's F1 less the second's.
+    /// The first system's figure less the second's.
     pub difference: f64,
     /// The two-sided p-value.
     pub p: f64,

@@ -1,7 +1,7 @@
 //! Tokens that may differ: how near a choice was on the reference.
 //!
-//! Two devices that compute rightly have logits that differ by roundings. A greedy choice then differs where the two best
-//! allowed tokens are that near; a draw, where the random number falls that near to the border between two tokens.
+//! Two devices that compute rightly have logits that differ by roundings. A greedy choice then differs where the two best allowed
+//! tokens are that near. A draw differs where the random number falls that near to the border between two tokens.
 
 use gramask_decode::{Draw, Logits, document_number};
 use gramask_grammar::{Level, Mask};

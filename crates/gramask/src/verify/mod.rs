@@ -3,9 +3,9 @@
 //! A [`Constraint`] remembers and shares; the [`Oracle`] does neither, and tries every token byte by byte. Both follow the same
 //! outputs here, and at every state must agree on whether the output is complete and on whether the next bytes may follow. At a
 //! sample of the states they must agree on the whole mask, bit for bit. The oracle's mask takes as long as there are tokens, so
-//! that [`Sample`] says how many states. The outputs are the document's gold output ([`Walk::Gold`]), walks drawn at random
-//! through the mask ([`Walk::Random`]), half of which leave the gold output somewhere, and whatever a model wrote
-//! ([`Walk::Output`]), right or wrong.
+//! that [`Sample`] says how many states. The outputs are of three kinds: the document's gold output ([`Walk::Gold`]), walks drawn
+//! at random through the mask ([`Walk::Random`]), and whatever a model wrote ([`Walk::Output`]), right or wrong. Half of the
+//! random walks leave the gold output somewhere.
 //!
 //! ```
 //! use gramask::grammar::{Format, Level, Program};

@@ -3,9 +3,9 @@
 //! A row of a weight is a sequence of *units*: as many floats as a vector has lanes, or one block of a quantised type.
 //! The products see only this: the head of a unit (a block's scale), and its parts, each one vector.
 //!
-//! The block types are those of ggml (`ggml-common.h`, `ggml-quants.c`), byte for byte as they lie in a GGUF file: 32
-//! weights, of which a scale `d` (and a minimum `m`), as 16-bit floats, come first. A weight is widened to exactly what
-//! it stands for, so products are those of the dequantised matrix up to the rounding of sums.
+//! The block types are those of ggml (`ggml-common.h`, `ggml-quants.c`), byte for byte as they lie in a GGUF file. A block has 32
+//! weights. Their scale `d` (and a minimum `m`), as 16-bit floats, comes first. A weight is widened to exactly what it stands
+//! for, so products are those of the dequantised matrix up to the rounding of sums.
 
 use crate::cpu::simd::{MAX_LANES, Simd};
 use half::f16;

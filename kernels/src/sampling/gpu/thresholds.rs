@@ -1,10 +1,10 @@
 //! Where top-k and top-p cut, without a sort.
 //!
-//! Both keep the first of the tokens in order of logits, of equal ones the lower token first: all above some key, and of
-//! those that have it the first few. The key is the greatest `t` such that enough lie at `t` or above: as many tokens as
-//! top-k wants, or weights that reach top-p's share. What lies at `t` or above can only become less as `t` grows, so `t`
-//! is found from its highest digits down, here two bits at a time, and is exact: keys are whole numbers. A
-//! division then gives the number of tokens on the key that are kept.
+//! Both keep the first of the tokens in order of logits, of equal ones the lower token first: all above some key, and of those
+//! that have it the first few. The key is the greatest `t` such that enough lie at `t` or above: as many tokens as top-k wants,
+//! or weights that reach top-p's share. What lies at `t` or above can only become less as `t` grows. So `t` is found from its
+//! highest digits down, here two bits at a time. It is exact, because keys are whole numbers. A division then gives the number of
+//! tokens on the key that are kept.
 
 use super::CUT;
 use super::arithmetic::{add, key_of, less, minus, part_of, times, weight_of, word_of};

@@ -1,8 +1,7 @@
 //! The number of tokens that are enough, against the fewest that there are.
 //!
-//! `tokens_to_finish` is a bound: the fewest bytes, cut into the longest tokens. All states of small documents are
-//! visited, and the fewest tokens found by a search from the ends; what is left of the rules of a budget is checked at
-//! each of them.
+//! `tokens_to_finish` is a bound: the fewest bytes, cut into the longest tokens. All states of small documents are visited, and a
+//! search from the ends finds the fewest tokens. The rest of the rules of a budget is checked at each state.
 
 use std::collections::HashMap;
 use std::sync::Arc;

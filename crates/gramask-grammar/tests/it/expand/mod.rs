@@ -1,9 +1,9 @@
 //! A third party's opinion: the plain grammar of a format over a document, loaded into llguidance, has the same masks.
 //!
-//! llguidance (its crate, as published) shares nothing with this one: it parses the grammar as text, has a lexer made of
-//! derivatives and an Earley parser, and walks a trie of its own. Forced tokens are not asked for, since those would be
-//! the tokenizer's own cuts only. Masks are compared whole, token by token, at every state of gold outputs and of random
-//! walks, at both levels.
+//! llguidance (its crate, as published) shares nothing with this one. It parses the grammar as text, has a lexer made of
+//! derivatives and an Earley parser, and walks a trie of its own. Forced tokens are not asked for, since those would be the
+//! tokenizer's own cuts only. Masks are compared whole, token by token, at every state of gold outputs and of random walks, at
+//! both levels.
 
 pub mod third_party;
 

@@ -1,4 +1,4 @@
-//! The strategy `repair`: outputs that are fine stay as they are, outputs that are cut off lose only what is cut, the usual
+//! The strategy `repair`. Outputs that are fine stay as they are, and outputs that are cut off lose only what is cut. The usual
 //! damages are mended (`testdata/repair.toml`), and anything at all is read.
 //!
 //! `records` is a look at the outputs of a run, and `speed` prints how long repairs take; both are run by hand.

@@ -8,9 +8,9 @@
 //!   </passage></document></collection>
 //! ```
 //!
-//! The infon `type` is the label. Each location is a fragment. Offsets count characters from the document's beginning.
-//! Passages, and the sentences of a passage, stand at their offsets. The text between two passages is read as a line break, filled up
-//! with spaces, so that [`sentences`](crate::sentences) cuts there; the text between two sentences of a passage as spaces.
+//! The infon `type` is the label. Each location is a fragment. Offsets count characters from the document's beginning. Passages,
+//! and the sentences of a passage, stand at their offsets. The text between two passages is read as a line break, filled up with
+//! spaces, so that [`sentences`](crate::sentences) cuts there. The text between two sentences of a passage is read as spaces.
 //! Relations are passed over.
 
 pub(super) mod json;

@@ -1,5 +1,5 @@
-//! How a figure's marks are laid out: a panel for each corpus and model, a row for each format, a mark for each series, which is
-//! a level with its strategy.
+//! How a figure's marks are laid out. There is a panel for each corpus and model, a row for each format, and a mark for each
+//! series, which is a level with its strategy.
 
 use super::canvas::{COLOURS, Canvas, Drawn, Letters, Mark, width_of};
 use crate::report::tally::Tally;
