@@ -48,7 +48,7 @@ impl Utf8 {
 }
 
 /// What leads from a state to itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TextLoops {
     /// Bytes that do.
     bytes: ByteSet,
@@ -76,6 +76,11 @@ impl TextLoops {
             (0x80..=0xBF).for_each(|byte| texts.insert(byte));
         }
         TextLoops { bytes, texts }
+    }
+
+    /// The bytes that lead to the state itself.
+    pub fn bytes(&self) -> &ByteSet {
+        &self.bytes
     }
 
     /// The same with bytes alone.

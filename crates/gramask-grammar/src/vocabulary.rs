@@ -9,7 +9,7 @@ use crate::automaton::{Automaton, Limits};
 use crate::byte_set::ByteSet;
 use crate::engine::{LazyDfa, Shared};
 use crate::matcher::Matcher;
-use crate::plain::{Network, Parts, PlainShared, Texts};
+use crate::plain::{Network, Parts, PlainShared, TextStore};
 use crate::program::Program;
 use crate::source::Source;
 use crate::text_loops::Utf8;
@@ -101,6 +101,8 @@ struct Kids {
     sets: Vec<ByteSet>,
     /// By node: a bit for each way in which a character can be begun such that all below goes on with it.
     characters: Vec<u8>,
+    /// By node: how many bytes further the longest token below it goes.
+    height: Vec<u16>,
 }
 
 impl Kids {
@@ -131,10 +133,12 @@ impl Kids {
     fn find_below(&mut self, nodes: usize) {
         let mut numbers: FxHashMap<ByteSet, u32> = FxHashMap::default();
         self.below = vec![0; nodes];
+        self.height = vec![0; nodes];
         for node in (0..nodes).rev() {
             let mut set = ByteSet::default();
             for at in self.begin[node + 1] as usize..self.begin[node + 2] as usize {
                 set.insert(self.bytes[at]);
+                self.height[node] = self.height[node].max(self.height[self.places[at] as usize - 1] + 1);
                 set.union(&self.sets[self.below[self.places[at] as usize - 1] as usize]);
             }
             self.below[node] = *numbers.entry(set).or_insert_with(|| {
@@ -333,6 +337,11 @@ impl Vocabulary {
         self.nodes[place as usize - 1].next
     }
 
+    /// How many bytes further the longest token below a place goes. The place is not the root.
+    pub(crate) fn height(&self, place: Place) -> u16 {
+        self.kids.height[place as usize - 1]
+    }
+
     /// The bytes that lead on from a place, ascending, and where to.
     pub(crate) fn kids(&self, place: Place) -> (&[u8], &[Place]) {
         let range = self.kids.begin[place as usize] as usize..self.kids.begin[place as usize + 1] as usize;
@@ -375,8 +384,8 @@ impl Vocabulary {
         self.plain.parts(network)
     }
 
-    /// The parts of masks that all plain grammars share.
-    pub(crate) fn texts(&self) -> &Texts {
+    /// The free text that all plain grammars share.
+    pub(crate) fn texts(&self) -> &TextStore {
         self.plain.texts()
     }
 

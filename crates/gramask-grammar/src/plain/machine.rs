@@ -191,16 +191,21 @@ impl Machine {
             }
             Loops::Asked(_) => {}
         }
-        let mut loops = TextLoops::find(node, |node, byte| {
-            let table = self.table(node);
-            Some(self.step_in(node, table, byte)).filter(|next| *next != StackId::NONE)
-        });
+        let mut loops = self.find_loops(node);
         // The rule can't end in the midst of a character. Where it can end, these places matter.
         if self.accepts(node) {
             loops = loops.without_characters();
         }
         self.loops[table.0 as usize] = Loops::Known(Box::new(loops));
         loops
+    }
+
+    /// The texts that lead from a node to itself.
+    pub(super) fn find_loops(&mut self, node: StackId) -> TextLoops {
+        TextLoops::find(node, |node, byte| {
+            let table = self.table(node);
+            Some(self.step_in(node, table, byte)).filter(|next| *next != StackId::NONE)
+        })
     }
 
     /// The entry of a node whose stacks can be emptied by the shortest string; `None` where the empty string does.

@@ -22,10 +22,8 @@
 //!
 //! # Free text
 //!
-//! The part of a state in free text holds most of the vocabulary, and is the only one that takes long to make. It depends on
-//! no more than what the state can read before its rule ends, in as many bytes as the longest token has. That is written
-//! down as a [`residual`](super::residual), and grammars with the same residual share the part: text in a JSON string is walked
-//! once for a vocabulary. So are the states of a counted text whose end is further away than a token reaches.
+//! The part of a state in free text holds most of the vocabulary, and is the only one that takes long to make. Such parts are made
+//! from others that they hardly differ from ([`text`](super::text)).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,23 +31,17 @@ use rustc_hash::FxHashMap;
 
 use super::machine::Machine;
 use super::network::{Network, StateId};
-use super::residual::{Residual, residual};
 use super::stacks::StackId;
+use super::text::{Nodes, PartBuilder, Position, TextStore, Texts, Written, differ, kept};
 use crate::Vocabulary;
-use crate::engine::{Kept, set_bit, tokens_of};
+use crate::engine::{Kept, set_bit};
 use crate::vocabulary::Place;
-
-/// Masks of at most this many tokens are kept as a list.
-const FEW_TOKENS: usize = 512;
 
 /// A state that can read so many bytes is in free text.
 const WIDE: usize = 64;
 
 /// So many masks that were put together are kept for all constraints.
 const MOST_MASKS: usize = 4096;
-
-/// So many parts of free text are kept for all grammars of a vocabulary.
-const MOST_TEXTS: usize = 4096;
 
 /// Places of the trie where rules end inside a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,9 +73,6 @@ struct Reads {
     exits: ExitsId,
 }
 
-/// The parts of free text that the grammars of a vocabulary share: the tokens, and the exits.
-pub(crate) type Texts = Mutex<FxHashMap<Residual, (Kept, Arc<[Place]>)>>;
-
 /// The parts of a grammar and a vocabulary.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -97,8 +86,10 @@ pub(crate) struct Parts {
     reads: FxHashMap<(ExitsId, StackId), Reads>,
     /// By parts, and what [`Parts::mask`] adds to them.
     masks: FxHashMap<Box<[u32]>, Kept>,
-    /// How many walks over free text were made here, for tests.
-    walked: usize,
+    /// What positions in a text read, up to the end of their rule; nothing for those that are in no text.
+    text_reads: FxHashMap<Position, Option<Reads>>,
+    /// The free text of other grammars that this one was compared with.
+    texts: Texts,
 }
 
 /// The parts of the nodes of one constraint.
@@ -117,14 +108,15 @@ impl Parts {
             part_numbers: FxHashMap::default(),
             reads: FxHashMap::default(),
             masks: FxHashMap::default(),
-            walked: 0,
+            text_reads: FxHashMap::default(),
+            texts: Texts::default(),
         }
     }
 
     /// How many parts there are, and how many of them took a walk over free text.
     #[cfg(test)]
     pub fn made(&self) -> (usize, usize) {
-        (self.parts.len(), self.walked)
+        (self.parts.len(), self.texts.walked)
     }
 
     /// The mask of a position: its tokens, `more` tokens, and end tokens if the output is complete.
@@ -167,9 +159,15 @@ impl Parts {
             return Arc::clone(parts);
         }
         let mut found = Vec::new();
-        for &(state, below) in machine.stacks().entries(node) {
-            let alone = self.machine.alone(state);
-            let reads = self.reads(vocabulary, exits, alone);
+        for &(state, mut below) in machine.stacks().entries(node) {
+            let reads = match exits {
+                ExitsId::ROOT => self.text_above(vocabulary, machine, state, &mut below),
+                _ => None,
+            };
+            let reads = reads.unwrap_or_else(|| {
+                let alone = self.machine.alone(state);
+                self.reads(vocabulary, exits, alone)
+            });
             found.extend_from_slice(&reads.parts);
             if reads.exits != ExitsId::NONE && below != StackId::BOTTOM {
                 found.extend_from_slice(&self.parts_of(vocabulary, machine, reads.exits, below, known));
@@ -180,6 +178,46 @@ impl Parts {
         let found: Arc<[PartId]> = found.into();
         known.insert((exits, node), Arc::clone(&found));
         found
+    }
+
+    /// What a state in a text reads up to the end of the rule of the text, and what stands below that rule.
+    fn text_above(
+        &mut self,
+        vocabulary: &Vocabulary,
+        machine: &Machine,
+        state: StateId,
+        below: &mut StackId,
+    ) -> Option<Reads> {
+        if let Some(reads) = self.text_reads(vocabulary, Position::of(state)) {
+            return Some(reads);
+        }
+        // A state in a character, on top of a text.
+        let (&[(outer, deeper)], false) = (machine.stacks().entries(*below), machine.accepts(*below)) else {
+            return None;
+        };
+        let reads = self.text_reads(vocabulary, Position { inner: Some(state), outer })?;
+        *below = deeper;
+        Some(reads)
+    }
+
+    fn text_reads(&mut self, vocabulary: &Vocabulary, position: Position) -> Option<Reads> {
+        if let Some(known) = self.text_reads.get(&position) {
+            return known.clone();
+        }
+        let network = self.machine.network();
+        let wide = Position::of(position.outer).bytes(network).len() >= WIDE;
+        let made = match wide {
+            true => self.texts.part(vocabulary, network, position),
+            false => None,
+        };
+        let reads = made.map(|(tokens, places)| {
+            let exits = self.number(places);
+            let number = PartId(self.parts.len() as u32);
+            self.parts.push(Part { some: !tokens.mask().is_empty(), tokens, exits });
+            Reads { parts: Arc::from([number]), exits }
+        });
+        self.text_reads.insert(position, reads.clone());
+        reads
     }
 
     /// What a node of this machine reads from these places on.
@@ -220,27 +258,58 @@ impl Parts {
         if let Some(number) = self.part_numbers.get(&(exits, state)) {
             return *number;
         }
-        let bytes = self.machine.network().bytes(state);
-        let shared = exits == ExitsId::ROOT && bytes.len() >= WIDE;
-        let key = if shared { residual(self.machine.network(), state, vocabulary.longest()) } else { None };
-        let texts = || vocabulary.texts().lock().unwrap_or_else(PoisonError::into_inner);
-        let known = key.as_ref().and_then(|key| texts().get(key).cloned());
-        let (tokens, places) = known.unwrap_or_else(|| {
-            self.walked += usize::from(shared);
-            let made = self.walk(vocabulary, exits, state);
-            if let Some(key) = key {
-                let mut texts = texts();
-                if texts.len() < MOST_TEXTS {
-                    texts.insert(key, made.clone());
-                }
-            }
-            made
-        });
+        let (tokens, places) = match exits == ExitsId::ROOT && self.machine.network().bytes(state).len() >= WIDE {
+            true => self.text(vocabulary, state),
+            false => self.walk(vocabulary, exits, state),
+        };
         let part = Part { some: !tokens.mask().is_empty(), tokens, exits: self.number(places) };
         let number = PartId(self.parts.len() as u32);
         self.parts.push(part);
         self.part_numbers.insert((exits, state), number);
         number
+    }
+
+    /// The part of a state in free text.
+    fn text(&mut self, vocabulary: &Vocabulary, state: StateId) -> Written {
+        let network = self.machine.network();
+        let part = match main_successor(network, state) {
+            Some(next) if next == state => self.looping(vocabulary, state),
+            Some(next) if main_successor(network, next) == Some(next) => self.beside(vocabulary, state, next),
+            _ => None,
+        };
+        part.unwrap_or_else(|| self.walk(vocabulary, ExitsId::ROOT, state))
+    }
+
+    /// The part of a state that most bytes lead back to, from the tokens that stay there.
+    fn looping(&mut self, vocabulary: &Vocabulary, state: StateId) -> Option<Written> {
+        let node = self.machine.alone(state);
+        if self.machine.accepts(node) || !self.machine.network().call_edges(state).is_empty() {
+            return None;
+        }
+        let loops = self.machine.find_loops(node);
+        let staying = vocabulary.texts().loop_tokens(vocabulary, &loops);
+        let mut part = PartBuilder::of_row(vocabulary, &staying.row);
+        self.machine.walk_from(vocabulary, &staying.leaves, node, &mut |reached| {
+            part.allow(reached.tokens);
+            match (reached.accepts, reached.subtree) {
+                (false, _) => {}
+                (true, false) => part.set_exit(reached.place, true),
+                (true, true) => part.exit_from(reached.place),
+            }
+        });
+        Some(part.finish())
+    }
+
+    /// The part of a state, from that of another state which most bytes lead to and which loops.
+    fn beside(&mut self, vocabulary: &Vocabulary, state: StateId, next: StateId) -> Option<Written> {
+        if !self.machine.network().call_edges(next).is_empty() {
+            return None;
+        }
+        let known = self.part(vocabulary, ExitsId::ROOT, next);
+        let part = &self.parts[known.0 as usize];
+        let known = (part.tokens.clone(), Arc::clone(&self.exits[part.exits.0 as usize]));
+        let other = self.machine.alone(next);
+        differ(&mut Nodes { machine: &mut self.machine, state, other }, vocabulary, &known)
     }
 
     fn number(&mut self, places: Arc<[Place]>) -> ExitsId {
@@ -255,7 +324,7 @@ impl Parts {
 
     /// The tokens that a state above what is not known can write from these places on, where it reads the first byte itself, and
     /// its exits.
-    fn walk(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> (Kept, Arc<[Place]>) {
+    fn walk(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> Written {
         let (mut found, mut ends) = (Vec::new(), Vec::new());
         let places = Arc::clone(&self.exits[exits.0 as usize]);
         self.machine.walk_alone(vocabulary, &places, state, &mut |reached| {
@@ -292,20 +361,14 @@ impl Parts {
     }
 }
 
-/// A list of tokens, or a bit row where they are many. A token may be in the list several times.
-fn kept(vocabulary: &Vocabulary, mut found: Vec<u32>) -> Kept {
-    if found.len() <= FEW_TOKENS {
-        found.sort_unstable();
-        found.dedup();
-        return Kept::Few(found.into());
+/// The state that most printable bytes lead to.
+fn main_successor(network: &Network, state: StateId) -> Option<StateId> {
+    let mut counts: FxHashMap<StateId, u16> = FxHashMap::default();
+    for edge in network.byte_edges(state) {
+        let (first, last) = (edge.first.max(b' '), edge.last.min(b'~'));
+        *counts.entry(edge.next).or_default() += u16::from((last + 1).saturating_sub(first));
     }
-    let mut row = vec![0; vocabulary.words()];
-    found.iter().for_each(|token| set_bit(&mut row, *token));
-    let count: u32 = row.iter().map(|word| word.count_ones()).sum();
-    match count as usize <= FEW_TOKENS {
-        true => Kept::Few(tokens_of(&row).collect()),
-        false => Kept::Row(row.into()),
-    }
+    counts.into_iter().max_by_key(|(next, count)| (*count, std::cmp::Reverse(*next))).map(|(next, _)| next)
 }
 
 /// A grammar, and the parts that its constraints share.
@@ -315,11 +378,11 @@ type SharedParts = (Arc<Network>, Arc<Mutex<Parts>>);
 #[derive(Debug, Default)]
 pub(crate) struct PlainShared {
     by_network: Mutex<Vec<SharedParts>>,
-    texts: Texts,
+    texts: TextStore,
 }
 
 impl PlainShared {
-    pub fn texts(&self) -> &Texts {
+    pub fn texts(&self) -> &TextStore {
         &self.texts
     }
 

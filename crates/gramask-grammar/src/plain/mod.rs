@@ -18,17 +18,18 @@ mod machine;
 mod masks;
 mod network;
 mod oracle;
-mod residual;
 mod shortest;
 mod stacks;
 #[cfg(test)]
 mod tests;
+mod text;
 mod walk;
 
 pub use compiled::CompiledGrammar;
 pub(crate) use engine::PlainEngine;
 pub(crate) use expr::{Builder, Expr, PlainGrammar, RuleId};
-pub(crate) use masks::{Parts, PlainShared, Texts};
+pub(crate) use masks::{Parts, PlainShared};
 pub(crate) use network::Network;
 pub use network::{NetworkError, NetworkLimits};
 pub use oracle::PlainOracle;
+pub(crate) use text::TextStore;

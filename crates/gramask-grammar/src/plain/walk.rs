@@ -52,6 +52,28 @@ impl Machine {
         }
     }
 
+    /// Calls `visit` with those of the places whose own byte can be read next from a position, and with each place below them.
+    pub(super) fn walk_from(
+        &mut self,
+        vocabulary: &Vocabulary,
+        places: &[Place],
+        node: StackId,
+        visit: &mut impl FnMut(Reached),
+    ) {
+        let table = self.table(node);
+        for &place in places {
+            let next = self.step_in(node, table, vocabulary.nodes()[place as usize - 1].byte);
+            if next == StackId::NONE {
+                continue;
+            }
+            let tokens = vocabulary.ids_at(place);
+            visit(Reached { node: next, tokens, place, subtree: false, accepts: self.accepts(next) });
+            if next != StackId::BOTTOM && vocabulary.has_kids(place) {
+                self.walk::<false>(vocabulary, &[place], next, visit);
+            }
+        }
+    }
+
     /// Calls `visit` with each place below `places` that can be reached from a position, and the tokens there.
     ///
     /// Where the positions are not wanted (`POSITIONS`), a token that ends in the midst of a character may come with another one.

@@ -56,7 +56,7 @@ impl CallId {
 }
 
 /// A transition that reads one of the bytes `first..=last`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteEdge {
     pub first: u8,
     pub last: u8,
@@ -277,6 +277,17 @@ impl Network {
 
     pub fn rule(&self, rule: CallId) -> &CalledRule {
         &self.rules[rule.index()]
+    }
+
+    /// The rule of a state.
+    pub fn rule_of(&self, state: StateId) -> CallId {
+        CallId(self.rules.partition_point(|rule| rule.start <= state) as u32 - 1)
+    }
+
+    /// The states of a rule.
+    pub fn states_of(&self, rule: CallId) -> impl Iterator<Item = StateId> + use<> {
+        let end = self.rules.get(rule.index() + 1).map_or(self.states.len() as u32, |next| next.start.0);
+        (self.rule(rule).start.0..end).map(StateId)
     }
 
     pub fn rules(&self) -> usize {
