@@ -20,6 +20,9 @@ const MOST_COUNTED: usize = 5000;
 /// So many names of members that are not in `properties` are written one by one, where their number matters.
 const MOST_LISTED: usize = 64;
 
+/// From so many members on, each one is a rule.
+const MANY_MEMBERS: usize = 16;
+
 /// A member, or any number of members.
 #[derive(Clone)]
 enum Slot {
@@ -94,9 +97,18 @@ impl Emitter<'_, '_> {
                 self.mark(true, ":", true),
                 self.value(property.value)?,
             ]);
-            slots.push(Slot::One { member, required: property.required });
+            slots.push(Slot::One { member: self.member(object, member), required: property.required });
         }
         Ok(slots)
+    }
+
+    /// A member, as a rule of its own in objects with many members. Where the names are read in place, each place in the order
+    /// of the members has states for the letters of all names that can still come.
+    fn member(&mut self, object: &ObjectShape, member: Expr) -> Expr {
+        match object.named.len() >= MANY_MEMBERS {
+            true => Expr::Rule(self.builder.rule("member", member)),
+            false => member,
+        }
     }
 
     /// Members with names that are not known.
@@ -121,7 +133,7 @@ impl Emitter<'_, '_> {
                 kinds.push(sequence(vec![name, self.mark(true, ":", true), value]));
             }
         }
-        Ok(if kinds.is_empty() { None } else { Some(one_of(kinds)) })
+        Ok(if kinds.is_empty() { None } else { Some(self.member(object, one_of(kinds))) })
     }
 
     /// Names that can be listed become members of their own, where the least number of members rests on them. Otherwise a

@@ -1,6 +1,6 @@
 //! Compiles the rules of a grammar, each after those that it calls.
 
-use super::automaton::{Automaton, Label};
+use super::automaton::{Automaton, Edge, Label};
 use super::left::{Body, LeftCorners};
 use super::nfa::{Nfa, Rules, Use};
 use super::outline::{Outlined, outline};
@@ -137,6 +137,9 @@ impl<'a> Compiler<'a> {
         if !cycle && let Expr::Regular(regex) = &self.rules[component[0]].body {
             return self.finish(component[0], Automaton::of_regex(regex), false);
         }
+        if !cycle && let Some(automaton) = self.counted(&self.rules[component[0]].body) {
+            return self.finish(component[0], automaton, false);
+        }
         let mut nfa = Nfa::default();
         let context = Rules {
             productive: &self.productive,
@@ -160,6 +163,55 @@ impl<'a> Compiler<'a> {
             self.finish(body.rule, automaton, cycle)?;
         }
         Ok(())
+    }
+
+    /// The automaton of bytes, calls of one rule whose number is limited, and bytes: a text of limited length. The general way
+    /// gives the same automaton, and takes much longer for 65,535 characters.
+    fn counted(&self, body: &Expr) -> Option<Automaton> {
+        let Expr::Sequence(parts) = body else { return None };
+        let at = parts.iter().position(|part| !matches!(part, Expr::Bytes(_)))?;
+        let Expr::Repeat { body, min, max: Some(max) } = &parts[at] else { return None };
+        let Expr::Rule(rule) = **body else { return None };
+        let calls = matches!(self.uses[rule.index()], Use::Call)
+            && self.solid[rule.index()]
+            && !self.nullable[rule.index()]
+            && self.productive[rule.index()];
+        let bytes = |parts: &[Expr]| -> Option<Vec<u8>> {
+            let mut found = Vec::new();
+            for part in parts {
+                let Expr::Bytes(bytes) = part else { return None };
+                found.extend_from_slice(bytes);
+            }
+            Some(found)
+        };
+        let (before, after) = (bytes(&parts[..at])?, bytes(&parts[at + 1..])?);
+        if !calls || *max == 0 {
+            return None;
+        }
+        let mut automaton = Automaton::new();
+        let reads = |byte: u8, next: u32| Edge { label: Label::Bytes(byte, byte), next };
+        for (number, &byte) in before.iter().enumerate() {
+            automaton.push(false, &[reads(byte, number as u32 + 1)]);
+        }
+        let first = before.len() as u32;
+        let mut edges = Vec::with_capacity(2);
+        for count in 0..=*max {
+            edges.clear();
+            if let (true, Some(&byte)) = (count >= *min, after.first()) {
+                edges.push(reads(byte, first + max + 1));
+            }
+            if count < *max {
+                edges.push(Edge { label: Label::Call(rule), next: first + count + 1 });
+            }
+            automaton.push(count >= *min && after.is_empty(), &edges);
+        }
+        for (number, &byte) in after.iter().enumerate().skip(1) {
+            automaton.push(false, &[reads(byte, first + max + 1 + number as u32)]);
+        }
+        if !after.is_empty() {
+            automaton.push(true, &[]);
+        }
+        Some(automaton)
     }
 
     /// The automaton of a body, which is left recursive through the bodies of its group.

@@ -32,10 +32,7 @@ impl TextAutomaton {
     ///
     /// A text of limited length becomes one without limits: `"a{3}b"` becomes `"a*b"`. States are numbered in the order in which
     /// the bytes lead to them, so that equal texts are equal automata. The second value is the number of each position.
-    pub fn folded(
-        network: &Network,
-        start: Position,
-    ) -> Result<(TextAutomaton, FxHashMap<Position, u16>), NotText> {
+    pub fn folded(network: &Network, start: Position) -> Result<(TextAutomaton, FxHashMap<Position, u16>), NotText> {
         let folds = start.main_successor(network)?.ok_or(NotText)?;
         let mut numbers: FxHashMap<Position, u16> = [(start, 0), (folds, 0)].into_iter().collect();
         let mut open = VecDeque::from([start]);

@@ -26,13 +26,7 @@ pub(in crate::plain) struct PartBuilder<'v> {
 impl<'v> PartBuilder<'v> {
     /// Begins with these tokens and no exits.
     pub fn of_row(vocabulary: &'v Vocabulary, row: &[u32]) -> PartBuilder<'v> {
-        PartBuilder {
-            vocabulary,
-            row: row.to_vec(),
-            known: Arc::from([]),
-            removed: Vec::new(),
-            added: Vec::new(),
-        }
+        PartBuilder { vocabulary, row: row.to_vec(), known: Arc::from([]), removed: Vec::new(), added: Vec::new() }
     }
 
     pub fn empty(vocabulary: &'v Vocabulary) -> PartBuilder<'v> {

@@ -123,10 +123,7 @@ impl<S: FnMut(TextPair, usize) -> bool> Pairs for TextPairs<'_, S> {
     }
 
     fn accepts(&self, (position, other): TextPair) -> (bool, bool) {
-        (
-            position.is_some_and(|position| position.accepts(self.network)),
-            other != NONE && self.text.accepts(other),
-        )
+        (position.is_some_and(|position| position.accepts(self.network)), other != NONE && self.text.accepts(other))
     }
 }
 

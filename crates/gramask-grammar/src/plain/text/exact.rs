@@ -50,13 +50,8 @@ impl Lazy<'_> {
 
 /// What can be written from a position.
 pub(super) fn exact(vocabulary: &Vocabulary, network: &Network, start: Position) -> Result<Written, NotText> {
-    let mut lazy = Lazy {
-        network,
-        positions: Vec::new(),
-        numbers: FxHashMap::default(),
-        rows: Vec::new(),
-        room: Vec::new(),
-    };
+    let mut lazy =
+        Lazy { network, positions: Vec::new(), numbers: FxHashMap::default(), rows: Vec::new(), room: Vec::new() };
     let start = lazy.number(start)?;
     let mut path = vec![start; vocabulary.longest() + 1];
     let mut part = PartBuilder::empty(vocabulary);

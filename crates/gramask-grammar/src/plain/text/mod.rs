@@ -39,14 +39,14 @@ use rustc_hash::FxHashMap;
 
 use agreement::Agreement;
 use automaton::TextAutomaton;
-use chain::{Chain, Link};
 pub(super) use builder::{PartBuilder, Written, kept};
+use chain::{Chain, Link};
 use difference::TextPairs;
-use exact::exact;
 pub(super) use difference::{Nodes, differ};
+use exact::exact;
 use looping::LoopTokens;
-pub(super) use position::Position;
 use position::NotText;
+pub(super) use position::Position;
 
 use super::network::{CallId, Network};
 use crate::Vocabulary;

@@ -68,7 +68,8 @@ impl Position {
         }
         for call in network.call_edges(state) {
             let start = network.rule(call.rule).start;
-            if self.inner.is_some() || !network.call_edges(start).is_empty() || !network.special_edges(start).is_empty() {
+            if self.inner.is_some() || !network.call_edges(start).is_empty() || !network.special_edges(start).is_empty()
+            {
                 return Err(NotText);
             }
             for edge in network.byte_edges(start) {
