@@ -5,6 +5,7 @@ mod first_visits;
 mod grammars;
 mod masks;
 mod membership;
+mod texts;
 
 use super::expr::{Builder, Expr, PlainGrammar, RuleId};
 

@@ -23,7 +23,7 @@ pub(super) type PositionEdge = (u8, u8, Position);
 
 /// The network goes deeper than a text may, or a byte leads to two positions.
 #[derive(Debug)]
-pub(super) struct NotText;
+pub(in crate::plain) struct NotText;
 
 impl Position {
     /// A state in no call.
