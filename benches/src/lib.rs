@@ -6,6 +6,7 @@
 //! | `benches/decode.rs` | prefill, decoding steps, and what masks add to a step, by device, batch, context and type |
 //! | `benches/train.rs` | training steps beside the matrix product that bounds them |
 //! | `benches/masks/` | masks beside other engines, and over a whole corpus |
+//! | `benches/maskbench/` | masks of JSON Schemas beside other engines, by MaskBench's method |
 //! | `examples/decode_speed.rs` | one timed run as a JSON line, for the comparison of engines |
 //! | `examples/bandwidth.rs` | the memory bandwidth that bounds decoding |
 //! | `peers/` | the same runs by other engines; not part of the workspace |

@@ -35,8 +35,11 @@ const GBNF: [(&str, &str); 5] = [
     (r#"root ::= [^\n]{2,400}"#, "a"),
     (r#"root ::= ([a-z] [a-z0-9]{0,30} | "\"" [^"]* "\"")+"#, "name\"t"),
     (r#"root ::= "\"" ([^"\\] | "\\" [nt"])* "\"" root?"#, "\"a\""),
-    (r#"root ::= word (" " word)*
-word ::= [^ "]{1,20}"#, "text w"),
+    (
+        r#"root ::= word (" " word)*
+word ::= [^ "]{1,20}"#,
+        "text w",
+    ),
 ];
 
 /// All bytes, the short pieces of a text, also such as cut a character, and runs of a letter.
