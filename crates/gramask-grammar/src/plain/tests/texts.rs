@@ -30,7 +30,7 @@ const SCHEMAS: [(&str, &str); 16] = [
     (r#"{}"#, "[\"te"),
 ];
 
-const GBNF: [(&str, &str); 5] = [
+const GBNF: [(&str, &str); 7] = [
     (r#"root ::= "x" [^"\\]{0,9} "x""#, "xa"),
     (r#"root ::= [^\n]{2,400}"#, "a"),
     (r#"root ::= ([a-z] [a-z0-9]{0,30} | "\"" [^"]* "\"")+"#, "name\"t"),
@@ -40,6 +40,9 @@ const GBNF: [(&str, &str); 5] = [
 word ::= [^ "]{1,20}"#,
         "text w",
     ),
+    // A chain beside free text, and a chain that ends where another begins.
+    (r#"root ::= ("12345" | "abcde"){0,99} [ -/:-`f-~]{1,90}"#, "12345abcde"),
+    (r#"root ::= ("\\" [nrt"\\/bfu] | [^"\\]){2,90} "\"" ("\\" [nrt"\\/bfu] | [^"\\]){0,30} "\"""#, "ab\\n\"\\"),
 ];
 
 /// All bytes, the short pieces of a text, also such as cut a character, and runs of a letter.

@@ -213,10 +213,16 @@ impl Texts {
             Some((after, _)) if after.run(network, next, longest + 1) >= run => (next, after),
             _ => (position.outer, link),
         };
+        // The text goes round by the call, not by bytes that are read beside it.
+        let after = network.call_edges(first).first().map(|call| Position::of(call.next));
+        let first = Position::of(first);
+        if first.main_successor(network)? != after {
+            return Ok(None);
+        }
         let number = match self.chains.iter().position(|chain| chain.link == link) {
             Some(number) => number,
             None => {
-                let chain = self.chain(vocabulary, network, link, Position::of(first))?;
+                let chain = self.chain(vocabulary, network, link, first)?;
                 self.chains.push(chain);
                 self.chains.len() - 1
             }
