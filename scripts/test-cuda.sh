@@ -12,7 +12,8 @@
 # memory of each kernel, as `ptxas` reports them. The test fails if a kernel does not compile, or if fewer kernels were compiled
 # than one architecture needs.
 #
-# Environment: ARCHITECTURES ("80 90 100"), FLOAT_TYPES ("f32 f16 bf16"), PTXAS=0 (no table).
+# Environment: TARGETS (architectures with float types, such as "90-f32 80-bf16"; all of sm_80, sm_90 and sm_100 in f32, f16 and
+# bf16), PTXAS=0 (no table).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,25 +61,24 @@ compile() {
 }
 
 failed=0
-for sm in ${ARCHITECTURES:-80 90 100}; do
-    for type in ${FLOAT_TYPES:-f32 f16 bf16}; do
-        folder=$out/sm_$sm-$type
-        rm -rf "$folder"
-        mkdir -p "$folder/ptx"
-        export GRAMASK_SM=$sm GRAMASK_PTX_DIR=$PWD/$folder/ptx
-        begin=$SECONDS
-        compile conform "$program" conform --device cuda:0 --quick --dtype "$type" --json "$folder/conform.json"
-        if [ "$model" = 1 ]; then
-            compile decode "$program" decode --device cuda:0 --dtype "$type" --text "Naloxone reverses clonidine."
-            # Training computes in f32.
-            if [ "$type" = f32 ]; then
-                compile train "$program" train scripts/cuda/train.toml --device cuda:0 --out "$folder/train"
-            fi
+for target in ${TARGETS:-80-f32 80-f16 80-bf16 90-f32 90-f16 90-bf16 100-f32 100-f16 100-bf16}; do
+    sm=${target%-*} type=${target#*-}
+    folder=$out/sm_$sm-$type
+    rm -rf "$folder"
+    mkdir -p "$folder/ptx"
+    export GRAMASK_SM=$sm GRAMASK_PTX_DIR=$PWD/$folder/ptx
+    begin=$SECONDS
+    compile conform "$program" conform --device cuda:0 --quick --dtype "$type" --json "$folder/conform.json"
+    if [ "$model" = 1 ]; then
+        compile decode "$program" decode --device cuda:0 --dtype "$type" --text "Naloxone reverses clonidine."
+        # Training computes in f32.
+        if [ "$type" = f32 ]; then
+            compile train "$program" train scripts/cuda/train.toml --device cuda:0 --out "$folder/train"
         fi
-        modules=$(find "$folder/ptx" -name '*.ptx' | wc -l)
-        echo "sm_$sm $type: $modules kernels compiled in $((SECONDS - begin)) s"
-        if [ "$modules" -lt 100 ]; then echo "FAILED: expected more than 100"; failed=1; fi
-        if [ "${PTXAS:-1}" = 1 ]; then python3 scripts/cuda/registers.py "$CUDA_PATH/bin/ptxas" "$folder/ptx" "$folder/kernels.csv"; fi
-    done
+    fi
+    modules=$(find "$folder/ptx" -name '*.ptx' | wc -l)
+    echo "sm_$sm $type: $modules kernels compiled in $((SECONDS - begin)) s"
+    if [ "$modules" -lt 100 ]; then echo "FAILED: expected more than 100"; failed=1; fi
+    if [ "${PTXAS:-1}" = 1 ]; then python3 scripts/cuda/registers.py "$CUDA_PATH/bin/ptxas" "$folder/ptx" "$folder/kernels.csv"; fi
 done
 exit $failed

@@ -2,7 +2,7 @@
 # Builds the wheel, installs it into an empty environment, and runs its tests, which run the examples, and the quickstart in an
 # empty folder. What needs PyTorch is skipped, with a line, where it is missing.
 #
-#   scripts/test-python.sh             builds with the features and the profile of the workspace
+#   scripts/test-python.sh             builds with the features of FEATURES ("wgpu")
 #   WITH="torch transformers" scripts/test-python.sh      installs these too, so that nothing is skipped
 #
 # The workspace's target folder is used, so that dependencies are compiled once for both.
@@ -16,7 +16,8 @@ mkdir -p "$work/wheel" "$work/empty"
 
 python3 -m venv "$work/build"
 "$work/build/bin/pip" install -q "maturin>=1.9,<2"
-CARGO_TARGET_DIR=$target "$work/build/bin/maturin" build -q --release --locked -m crates/gramask-python/Cargo.toml --out "$work/wheel"
+CARGO_TARGET_DIR=$target "$work/build/bin/maturin" build -q --release --locked --features "${FEATURES:-wgpu}" \
+    -m crates/gramask-python/Cargo.toml --out "$work/wheel"
 ls -l "$work"/wheel/*.whl
 
 python3 -m venv "$work/env"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every test: units, laws, documentation examples, golden files of the real model.
 #
-#   scripts/test.sh                    the default features: the CPU
-#   scripts/test.sh --features wgpu    the WGPU back end too, on whatever adapter there is
+#   scripts/test.sh                         the default features: the CPU
+#   scripts/test.sh --features wgpu,cuda    the GPU back ends too: WGPU's tests run on whatever adapter there is
 #
 # The golden files need the model, the corpus tests need the corpora: where one is missing, its tests say so and are
 # skipped. GRAMASK_OFFLINE=1 leaves the model where it is; GRAMASK_DATA names the folder of the corpora.
