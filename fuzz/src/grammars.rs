@@ -1,6 +1,11 @@
 //! Any source of a plain grammar: a grammar, or errors at places that are there.
 
-use gramask_grammar::{CompiledGrammar, Grammar, GrammarError, GrammarSyntax, NetworkLimits, PlainOracle};
+use std::sync::{Arc, LazyLock};
+
+use gramask_grammar::{
+    CompiledGrammar, Constraint, Grammar, GrammarError, GrammarSyntax, NetworkLimits, PlainOracle, Token, Vocabulary,
+    tokens_of,
+};
 
 /// Takes the bytes for a grammar in Lark.
 pub fn lark(data: &[u8]) {
@@ -29,9 +34,13 @@ fn grammar(syntax: GrammarSyntax, data: &[u8]) {
             let facts = grammar.facts();
             // Special tokens are no bytes, and a network has limits of its own.
             let limits = NetworkLimits { states: 20_000, ..NetworkLimits::default() };
-            if facts.special.is_empty() && CompiledGrammar::compile(&grammar, &limits).is_ok() {
+            let compiled = CompiledGrammar::compile(&grammar, &limits);
+            if facts.special.is_empty()
+                && let Ok(compiled) = compiled
+            {
                 let mut oracle = PlainOracle::of(&grammar);
                 assert!(oracle.advance_bytes(&facts.shortest) && oracle.accepts(), "the shortest output is none");
+                masks(&compiled, data.len());
             }
             let again = Grammar::parse("fuzz", syntax, &source).expect("the same source is a grammar again");
             assert_eq!(again.facts(), facts, "the same source is another grammar");
@@ -42,6 +51,34 @@ fn grammar(syntax: GrammarSyntax, data: &[u8]) {
             assert!(!errors.errors.is_empty(), "no grammar and no error");
             places(&source, &errors.errors);
         }
+    }
+}
+
+/// All bytes, and pieces of texts.
+static VOCABULARY: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| {
+    let text = "\"a\": \"abé\\n\", [1, true], aaaaaaaa";
+    let pieces = (2..=8).flat_map(|length| text.as_bytes().windows(length).map(<[u8]>::to_vec));
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).chain(pieces).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    let end = tokens.len() as u32;
+    let tokens = tokens.into_iter().map(Token::new).chain([Token::special("<end>")]);
+    Vocabulary::new(tokens.collect(), vec![end]).expect("it has an end")
+});
+
+/// The mask is exactly what advances, along some tokens.
+fn masks(grammar: &Arc<CompiledGrammar>, choice: usize) {
+    let Ok(mut constraint) = Constraint::of_grammar(grammar, Arc::clone(&VOCABULARY)) else { return };
+    let mut state = constraint.start();
+    for step in 0..6 {
+        let allowed = tokens_of(constraint.mask(state)).filter(|token| !VOCABULARY.is_end(*token));
+        let allowed: Vec<u32> = allowed.collect();
+        let follows = |constraint: &mut Constraint, token| constraint.advance(state, token).is_some();
+        let all = (0..VOCABULARY.len() as u32).filter(|token| !VOCABULARY.is_end(*token));
+        let right: Vec<u32> = all.filter(|token| follows(&mut constraint, *token)).collect();
+        assert_eq!(allowed, right, "the mask after {step} tokens");
+        let Some(token) = allowed.get((choice * (step + 1) * 7) % allowed.len().max(1)) else { break };
+        state = constraint.advance(state, *token).expect("the mask allows it");
     }
 }
 
