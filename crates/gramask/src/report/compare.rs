@@ -218,7 +218,12 @@ fn differences(metric: Metric, compared: &[Compared<'_>]) -> Result<Figure, Repo
         Metric::F1 => "differences".to_owned(),
         other => format!("differences-{other}"),
     };
-    let title = format!("Differences of {}, B less A", metric.title());
+    let (title, label) = match metric {
+        Metric::F1 => ("Differences of F1, B less A".to_owned(), "difference of strict F1, points".to_owned()),
+        other => {
+            (format!("Differences of {other} answers, B less A"), format!("difference of {other} answers, points"))
+        }
+    };
     let caption = format!(
         "The difference of {} in points, with its 95 % interval by a bootstrap over the documents that both runs have. An interval \
          that holds 0 leaves open which run is better there.",
@@ -227,10 +232,6 @@ fn differences(metric: Metric, compared: &[Compared<'_>]) -> Result<Figure, Repo
     let text = Text { id: &id, title: &title, caption: &caption };
     let tallies: Vec<Tally> = compared.iter().map(|of| of.tally.clone()).collect();
     let grid = Grid::of(&tallies, |_| true);
-    let label = match metric {
-        Metric::F1 => "difference of strict F1, points".to_owned(),
-        other => format!("difference of {} answers, points", other.title()),
-    };
     let drawing = dots(&grid, text, &label, |cell| {
         let Interval { value, low, high } = compared[cell].common.held.difference;
         Some(Dot { value, interval: Some((low, high)) })

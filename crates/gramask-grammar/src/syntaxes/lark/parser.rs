@@ -354,23 +354,7 @@ impl<'a> Parser<'a> {
                     _ => NodeKind::Repeat { body: Box::new(body), min: 0, max: Some(1) },
                 }
             }
-            Kind::Text { text, any_case } if self.eat("..") => {
-                let first = one(text).filter(|_| !any_case);
-                let last = match self.peek() {
-                    Some(Kind::Text { text, any_case: false }) => one(text),
-                    _ => None,
-                };
-                self.at += 1;
-                let (Some(first), Some(last)) = (first, last) else {
-                    return Err(Fault::new(self.from(span), "a range has one character on each side")
-                        .help("write it as \"a\"..\"z\""));
-                };
-                if last < first {
-                    return Err(Fault::new(self.from(span), "this range ends before it begins")
-                        .help("write the smaller one first"));
-                }
-                NodeKind::Range(first, last)
-            }
+            Kind::Text { text, any_case } if self.eat("..") => self.range(text, *any_case, span)?,
             Kind::Text { text, any_case } => NodeKind::Text { text: text.clone(), any_case: *any_case },
             Kind::Regex { pattern, flags } => NodeKind::Regex { pattern: pattern.clone(), flags: flags.clone() },
             Kind::Rule(name) | Kind::Terminal(name) => {
@@ -413,6 +397,26 @@ impl<'a> Parser<'a> {
             }
         };
         Ok(Node { kind, span: self.from(span) })
+    }
+
+    /// `"a".."z"`, after the two dots.
+    fn range(&mut self, first: &str, any_case: bool, span: Span) -> Result<NodeKind, Fault> {
+        let first = one(first).filter(|_| !any_case);
+        let last = match self.peek() {
+            Some(Kind::Text { text, any_case: false }) => one(text),
+            _ => None,
+        };
+        self.at += 1;
+        match (first, last) {
+            (Some(first), Some(last)) if first <= last => Ok(NodeKind::Range(first, last)),
+            (Some(_), Some(_)) => {
+                Err(Fault::new(self.from(span), "this range ends before it begins").help("write the smaller one first"))
+            }
+            _ => {
+                Err(Fault::new(self.from(span), "a range has one character on each side")
+                    .help("write it as \"a\"..\"z\""))
+            }
+        }
     }
 
     /// `%json {...}` or `%regex {...}`, after the directive.

@@ -245,6 +245,16 @@ fn an_instance_in_a_rule_is_an_instance_of_the_schema() {
 }
 
 #[test]
+fn the_example_of_the_documentation_is_a_grammar() {
+    let page = include_str!("../../../../../docs/grammars.md");
+    let example = page.split("### JSON Schemas in rules").nth(1).and_then(|rest| rest.split("```").nth(1)).unwrap();
+    let grammar = parse(GrammarSyntax::Lark, example.strip_prefix("text").unwrap());
+    assert_eq!(grammar.warnings(), []);
+    assert_eq!(grammar.facts().special, ["<|tool_call|>"]);
+    assert!(is_output(grammar.plain(), b"Give 2 mg.") && !is_output(grammar.plain(), b"{\"mg\":2}"));
+}
+
+#[test]
 fn json_schemas_that_have_no_equal_in_a_rule_are_refused() {
     for (source, expected) in [
         (
