@@ -1,10 +1,10 @@
 //! Masks of many states at once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gramask::grammar;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 
@@ -19,10 +19,39 @@ const AT_ONCE: usize = 256;
 /// Fills the masks of many states, in threads, without holding the interpreter's lock.
 ///
 /// States of different constraints are worked on at the same time; states of one constraint take turns, since they share what was
-/// computed. `threads` defaults to the number of processors.
+/// computed. `threads` defaults to the number of processors. After a fork, the child makes its own threads.
 #[pyclass(frozen, module = "gramask")]
 pub struct Batch {
-    pool: rayon::ThreadPool,
+    threads: usize,
+    pool: Mutex<Pool>,
+}
+
+/// Threads, and the process that they run in: a fork has none of them.
+struct Pool {
+    threads: Arc<rayon::ThreadPool>,
+    process: u32,
+}
+
+impl Pool {
+    /// 0 is rayon's own choice.
+    fn new(threads: usize) -> PyResult<Pool> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let threads = Arc::new(pool.map_err(|source| error(Kind::Internal, source))?);
+        Ok(Pool { threads, process: std::process::id() })
+    }
+}
+
+impl Batch {
+    /// The threads of this process.
+    fn pool(&self) -> PyResult<Arc<rayon::ThreadPool>> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.process != std::process::id() {
+            let before = std::mem::replace(&mut *pool, Pool::new(self.threads)?);
+            // It would wait for threads that are not there.
+            std::mem::forget(before);
+        }
+        Ok(Arc::clone(&pool.threads))
+    }
 }
 
 /// A state to make a mask of: its place in the batch, the state, and the budget.
@@ -36,9 +65,8 @@ impl Batch {
         if threads == Some(0) {
             return Err(PyValueError::new_err("threads must be at least 1"));
         }
-        // 0 is rayon's own choice.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
-        pool.map(|pool| Batch { pool }).map_err(|source| error(Kind::Internal, source))
+        let threads = threads.unwrap_or(0);
+        Ok(Batch { threads, pool: Mutex::new(Pool::new(threads)?) })
     }
 
     /// Writes the mask of `states[i]` into `rows[i]`, as `Constraint.fill_mask` does. `rows` has two dimensions, and at least as
@@ -58,6 +86,7 @@ impl Batch {
             return Err(PyValueError::new_err(format!("{rows} rows for {states} states: give a row for each state")));
         }
         let budgets = Budgets::each(budgets, parts.len())?;
+        let pool = self.pool()?;
         for (first, chunk) in parts.chunks(AT_ONCE).enumerate() {
             let mut groups: HashMap<*const (), (Shared, Vec<Task>)> = HashMap::new();
             for (place, (engine, state, _)) in chunk.iter().enumerate() {
@@ -68,7 +97,7 @@ impl Batch {
             }
             let groups: Vec<_> = groups.into_values().collect();
             let done = apart(py, || {
-                self.pool.install(|| groups.par_iter().map(|(engine, tasks)| fill(engine, tasks, &rows)).collect())
+                pool.install(|| groups.par_iter().map(|(engine, tasks)| fill(engine, tasks, &rows)).collect())
             })?;
             let done: Result<Vec<()>, &'static str> = done;
             done.map_err(|why| error(Kind::Internal, why))?;
@@ -88,12 +117,12 @@ impl Batch {
 
     /// The number of threads.
     #[getter]
-    fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+    fn threads(&self) -> PyResult<usize> {
+        Ok(self.pool()?.current_num_threads())
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gramask.Batch of {} threads>", self.threads())
+    fn __repr__(&self) -> PyResult<String> {
+        Ok(format!("<gramask.Batch of {} threads>", self.threads()?))
     }
 }
 
@@ -108,10 +137,21 @@ fn fill(engine: &Shared, tasks: &[Task], rows: &Rows) -> Result<(), &'static str
 }
 
 /// One budget, or one for each state.
-#[derive(FromPyObject)]
 enum Budgets {
     One(usize),
     Each(Vec<usize>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Budgets {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Budgets> {
+        if let Ok(budget) = object.extract() {
+            return Ok(Budgets::One(budget));
+        }
+        let wrong = |_| PyTypeError::new_err("expected a number of tokens, or a list with one for each state");
+        object.extract().map(Budgets::Each).map_err(wrong)
+    }
 }
 
 impl Budgets {

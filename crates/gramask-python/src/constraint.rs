@@ -390,10 +390,21 @@ fn continuations(constraint: &mut grammar::Constraint, state: grammar::State) ->
 }
 
 /// A text, or its bytes.
-#[derive(FromPyObject)]
 pub enum Output {
     Text(String),
     Bytes(Vec<u8>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Output {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Output> {
+        if let Ok(text) = object.extract() {
+            return Ok(Output::Text(text));
+        }
+        let wrong = |_| PyTypeError::new_err("expected a str, without lone surrogates, or bytes");
+        object.extract().map(Output::Bytes).map_err(wrong)
+    }
 }
 
 impl Output {

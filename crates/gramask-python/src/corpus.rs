@@ -39,6 +39,9 @@ pub fn read_corpus<'py>(
     skip_problems: bool,
 ) -> PyResult<Read<'py>> {
     let name = path.to_string_lossy().into_owned();
+    if name.is_empty() {
+        return Err(error(Kind::Corpus, "the path of the corpus is empty: give a path, or a name with a split"));
+    }
     let by_name = !path.exists() && (split.is_some() || NAMED.iter().any(|named| named.name == name));
     let (corpus, problems) = if by_name {
         let named = corpus::named(&name).or_raise(Kind::Corpus)?;

@@ -35,6 +35,12 @@ pub struct Format {
 /// The format of a name, a path or a text.
 pub fn read(source: &Bound<'_, PyAny>) -> PyResult<grammar::Format> {
     let format = match source.cast::<PyString>() {
+        Ok(text) if text.to_str()?.is_empty() => {
+            return Err(error(
+                Kind::Format,
+                "the name of the format is empty: give a name, a path, or the text of a file",
+            ));
+        }
         Ok(text) if text.to_str()?.contains('\n') => grammar::Format::parse("format", text.to_str()?),
         Ok(text) => grammar::Format::named(text.to_str()?),
         Err(_) => {

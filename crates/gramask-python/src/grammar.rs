@@ -95,7 +95,13 @@ impl Grammar {
         {
             return Grammar::of(py, Origin::new("grammar", "gram", text));
         }
-        let path: PathBuf = source.extract()?;
+        let path: PathBuf = source
+            .extract()
+            .map_err(|_| PyTypeError::new_err("a grammar is a path or a text: give a str or a pathlib.Path"))?;
+        if path.as_os_str().is_empty() {
+            let message = "the path of the grammar is empty: give a path, or a text with at least one line break";
+            return Err(error(Kind::Format, message));
+        }
         let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         if let Some(name) = path.to_str().filter(|name| grammar::Format::builtin().any(|known| known == *name)) {
             let message = format!("`{name}` writes the entities of a document: read it with gramask.Format");

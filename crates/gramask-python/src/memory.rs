@@ -72,6 +72,9 @@ impl Rows {
             Some([first, _]) => first / 4,
             Some(_) => words as isize,
         };
+        if count > 1 && stride.unsigned_abs() < words {
+            return Err(wrong(array, "its rows overlap"));
+        }
         if address % 4 != 0 {
             return Err(wrong(array, "it is not aligned"));
         }

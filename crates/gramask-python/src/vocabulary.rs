@@ -31,10 +31,20 @@ pub struct Vocabulary {
 type Reduced<'py> = (Bound<'py, PyAny>, (Vec<Bound<'py, PyBytes>>,));
 
 /// An id, or several.
-#[derive(FromPyObject)]
 pub enum Ids {
     One(u32),
     Several(Vec<u32>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Ids {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Ids> {
+        if let Ok(id) = object.extract() {
+            return Ok(Ids::One(id));
+        }
+        object.extract().map(Ids::Several).map_err(|_| PyTypeError::new_err("expected a token id, or a list of them"))
+    }
 }
 
 impl Ids {
@@ -43,6 +53,12 @@ impl Ids {
             Ids::One(id) => vec![id],
             Ids::Several(ids) => ids,
         }
+    }
+}
+
+impl Vocabulary {
+    fn outside(&self, token: u32) -> PyErr {
+        PyIndexError::new_err(format!("token {token} is outside the vocabulary of {} ids", self.inner.len()))
     }
 }
 
@@ -62,6 +78,12 @@ impl Vocabulary {
             }));
         }
         let (size, ends) = (all.len(), end.all());
+        if let Some(token) = special.iter().find(|token| **token as usize >= size) {
+            return Err(error(
+                Kind::Vocabulary,
+                format!("special token {token} is outside the vocabulary of {size} ids: give ids below {size}"),
+            ));
+        }
         for &token in special.iter().chain(&ends) {
             let place = all.get_mut(token as usize);
             place.ok_or_else(|| error(Kind::Vocabulary, VocabularyError::EndOutside { token, size }))?.special = true;
@@ -154,10 +176,7 @@ impl Vocabulary {
     fn bytes<'py>(&self, py: Python<'py>, token: u32) -> PyResult<Bound<'py, PyBytes>> {
         match self.inner.token(token) {
             Some(token) => Ok(PyBytes::new(py, &token.bytes)),
-            None => Err(PyIndexError::new_err(format!(
-                "token {token} is outside the vocabulary of {} ids",
-                self.inner.len()
-            ))),
+            None => Err(self.outside(token)),
         }
     }
 
@@ -166,9 +185,13 @@ impl Vocabulary {
         self.inner.is_special(token)
     }
 
-    /// The text of an output's tokens without the end tokens. Bytes that are not UTF-8 become U+FFFD.
+    /// The text of an output's tokens without the end tokens. Bytes that are not UTF-8 become U+FFFD. Raises IndexError for an id
+    /// that is not in the vocabulary.
     fn decode(&self, tokens: &Bound<'_, PyAny>) -> PyResult<String> {
         let tokens = tokens.try_iter()?.map(|token| token?.extract()).collect::<PyResult<Vec<u32>>>()?;
+        if let Some(token) = tokens.iter().find(|token| self.inner.token(**token).is_none()) {
+            return Err(self.outside(*token));
+        }
         Ok(self.inner.decode(tokens).0)
     }
 
@@ -204,6 +227,13 @@ impl Vocabulary {
 
 /// The vocabulary of a `tokenizers.Tokenizer`, by way of its JSON.
 fn of_json(tokenizer: &Bound<'_, PyAny>, end: Option<Ids>, size: Option<usize>) -> PyResult<Vocabulary> {
+    if !tokenizer.hasattr("to_str")? || !tokenizer.hasattr("get_vocab")? {
+        let class = tokenizer.get_type().name()?;
+        return Err(error(
+            Kind::Vocabulary,
+            format!("{class} is no tokenizers.Tokenizer: `from_pretrained` takes the path of a tokenizer.json"),
+        ));
+    }
     let json: String = tokenizer.call_method0("to_str")?.extract()?;
     let ids: HashMap<String, u32> = tokenizer.call_method1("get_vocab", (true,))?.extract()?;
     let own = ids.values().max().map_or(0, |id| *id as usize + 1);

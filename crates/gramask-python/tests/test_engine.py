@@ -1,8 +1,10 @@
 """Vocabularies, constraints, states, batches."""
 
 import copy
+import os
 import pickle
 import threading
+import time
 
 import numpy
 import pytest
@@ -245,3 +247,79 @@ def test_a_constraint_keeps_its_way_to_be_made(constraint):
     assert constraint.labels == LABELS and constraint.level == "grounded" and constraint.grammar.name == "json-list"
     assert "json-list" in repr(constraint) and constraint.visited[0] >= 1
     assert [entity.text(TEXT) for entity in ENTITIES] == ["Naloxone", "clonidine"]
+
+
+def test_rows_that_overlap_are_refused(constraint, vocabulary):
+    strides = numpy.lib.stride_tricks.as_strided
+    for stride in (0, 4):
+        rows = strides(numpy.zeros(4 * vocabulary.words, numpy.int32), (2, vocabulary.words), (stride, 4))
+        with pytest.raises(TypeError, match="its rows overlap"):
+            gramask.Batch(threads=1).fill_masks([constraint.start()] * 2, rows)
+
+
+@pytest.mark.parametrize("end", [-1, "x", [1, -1], 2**40])
+def test_what_is_no_id_is_said(end):
+    with pytest.raises(TypeError, match="expected a token id, or a list of them"):
+        gramask.Vocabulary(["a", "b"], end=end)
+
+
+def test_ids_outside_the_vocabulary_are_refused():
+    with pytest.raises(gramask.VocabularyError, match="special token 9 is outside the vocabulary of 2 ids"):
+        gramask.Vocabulary(["a", ""], special=[9], end=1)
+    vocabulary = gramask.Vocabulary(["a", ""], end=1)
+    assert vocabulary.decode([0, 0, 1]) == "aa"
+    with pytest.raises(IndexError, match="token 2 is outside"):
+        vocabulary.decode([0, 2])
+
+
+def test_what_is_no_tokenizer_is_refused():
+    with pytest.raises(gramask.VocabularyError, match="str is no tokenizers.Tokenizer"):
+        gramask.Vocabulary.from_tokenizers("tokenizer.json")
+
+
+def test_arguments_that_are_neither_text_nor_bytes(constraint):
+    for output in (None, 1, "\ud800"):
+        with pytest.raises(TypeError, match="expected a str, without lone surrogates, or bytes"):
+            constraint.advance_bytes(constraint.start(), output)
+    row = numpy.zeros((1, constraint.vocabulary.words), numpy.int32)
+    for budgets in ("x", [-1], [None]):
+        with pytest.raises(TypeError, match="expected a number of tokens, or a list with one for each state"):
+            gramask.Batch(threads=1).fill_masks([constraint.start()], row, budgets=budgets)
+
+
+def test_empty_names_are_refused():
+    with pytest.raises(gramask.FormatError, match="the name of the format is empty"):
+        gramask.Format("")
+    with pytest.raises(gramask.FormatError, match="the path of the grammar is empty"):
+        gramask.Grammar("")
+    with pytest.raises(gramask.CorpusError, match="the path of the corpus is empty"):
+        gramask.read_corpus("")
+
+
+def test_columns_go_with_conll_alone(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    path.write_text('{"id": "1", "text": "a", "entities": []}\n')
+    with pytest.raises(gramask.CorpusError, match="is JSON lines, and the option `columns` goes with CoNLL alone"):
+        gramask.read_corpus(path, columns="word=1,tag=2")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_batch_works_in_a_forked_process(constraint):
+    batch = gramask.Batch(threads=2)
+    states, rows = [constraint.start()] * 2, numpy.zeros((2, constraint.vocabulary.words), numpy.int32)
+    batch.fill_masks(states, rows)
+    child = os.fork()
+    if child == 0:
+        again = numpy.zeros_like(rows)
+        batch.fill_masks(states, again)
+        os._exit(0 if (again == rows).all() else 1)
+    for _ in range(1000):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.02)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child did not end within 20 seconds")
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -39,7 +39,7 @@ pub enum Reason {
     #[error("its label is not in the schema")]
     Label,
     /// A fragment does not begin and end with a word, or lies outside the document.
-    #[error("a fragment does not begin and end at word boundaries")]
+    #[error("a fragment does not begin and end at word boundaries of the document")]
     Boundary,
     /// More fragments than the format can write.
     #[error("it is discontinuous")]

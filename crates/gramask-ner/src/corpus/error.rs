@@ -101,6 +101,14 @@ pub enum ReadError {
         /// The columns that were given.
         columns: Columns,
     },
+    /// Columns were given for a form that has none.
+    #[error("{file} is {form}, and the option `columns` goes with CoNLL alone; leave it out")]
+    ColumnsOfForm {
+        /// The file or folder.
+        file: PathBuf,
+        /// Its form.
+        form: Form,
+    },
     /// Nothing was read.
     #[error("{file} holds no document; expected at least one as {form}")]
     Empty {

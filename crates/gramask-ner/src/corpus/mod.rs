@@ -133,6 +133,9 @@ fn read_folder(folder: &Path, form: Form, out: &mut Collector<'_>) -> Result<(),
 }
 
 fn finish(path: &Path, form: Form, out: Collector<'_>, options: &Options) -> Result<(Corpus, Vec<Problem>), ReadError> {
+    if options.columns.is_some() && form != Form::Conll {
+        return Err(ReadError::ColumnsOfForm { file: path.to_owned(), form });
+    }
     if out.len() == 0 {
         return Err(ReadError::Empty { file: path.to_owned(), form });
     }
