@@ -17,6 +17,10 @@
 //! is the same. Exits lie deeper in the trie each time, and no place without children is one. So the recursion is not deeper than
 //! the longest token.
 //!
+//! A rule that is called inside a token is treated like an exit: the walk ends at the state that calls it, and what the called
+//! rule reads from that place on is a part of its own. So the tokens ` name` and ` age` after `SELECT ` share a part with
+//! those after `, `.
+//!
 //! Parts don't depend on the output. All constraints of a grammar and a vocabulary share them, and the masks that were put
 //! together of the same parts. A new depth of nesting then costs some look-ups.
 //!
@@ -37,8 +41,8 @@ use crate::Vocabulary;
 use crate::engine::{Kept, set_bit};
 use crate::vocabulary::Place;
 
-/// A state that can read so many bytes is in free text.
-const WIDE: usize = 64;
+/// A state that can read so many bytes is in a text.
+const WIDE: usize = 16;
 
 /// So many masks that were put together are kept for all constraints.
 const MOST_MASKS: usize = 4096;
@@ -64,6 +68,8 @@ struct Part {
     /// There is some token.
     some: bool,
     exits: ExitsId,
+    /// States that call rules, and the places where the state reaches them inside a token.
+    calls: Arc<[(StateId, ExitsId)]>,
 }
 
 /// What stacks above something unknown read: parts, and the places where they may be empty.
@@ -87,7 +93,7 @@ pub(crate) struct Parts {
     /// By parts, and what [`Parts::mask`] adds to them.
     masks: FxHashMap<Box<[u32]>, Kept>,
     /// What positions in a text read, up to the end of their rule; nothing for those that are in no text.
-    text_reads: FxHashMap<Position, Option<Reads>>,
+    text_reads: FxHashMap<(ExitsId, Position), Option<Reads>>,
     /// The free text of other grammars that this one was compared with.
     texts: Texts,
 }
@@ -160,10 +166,7 @@ impl Parts {
         }
         let mut found = Vec::new();
         for &(state, mut below) in machine.stacks().entries(node) {
-            let reads = match exits {
-                ExitsId::ROOT => self.text_above(vocabulary, machine, state, &mut below),
-                _ => None,
-            };
+            let reads = self.text_above(vocabulary, machine, exits, state, &mut below);
             let reads = reads.unwrap_or_else(|| {
                 let alone = self.machine.alone(state);
                 self.reads(vocabulary, exits, alone)
@@ -180,43 +183,42 @@ impl Parts {
         found
     }
 
-    /// What a state in a text reads up to the end of the rule of the text, and what stands below that rule.
+    /// What a state in a text reads from these places on, up to the end of the rule of the text, and what stands below that rule.
     fn text_above(
         &mut self,
         vocabulary: &Vocabulary,
         machine: &Machine,
+        exits: ExitsId,
         state: StateId,
         below: &mut StackId,
     ) -> Option<Reads> {
-        if let Some(reads) = self.text_reads(vocabulary, Position::of(state)) {
+        if let Some(reads) = self.text_reads(vocabulary, exits, Position::of(state)) {
             return Some(reads);
         }
         // A state in a character, on top of a text.
         let (&[(outer, deeper)], false) = (machine.stacks().entries(*below), machine.accepts(*below)) else {
             return None;
         };
-        let reads = self.text_reads(vocabulary, Position { inner: Some(state), outer })?;
+        let reads = self.text_reads(vocabulary, exits, Position { inner: Some(state), outer })?;
         *below = deeper;
         Some(reads)
     }
 
-    fn text_reads(&mut self, vocabulary: &Vocabulary, position: Position) -> Option<Reads> {
-        if let Some(known) = self.text_reads.get(&position) {
+    fn text_reads(&mut self, vocabulary: &Vocabulary, exits: ExitsId, position: Position) -> Option<Reads> {
+        if let Some(known) = self.text_reads.get(&(exits, position)) {
             return known.clone();
         }
         let network = self.machine.network();
         let wide = Position::of(position.outer).bytes(network).len() >= WIDE;
         let made = match wide {
-            true => self.texts.part(vocabulary, network, position),
+            true => self.texts.part(vocabulary, network, &self.exits[exits.0 as usize], position),
             false => None,
         };
-        let reads = made.map(|(tokens, places)| {
-            let exits = self.number(places);
-            let number = PartId(self.parts.len() as u32);
-            self.parts.push(Part { some: !tokens.mask().is_empty(), tokens, exits });
-            Reads { parts: Arc::from([number]), exits }
+        let reads = made.map(|written| {
+            let number = self.keep(written);
+            Reads { parts: Arc::from([number]), exits: self.parts[number.0 as usize].exits }
         });
-        self.text_reads.insert(position, reads.clone());
+        self.text_reads.insert((exits, position), reads.clone());
         reads
     }
 
@@ -232,7 +234,7 @@ impl Parts {
             if part.some {
                 parts.push(number);
             }
-            let exits = part.exits;
+            let exits = self.with_calls(vocabulary, number, &mut parts);
             if exits == ExitsId::NONE {
                 continue;
             }
@@ -254,24 +256,57 @@ impl Parts {
         reads
     }
 
+    /// The exits of a part, those that lie beyond its calls among them. Adds the parts of what its calls read.
+    fn with_calls(&mut self, vocabulary: &Vocabulary, part: PartId, parts: &mut Vec<PartId>) -> ExitsId {
+        let (own, calls) = (self.parts[part.0 as usize].exits, Arc::clone(&self.parts[part.0 as usize].calls));
+        if calls.is_empty() {
+            return own;
+        }
+        let mut places = self.exits[own.0 as usize].to_vec();
+        for &(state, exits) in &*calls {
+            let node = self.machine.alone(state);
+            let reads = self.reads(vocabulary, exits, node);
+            parts.extend_from_slice(&reads.parts);
+            places.extend_from_slice(&self.exits[reads.exits.0 as usize]);
+        }
+        places.sort_unstable();
+        places.dedup();
+        self.number(places.into())
+    }
+
+    /// Keeps a part.
+    fn keep(&mut self, Written { tokens, exits, calls }: Written) -> PartId {
+        let exits = self.number(exits);
+        let calls = calls.into_iter().map(|(state, places)| (state, self.number(places))).collect();
+        let number = PartId(self.parts.len() as u32);
+        self.parts.push(Part { some: !tokens.mask().is_empty(), tokens, exits, calls });
+        number
+    }
+
     fn part(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> PartId {
         if let Some(number) = self.part_numbers.get(&(exits, state)) {
             return *number;
         }
-        let (tokens, places) = match exits == ExitsId::ROOT && self.machine.network().bytes(state).len() >= WIDE {
-            true => self.text(vocabulary, state),
+        let written = match self.machine.network().bytes(state).len() >= WIDE {
+            true => self.text(vocabulary, exits, state),
             false => self.walk(vocabulary, exits, state),
         };
-        let part = Part { some: !tokens.mask().is_empty(), tokens, exits: self.number(places) };
-        let number = PartId(self.parts.len() as u32);
-        self.parts.push(part);
+        let number = self.keep(written);
         self.part_numbers.insert((exits, state), number);
         number
     }
 
     /// The part of a state in free text.
-    fn text(&mut self, vocabulary: &Vocabulary, state: StateId) -> Written {
+    fn text(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> Written {
         let network = self.machine.network();
+        if network.call_edges(state).is_empty()
+            && let Some(part) = self.texts.part(vocabulary, network, &self.exits[exits.0 as usize], Position::of(state))
+        {
+            return part;
+        }
+        if exits != ExitsId::ROOT {
+            return self.walk(vocabulary, exits, state);
+        }
         let part = match main_successor(network, state) {
             Some(next) if next == state => self.looping(vocabulary, state),
             Some(next) if main_successor(network, next) == Some(next) => self.beside(vocabulary, state, next),
@@ -291,6 +326,9 @@ impl Parts {
         let mut part = PartBuilder::of_row(vocabulary, &staying.row);
         self.machine.walk_from(vocabulary, &staying.leaves, node, &mut |reached| {
             part.allow(reached.tokens);
+            if let Some(state) = reached.calls {
+                part.call(state, reached.place);
+            }
             match (reached.accepts, reached.subtree) {
                 (false, _) => {}
                 (true, false) => part.set_exit(reached.place, true),
@@ -307,7 +345,9 @@ impl Parts {
         }
         let known = self.part(vocabulary, ExitsId::ROOT, next);
         let part = &self.parts[known.0 as usize];
-        let known = (part.tokens.clone(), Arc::clone(&self.exits[part.exits.0 as usize]));
+        let places = |exits: ExitsId| Arc::clone(&self.exits[exits.0 as usize]);
+        let calls = part.calls.iter().map(|(state, exits)| (*state, places(*exits))).collect();
+        let known = Written { tokens: part.tokens.clone(), exits: places(part.exits), calls };
         let other = self.machine.alone(next);
         differ(&mut Nodes { machine: &mut self.machine, state, other }, vocabulary, &known)
     }
@@ -322,13 +362,15 @@ impl Parts {
         number
     }
 
-    /// The tokens that a state above what is not known can write from these places on, where it reads the first byte itself, and
-    /// its exits.
+    /// What a state above what is not known can write from these places on, where it reads the first byte itself.
     fn walk(&mut self, vocabulary: &Vocabulary, exits: ExitsId, state: StateId) -> Written {
-        let (mut found, mut ends) = (Vec::new(), Vec::new());
+        let (mut found, mut ends, mut calls): (Vec<u32>, Vec<Place>, Vec<(StateId, Place)>) = Default::default();
         let places = Arc::clone(&self.exits[exits.0 as usize]);
         self.machine.walk_alone(vocabulary, &places, state, &mut |reached| {
             found.extend_from_slice(reached.tokens);
+            if let Some(state) = reached.calls.filter(|_| vocabulary.has_kids(reached.place)) {
+                calls.push((state, reached.place));
+            }
             if reached.accepts {
                 let last = if reached.subtree { vocabulary.last_below(reached.place) } else { reached.place };
                 ends.extend((reached.place..=last).filter(|place| vocabulary.has_kids(*place)));
@@ -336,7 +378,10 @@ impl Parts {
         });
         ends.sort_unstable();
         ends.dedup();
-        (kept(vocabulary, found), ends.into())
+        calls.sort_unstable();
+        let calls = calls.chunk_by(|(a, _), (b, _)| a == b);
+        let calls = calls.map(|same| (same[0].0, same.iter().map(|(_, place)| *place).collect())).collect();
+        Written { tokens: kept(vocabulary, found), exits: ends.into(), calls }
     }
 
     fn united(&self, vocabulary: &Vocabulary, parts: &[PartId], more: &[u32]) -> Kept {

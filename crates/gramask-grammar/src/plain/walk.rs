@@ -24,9 +24,19 @@ pub(super) struct Reached<'v> {
     pub subtree: bool,
     /// All rules may have ended there.
     pub accepts: bool,
+    /// The position is this state above what is not known, and it calls rules. What they read is not walked.
+    pub calls: Option<StateId>,
 }
 
 impl Machine {
+    /// The state of a position that is one state above what is not known, if it calls rules.
+    pub(super) fn calls_at(&self, node: StackId) -> Option<StateId> {
+        match self.stacks().entries(node) {
+            &[(state, StackId::BOTTOM)] if !self.network().call_edges(state).is_empty() => Some(state),
+            _ => None,
+        }
+    }
+
     /// Calls `visit` with each place below `places` that can be reached from a state above what is not known, where it reads the
     /// first byte itself, and not a rule that it calls.
     pub(super) fn walk_alone(
@@ -43,12 +53,24 @@ impl Machine {
         for byte in self.network().bytes(state).iter() {
             let next = self.step_alone(state, byte);
             for kid in places.iter().filter_map(|place| vocabulary.kid(*place, byte)) {
-                let tokens = vocabulary.ids_at(kid);
-                visit(Reached { node: next, tokens, place: kid, subtree: false, accepts: self.accepts(next) });
-                if next != StackId::BOTTOM && vocabulary.has_kids(kid) {
-                    self.walk::<false>(vocabulary, &[kid], next, visit);
-                }
+                self.visit_place::<false>(vocabulary, kid, next, visit);
             }
+        }
+    }
+
+    /// Visits a place, and what lies below it.
+    fn visit_place<const POSITIONS: bool>(
+        &mut self,
+        vocabulary: &Vocabulary,
+        place: Place,
+        node: StackId,
+        visit: &mut impl FnMut(Reached),
+    ) {
+        let (tokens, accepts) = (vocabulary.ids_at(place), self.accepts(node));
+        let calls = if POSITIONS { None } else { self.calls_at(node) };
+        visit(Reached { node, tokens, place, subtree: false, accepts, calls });
+        if calls.is_none() && node != StackId::BOTTOM && vocabulary.has_kids(place) {
+            self.walk::<POSITIONS>(vocabulary, &[place], node, visit);
         }
     }
 
@@ -66,11 +88,7 @@ impl Machine {
             if next == StackId::NONE {
                 continue;
             }
-            let tokens = vocabulary.ids_at(place);
-            visit(Reached { node: next, tokens, place, subtree: false, accepts: self.accepts(next) });
-            if next != StackId::BOTTOM && vocabulary.has_kids(place) {
-                self.walk::<false>(vocabulary, &[place], next, visit);
-            }
+            self.visit_place::<false>(vocabulary, place, next, visit);
         }
     }
 
@@ -92,11 +110,7 @@ impl Machine {
         for (&place, byte) in places.iter().flat_map(|place| bytes.iter().map(move |byte| (place, byte))) {
             let Some(kid) = vocabulary.kid(place, byte) else { continue };
             let next = self.step(node, byte);
-            let tokens = vocabulary.ids_at(kid);
-            visit(Reached { node: next, tokens, place: kid, subtree: false, accepts: self.accepts(next) });
-            if next != StackId::BOTTOM && vocabulary.has_kids(kid) {
-                self.walk::<POSITIONS>(vocabulary, &[kid], next, visit);
-            }
+            self.visit_place::<POSITIONS>(vocabulary, kid, next, visit);
         }
     }
 
@@ -127,6 +141,7 @@ impl Machine {
                 place: at as Place + 1,
                 subtree: true,
                 accepts: self.accepts(before),
+                calls: None,
             };
             if !POSITIONS && self.loops(before, table).hold_from(vocabulary, at) {
                 visit(reached);
@@ -145,9 +160,10 @@ impl Machine {
                 place,
                 subtree: false,
                 accepts: self.accepts(next),
+                calls: if POSITIONS { None } else { self.calls_at(next) },
             };
             let (has_kids, ends) = (entry.next as usize > at + 1, next == StackId::BOTTOM);
-            if !has_kids || ends {
+            if !has_kids || ends || reached.calls.is_some() {
                 visit(reached);
                 at = entry.next as usize;
                 continue;

@@ -14,7 +14,7 @@ use crate::plain::expr::{Expr, PlainGrammar, Rule, RuleId};
 use crate::regex::Regex;
 
 /// A regex with more states is compiled once, if it is used more than once.
-const LARGE_REGEX: usize = 64;
+const LARGE_REGEX: usize = 16;
 
 /// A repeat whose copies have more states in all becomes calls of one rule.
 const LARGE_REPEAT: usize = 256;

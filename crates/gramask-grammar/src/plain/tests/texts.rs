@@ -30,7 +30,7 @@ const SCHEMAS: [(&str, &str); 16] = [
     (r#"{}"#, "[\"te"),
 ];
 
-const GBNF: [(&str, &str); 7] = [
+const GBNF: [(&str, &str); 8] = [
     (r#"root ::= "x" [^"\\]{0,9} "x""#, "xa"),
     (r#"root ::= [^\n]{2,400}"#, "a"),
     (r#"root ::= ([a-z] [a-z0-9]{0,30} | "\"" [^"]* "\"")+"#, "name\"t"),
@@ -43,6 +43,13 @@ word ::= [^ "]{1,20}"#,
     // A chain beside free text, and a chain that ends where another begins.
     (r#"root ::= ("12345" | "abcde"){0,99} [ -/:-`f-~]{1,90}"#, "12345abcde"),
     (r#"root ::= ("\\" [nrt"\\/bfu] | [^"\\]){2,90} "\"" ("\\" [nrt"\\/bfu] | [^"\\]){0,30} "\"""#, "ab\\n\"\\"),
+    // Calls inside tokens.
+    (
+        r#"root ::= " " name (", " name | " text " value)* ";"
+name ::= [a-z] [a-z0-9_]{0,30}
+value ::= "\"" [^"]{0,9} "\"" | "[" value (", " value)* "]" | " " name"#,
+        " a, ab",
+    ),
 ];
 
 /// All bytes, the short pieces of a text, also such as cut a character, and runs of a letter.

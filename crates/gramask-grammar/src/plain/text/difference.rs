@@ -32,6 +32,12 @@ pub(in crate::plain) trait Pairs {
     fn lives(&self, pair: Self::Pair) -> (bool, bool);
     /// Whether the rule may have ended in each.
     fn accepts(&self, pair: Self::Pair) -> (bool, bool);
+    /// The states in which rules are called, if each of the two is one. The known part then has a call, and nothing below it.
+    fn calls(&self, _: Self::Pair) -> (Option<StateId>, Option<StateId>) {
+        (None, None)
+    }
+    /// The pair without the second position.
+    fn alone(&self, pair: Self::Pair) -> Self::Pair;
 }
 
 /// The part of the first position of a pair, from that of the second one. `None` where they differ too much.
@@ -68,7 +74,19 @@ pub(in crate::plain) fn differ<P: Pairs>(pairs: &mut P, vocabulary: &Vocabulary,
         if accepts != known {
             part.set_exit(place, accepts);
         }
-        path[depth] = pair;
+        let (calls, known) = pairs.calls(pair);
+        if known.is_some() {
+            part.no_call(place);
+        }
+        if let Some(state) = calls {
+            part.call(state, place);
+            if lives.1 && known.is_none() {
+                part.forbid_below(place);
+            }
+            at = node.next as usize;
+            continue;
+        }
+        path[depth] = if known.is_some() { pairs.alone(pair) } else { pair };
         at += 1;
     }
     Some(part.finish())
@@ -125,6 +143,10 @@ impl<S: FnMut(TextPair, usize) -> bool> Pairs for TextPairs<'_, S> {
     fn accepts(&self, (position, other): TextPair) -> (bool, bool) {
         (position.is_some_and(|position| position.accepts(self.network)), other != NONE && self.text.accepts(other))
     }
+
+    fn alone(&self, (position, _): TextPair) -> TextPair {
+        (position, NONE)
+    }
 }
 
 /// A state above what is not known, which reads the first byte itself, and a position of the same machine.
@@ -168,5 +190,13 @@ impl Pairs for Nodes<'_> {
 
     fn accepts(&self, (node, other): (StackId, StackId)) -> (bool, bool) {
         (self.machine.accepts(node), self.machine.accepts(other))
+    }
+
+    fn calls(&self, (node, other): (StackId, StackId)) -> (Option<StateId>, Option<StateId>) {
+        (self.machine.calls_at(node), self.machine.calls_at(other))
+    }
+
+    fn alone(&self, (node, _): (StackId, StackId)) -> (StackId, StackId) {
+        (node, StackId::NONE)
     }
 }

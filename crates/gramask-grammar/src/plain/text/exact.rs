@@ -1,7 +1,7 @@
-//! The part of a position in a text by a walk over the whole trie.
+//! The part of a position in a text by a walk over the trie.
 //!
-//! The last resort, where a text is near its end, so that most tokens are too long. Positions become the states of an automaton
-//! as the walk meets them.
+//! It is the last resort where a text is near its end, so that most tokens are too long. And it is the way for a text that begins
+//! inside a token, of which few tokens remain. Positions become the states of an automaton as the walks meet them.
 
 use rustc_hash::FxHashMap;
 
@@ -12,63 +12,88 @@ use crate::Vocabulary;
 use crate::plain::network::Network;
 use crate::vocabulary::Place;
 
-struct Lazy<'n> {
-    network: &'n Network,
+/// The positions that walks met, and the steps between them.
+#[derive(Debug, Default)]
+pub(super) struct Exact {
     positions: Vec<Position>,
+    accepts: Vec<bool>,
     numbers: FxHashMap<Position, u16>,
-    /// By state, where the walk was there already.
+    /// By state, where a walk was there already.
     rows: Vec<Option<Box<[u16; 256]>>>,
     room: Vec<PositionEdge>,
 }
 
-impl Lazy<'_> {
-    fn number(&mut self, position: Position) -> Result<u16, NotText> {
+/// When there are so many states, the next walk begins without any.
+const MOST_STATES: usize = 20_000;
+
+impl Exact {
+    fn number(&mut self, network: &Network, position: Position) -> Result<u16, NotText> {
         if let Some(number) = self.numbers.get(&position) {
             return Ok(*number);
         }
         let number = u16::try_from(self.positions.len()).ok().filter(|number| *number != NONE).ok_or(NotText)?;
         self.numbers.insert(position, number);
         self.positions.push(position);
+        self.accepts.push(position.accepts(network));
         self.rows.push(None);
         Ok(number)
     }
 
-    fn step(&mut self, state: u16, byte: u8) -> Result<u16, NotText> {
+    fn step(&mut self, network: &Network, state: u16, byte: u8) -> Result<u16, NotText> {
         if let Some(row) = &self.rows[usize::from(state)] {
             return Ok(row[usize::from(byte)]);
         }
         let mut edges = std::mem::take(&mut self.room);
-        self.positions[usize::from(state)].edges(self.network, &mut edges)?;
+        self.positions[usize::from(state)].edges(network, &mut edges)?;
         let mut row = Box::new([NONE; 256]);
         for &(first, last, next) in &edges {
-            row[usize::from(first)..=usize::from(last)].fill(self.number(next)?);
+            row[usize::from(first)..=usize::from(last)].fill(self.number(network, next)?);
         }
         self.room = edges;
         Ok(self.rows[usize::from(state)].insert(row)[usize::from(byte)])
     }
-}
 
-/// What can be written from a position.
-pub(super) fn exact(vocabulary: &Vocabulary, network: &Network, start: Position) -> Result<Written, NotText> {
-    let mut lazy =
-        Lazy { network, positions: Vec::new(), numbers: FxHashMap::default(), rows: Vec::new(), room: Vec::new() };
-    let start = lazy.number(start)?;
-    let mut path = vec![start; vocabulary.longest() + 1];
-    let mut part = PartBuilder::empty(vocabulary);
-    let (nodes, mut at) = (vocabulary.nodes(), 0);
-    while let Some(node) = nodes.get(at) {
-        let depth = usize::from(node.depth);
-        let next = lazy.step(path[depth - 1], node.byte)?;
-        if next == NONE {
-            at = node.next as usize;
-            continue;
+    /// What can be written from a position, below each of these places.
+    pub fn part(
+        &mut self,
+        vocabulary: &Vocabulary,
+        network: &Network,
+        places: &[Place],
+        start: Position,
+    ) -> Result<Written, NotText> {
+        if self.positions.len() > MOST_STATES {
+            *self = Exact::default();
         }
-        part.allow(vocabulary.ids(node));
-        if lazy.positions[usize::from(next)].accepts(network) {
-            part.set_exit(at as Place + 1, true);
+        let start = self.number(network, start)?;
+        let mut path = vec![start; vocabulary.longest() + 1];
+        let mut part = PartBuilder::empty(vocabulary);
+        let nodes = vocabulary.nodes();
+        for &place in places {
+            let (mut at, end, base) = match place {
+                0 => (0, nodes.len(), 0),
+                _ => (
+                    place as usize,
+                    vocabulary.last_below(place) as usize,
+                    usize::from(nodes[place as usize - 1].depth),
+                ),
+            };
+            path[base] = start;
+            while at < end {
+                let node = &nodes[at];
+                let depth = usize::from(node.depth);
+                let next = self.step(network, path[depth - 1], node.byte)?;
+                if next == NONE {
+                    at = node.next as usize;
+                    continue;
+                }
+                part.allow(vocabulary.ids(node));
+                if self.accepts[usize::from(next)] {
+                    part.set_exit(at as Place + 1, true);
+                }
+                path[depth] = next;
+                at += 1;
+            }
         }
-        path[depth] = next;
-        at += 1;
+        Ok(part.finish())
     }
-    Ok(part.finish())
 }

@@ -17,7 +17,7 @@
 //! | `looping.rs` | the tokens that stay in a loop |
 //! | `difference.rs` | the walk over the places at which two positions differ |
 //! | `position.rs` | where a network is in a text |
-//! | `exact.rs` | a walk over the whole trie, near the end of a text |
+//! | `exact.rs` | a walk over the trie, near the end of a text, and in the midst of a token |
 //! | `chain.rs` | texts of limited length |
 //! | `automaton.rs` | a text as an automaton of its own, folded into a loop, and its part |
 //! | `agreement.rs` | how many bytes two automata agree for |
@@ -43,7 +43,7 @@ pub(super) use builder::{PartBuilder, Written, kept};
 use chain::{Chain, Link};
 use difference::TextPairs;
 pub(super) use difference::{Nodes, differ};
-use exact::exact;
+use exact::Exact;
 use looping::LoopTokens;
 use position::NotText;
 pub(super) use position::Position;
@@ -52,6 +52,7 @@ use super::network::{CallId, Network};
 use crate::Vocabulary;
 use crate::byte_set::ByteSet;
 use crate::text_loops::TextLoops;
+use crate::vocabulary::Place;
 
 /// So many texts are kept for all grammars of a vocabulary.
 const MOST_TEXTS: usize = 64;
@@ -138,18 +139,28 @@ pub(super) struct Texts {
     agreements: FxHashMap<usize, Agreement>,
     /// Whether a rule is a text, as far as is known.
     is_text: FxHashMap<CallId, bool>,
+    exact: Exact,
     /// How many texts were walked here, for tests.
     pub walked: usize,
 }
 
 impl Texts {
-    /// The part of a position in a text; `None` where the network is no text there.
-    pub fn part(&mut self, vocabulary: &Vocabulary, network: &Network, position: Position) -> Option<Written> {
+    /// What a position in a text can write below these places; `None` where the network is no text there.
+    pub fn part(
+        &mut self,
+        vocabulary: &Vocabulary,
+        network: &Network,
+        places: &[Place],
+        position: Position,
+    ) -> Option<Written> {
         let rule = network.rule_of(position.outer);
         if !*self.is_text.entry(rule).or_insert_with(|| is_text(network, rule)) {
             return None;
         }
-        let part = self.text_part(vocabulary, network, position);
+        let part = match places {
+            [0] => self.text_part(vocabulary, network, position),
+            places => self.exact.part(vocabulary, network, places, position),
+        };
         if part.is_err() {
             self.is_text.insert(rule, false);
         }
@@ -175,7 +186,7 @@ impl Texts {
             }
             return match self.beside(vocabulary, network, position, &text)? {
                 Some(part) => Ok(part),
-                None => exact(vocabulary, network, position),
+                None => self.exact.part(vocabulary, network, &[0], position),
             };
         }
         let bytes = position.bytes(network);
@@ -188,7 +199,7 @@ impl Texts {
         let text = self.text(vocabulary, automaton, bytes);
         match self.beside(vocabulary, network, position, &text)? {
             Some(part) => Ok(part),
-            None => exact(vocabulary, network, position),
+            None => self.exact.part(vocabulary, network, &[0], position),
         }
     }
 
@@ -241,7 +252,7 @@ impl Texts {
                 return Ok(Some(part));
             }
         }
-        exact(vocabulary, network, position).map(Some)
+        self.exact.part(vocabulary, network, &[0], position).map(Some)
     }
 
     /// The chain that begins at a state, with the text that it becomes without a limit.
