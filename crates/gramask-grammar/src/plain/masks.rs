@@ -70,6 +70,8 @@ struct Part {
     exits: ExitsId,
     /// States that call rules, and the places where the state reaches them inside a token.
     calls: Arc<[(StateId, ExitsId)]>,
+    /// See [`Written::whole`].
+    whole: bool,
 }
 
 /// What stacks above something unknown read: parts, and the places where they may be empty.
@@ -275,11 +277,11 @@ impl Parts {
     }
 
     /// Keeps a part.
-    fn keep(&mut self, Written { tokens, exits, calls }: Written) -> PartId {
+    fn keep(&mut self, Written { tokens, exits, calls, whole }: Written) -> PartId {
         let exits = self.number(exits);
         let calls = calls.into_iter().map(|(state, places)| (state, self.number(places))).collect();
         let number = PartId(self.parts.len() as u32);
-        self.parts.push(Part { some: !tokens.mask().is_empty(), tokens, exits, calls });
+        self.parts.push(Part { some: !tokens.mask().is_empty(), tokens, exits, calls, whole });
         number
     }
 
@@ -345,9 +347,12 @@ impl Parts {
         }
         let known = self.part(vocabulary, ExitsId::ROOT, next);
         let part = &self.parts[known.0 as usize];
+        if part.whole {
+            return None;
+        }
         let places = |exits: ExitsId| Arc::clone(&self.exits[exits.0 as usize]);
         let calls = part.calls.iter().map(|(state, exits)| (*state, places(*exits))).collect();
-        let known = Written { tokens: part.tokens.clone(), exits: places(part.exits), calls };
+        let known = Written { tokens: part.tokens.clone(), exits: places(part.exits), calls, whole: false };
         let other = self.machine.alone(next);
         differ(&mut Nodes { machine: &mut self.machine, state, other }, vocabulary, &known)
     }
@@ -381,7 +386,7 @@ impl Parts {
         calls.sort_unstable();
         let calls = calls.chunk_by(|(a, _), (b, _)| a == b);
         let calls = calls.map(|same| (same[0].0, same.iter().map(|(_, place)| *place).collect())).collect();
-        Written { tokens: kept(vocabulary, found), exits: ends.into(), calls }
+        Written { tokens: kept(vocabulary, found), exits: ends.into(), calls, whole: false }
     }
 
     fn united(&self, vocabulary: &Vocabulary, parts: &[PartId], more: &[u32]) -> Kept {

@@ -75,13 +75,13 @@ impl TextAutomaton {
     /// What can be written from a state on.
     pub fn part(&self, vocabulary: &Vocabulary, state: u16) -> Written {
         if state != 0 || self.accepts(0) {
-            let mut part = PartBuilder::empty(vocabulary);
+            let mut part = PartBuilder::empty(vocabulary).whole();
             self.walk(vocabulary, 0, state, &mut part);
             return part.finish();
         }
         let loops = TextLoops::find(0, |state, byte| Some(self.step(state, byte)).filter(|next| *next != NONE));
         let staying = vocabulary.texts().loop_tokens(vocabulary, &loops);
-        let mut part = PartBuilder::of_row(vocabulary, &staying.row);
+        let mut part = PartBuilder::of_row(vocabulary, &staying.row).whole();
         for &place in &staying.leaves {
             let next = self.step(0, vocabulary.nodes()[place as usize - 1].byte);
             if next != NONE {

@@ -19,6 +19,8 @@ pub(crate) struct Written {
     /// States that call rules, with the places where they are reached inside a token. What is written from there on is not
     /// among the tokens.
     pub calls: Vec<(StateId, Arc<[Place]>)>,
+    /// What is written beyond a call is among the tokens, and there are no `calls`.
+    pub whole: bool,
 }
 
 /// Bits, exits and calls. Places must come in ascending order.
@@ -28,6 +30,7 @@ pub(in crate::plain) struct PartBuilder<'v> {
     /// The exits and calls that it began with.
     exits: Arc<[Place]>,
     calls: Vec<(StateId, Arc<[Place]>)>,
+    whole: bool,
     /// Ranges of places that are no exits any more, first and last, and such as are no calls any more.
     no_exits: Vec<(Place, Place)>,
     no_calls: Vec<(Place, Place)>,
@@ -43,6 +46,7 @@ impl<'v> PartBuilder<'v> {
             row: row.to_vec(),
             exits: Arc::from([]),
             calls: Vec::new(),
+            whole: false,
             no_exits: Vec::new(),
             no_calls: Vec::new(),
             more_exits: Vec::new(),
@@ -59,7 +63,13 @@ impl<'v> PartBuilder<'v> {
         let mut row = vec![0; vocabulary.words()];
         known.tokens.mask().copy_to(&mut row);
         let (exits, calls) = (Arc::clone(&known.exits), known.calls.clone());
-        PartBuilder { exits, calls, row, ..PartBuilder::of_row(vocabulary, &[]) }
+        PartBuilder { exits, calls, row, whole: known.whole, ..PartBuilder::of_row(vocabulary, &[]) }
+    }
+
+    /// No walk ends at a call.
+    pub fn whole(mut self) -> PartBuilder<'v> {
+        self.whole = true;
+        self
     }
 
     pub fn allow(&mut self, tokens: &[u32]) {
@@ -132,7 +142,7 @@ impl<'v> PartBuilder<'v> {
                 calls.push((state, places));
             }
         }
-        Written { tokens: kept_row(self.row), exits, calls }
+        Written { tokens: kept_row(self.row), exits, calls, whole: self.whole }
     }
 }
 

@@ -66,7 +66,7 @@ impl Exact {
         }
         let start = self.number(network, start)?;
         let mut path = vec![start; vocabulary.longest() + 1];
-        let mut part = PartBuilder::empty(vocabulary);
+        let mut part = PartBuilder::empty(vocabulary).whole();
         let nodes = vocabulary.nodes();
         for &place in places {
             let (mut at, end, base) = match place {
