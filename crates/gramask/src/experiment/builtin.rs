@@ -26,8 +26,8 @@ static ALL: &[Builtin] = &[Builtin {
     name: "quickstart",
     files: files![
         "quickstart.toml",
-        "adapters/bc5cdr-four-formats/adapter_config.json",
-        "adapters/bc5cdr-four-formats/adapter_model.safetensors",
+        "adapters/study/bc5cdr-one-of-five/adapter_config.json",
+        "adapters/study/bc5cdr-one-of-five/adapter_model.safetensors",
     ],
 }];
 
