@@ -34,7 +34,7 @@ ncbi-json-list        ncbi-disease  json-list     one 16
 ncbi-tuples           ncbi-disease  tuples        one 16
 ncbi-one-of-five      ncbi-disease  $five         one 8
 ncbi-each-of-five     ncbi-disease  $five         all 8
-bc5cdr-strong         bc5cdr        tuples        strong -
+bc5cdr-strong         bc5cdr        inline-xml    strong -
 END
 }
 
