@@ -165,22 +165,31 @@ impl Texts {
         // The start is a state of its own, since texts are not empty.
         let mut states = vec![start];
         let mut next: Vec<[Option<u32>; 256]> = Vec::new();
+        let (mut key, mut before): (Vec<Option<u32>>, Vec<Option<u32>>) = (Vec::new(), Vec::new());
         while let Some(state) = states.get(next.len()).cloned() {
             let first = next.is_empty();
             let own = state[0]? as usize;
             let mut row = [None; 256];
+            // Neighbouring bytes mostly lead to the same state.
+            let mut number = 0;
+            before.clear();
             for (byte, target) in row.iter_mut().enumerate() {
                 if first && forbidden.contains(byte as u8) {
                     continue;
                 }
                 let Some(after) = self.next[own][byte] else { continue };
                 let others = others.iter().zip(&state[1..]);
-                let others = others.map(|(texts, at)| at.and_then(|at| texts.next[at as usize][byte]));
-                let key: Vec<Option<u32>> = [Some(after)].into_iter().chain(others).collect();
-                let fresh = states.len() as u32;
-                let number = *numbers.entry(key.clone()).or_insert(fresh);
-                if number == fresh {
-                    states.push(key);
+                key.clear();
+                key.push(Some(after));
+                key.extend(others.map(|(texts, at)| at.and_then(|at| texts.next[at as usize][byte])));
+                if key != before {
+                    let fresh = states.len() as u32;
+                    number = numbers.get(&key).copied().unwrap_or(fresh);
+                    if number == fresh {
+                        numbers.insert(key.clone(), fresh);
+                        states.push(key.clone());
+                    }
+                    before.clone_from(&key);
                 }
                 *target = Some(number);
             }
