@@ -36,7 +36,7 @@ use rustc_hash::FxHashMap;
 use super::machine::Machine;
 use super::network::{Network, StateId};
 use super::stacks::StackId;
-use super::text::{Nodes, PartBuilder, Position, TextStore, Texts, Written, differ, kept};
+use super::text::{Nodes, PartBuilder, Position, TextStore, Texts, Written, differ, kept, main_target};
 use crate::Vocabulary;
 use crate::engine::{Kept, set_bit};
 use crate::vocabulary::Place;
@@ -413,12 +413,7 @@ impl Parts {
 
 /// The state that most printable bytes lead to.
 fn main_successor(network: &Network, state: StateId) -> Option<StateId> {
-    let mut counts: FxHashMap<StateId, u16> = FxHashMap::default();
-    for edge in network.byte_edges(state) {
-        let (first, last) = (edge.first.max(b' '), edge.last.min(b'~'));
-        *counts.entry(edge.next).or_default() += u16::from((last + 1).saturating_sub(first));
-    }
-    counts.into_iter().max_by_key(|(next, count)| (*count, std::cmp::Reverse(*next))).map(|(next, _)| next)
+    main_target(network.byte_edges(state).iter().map(|edge| (edge.first, edge.last, edge.next)))
 }
 
 /// A grammar, and the parts that its constraints share.

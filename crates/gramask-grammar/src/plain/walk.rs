@@ -122,13 +122,8 @@ impl Machine {
         visit: &mut impl FnMut(Reached),
     ) {
         let nodes = vocabulary.nodes();
-        let (mut at, end, base) = match place {
-            0 => (0, nodes.len(), 0),
-            _ => {
-                let node = &nodes[place as usize - 1];
-                (place as usize, node.next as usize, usize::from(node.depth))
-            }
-        };
+        let (below, base) = vocabulary.nodes_below(place);
+        let (mut at, end) = (below.start, below.end);
         // The positions after the first bytes of the current place, by depth.
         let mut path: Vec<(StackId, Table)> = vec![(node, self.table(node)); vocabulary.longest() + 1 - base];
         while at < end {

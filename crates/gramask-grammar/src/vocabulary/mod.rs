@@ -243,6 +243,17 @@ impl Vocabulary {
         self.nodes[place as usize - 1].next
     }
 
+    /// The nodes below a place, and how many bytes lead to the place.
+    pub(crate) fn nodes_below(&self, place: Place) -> (std::ops::Range<usize>, usize) {
+        match place {
+            0 => (0..self.nodes.len(), 0),
+            _ => {
+                let node = &self.nodes[place as usize - 1];
+                (place as usize..node.next as usize, usize::from(node.depth))
+            }
+        }
+    }
+
     /// How many bytes further the longest token below a place goes. The place is not the root.
     pub(crate) fn height(&self, place: Place) -> u16 {
         self.kids.height[place as usize - 1]

@@ -102,17 +102,15 @@ impl TextAutomaton {
     /// All that can be written below a place.
     fn walk(&self, vocabulary: &Vocabulary, place: Place, state: u16, part: &mut PartBuilder) {
         let nodes = vocabulary.nodes();
-        let (mut at, end, base) = match place {
-            0 => (0, nodes.len(), 0),
-            _ => (place as usize, vocabulary.last_below(place) as usize, nodes[place as usize - 1].depth),
-        };
+        let (below, base) = vocabulary.nodes_below(place);
+        let (mut at, end) = (below.start, below.end);
         if at == end {
             return;
         }
-        let mut path = vec![state; vocabulary.longest() + 1 - usize::from(base)];
+        let mut path = vec![state; vocabulary.longest() + 1 - base];
         while at < end {
             let node = &nodes[at];
-            let depth = usize::from(node.depth - base);
+            let depth = usize::from(node.depth) - base;
             let next = self.step(path[depth - 1], node.byte);
             if next == NONE {
                 at = node.next as usize;

@@ -69,14 +69,8 @@ impl Exact {
         let mut part = PartBuilder::empty(vocabulary).whole();
         let nodes = vocabulary.nodes();
         for &place in places {
-            let (mut at, end, base) = match place {
-                0 => (0, nodes.len(), 0),
-                _ => (
-                    place as usize,
-                    vocabulary.last_below(place) as usize,
-                    usize::from(nodes[place as usize - 1].depth),
-                ),
-            };
+            let (below, base) = vocabulary.nodes_below(place);
+            let (mut at, end) = (below.start, below.end);
             path[base] = start;
             while at < end {
                 let node = &nodes[at];

@@ -46,7 +46,7 @@ pub(super) use difference::{Nodes, differ};
 use exact::Exact;
 use looping::LoopTokens;
 use position::NotText;
-pub(super) use position::Position;
+pub(super) use position::{Position, main_target};
 
 use super::network::{CallId, Network};
 use crate::Vocabulary;

@@ -4,6 +4,9 @@
 //! state in the character, if one has begun, and the state that follows the call. This is the network as a finite automaton, as
 //! far as calls don't go deeper.
 
+use std::cmp::Reverse;
+use std::hash::Hash;
+
 use rustc_hash::FxHashMap;
 
 use crate::byte_set::ByteSet;
@@ -87,11 +90,16 @@ impl Position {
     pub fn main_successor(self, network: &Network) -> Result<Option<Position>, NotText> {
         let mut edges = Vec::new();
         self.edges(network, &mut edges)?;
-        let mut counts: FxHashMap<Position, usize> = FxHashMap::default();
-        for (first, last, next) in edges {
-            let (first, last) = (first.max(b' '), last.min(b'~'));
-            *counts.entry(next).or_default() += usize::from((last + 1).saturating_sub(first));
-        }
-        Ok(counts.into_iter().max_by_key(|(next, count)| (*count, std::cmp::Reverse(*next))).map(|(next, _)| next))
+        Ok(main_target(edges))
     }
+}
+
+/// Where most printable bytes lead, by transitions that read the bytes from the first to the last.
+pub(in crate::plain) fn main_target<T: Copy + Ord + Hash>(edges: impl IntoIterator<Item = (u8, u8, T)>) -> Option<T> {
+    let mut counts: FxHashMap<T, usize> = FxHashMap::default();
+    for (first, last, next) in edges {
+        let (first, last) = (first.max(b' '), last.min(b'~'));
+        *counts.entry(next).or_default() += usize::from((last + 1).saturating_sub(first));
+    }
+    counts.into_iter().max_by_key(|(next, count)| (*count, Reverse(*next))).map(|(next, _)| next)
 }
